@@ -1,0 +1,1 @@
+"""The shape of all domain logic: decide, evolve, wake_at."""

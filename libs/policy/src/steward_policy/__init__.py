@@ -1,0 +1,1 @@
+"""Service rules as data: policy packs, working calendars, durations."""

@@ -1,0 +1,1 @@
+"""Says whether every promise between the services was kept."""

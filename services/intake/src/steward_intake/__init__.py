@@ -1,0 +1,1 @@
+"""Takes cases in and keeps their whole story, and the registry of groups, projects, households and people."""

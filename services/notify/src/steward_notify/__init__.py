@@ -1,0 +1,1 @@
+"""Tells people: SMS, email, and what became of each message."""

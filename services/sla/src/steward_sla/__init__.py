@@ -1,0 +1,1 @@
+"""Runs the clocks of every case: targets, warnings, breaches, escalations."""

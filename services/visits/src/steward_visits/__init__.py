@@ -1,0 +1,1 @@
+"""Owes, records and counts follow-ups and visits."""

@@ -1,0 +1,1 @@
+"""The local stack with everything real, and the steward command."""
