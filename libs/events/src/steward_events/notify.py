@@ -1,0 +1,70 @@
+"""Facts of notify: what people are told, and what became of it."""
+
+from typing import Literal
+
+from steward_events.fact import Fact
+from steward_events.vocabulary import Id, Instant, Role, Word
+
+
+class MessageFact(Fact):
+    """What every fact about one message says."""
+
+    message_id: Id
+    channel: Literal["sms", "email"]
+
+
+class MessageRequested(MessageFact, name="notify.message_requested"):
+    """A message is owed; the person is found when it is sent."""
+
+    project_id: Id
+    template: Word
+    role: Role | None = None
+    person_id: Id | None = None
+    case_id: Id | None = None
+    escalation_id: Id | None = None
+    rule: tuple[Word, ...] = ()
+    values: dict[str, str] = {}
+    """What the template needs; nothing personal."""
+    not_before: Instant | None = None
+
+
+class MessageSending(MessageFact, name="notify.message_sending"):
+    """An attempt begins: said before the provider is called, so that a crash leaves one unknown."""
+
+    attempt: int
+    person_id: Id | None = None
+
+
+class MessageSent(MessageFact, name="notify.message_sent"):
+    """The provider took it."""
+
+    attempt: int
+    provider_id: Word
+    person_id: Id | None = None
+
+
+class MessageDelivered(MessageFact, name="notify.message_delivered"):
+    """The receipt says that it arrived."""
+
+    provider_id: Word = ""
+
+
+class MessageFailed(MessageFact, name="notify.message_failed"):
+    """It was refused or did not arrive; `again_at` is the next attempt, None is for good."""
+
+    attempt: int
+    code: Word
+    again_at: Instant | None = None
+
+
+class MessageUnknown(MessageFact, name="notify.message_unknown"):
+    """Nobody can say whether it was sent; it is not sent again by itself."""
+
+    attempt: int
+    reason: Word
+
+
+class MessageSuppressed(MessageFact, name="notify.message_suppressed"):
+    """It was not sent, and why."""
+
+    reason: Word

@@ -1,0 +1,85 @@
+"""Facts of the registry: groups, projects, households, people, roles, calendars, policy packs.
+
+Intake owns them and publishes them on its topic; group-wide ones go to every partition.
+"""
+
+from steward_events.fact import Fact
+from steward_events.sealed import Sealed
+from steward_events.vocabulary import Id, Instant, Language, Role, Word
+
+
+class GroupRegistered(Fact, name="registry.group_registered"):
+    """A property group is served."""
+
+    group_id: Id
+    name: Word
+
+
+class ProjectRegistered(Fact, name="registry.project_registered"):
+    """A residential project is served, in this time zone."""
+
+    project_id: Id
+    group_id: Id
+    name: Word
+    zone: Word
+    policy: Word = ""
+
+
+class HouseholdRegistered(Fact, name="registry.household_registered"):
+    """A household lives in the project."""
+
+    household_id: Id
+    project_id: Id
+    address: Sealed | None = None
+    key: bool = False
+
+
+class PersonRegistered(Fact, name="registry.person_registered"):
+    """A person of a household, and how to reach them."""
+
+    person_id: Id
+    project_id: Id
+    household_id: Id
+    name: Sealed | None = None
+    phone: Sealed | None = None
+    email: Sealed | None = None
+    language: Language = Language.CHINESE
+
+
+class StaffRegistered(Fact, name="registry.staff_registered"):
+    """A member of staff, and how to reach them. Group-wide."""
+
+    person_id: Id
+    group_id: Id
+    name: Sealed | None = None
+    phone: Sealed | None = None
+    email: Sealed | None = None
+    language: Language = Language.CHINESE
+
+
+class RoleAssigned(Fact, name="registry.role_assigned"):
+    """A person holds a role at a project from now on."""
+
+    project_id: Id
+    role: Role
+    person_id: Id
+
+
+class RoleEnded(Fact, name="registry.role_ended"):
+    """A person no longer holds the role."""
+
+    project_id: Id
+    role: Role
+    person_id: Id
+
+
+class PolicyPublished(Fact, name="registry.policy_published"):
+    """A policy pack is in force from `effective_from`. Group-wide; the text is whole."""
+
+    pack: Word
+    version: Word
+    text: str
+    sha256: Word
+    effective_from: Instant
+    group_id: Id | None = None
+    project_id: Id | None = None

@@ -1,0 +1,149 @@
+"""Facts of sla: the clocks of every case, their breaches and escalations."""
+
+from typing import Any, Literal
+
+from steward_events.fact import Fact
+from steward_events.vocabulary import Id, Instant, Role, Word
+
+
+class ClockFact(Fact):
+    """What every fact about one clock says: whose, which target, which rule."""
+
+    case_id: Id
+    project_id: Id
+    clock: Word
+    """Target, round and, where a target has one clock a value, the value: `minor-resolve#1`."""
+    target: Word
+    rule: tuple[Word, ...]
+    basis: Literal["rule", "default"] = "rule"
+    severity: Word = ""
+
+
+class CaseNoted(Fact, name="sla.case_noted"):
+    """What sla heard of the case, so that its clocks can be computed again from its own facts."""
+
+    case_id: Id
+    project_id: Id
+    noted: Word
+    """The case's fact by name without owner and version: `case_received`."""
+    at: Instant
+    version: int
+    fields: dict[str, Any] = {}
+
+
+class ClockStarted(ClockFact, name="sla.clock_started"):
+    """A target began to run."""
+
+    started_at: Instant
+    due_at: Instant
+    provisional: bool = False
+    policy: Word
+    calendar: Word = ""
+
+
+class ClockRescheduled(ClockFact, name="sla.clock_rescheduled"):
+    """The due time moved."""
+
+    old_due: Instant
+    new_due: Instant
+    cause: Word
+    provisional: bool = False
+
+
+class ClockPaused(ClockFact, name="sla.clock_paused"):
+    """The clock stands still while the owner is waited for."""
+
+    reason: Word
+
+
+class ClockResumed(ClockFact, name="sla.clock_resumed"):
+    """The clock runs again, with what is left."""
+
+    due_at: Instant
+
+
+class ClockWarned(ClockFact, name="sla.clock_warned"):
+    """The due time is near."""
+
+    due_at: Instant
+    warning: int
+
+
+class ClockBreached(ClockFact, name="sla.clock_breached"):
+    """The due time passed unmet; `occurred_at` is the due time itself."""
+
+    due_at: Instant
+    number: int
+    unheard: bool = False
+
+
+class BreachWithdrawn(ClockFact, name="sla.breach_withdrawn"):
+    """A late fact showed that there was no breach."""
+
+    number: int
+    reason: Word = ""
+
+
+class ClockMet(ClockFact, name="sla.clock_met"):
+    """The duty was done: in time, with approval, or after its breach."""
+
+    met_at: Instant
+    outcome: Literal["in_time", "with_approval", "breached"]
+
+
+class ClockCancelled(ClockFact, name="sla.clock_cancelled"):
+    """The target no longer applies; breaches stand."""
+
+    reason: Word
+
+
+class Escalated(ClockFact, name="sla.escalated"):
+    """Lateness climbs to a role; whoever holds it is found when the message is sent."""
+
+    escalation_id: Id
+    breach: int
+    step: int
+    to: Role
+    deliver: Literal["at_once", "duty_hours"] = "at_once"
+    due_at: Instant
+    number: Word = ""
+
+
+class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):
+    """The person told has taken it over; the chain stops."""
+
+    escalation_id: Id
+    person_id: Id
+
+
+class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
+    """Those who had been told are told that it was withdrawn."""
+
+    escalation_id: Id
+    to: Role
+    number: Word = ""
+
+
+class ExtensionRequested(ClockFact, name="sla.extension_requested"):
+    """More time was asked for before the due time, with a reason and a date."""
+
+    extension_id: Id
+    until: Instant
+    asked_by: Id
+
+
+class ExtensionApproved(ClockFact, name="sla.extension_approved"):
+    """The role agreed; it takes effect when the owner has been told the new date."""
+
+    extension_id: Id
+    until: Instant
+    approved_by: Id
+    role: Role
+
+
+class ExtensionRefused(ClockFact, name="sla.extension_refused"):
+    """The role did not agree."""
+
+    extension_id: Id
+    refused_by: Id
+    role: Role

@@ -1,0 +1,140 @@
+"""The words that facts of several owners share."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00\s/|]+$")]
+"""An ID of ours or of another system: no space, slash, bar or NUL, at most 120 characters."""
+
+Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+"""A short text without personal data."""
+
+Instant = AwareDatetime
+
+
+class Kind(StrEnum):
+    """What somebody came with (RC-2)."""
+
+    COMPLAINT = "complaint"
+    SERVICE_REQUEST = "service_request"
+    CONSULTATION = "consultation"
+    SUGGESTION = "suggestion"
+
+
+class Severity(StrEnum):
+    """How weighty a complaint is (RM-4.4)."""
+
+    MINOR = "minor"
+    IMPORTANT = "important"
+    MAJOR = "major"
+
+
+class Validity(StrEnum):
+    """Whether a complaint is the company's to answer for (RM-4.3)."""
+
+    VALID = "valid"
+    COORDINATION = "coordination"
+    EXCESSIVE = "excessive"
+
+
+class Urgency(StrEnum):
+    """How soon a service request needs somebody on the spot."""
+
+    ORDINARY = "ordinary"
+    EMERGENCY = "emergency"
+
+
+class WorkCategory(StrEnum):
+    """What a repair was about; the follow-up rules FU-4.1.2.3a..d need it."""
+
+    ORDINARY = "ordinary"
+    LEAK_SLAB_WINDOW_WALL = "leak_slab_window_wall"
+    LEAK_BATHROOM = "leak_bathroom"
+    BLOCKED_DRAIN = "blocked_drain"
+    CONCEALED = "concealed"
+
+
+class Channel(StrEnum):
+    """How somebody came to us; it never changes the procedure (RM-4.7)."""
+
+    HOTLINE = "hotline"
+    COUNTER = "counter"
+    PHONE = "phone"
+    APP = "app"
+    FORUM = "forum"
+    LETTER = "letter"
+    SUGGESTION_BOX = "suggestion_box"
+    EMAIL = "email"
+    VISIT = "visit"
+    MEETING = "meeting"
+    EVENT = "event"
+    COMMITTEE = "committee"
+    AUTHORITY_HOTLINE = "authority_hotline"
+    SYSTEM = "system"
+
+
+class Party(StrEnum):
+    """Who speaks."""
+
+    HOUSEHOLD = "household"
+    COMMITTEE = "committee"
+    AUTHORITY = "authority"
+    ANONYMOUS = "anonymous"
+    STAFF = "staff"
+
+
+class Role(StrEnum):
+    """Roles of the ladder, from the door to the top; `quality` stands outside it."""
+
+    FRONTLINE = "frontline"
+    CS_SUPERVISOR = "cs_supervisor"
+    DEPARTMENT_HEAD = "department_head"
+    ENGINEERING_SUPERVISOR = "engineering_supervisor"
+    DEPUTY_MANAGER = "deputy_manager"
+    CENTRE_MANAGER = "centre_manager"
+    COMPANY_LEADER = "company_leader"
+    GENERAL_MANAGER = "general_manager"
+    QUALITY = "quality"
+
+
+class Mode(StrEnum):
+    """How a follow-up or visit is made (FU-4.1.1, HV-4.3.1)."""
+
+    PHONE = "phone"
+    ON_SITE = "on_site"
+    LETTER = "letter"
+    OUTDOORS = "outdoors"
+    OFFICE = "office"
+    QUESTIONNAIRE = "questionnaire"
+    OTHER = "other"
+
+
+class Language(StrEnum):
+    """The languages in which Steward speaks to people."""
+
+    CHINESE = "zh"
+    ENGLISH = "en"
+
+
+class Value(BaseModel):
+    """A small frozen shape inside facts."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class External(Value):
+    """Where a case stands in the system that it came from."""
+
+    source: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+def instant(text: str) -> datetime:
+    """Read an ISO instant with offset; raises ValueError for one without."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"“{text}” has no offset: write it like 2026-10-01T08:00:00+08:00.")
+    return at
