@@ -31,6 +31,9 @@ class Fact(BaseModel):
     wire_type: ClassVar[str] = ""
     rules: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls, *, name: str | None = None, version: int = 1, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)  # name and version are taken below
+
     @classmethod
     def __pydantic_init_subclass__(
         cls, *, name: str | None = None, version: int = 1, **kwargs: Any
