@@ -1,0 +1,536 @@
+"""One way to change anything: read without locks, decide in memory, commit all or nothing.
+
+`execute` is for one request; `execute_batch` for a Kafka batch or for due alarms. Before a fact is
+applied, the stream's alarms due before it ring first, each at its own time; at a tie the fact goes
+first.
+"""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from steward_decider import AnyDecider, Command, Refused, Ring
+from steward_events.fact import Fact
+from steward_events.recorded import Recorded
+from steward_eventstore.port import (
+    EVERYWHERE,
+    BadData,
+    Changed,
+    Clock,
+    EventStore,
+    ForeignMark,
+    ForeignTaken,
+    Head,
+    LinedUp,
+    Mark,
+    OwnAdvance,
+    OwnMark,
+    Parcel,
+    Park,
+    Postpone,
+    Projection,
+    Reading,
+    Seen,
+    StreamWrite,
+    Sweep,
+    SweepStep,
+    Unpark,
+    View,
+    Write,
+)
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward")
+_TRIES = 30
+_RETRY_GAPS = [timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 180, 600)]
+
+
+class StuckAlarm(Exception):
+    """A stream asks to be woken at the same instant again after it rang: a defect, not a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why facts are appended: a message, a request or an alarm.
+
+    `id` is a UUIDv7 at the edge, the fact's ID in a reaction. `known_at` is None for what becomes
+    known now. `history` is the instant up to which the cause is imported history.
+    """
+
+    id: UUID
+    consumer: str
+    known_at: datetime | None = None
+    correlation_id: str = ""
+    traceparent: str = ""
+    history: datetime | None = None
+    ends_history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class To:
+    """A command for one stream. `expected` is the version that the sender saw, if it matters."""
+
+    stream: str
+    key: str
+    command: Command
+    everywhere: bool = False
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """Not a command of the domain: ring all alarms of the stream due strictly before `until`."""
+
+    at: datetime
+    until: datetime
+    unheard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One message, request or alarm; all that it causes is committed together or not at all.
+
+    `react` is called while deciding and gives the commands; what it raises as `Refused` parks the
+    message (if it has a `parcel`) or is answered to the caller.
+    """
+
+    cause: Cause
+    react: Callable[[], Iterable[To]]
+    mark: Mark | None = None
+    parcel: Parcel | None = None
+    heard: Recorded | None = None
+    """Projected into the read models of what others told."""
+    order: int = 0
+    """Place in the line if it has to wait; the version for Steward's own facts."""
+    feeds: str = ""
+    """The stream whose alarms wait while this message is parked."""
+    retry: bool = False
+    """It comes out of the line of a parked stream."""
+    attempts: int = 0
+    answer: Callable[[Sequence[Recorded]], bytes] | None = None
+    """What to remember as the answer to an idempotent request."""
+    sweeps: tuple[Sweep, ...] = ()
+    sweep_step: SweepStep | None = None
+    broken: Refused | None = None
+    """It could not even be read: park it with this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The job's facts were committed (there may be none)."""
+
+    facts: tuple[Recorded, ...]
+    answer: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """It was taken before; `answer` is what was answered then."""
+
+    answer: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """It waits in line, and why."""
+
+    reason: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """It was refused and has no line to wait in."""
+
+    error: Exception
+
+
+Outcome = Applied | Repeated | Parked | NotDone
+
+
+@dataclass(slots=True)
+class _Stream:
+    head: Head
+    state: Any
+    stored: int
+    head_stored: Head | None = None
+    added: list[Recorded] = field(default_factory=list)
+    wake_stored: datetime | None = None
+    rung: bool = False
+
+
+class Executor:
+    """Runs jobs against a store with the deciders of one service.
+
+    `deciders` is by the stream's kind, the part of its name before the first "-"; `partition_of`
+    gives a key's Kafka partition; `project` gives the read-model changes of a fact.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        clock: Clock,
+        deciders: Mapping[str, AnyDecider],
+        *,
+        source: str,
+        partition_of: Callable[[str], int],
+        project: Projection = lambda _: (),
+        cached_streams: int = 20_000,
+        on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None,
+        max_fact_bytes: int = 512_000,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.deciders = deciders
+        self.source = source
+        self.max_fact_bytes = max_fact_bytes
+        self._partition_of = partition_of
+        self._project = project
+        self._cache: OrderedDict[str, _Stream] = OrderedDict()
+        self._cached_streams = cached_streams
+        self._on_facts = on_facts
+
+    def decider_of(self, stream: str) -> AnyDecider:
+        """Give the decider of a stream's kind."""
+        return self.deciders[stream.partition("-")[0]]
+
+    async def execute(self, job: Job) -> Applied | Repeated:
+        """Run one job; raises what refuses it."""
+        [outcome] = await self.execute_batch([job])
+        match outcome:
+            case Applied() | Repeated():
+                return outcome
+            case NotDone(error):
+                raise error
+            case Parked(reason, code):
+                raise Refused(reason, code=code)
+
+    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Run jobs in order in one transaction; one that cannot be done does not stop the rest.
+
+        Raises `Unavailable` when the store cannot be reached, and `Changed` when others kept
+        winning.
+        """
+        if not jobs:
+            return []
+        for tried in range(_TRIES):
+            work = _Work(self, await self._read(jobs), self.clock.now())
+            outcomes = [work.run(job) for job in jobs]
+            write = work.write()
+            if not write.is_empty():
+                try:
+                    await self.store.commit(write)
+                except Changed:
+                    self._forget(work.streams)
+                    await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**tried)))  # noqa: S311
+                    continue
+                except BadData as error:
+                    self._forget(work.streams)
+                    return await self._bisect(jobs, error)
+            self._remember(work)
+            self._on_facts(work.appended)
+            return outcomes
+        raise Changed(f"Others kept changing the same streams, {_TRIES} times in a row.")
+
+    async def _bisect(self, jobs: Sequence[Job], error: BadData) -> list[Outcome]:
+        if len(jobs) > 1:
+            half = len(jobs) // 2
+            return [
+                *await self.execute_batch(jobs[:half]),
+                *await self.execute_batch(jobs[half:]),
+            ]
+        job = jobs[0]
+        refusal = Refused(f"The content cannot be stored: {error}", code="bad_data")
+        if job.parcel is None or job.broken is not None:
+            return [NotDone(refusal)]
+        return await self.execute_batch([replace(job, broken=refusal)])
+
+    async def _read(self, jobs: Sequence[Job]) -> View:
+        streams: dict[str, int] = {}
+        own: set[tuple[str, str]] = set()
+        foreign: set[tuple[str, str, str]] = set()
+        parked: set[tuple[str, str]] = set()
+        for job in jobs:
+            match job.mark:
+                case OwnMark() as mark:
+                    own.add((mark.consumer, mark.stream))
+                    parked.add((mark.consumer, mark.stream))
+                case ForeignMark() as mark:
+                    foreign.add((mark.consumer, mark.source, mark.id))
+                    parked.add((mark.consumer, mark.stream))
+                case None:
+                    pass
+            if job.broken is None:
+                try:
+                    streams.update(
+                        {to.stream: self._known_version(to.stream) for to in job.react()}
+                    )
+                except Refused:
+                    continue  # met again, and answered, when the job is run
+        return await self.store.read(Reading(streams, sorted(own), sorted(foreign), sorted(parked)))
+
+    def _known_version(self, stream: str) -> int:
+        cached = self._cache.get(stream)
+        return cached.head.version if cached else 0
+
+    def stream_from(self, view: View, stream: str) -> _Stream | None:
+        """Fold a stream from what was read and what is remembered; None if it has no fact."""
+        head = view.heads.get(stream)
+        if head is None:
+            return None
+        decider = self.decider_of(stream)
+        cached = self._cache.get(stream)
+        if cached is not None and cached.head.version <= head.version:
+            state = cached.state
+        else:
+            state = decider.initial
+        for recorded in view.facts.get(stream, ()):
+            state = decider.evolve(state, recorded.fact)
+        wake = decider.wake_at(state) if head.live else None
+        return _Stream(head, state, head.version, head, wake_stored=wake)
+
+    def _remember(self, work: "_Work") -> None:
+        for name, stream in work.streams.items():
+            self._cache[name] = _Stream(stream.head, stream.state, stream.head.version)
+            self._cache.move_to_end(name)
+        while len(self._cache) > self._cached_streams:
+            self._cache.popitem(last=False)
+
+    def _forget(self, streams: Iterable[str]) -> None:
+        for name in streams:
+            self._cache.pop(name, None)
+
+
+class _Work:
+    """One attempt at a batch: everything is decided here, in memory."""
+
+    def __init__(self, shell: Executor, view: View, now: datetime) -> None:
+        self._shell = shell
+        self._view = view
+        self._now = now
+        self.streams: dict[str, _Stream] = {}
+        self.appended: list[Recorded] = []
+        self._own: dict[tuple[str, str], tuple[int, UUID | None]] = {}
+        self._foreign: dict[tuple[str, str, str], Seen] = {}
+        self._parked = set(view.parked)
+        self._write = Write(parked_as_read={})
+
+    def run(self, job: Job) -> Outcome:
+        """Decide one job on top of those before it; keep nothing of one that cannot be done."""
+        if isinstance(job.mark, OwnMark | ForeignMark):
+            place = (job.mark.consumer, job.mark.stream)
+            self._write.parked_as_read[place] = place in self._view.parked
+            if place in self._parked and not job.retry:
+                return self._wait(job, "It waits behind an earlier message.", "behind")
+        try:
+            return self._apply(job)
+        except (Refused, StuckAlarm, BadData) as error:
+            return self._give_up(job, error)
+
+    def _apply(self, job: Job) -> Outcome:
+        if job.broken is not None:
+            raise job.broken
+        repeat = self._repeat(job.mark)
+        if repeat is not None:
+            self._leave_line(job)
+            return repeat
+        touched: dict[str, _Stream] = {}
+        facts: list[Recorded] = []
+        for ordinal, to in enumerate(job.react()):
+            facts += self._command(job.cause, to, touched, ordinal)
+        answer = job.answer(facts) if job.answer else None
+        # Nothing below can fail: from here the job counts.
+        self.streams.update(touched)
+        self.appended += facts
+        match job.mark:
+            case OwnMark(consumer, stream, version, id_):
+                self._own[consumer, stream] = (version, id_)
+            case ForeignMark() as mark:
+                taken = ForeignTaken(mark, answer, self._now)
+                self._foreign[mark.consumer, mark.source, mark.id] = Seen(mark.fingerprint, answer)
+                self._write.foreign.append(taken)
+            case None:
+                pass
+        if job.heard is not None:
+            self._write.changes += self._shell._project(job.heard)
+        for fact in facts:
+            self._write.changes += self._shell._project(fact)
+        self._write.sweeps += job.sweeps
+        if job.sweep_step is not None:
+            self._write.sweep_steps.append(job.sweep_step)
+        self._leave_line(job)
+        return Applied(tuple(facts), answer)
+
+    def _repeat(self, mark: Mark | None) -> Repeated | None:
+        match mark:
+            case OwnMark(consumer, stream, version, id_):
+                at = self._own.get((consumer, stream)) or self._view.own.get((consumer, stream))
+                done, last = at or (0, None)
+                if version == done and last != id_:
+                    raise Refused(
+                        f"Version {version} of {stream} came twice with different IDs.",
+                        code="conflict",
+                    )
+                if version <= done:
+                    return Repeated()
+                if version > done + 1:
+                    raise Refused(
+                        f"Version {version} of {stream} came after version {done}: one is missing.",
+                        code="gap",
+                    )
+                return None
+            case ForeignMark() as mark:
+                place = (mark.consumer, mark.source, mark.id)
+                seen = self._foreign.get(place) or self._view.foreign.get(place)
+                if seen is None:
+                    return None
+                if seen.fingerprint != mark.fingerprint:
+                    raise Refused(
+                        f"“{mark.id}” was used before with another content.", code="key_reused"
+                    )
+                return Repeated(seen.result)
+            case None:
+                return None
+
+    def _command(
+        self, cause: Cause, to: To, touched: dict[str, _Stream], ordinal: int
+    ) -> list[Recorded]:
+        stream = touched.get(to.stream) or self._copy(to)
+        touched[to.stream] = stream
+        if to.expected is not None and to.expected != stream.head.version:
+            raise Refused(
+                "It was changed by somebody else meanwhile: read it again.", code="precondition"
+            )
+        decider = self._shell.decider_of(to.stream)
+        before = len(stream.added)
+        if cause.history is not None and (
+            stream.head.history is None or cause.history > stream.head.history
+        ):
+            stream.head = replace(stream.head, history=cause.history)
+        command = to.command
+        if isinstance(command, Alarms):
+            stream.rung = True
+            self._ring(cause, decider, stream, command.until, unheard=command.unheard)
+        else:
+            known = cause.known_at or self._now
+            if stream.head.version:
+                self._ring(cause, decider, stream, known, unheard=False)
+            facts = decider.decide(command, stream.state)
+            scope = f"{cause.id}|{cause.consumer}|{to.stream}|{ordinal}"
+            self._add(cause, decider, stream, facts, command.at, scope, known)
+            live = cause.history is None or cause.ends_history
+            if live != stream.head.live and (live or stream.added[before:]):
+                stream.head = replace(stream.head, live=live)
+        return stream.added[before:]
+
+    def _copy(self, to: To) -> _Stream:
+        found = self.streams.get(to.stream) or self._shell.stream_from(self._view, to.stream)
+        if found is None:
+            partition = EVERYWHERE if to.everywhere else self._shell._partition_of(to.key)
+            head = Head(to.stream, to.key, partition, 0, self._now)
+            return _Stream(head, self._shell.decider_of(to.stream).initial, 0)
+        return replace(found, added=list(found.added))
+
+    def _ring(
+        self, cause: Cause, decider: AnyDecider, stream: _Stream, until: datetime, *, unheard: bool
+    ) -> None:
+        while (due := decider.wake_at(stream.state)) is not None and due < until:
+            facts = decider.decide(Ring(due, unheard), stream.state)
+            scope = f"{stream.head.stream}|{due.isoformat()}|ring"
+            self._add(cause, decider, stream, facts, due, scope, due)
+            after = decider.wake_at(stream.state)
+            if after is not None and after <= due:
+                raise StuckAlarm(
+                    f"The alarm of {stream.head.stream} for {due.isoformat()} rang and did not move."
+                )
+
+    def _add(
+        self,
+        cause: Cause,
+        decider: AnyDecider,
+        stream: _Stream,
+        facts: Sequence[Fact],
+        at: datetime,
+        scope: str,
+        known_at: datetime,
+    ) -> None:
+        head = stream.head
+        for number, fact in enumerate(facts):
+            recorded_at = max(self._now, head.recorded_at)
+            history = head.history if head.history is not None and at < head.history else None
+            recorded = Recorded(
+                id=uuid5(_NAMESPACE, f"{scope}|{number}"),
+                type=fact.wire_type,
+                stream=head.stream,
+                version=head.version + 1,
+                key=head.key,
+                source=self._shell.source,
+                occurred_at=at,
+                recorded_at=recorded_at,
+                known_at=known_at if history is not None else recorded_at,
+                fact=fact,
+                correlation_id=cause.correlation_id or str(cause.id),
+                causation_id=str(cause.id),
+                history=history,
+                traceparent=cause.traceparent,
+                everywhere=head.partition == EVERYWHERE,
+            )
+            stream.added.append(recorded)
+            stream.state = decider.evolve(stream.state, fact)
+            head = replace(head, version=recorded.version, recorded_at=recorded_at)
+            stream.head = head
+
+    def _give_up(self, job: Job, error: Exception) -> Outcome:
+        code = error.code if isinstance(error, Refused) else type(error).__name__
+        if job.parcel is None or job.mark is None:
+            return NotDone(error)
+        if job.retry:
+            gap = _RETRY_GAPS[min(job.attempts, len(_RETRY_GAPS) - 1)]
+            self._write.postpone.append(
+                Postpone(job.mark.consumer, job.mark.stream, str(error), code, self._now + gap)
+            )
+            return Parked(str(error), code)
+        return self._wait(job, str(error), code)
+
+    def _wait(self, job: Job, reason: str, code: str) -> Outcome:
+        if job.mark is None or job.parcel is None:
+            return NotDone(Refused(reason, code=code))
+        mark = job.mark
+        self._parked.add((mark.consumer, mark.stream))
+        self._write.park.append(
+            Park(
+                LinedUp(mark.consumer, mark.stream, job.order, str(mark.id), job.parcel),
+                reason,
+                code,
+                self._now,
+                self._now + _RETRY_GAPS[0],
+                job.feeds,
+            )
+        )
+        return Parked(reason, code)
+
+    def _leave_line(self, job: Job) -> None:
+        if job.retry and job.mark is not None:
+            self._write.unpark.append(Unpark(job.mark.consumer, job.mark.stream, job.order))
+
+    def write(self) -> Write:
+        """Give what is to be committed."""
+        for name in sorted(self.streams):
+            stream = self.streams[name]
+            if stream.added or (stream.head.version and stream.head != stream.head_stored):
+                self._write.streams.append(
+                    StreamWrite(stream.head, stream.stored, tuple(stream.added))
+                )
+            decider = self._shell.decider_of(name)
+            wake = decider.wake_at(stream.state) if stream.head.live else None
+            if stream.head.version and (wake != stream.wake_stored or stream.rung):
+                self._write.timers[name] = (stream.head.partition, wake)
+        for (consumer, stream_id), (version, id_) in sorted(self._own.items()):
+            expected, _ = self._view.own.get((consumer, stream_id), (0, None))
+            assert id_ is not None  # noqa: S101 - set by _apply together with the version
+            self._write.own.append(OwnAdvance(consumer, stream_id, expected, version, id_))
+        return self._write
