@@ -1,0 +1,206 @@
+"""The state folder: everything that a local stack keeps between two starts.
+
+.steward/
+  version           the layout of this folder
+  lock              held by whoever runs the stack
+  supervisor.json   who that is
+  processes.json    what it has started
+  settings.json     ports and keys, chosen once
+  kafka/ postgres/ logs/
+"""
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from steward_stack.errors import StewardError
+from steward_stack.processes import Processes, birth
+
+VERSION = "1"
+TAKEOVER_SECONDS = 20.0
+
+
+class RunningAlreadyError(StewardError):
+    """Another process runs the stack of this folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is chosen at the first start and stays: keys, and ports as long as they are free."""
+
+    master_key: str
+    admin_key: str
+    sms_key_id: str
+    sms_key_secret: str
+    ports: dict[str, int]
+
+
+class State:
+    """One state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.logs = self.folder / "logs"
+        self.processes = Processes(self.folder / "processes.json")
+        self._supervisor = self.folder / "supervisor.json"
+
+    @contextmanager
+    def held(self, *, fresh: bool = False) -> Iterator[None]:
+        """Hold the folder for ourselves; what a killed holder left running is ended first.
+
+        `fresh` empties it. Raises RunningAlreadyError while another holder lives.
+        """
+        self._claim()
+        with (self.folder / "lock").open("w") as lock:
+            deadline = time.monotonic() + TAKEOVER_SECONDS
+            while not _locked(lock.fileno()):
+                # The watcher of a killed holder has the lock while it ends what was left.
+                if (pid := self.supervisor) is not None or time.monotonic() > deadline:
+                    raise RunningAlreadyError(
+                        f"Steward is running already in {self.folder} (process {pid}): "
+                        "`steward status` says where to look, `steward down` ends it."
+                    )
+                time.sleep(0.05)
+            self.processes.end()
+            if fresh:
+                self._wipe()
+            self._check_version()
+            self.logs.mkdir(exist_ok=True)
+            us = {"pid": os.getpid(), "birth": birth(os.getpid())}
+            self._supervisor.write_text(json.dumps(us))
+            try:
+                yield
+            finally:
+                self._supervisor.unlink(missing_ok=True)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Have a second process that ends ours should we be killed."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "steward_stack.watcher", self.folder],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        ) as watcher:
+            yield
+            watcher.communicate()
+
+    @contextmanager
+    def held_by_watcher(self) -> Iterator[bool]:
+        """Hold the folder if nobody does; answers whether it worked."""
+        with (self.folder / "lock").open("w") as lock:
+            yield _locked(lock.fileno())
+
+    @property
+    def supervisor(self) -> int | None:
+        """The pid of the living process that runs the stack, if there is one."""
+        try:
+            holder = json.loads(self._supervisor.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        pid = int(holder["pid"])
+        return pid if birth(pid) == holder["birth"] else None
+
+    def settings(self, port_names: tuple[str, ...]) -> Settings:
+        """Give the settings; a port that somebody else has taken since is replaced."""
+        try:
+            settings = Settings(**json.loads((self.folder / "settings.json").read_text()))
+        except FileNotFoundError:
+            settings = Settings(
+                master_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+                admin_key=f"sk_{secrets.token_urlsafe(24)}",
+                sms_key_id=f"local{secrets.token_hex(8)}",
+                sms_key_secret=secrets.token_urlsafe(24),
+                ports={},
+            )
+        known = settings.ports
+        settings = replace(settings, ports=known | _usable_ports(port_names, known))
+        if settings.ports != known:
+            self._write_private("settings.json", json.dumps(asdict(settings), indent=1))
+        return settings
+
+    def _claim(self) -> None:
+        """Make the folder ours, unless it holds what is not."""
+        version = self.folder / "version"
+        try:
+            if version.is_file():
+                return
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise StewardError(
+                    f"{self.folder} holds files but no state of Steward: name another folder "
+                    "with --state."
+                )
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            version.write_text(f"{VERSION}\n")
+        except OSError as error:
+            raise StewardError(
+                f"The state folder {self.folder} cannot be used: {error.strerror}."
+            ) from error
+
+    def _check_version(self) -> None:
+        if (found := (self.folder / "version").read_text().strip()) != VERSION:
+            raise StewardError(
+                f"The state in {self.folder} has version {found} and this program needs version "
+                f"{VERSION}: start anew with --fresh, or name another folder with --state."
+            )
+
+    def remove(self) -> None:
+        """End what runs and remove the folder with all that belongs to it."""
+        with self.held(fresh=True):
+            pass
+        shutil.rmtree(self.folder)
+
+    def _wipe(self) -> None:
+        for entry in self.folder.iterdir():
+            if entry.name == "lock":
+                continue
+            if entry.is_symlink():  # PostgreSQL's socket, and its data when we are root
+                shutil.rmtree(entry.resolve(), ignore_errors=True)
+                entry.unlink()
+            elif entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        (self.folder / "version").write_text(f"{VERSION}\n")
+
+    def _write_private(self, name: str, text: str) -> None:
+        draft = self.folder / f"{name}.new"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        draft.replace(self.folder / name)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _usable_ports(names: tuple[str, ...], known: dict[str, int]) -> dict[str, int]:
+    """Choose ports of the loopback address that are free and differ from each other."""
+    with ExitStack() as all_held:
+        held = [all_held.enter_context(_bound(known.get(name, 0))) for name in names]
+        return {name: one.getsockname()[1] for name, one in zip(names, held, strict=True)}
+
+
+def _bound(port: int) -> socket.socket:
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        return _bound(0)
+    return held

@@ -1,0 +1,295 @@
+"""Starts, mends and ends everything that the local stack consists of.
+
+held state --> Kafka, PostgreSQL --> provisioned --> stand-ins, services --> ready
+                                                                              |
+           nothing left <-- Kafka, PostgreSQL <-- services <------------------+ Ctrl-C, SIGTERM
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from steward_stack.errors import StewardError
+from steward_stack.kafka import Kafka
+from steward_stack.postgres import Postgres
+from steward_stack.processes import Process, Role, reap
+from steward_stack.state import Settings, State
+
+SERVICES = ("intake", "sla", "visits", "notify", "audit")
+STAND_INS = "standins"
+PORTS = ("kafka", "kafka-controller", *SERVICES, "smtp", "sms")
+PARTITIONS = 6
+START_SECONDS = 60.0
+RESTARTS = 5
+RESTARTS_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the parts of a running stack are reached."""
+
+    kafka: str
+    postgres: str
+    services: dict[str, str]
+    smtp: str
+    sms: str
+    logs: str
+
+
+class Stack:
+    """A running local stack."""
+
+    def __init__(self, state: State, console: Console, *, services: bool, clock: str) -> None:
+        self.state = state
+        self.settings: Settings = state.settings(PORTS)
+        self._console = console
+        self._clock = clock
+        self._names = present_services() if services else ()
+        self._restart: dict[str, Callable[[], Process]] = {}
+        self._running: dict[str, Process] = {}
+        self._deaths: dict[str, list[float]] = {}
+        ports = self.settings.ports
+        self._kafka = Kafka(
+            state.folder / "kafka", self._log("kafka"), ports["kafka"], ports["kafka-controller"]
+        )
+        self._postgres = Postgres(
+            state.folder / "postgres", state.folder / "socket", self._log("postgres")
+        )
+        self.endpoints: Endpoints
+
+    def start(self) -> None:
+        """Start everything and wait until it is ready."""
+        began = time.monotonic()
+        outside = {name: os.environ.get(name) for name in ("STEWARD_KAFKA", "STEWARD_POSTGRES")}
+        if not outside["STEWARD_POSTGRES"]:
+            self._begin("postgres", lambda: self._postgres.start(self.state.processes))
+        if not outside["STEWARD_KAFKA"]:
+            self._begin("kafka", lambda: self._kafka.start(self.state.processes, self._console))
+        if "postgres" in self._running:
+            self._postgres.wait(self._running["postgres"])
+        if "kafka" in self._running:
+            self._kafka.wait(self._running["kafka"])
+        ports = self.settings.ports
+        self.endpoints = Endpoints(
+            kafka=outside["STEWARD_KAFKA"] or self._kafka.bootstrap,
+            postgres=outside["STEWARD_POSTGRES"] or self._postgres.dsn,
+            services={name: f"http://127.0.0.1:{ports[name]}" for name in self._names},
+            smtp=f"127.0.0.1:{ports['smtp']}",
+            sms=f"http://127.0.0.1:{ports['sms']}",
+            logs=str(self.state.logs),
+        )
+        self._say(f"Apache Kafka and PostgreSQL are up after {time.monotonic() - began:.1f} s.")
+        if self._names:
+            self._provision()
+            self._start_services()
+            self._say(f"All services are ready after {time.monotonic() - began:.1f} s.")
+        text = json.dumps(asdict(self.endpoints), indent=1)
+        (self.state.folder / "endpoints.json").write_text(text)
+
+    def environment(self, name: str = "") -> dict[str, str]:
+        """Give the variables by which a service finds its servers, its keys and its port."""
+        variables = {
+            "STEWARD_KAFKA": self.endpoints.kafka,
+            "STEWARD_POSTGRES": self.endpoints.postgres,
+            "STEWARD_KEYS_POSTGRES": os.environ.get("STEWARD_KEYS_POSTGRES")
+            or self.endpoints.postgres,
+            "STEWARD_CLOCK": self._clock,
+            "STEWARD_PARTITIONS": str(PARTITIONS),
+            "STEWARD_MASTER_KEY": self.settings.master_key,
+            "STEWARD_ADMIN_KEY": self.settings.admin_key,
+            "STEWARD_HTTP_HOST": "127.0.0.1",
+        }
+        if name in SERVICES:
+            variables["STEWARD_HTTP_PORT"] = str(self.settings.ports[name])
+        if name in ("notify", STAND_INS):
+            variables |= {
+                "STEWARD_SMTP": self.endpoints.smtp,
+                "STEWARD_SMS_ENDPOINT": self.endpoints.sms,
+                "STEWARD_SMS_ACCESS_KEY_ID": self.settings.sms_key_id,
+                "STEWARD_SMS_ACCESS_KEY_SECRET": self.settings.sms_key_secret,
+            }
+        if name == STAND_INS:
+            variables["STEWARD_STATE"] = str(self.state.folder)
+            variables["STEWARD_NOTIFY_URL"] = self.endpoints.services.get("notify", "")
+        return {**os.environ, **variables}
+
+    def mend(self) -> None:
+        """Start again what has ended by itself; gives up on what keeps ending."""
+        reap()
+        for name, process in list(self._running.items()):
+            if process.alive:
+                continue
+            now = time.monotonic()
+            recent = [at for at in self._deaths.get(name, []) if now - at < RESTARTS_SECONDS]
+            self._deaths[name] = [*recent, now]
+            if len(recent) >= RESTARTS:
+                raise StewardError(f"{name} keeps ending; {self._log(name)} says why.")
+            self._say(f"{name} has ended by itself and is started again.")
+            self._running[name] = self._restart[name]()
+
+    def wait(self) -> None:
+        """Keep everything running until somebody interrupts."""
+        while True:
+            self.mend()
+            time.sleep(0.2)
+
+    @contextmanager
+    def mended(self) -> Iterator[None]:
+        """Keep everything running while the caller does something else with the stack."""
+        done = threading.Event()
+        failure: list[StewardError] = []
+
+        def keep() -> None:
+            try:
+                while not done.wait(0.2):
+                    self.mend()
+            except StewardError as error:
+                failure.append(error)
+                signal.raise_signal(signal.SIGINT)
+
+        keeper = threading.Thread(target=keep, daemon=True)
+        keeper.start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            if failure:
+                raise failure[0] from None
+            raise
+        finally:
+            done.set()
+            keeper.join()
+
+    def stop(self) -> None:
+        """End everything, services first; takes 15 s at most."""
+        self._running.clear()
+        self.state.processes.end()
+        self._postgres.forget_socket()
+        (self.state.folder / "endpoints.json").unlink(missing_ok=True)
+
+    def _provision(self) -> None:
+        """Make databases, tables and topics."""
+        log = self._log("provision")
+        with log.open("ab") as output:
+            done = subprocess.run(
+                [sys.executable, "-m", "steward_service.provision"],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise StewardError(f"The databases and topics cannot be made; {log} says why.")
+
+    def _start_services(self) -> None:
+        for name in (STAND_INS, *self._names):
+            self._begin(name, self._service(name))
+        deadline = time.monotonic() + START_SECONDS
+        for name, url in self.endpoints.services.items():
+            while not ready(url):
+                if not self._running[name].alive or time.monotonic() > deadline:
+                    raise StewardError(f"{name} did not start; {self._log(name)} says why.")
+                time.sleep(0.05)
+
+    def _service(self, name: str) -> Callable[[], Process]:
+        module = f"steward_stack.{name}" if name == STAND_INS else f"steward_{name}"
+
+        def start() -> Process:
+            return self.state.processes.spawn(
+                name,
+                Role.SERVICE,
+                [sys.executable, "-m", module],
+                env=self.environment(name),
+                cwd=self.state.folder,
+                log=self._log(name),
+            )
+
+        return start
+
+    def _begin(self, name: str, start: Callable[[], Process]) -> None:
+        self._restart[name] = start
+        self._running[name] = start()
+
+    def _log(self, name: str) -> Path:
+        return self.state.logs / f"{name}.log"
+
+    def _say(self, sentence: str) -> None:
+        self._console.print(sentence, soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def running_stack(
+    state: State,
+    console: Console,
+    *,
+    services: bool = True,
+    clock: str = "system",
+    fresh: bool = False,
+) -> Iterator[Stack]:
+    """Start a stack and end it, whatever happens in between.
+
+    Raises RunningAlreadyError when another process runs it, StewardError when it cannot start.
+    """
+    with state.held(fresh=fresh), state.watched():
+        stack = Stack(state, console, services=services, clock=clock)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            with _unhurried():
+                stack.stop()
+
+
+def present_services() -> tuple[str, ...]:
+    """Name the services that can be run."""
+    return tuple(name for name in SERVICES if importlib.util.find_spec(f"steward_{name}.__main__"))
+
+
+def ready(url: str) -> bool:
+    """Ask a service whether it is ready."""
+    address = urlsplit(url)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=5)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def endpoints_of(state: State) -> Endpoints | None:
+    """Read where a stack that is up can be reached; None while it is not up."""
+    try:
+        entries: Mapping[str, object] = json.loads((state.folder / "endpoints.json").read_text())
+    except FileNotFoundError:
+        return None
+    return Endpoints(**entries)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Let no second Ctrl-C leave the work of ending half done; every step of it is bounded."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

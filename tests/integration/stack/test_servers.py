@@ -1,0 +1,59 @@
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from tests.support.stack import FreshDatabase
+
+
+async def test_kafka_takes_and_gives_a_message(kafka_bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic("stack-hello", num_partitions=6, replication_factor=1)])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, enable_idempotence=True)
+    consumer = AIOKafkaConsumer(
+        "stack-hello",
+        bootstrap_servers=kafka_bootstrap,
+        group_id="stack-hello",
+        auto_offset_reset="earliest",
+    )
+    async with producer, consumer:
+        await producer.send_and_wait("stack-hello", b"hello", key=b"project")
+        message = await consumer.getone()
+    assert (message.key, message.value) == (b"project", b"hello")
+
+
+async def test_kafka_makes_no_topic_by_itself(kafka_bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.describe_topics(["stack-nobody-made-this"])
+    assert "stack-nobody-made-this" not in await admin.list_topics()
+    await admin.close()
+
+
+async def test_postgres_loses_nothing_at_a_power_cut(postgres_dsn_admin: str) -> None:
+    connection = await asyncpg.connect(postgres_dsn_admin)
+    settings = [
+        await connection.fetchval(f"SHOW {name}")
+        for name in ("fsync", "synchronous_commit", "full_page_writes", "timezone")
+    ]
+    version = connection.get_server_version()
+    await connection.close()
+    assert settings == ["on", "on", "on", "UTC"]
+    assert version.major == 18
+
+
+async def _with_a_table(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("CREATE TABLE complaints (id int)")
+    await connection.close()
+
+
+async def test_each_test_has_a_clone_of_the_prepared_database(
+    fresh_database: FreshDatabase,
+) -> None:
+    first, second = [await fresh_database(_with_a_table) for _ in range(2)]
+    for dsn in (first, second):
+        connection = await asyncpg.connect(dsn)
+        await connection.execute("INSERT INTO complaints VALUES (1)")
+        assert await connection.fetchval("SELECT count(*) FROM complaints") == 1
+        await connection.close()

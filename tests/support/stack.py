@@ -1,0 +1,97 @@
+"""Real servers for tests: one Kafka and one PostgreSQL, shared by all tests of a run."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from rich.console import Console
+
+from steward_stack.state import State
+from steward_stack.supervisor import Stack, running_stack
+
+Prepare = Callable[[str], Awaitable[None]]
+"""Fills an empty database, given its address; done once per run and cloned from then on."""
+
+
+class FreshDatabase(Protocol):
+    """Makes a database of the test's own and answers its address."""
+
+    async def __call__(self, prepare: Prepare | None = None) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Stack]:
+    """A running Kafka and PostgreSQL without any service; gone after the run."""
+    folder = Path(tempfile.mkdtemp(prefix="steward-tests-"))
+    state = State(folder / "state")
+    with running_stack(state, Console(stderr=True), services=False) as stack:
+        yield stack
+    state.remove()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(servers: Stack) -> str:
+    """The address of a running Kafka; use topic names of your own."""
+    return servers.endpoints.kafka
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn_admin(servers: Stack) -> str:
+    """The address of a running PostgreSQL's own database, for an administrator."""
+    return servers.endpoints.postgres
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[Prepare, str]:
+    """The databases that were prepared in this run and are cloned for each test."""
+    return {}
+
+
+@pytest.fixture
+async def fresh_database(
+    postgres_dsn_admin: str, templates: dict[Prepare, str]
+) -> AsyncIterator[FreshDatabase]:
+    """Make databases that no other test sees: empty, or a clone of what `prepare` has filled.
+
+    `prepare` must be the same function object for tests that share a template, and must leave no
+    session open.
+    """
+    made: list[str] = []
+    admin = await asyncpg.connect(postgres_dsn_admin)
+
+    async def make(prepare: Prepare | None = None) -> str:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        if prepare is None:
+            await admin.execute(f'CREATE DATABASE "{name}"')
+        else:
+            if prepare not in templates:
+                template = f"template_{name}"
+                await admin.execute(f'CREATE DATABASE "{template}"')
+                await prepare(database_dsn(postgres_dsn_admin, template))
+                templates[prepare] = template
+            await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{templates[prepare]}"')
+        made.append(name)
+        return database_dsn(postgres_dsn_admin, name)
+
+    try:
+        yield make
+    finally:
+        for name in made:
+            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await admin.close()
+
+
+_numbers = itertools.count(1)
+
+
+def database_dsn(dsn: str, database: str) -> str:
+    """Name another database of the same server."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
