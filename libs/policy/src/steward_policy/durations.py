@@ -1,0 +1,291 @@
+"""How long something may take, and when that ends (READINGS 2 and 5).
+
+Day limits run through weekends and holidays: the first day is not counted, the last one ends at
+24:00 of the project's zone, that is 00:00 of the next day. A month ends on its date. Hours are
+elapsed time, day and night. Only `counting: working` asks a calendar.
+"""
+
+from __future__ import annotations
+
+import calendar as months_of
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from steward_policy.calendars import Calendar, TimeOfDay, first_instant
+
+END_OF_DAY_MINUTE = 24 * 60
+
+
+class Counting(StrEnum):
+    """What time counts: all of it, whole dates, or a calendar's working time."""
+
+    ELAPSED = "elapsed"
+    CALENDAR = "calendar"
+    WORKING = "working"
+
+
+class Ending(StrEnum):
+    """Where on its last day a duration ends."""
+
+    SAME_TIME = "same_time"
+    END_OF_DAY = "end_of_day"
+    END_OF_WORKING_DAY = "end_of_working_day"
+
+
+class Roll(StrEnum):
+    """What happens to an end on a day that is not worked (Civil Code 203); by default nothing."""
+
+    NONE = "none"
+    NEXT_WORKING_DAY = "next_working_day"
+
+
+class LateStart(BaseModel):
+    """What starts after `after` is due at `due` of the next day, if that is later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: TimeOfDay
+    due: TimeOfDay
+
+
+class Duration(BaseModel):
+    """A length of time as a rule words it: one of minutes, hours, days and months.
+
+    Without `counting`, days and months are calendar dates, minutes and hours elapsed time. Without
+    `ending`, a limit in days or months ends at 24:00, other spans to the second.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    minutes: Annotated[float, Field(ge=0)] | None = None
+    hours: Annotated[float, Field(ge=0)] | None = None
+    days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+    months: Annotated[int, Field(ge=0, le=1_200)] | None = None
+    counting: Counting | None = None
+    ending: Ending | None = None
+    at_least: Duration | None = None
+    late_start: LateStart | None = None
+    roll: Roll = Roll.NONE
+
+    @model_validator(mode="after")
+    def _is_one_amount(self) -> Self:
+        amounts = [
+            amount
+            for amount in (self.minutes, self.hours, self.days, self.months)
+            if amount is not None
+        ]
+        if len(amounts) != 1:
+            raise ValueError("A duration has exactly one of minutes, hours, days and months.")
+        if self.counting is Counting.CALENDAR and self.is_clock_time:
+            raise ValueError("Minutes and hours are counted elapsed or working, not by calendar.")
+        if self.months is not None and self.counting not in (None, Counting.CALENDAR):
+            raise ValueError("Months are counted by calendar.")
+        return self
+
+    @property
+    def is_clock_time(self) -> bool:
+        """Whether it is measured in minutes or hours."""
+        return self.minutes is not None or self.hours is not None
+
+    @property
+    def seconds(self) -> float:
+        """Its length in seconds; a month has no such length and is refused."""
+        if self.months is not None:
+            raise ValueError("A month has no fixed length in seconds.")
+        return (self.minutes or 0) * 60 + (self.hours or 0) * 3600 + (self.days or 0) * 86_400
+
+    @property
+    def counted(self) -> Counting:
+        """How it is counted when the pack does not say."""
+        if self.counting is not None:
+            return self.counting
+        return Counting.ELAPSED if self.is_clock_time else Counting.CALENDAR
+
+    @property
+    def asks_calendar(self) -> bool:
+        """Whether its end depends on a working calendar."""
+        return (
+            self.counting is Counting.WORKING
+            or self.ending is Ending.END_OF_WORKING_DAY
+            or self.roll is Roll.NEXT_WORKING_DAY
+        )
+
+
+class Due(NamedTuple):
+    """When something is due; provisional while it reaches into a year not yet published."""
+
+    at: datetime
+    provisional: bool
+
+
+class Pause(NamedTuple):
+    """A pause from `start` until `end`."""
+
+    start: datetime
+    end: datetime
+
+
+def due(
+    start: datetime,
+    duration: Duration,
+    calendar: Calendar,
+    tz: ZoneInfo,
+    pauses: Iterable[Pause] = (),
+) -> Due:
+    """When a limit that starts at `start` ends, in the project's zone `tz`.
+
+    A pause moves it: a count of dates by the midnights inside the pause, elapsed time by the
+    pause's length, working time by the working time inside. A pause that begins at or after the
+    due time comes too late to move it.
+    """
+    ending = duration.ending or (Ending.SAME_TIME if duration.is_clock_time else Ending.END_OF_DAY)
+    return _end(start, duration, ending, calendar, tz, pauses)
+
+
+def later(start: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> Due:
+    """That much time after `start`, at the same time of day unless the duration says otherwise.
+
+    For the steps of an escalation and the longest pause, where «a day later» is meant.
+    """
+    return _end(start, duration, duration.ending or Ending.SAME_TIME, calendar, tz, ())
+
+
+def earlier(end: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> datetime:
+    """That much time before `end`; for warnings. Its ending and its exceptions play no part."""
+    match duration.counted:
+        case Counting.WORKING if duration.days is not None:
+            # The end of a day is 00:00 of the next: its own day is the one that is counted from.
+            last = (end.astimezone(tz) - timedelta(microseconds=1)).date()
+            return _shift_days(
+                end, (calendar.working_day_after(last, -duration.days) - last).days, tz
+            )
+        case Counting.WORKING:
+            return calendar.add_working_seconds(end, -duration.seconds).astimezone(tz)
+        case Counting.CALENDAR:
+            wall = end.astimezone(tz)
+            if duration.months is not None:
+                return _shift_days(
+                    end, (_add_months(wall.date(), -duration.months) - wall.date()).days, tz
+                )
+            return _shift_days(end, -(duration.days or 0), tz)
+        case Counting.ELAPSED:
+            return _elapsed(end, -duration.seconds, tz)
+
+
+def _end(
+    start: datetime,
+    duration: Duration,
+    ending: Ending,
+    calendar: Calendar,
+    tz: ZoneInfo,
+    pauses: Iterable[Pause],
+) -> Due:
+    if start.tzinfo is None:
+        raise ValueError(f"The time {start.isoformat()} has no offset from UTC.")
+    start = start.astimezone(tz)
+    at = _count(start, duration, ending, calendar, tz, ())
+    served: tuple[Pause, ...] = ()
+    for pause in sorted(pauses):
+        if pause.start >= at:
+            break
+        clipped = Pause(max(pause.start, start), pause.end)
+        if clipped.end <= clipped.start:
+            continue
+        served = (*served, clipped)
+        at = _count(start, duration, ending, calendar, tz, served)
+    return Due(at, duration.asks_calendar and calendar.is_provisional(start, at))
+
+
+def _count(
+    start: datetime,
+    duration: Duration,
+    ending: Ending,
+    calendar: Calendar,
+    tz: ZoneInfo,
+    pauses: tuple[Pause, ...],
+) -> datetime:
+    midnights = sum(
+        (pause.end.astimezone(tz).date() - pause.start.astimezone(tz).date()).days
+        for pause in pauses
+    )
+    paused_seconds = sum((pause.end - pause.start).total_seconds() for pause in pauses)
+    first = start.date()
+    match duration.counted:
+        case Counting.ELAPSED:
+            at = _elapsed(start, duration.seconds + paused_seconds, tz)
+            at = _finish(at.date(), at, ending, duration.roll, calendar, tz)
+        case Counting.WORKING if duration.days is not None:
+            worked = sum(
+                calendar.working_days_between(
+                    pause.start.astimezone(tz).date(), pause.end.astimezone(tz).date()
+                )
+                for pause in pauses
+            )
+            last = calendar.roll(calendar.working_day_after(first, duration.days + worked))
+            at = _finish(last, start, ending, duration.roll, calendar, tz)
+        case Counting.WORKING:
+            worked_seconds = sum(
+                calendar.working_seconds_between(pause.start, pause.end) for pause in pauses
+            )
+            at = calendar.add_working_seconds(start, duration.seconds + worked_seconds)
+            at = at.astimezone(tz)
+            at = _finish(at.date(), at, ending, duration.roll, calendar, tz)
+        case Counting.CALENDAR:
+            last = (
+                _add_months(first, duration.months)
+                if duration.months is not None
+                else first + timedelta(days=duration.days or 0)
+            )
+            at = _finish(
+                last + timedelta(days=midnights), start, ending, duration.roll, calendar, tz
+            )
+    if duration.late_start is not None and _is_late(start, duration.late_start):
+        day = first + timedelta(days=1 + midnights)
+        at = max(at, first_instant(day, duration.late_start.due, tz).astimezone(tz))
+    if duration.at_least is not None:
+        at = max(at, _elapsed(start, duration.at_least.seconds + paused_seconds, tz))
+    return at
+
+
+def _is_late(start: datetime, late: LateStart) -> bool:
+    return start.replace(tzinfo=None) > datetime.combine(
+        start.date(), datetime.min.time()
+    ) + timedelta(minutes=late.after)
+
+
+def _finish(
+    day: date, at: datetime, ending: Ending, roll: Roll, calendar: Calendar, tz: ZoneInfo
+) -> datetime:
+    """The end on its last day; `at` gives the time of day where that counts."""
+    if roll is Roll.NEXT_WORKING_DAY or ending is Ending.END_OF_WORKING_DAY:
+        day = calendar.roll(day)
+    match ending:
+        case Ending.SAME_TIME:
+            return at if day == at.date() else _shift_days(at, (day - at.date()).days, tz)
+        case Ending.END_OF_DAY:
+            return first_instant(day, END_OF_DAY_MINUTE, tz).astimezone(tz)
+        case Ending.END_OF_WORKING_DAY:
+            midnight = first_instant(day, END_OF_DAY_MINUTE, calendar.zone)
+            return calendar.last_open(midnight - timedelta(microseconds=1)).astimezone(tz)
+
+
+def _elapsed(at: datetime, seconds: float, tz: ZoneInfo) -> datetime:
+    return (at.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(tz)
+
+
+def _shift_days(at: datetime, days: int, tz: ZoneInfo) -> datetime:
+    """The same time of day on another date; a time that the change of clocks skips is after it."""
+    wall = at.astimezone(tz)
+    moved = wall.replace(fold=0) + timedelta(days=days)
+    return moved.astimezone(UTC).astimezone(tz)
+
+
+def _add_months(day: date, months: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    month += 1
+    return date(year, month, min(day.day, months_of.monthrange(year, month)[1]))

@@ -1,0 +1,313 @@
+"""The target language of a policy pack (READINGS 5): what a rule demands, as data.
+
+Every model refuses keys that it does not know. Conditions are data, never code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from steward_policy.durations import Duration
+from steward_policy.ladder import Role, role_at_least
+
+Scalar = bool | int | float | str | None
+Basis = Literal["rule", "default"]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+FactName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Entry(BaseModel):
+    """A part of a pack: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Condition(Entry):
+    """What must hold of a case or of a fact.
+
+    Written as a mapping: `{field: value}` or `{field: [one, of, these]}`, `all`, `any`, `not`, and
+    `role_at_least` for the field `role`. All parts must hold; an empty condition always does.
+    """
+
+    fields: Mapping[str, tuple[Scalar, ...]] = {}
+    all: tuple[Condition, ...] = ()
+    any: tuple[Condition, ...] = ()
+    not_: Condition | None = Field(None, alias="not")
+    role_at_least: Role | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            if isinstance(data, cls):
+                return data
+            raise ValueError("A condition is a mapping such as {kind: complaint}.")
+        known = {"all", "any", "not", "role_at_least"}
+        if isinstance(data.get("fields"), dict):
+            return data
+        for key in ("all", "any"):
+            if key in data and not data[key]:
+                raise ValueError(f"'{key}' needs at least one condition.")
+        fields = {
+            str(key): tuple(value) if isinstance(value, list | tuple) else (value,)
+            for key, value in data.items()
+            if key not in known
+        }
+        return {"fields": fields} | {key: data[key] for key in known & data.keys()}
+
+    def holds(self, fields: Mapping[str, object]) -> bool:
+        """Whether it holds of these fields; an absent field counts as null."""
+        for name, values in self.fields.items():
+            if fields.get(name) not in values:
+                return False
+        if self.role_at_least is not None:
+            role = fields.get("role")
+            if not isinstance(role, str) or not role_at_least(role, self.role_at_least):
+                return False
+        return (
+            (not self.not_ or not self.not_.holds(fields))
+            and all_hold(self.all, fields)
+            and (not self.any or any(part.holds(fields) for part in self.any))
+        )
+
+    def in_words(self) -> str:
+        """The condition as a person reads it."""
+        parts = [
+            f"{name} is {' or '.join(_word(value) for value in values)}"
+            for name, values in self.fields.items()
+        ]
+        if self.role_at_least is not None:
+            parts.append(f"role is {self.role_at_least} or above")
+        parts += [part.in_words() for part in self.all]
+        if self.any:
+            parts.append("(" + " or ".join(part.in_words() for part in self.any) + ")")
+        if self.not_ is not None:
+            parts.append(f"not ({self.not_.in_words()})")
+        return " and ".join(parts) or "always"
+
+
+def all_hold(conditions: tuple[Condition, ...], fields: Mapping[str, object]) -> bool:
+    """Whether every one of the conditions holds."""
+    return all(condition.holds(fields) for condition in conditions)
+
+
+def _word(value: Scalar) -> str:
+    match value:
+        case None:
+            return "not given"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+ALWAYS = Condition()
+
+
+class FactPattern(Entry):
+    """A fact, with a condition on its fields, and the field that says when.
+
+    Written as `case_handled`, `case_accepted{role_at_least: centre_manager}`,
+    `{case_accepted: {role_at_least: centre_manager}}` or `{fact: case_received, at: posted_at}`.
+    """
+
+    fact: FactName
+    when: Condition = ALWAYS
+    at: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: Any) -> Any:
+        match data:
+            case str():
+                with_condition = re.fullmatch(r"\s*(\w+)\s*(\{.*\})\s*", data)
+                if with_condition is None:
+                    return {"fact": data}
+                return {"fact": with_condition[1], "when": yaml.safe_load(with_condition[2])}
+            case dict() if "fact" not in data and len(data) == 1:
+                ((fact, when),) = data.items()
+                return {"fact": fact, "when": when}
+            case _:
+                return data
+
+    def matches(self, fact: str, fields: Mapping[str, object]) -> bool:
+        """Whether a fact with this short name (`case_handled`) and these fields is meant."""
+        return fact == self.fact and self.when.holds(fields)
+
+    def in_words(self) -> str:
+        """The pattern as a person reads it."""
+        words = self.fact
+        if self.when != ALWAYS:
+            words += f" ({self.when.in_words()})"
+        return f"{words}, at its {self.at}" if self.at else words
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+FactPatterns = Annotated[tuple[FactPattern, ...], BeforeValidator(_as_list)]
+
+
+class DueField(Entry):
+    """A due time that the start names itself, such as a promise's `promised_at`."""
+
+    field: str
+
+
+class Take(StrEnum):
+    """Which of the limit and the date that a field names governs."""
+
+    LATER = "later"
+    EARLIER = "earlier"
+    REPLACE = "replace"
+
+
+class OrBy(Entry):
+    """A date named on the case that may move the limit; a date ends at its 24:00."""
+
+    field: str
+    take: Take
+    if_: Condition = Field(ALWAYS, alias="if")
+
+
+class PauseLimit(Entry):
+    """For how long one reason may pause a clock."""
+
+    max: Duration
+
+
+class WarnBefore(Entry):
+    """A warning ahead of the due time: a duration before it, or a share of the way to it."""
+
+    before: Duration | None = None
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    calendar: Identifier | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            share = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", data)
+            if share is None:
+                raise ValueError(f"{data!r} is neither a duration nor a share such as 50%.")
+            return {"share": float(share[1]) / 100}
+        if isinstance(data, dict) and not data.keys() & {"before", "share"}:
+            calendar = {"calendar": data["calendar"]} if "calendar" in data else {}
+            before = {key: value for key, value in data.items() if key != "calendar"}
+            return {"before": before} | calendar
+        return data
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.before is None) == (self.share is None):
+            raise ValueError("A warning is either a duration before the due time or a share.")
+        return self
+
+
+class Overdue(Entry):
+    """Who may let a target run past its limit, asked when, and how often."""
+
+    approval: Role
+    ask: Literal["before_due", "any_time"] = "before_due"
+    decide_within: Duration | None = None
+    max_times: Annotated[int, Field(ge=1)] | None = None
+    max_total: Duration | None = None
+    effective: Literal["owner_told", "approved"] = "owner_told"
+
+
+class Deliver(StrEnum):
+    """When people are told: at once, or in the pack's duty hours."""
+
+    AT_ONCE = "at_once"
+    DUTY_HOURS = "duty_hours"
+
+
+class EscalationStep(Entry):
+    """One step up: when, counted from start or breach, and to whom."""
+
+    at: Literal["start", "breach"] = "breach"
+    after: Duration | None = None
+    to: Role
+    deliver: Deliver = Deliver.DUTY_HOURS
+    calendar: Identifier | None = None
+
+
+class CountFrom(StrEnum):
+    """From where a clock is counted after a reclassification."""
+
+    START = "start"
+    CHANGE = "change"
+
+
+class OnReclassify(Entry):
+    """From where a clock is counted, by the cause of the reclassification."""
+
+    correction: CountFrom = CountFrom.START
+    new_facts: CountFrom = CountFrom.CHANGE
+    age: CountFrom = CountFrom.CHANGE
+
+
+class OnReopen(StrEnum):
+    """What a reopening does to a clock."""
+
+    RESTART = "restart"
+    CONTINUE = "continue"
+    NONE = "none"
+
+
+class OnBreach(Entry):
+    """What a breach does to the case itself."""
+
+    raise_severity: Literal["important", "major"]
+
+
+class Backdating(Entry):
+    """How far back a fact of this target may be dated, and by which role."""
+
+    within: Duration
+    by: Role
+
+
+class Target(Entry):
+    """One duty with a clock: what starts it, what meets it, how long it may take, who is told."""
+
+    id: Identifier
+    rule: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+    basis: Basis
+    when: Condition = ALWAYS
+    starts: Annotated[FactPatterns, Field(min_length=1)]
+    per: str | None = None
+    met_by: FactPatterns
+    within: Duration | None = None
+    due: DueField | None = None
+    or_by: OrBy | None = None
+    calendar: Identifier | None = None
+    pauses_on: Mapping[str, PauseLimit] = {}
+    warn_before: tuple[WarnBefore, ...] = ()
+    on_reclassify: OnReclassify = OnReclassify()
+    on_reopen: OnReopen = OnReopen.RESTART
+    resets_on: FactPatterns = ()
+    cancels_on: FactPatterns = ()
+    overdue: Overdue | None = None
+    escalate: tuple[EscalationStep, ...] = ()
+    on_breach: OnBreach | None = None
+    backdating: Backdating | None = None
+
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> Self:
+        if (self.within is None) == (self.due is None):
+            raise ValueError("A target has either 'within' or 'due'.")
+        return self
+
+    @property
+    def calendars(self) -> Iterator[str]:
+        """Every calendar that it names."""
+        named = (self.calendar, *(w.calendar for w in self.warn_before))
+        yield from (name for name in (*named, *(s.calendar for s in self.escalate)) if name)
