@@ -1,0 +1,1 @@
+"""What notify calls: the SMS provider and the mail server."""

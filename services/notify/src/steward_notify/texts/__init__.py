@@ -1,0 +1,27 @@
+"""What people are told, in Chinese and English.
+
+`templates.yaml` holds the texts; `${name}` marks a value, the form in which the SMS provider
+approves templates too. A text contains what is passed and nothing else.
+"""
+
+from steward_notify.texts.templates import (
+    Language,
+    Text,
+    ValueMissing,
+    body,
+    deadline,
+    render,
+    templates,
+    values_for,
+)
+
+__all__ = [
+    "Language",
+    "Text",
+    "ValueMissing",
+    "body",
+    "deadline",
+    "render",
+    "templates",
+    "values_for",
+]

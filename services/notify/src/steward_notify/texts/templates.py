@@ -1,0 +1,89 @@
+"""Fills the templates of `templates.yaml`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import Any, Literal, get_args
+
+import yaml
+
+Language = Literal["zh", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a person reads; an SMS has the body alone."""
+
+    subject: str
+    body: str
+
+
+class ValueMissing(LookupError):
+    """A template, a language or a value does not exist; the message is one sentence."""
+
+
+def render(template: str, language: Language, values: Mapping[str, str]) -> Text:
+    """Fill one template; values that it does not name are left out.
+
+    A severity or a role may be passed by its code. Raises `ValueMissing`, naming the template.
+    """
+    text = _text(template, language)
+    filled = _filled(template, language, text.subject + text.body, values)
+    return Text(
+        subject=Template(text.subject).substitute(filled),
+        body=Template(text.body).substitute(filled),
+    )
+
+
+def values_for(template: str, language: Language, values: Mapping[str, str]) -> dict[str, str]:
+    """Give the values that the body needs, in words: what the SMS provider is sent, and no more."""
+    return _filled(template, language, body(template, language), values)
+
+
+def body(template: str, language: Language) -> str:
+    """Give the body with its `${name}` marks, as it is handed to the SMS provider for approval."""
+    return _text(template, language).body
+
+
+def templates() -> tuple[str, ...]:
+    """Name all templates."""
+    return tuple(name for name in _content() if name != "words")
+
+
+def deadline(at: datetime) -> str:
+    """Write a due time in the zone it carries; midnight is the 24:00 of the day that ends."""
+    if at.time() == time(0):
+        return f"{at - timedelta(days=1):%Y-%m-%d} 24:00"
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def _filled(
+    template: str, language: Language, text: str, values: Mapping[str, str]
+) -> dict[str, str]:
+    names = Template(text).get_identifiers()
+    missing = [name for name in names if not values.get(name)]
+    if missing:
+        raise ValueMissing(f"The template {template} ({language}) needs {', '.join(missing)}.")
+    words = _content()["words"]
+    return {
+        name: words.get(name, {}).get(values[name], {}).get(language, values[name])
+        for name in names
+    }
+
+
+def _text(template: str, language: Language) -> Text:
+    if template not in templates():
+        raise ValueMissing(f"There is no template {template}; there are {', '.join(templates())}.")
+    if language not in get_args(Language):
+        raise ValueMissing(f"The template {template} is not written in {language}.")
+    return Text(**_content()[template][language])
+
+
+@cache
+def _content() -> dict[str, Any]:
+    source = files("steward_notify.texts").joinpath("templates.yaml")
+    content: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
+    return content

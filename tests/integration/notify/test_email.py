@@ -1,0 +1,140 @@
+"""Mail through the real sink process, and its loss at every step."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from email import message_from_bytes
+from email.policy import default
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.integration.notify.conftest import RunningSink, free_port
+
+from steward_notify.adapters.email_smtp import Mail, MailServer, SmtpMail
+from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+
+DATED = datetime(2026, 10, 8, 8, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
+
+
+def server(port: int) -> MailServer:
+    return MailServer(
+        "127.0.0.1", port, "steward@example.cn", sender_name="管家", tls="none", timeout=10
+    )
+
+
+def mail(message_id: str = "0199-a", to: str = "wang@example.cn") -> Mail:
+    return Mail(message_id, to, subject="【升级】轻微投诉已逾期", body="星河湾：\n.\n请处理。\n")
+
+
+async def test_a_chinese_mail_arrives_as_it_was_written(sink: RunningSink) -> None:
+    outcome = await SmtpMail(server(sink.port)).send(mail(), dated=DATED)
+    assert outcome == Sent("<0199-a@example.cn>")
+    (entry,) = sink.index()
+    assert entry["subject"] == "【升级】轻微投诉已逾期"
+    assert entry["message_id"] == "<0199-a@example.cn>"
+    kept = message_from_bytes((sink.folder / entry["file"]).read_bytes(), policy=default)
+    assert kept.get_content().splitlines() == ["星河湾：", ".", "请处理。"]
+    assert str(kept["From"]) == "管家 <steward@example.cn>"
+    assert kept["Date"].datetime == DATED
+
+
+async def test_a_repeat_carries_the_same_message_id(sink: RunningSink) -> None:
+    for _ in range(2):
+        await SmtpMail(server(sink.port)).send(mail(), dated=DATED)
+    assert [entry["message_id"] for entry in sink.index()] == ["<0199-a@example.cn>"] * 2
+
+
+async def test_a_recipient_refused_for_now_is_taken_later(sink: RunningSink) -> None:
+    gateway = SmtpMail(server(sink.port))
+    first = await gateway.send(mail(to="wang+later@example.cn"), dated=DATED)
+    assert first == TryLater("451", "4.7.1 Please try again later")
+    assert isinstance(await gateway.send(mail(to="wang+later@example.cn"), dated=DATED), Sent)
+
+
+async def test_a_recipient_refused_for_good_is_not_tried_again(sink: RunningSink) -> None:
+    outcome = await SmtpMail(server(sink.port)).send(
+        mail(to="wang+refused@example.cn"), dated=DATED
+    )
+    assert outcome == RefusedForGood("550", "5.1.1 No such mailbox")
+
+
+async def test_a_connection_lost_after_the_data_is_unknown_though_the_mail_arrived(
+    sink: RunningSink,
+) -> None:
+    outcome = await SmtpMail(server(sink.port)).send(mail(to="wang+lost@example.cn"), dated=DATED)
+    assert isinstance(outcome, Unknown)
+    assert len(sink.index()) == 1
+
+
+async def test_a_server_that_does_not_listen_is_tried_later() -> None:
+    outcome = await SmtpMail(server(free_port())).send(mail(), dated=DATED)
+    assert isinstance(outcome, TryLater)
+    assert outcome.code == "unreachable"
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        mail(to="nobody"),
+        mail(to="wang@example.cn\r\nBcc: all@example.cn"),
+        Mail("0199-a", "wang@example.cn", subject="a\nBcc: all@example.cn", body=""),
+    ],
+)
+async def test_a_mail_that_no_header_can_carry_is_refused_for_good(unfit: Mail) -> None:
+    outcome = await SmtpMail(server(free_port())).send(unfit, dated=DATED)
+    assert isinstance(outcome, RefusedForGood)
+    assert outcome.code == "unfit"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({"": "554 go away"}, TryLater),
+        ({"": "220 hi", "EHLO": "250 hi", "MAIL": None}, TryLater),
+        ({"": "220 hi", "EHLO": "250 hi", "MAIL": "250 ok", "RCPT": None}, TryLater),
+        (
+            {"": "220 hi", "EHLO": "250 hi", "MAIL": "250 ok", "RCPT": "250 ok", "DATA": None},
+            Unknown,
+        ),
+        (
+            {
+                "": "220 hi",
+                "EHLO": "250 hi",
+                "MAIL": "250 ok",
+                "RCPT": "250 ok",
+                "DATA": "452 full",
+            },
+            TryLater,
+        ),
+        (
+            {"": "220 hi", "EHLO": "250 hi", "MAIL": "250 ok", "RCPT": "250 ok", "DATA": "552 big"},
+            RefusedForGood,
+        ),
+    ],
+)
+async def test_a_loss_before_the_data_is_tried_later_and_after_it_is_unknown(
+    answers: dict[str, str | None], expected: type[Outcome]
+) -> None:
+    listening = await asyncio.start_server(scripted(answers), "127.0.0.1", 0)
+    port: int = listening.sockets[0].getsockname()[1]
+    async with listening:
+        outcome = await SmtpMail(server(port)).send(mail(), dated=DATED)
+    assert isinstance(outcome, expected)
+
+
+def scripted(
+    answers: dict[str, str | None],
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """A mail server that says a line for each command, and hangs up at None."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        command = ""
+        while (answer := answers.get(command, "250 ok")) is not None:
+            writer.write(f"{answer}\r\n".encode())
+            line = (await reader.readline()).decode()
+            if not line or line.startswith("QUIT"):
+                break
+            command = line[:4]
+        writer.close()
+
+    return serve

@@ -1,0 +1,86 @@
+"""What people are told, in both languages."""
+
+from datetime import datetime
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from steward_notify.adapters.sms_text import measure
+from steward_notify.texts import (
+    Language,
+    ValueMissing,
+    body,
+    deadline,
+    render,
+    templates,
+    values_for,
+)
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+ESCALATION = {
+    "case_number": "XHY-2026-000123",
+    "project": "星河湾",
+    "severity": "minor",
+    "target": "处理完成",
+    "due": "2026-10-01 24:00",
+    "rule": "RM-4.5.2c",
+    "role": "cs_supervisor",
+    "phone": "13800138000",
+}
+
+
+def test_an_escalation_says_what_is_late_and_why_it_comes_to_this_person() -> None:
+    text = render("escalation", "zh", ESCALATION)
+    assert text.subject == "【升级】XHY-2026-000123 星河湾"
+    assert text.body == (
+        "星河湾：轻微投诉XHY-2026-000123的“处理完成”应于2026-10-01 24:00前完成，现已逾期，"
+        "升级到您（客服部主管）处理。依据RM-4.5.2c。"
+    )
+
+
+def test_the_english_text_says_the_same() -> None:
+    text = render("escalation", "en", ESCALATION)
+    assert "minor complaint XHY-2026-000123 was due by 2026-10-01 24:00" in text.body
+    assert "customer-service supervisor" in text.body
+
+
+@pytest.mark.parametrize("template", templates())
+@pytest.mark.parametrize("language", get_args(Language))
+def test_every_template_is_written_in_both_languages_and_fits_four_segments(
+    template: str, language: Language
+) -> None:
+    text = render(template, language, ESCALATION | {"result": "已修好"})
+    assert "$" not in text.subject + text.body
+    assert measure(text.body, "cn").segments <= 4
+
+
+def test_the_provider_gets_the_values_of_the_body_and_no_more() -> None:
+    values = values_for("escalation", "zh", ESCALATION)
+    assert values["severity"] == "轻微投诉"
+    assert "phone" not in values
+    assert all("${" + name + "}" in body("escalation", "zh") for name in values)
+
+
+@pytest.mark.parametrize("hole", [{}, {"due": ""}])
+def test_a_missing_value_is_an_error_that_names_the_template(hole: dict[str, str]) -> None:
+    values = {name: value for name, value in ESCALATION.items() if name != "due"} | hole
+    with pytest.raises(ValueMissing, match=r"The template escalation \(zh\) needs due\."):
+        render("escalation", "zh", values)
+
+
+def test_an_unknown_template_or_language_is_an_error() -> None:
+    with pytest.raises(ValueMissing, match="There is no template words; there are escalation"):
+        render("words", "zh", {})
+    with pytest.raises(ValueMissing, match="not written in fr"):
+        render("escalation", "fr", {})  # type: ignore[arg-type]
+
+
+def test_a_value_is_never_taken_for_a_template() -> None:
+    text = render("escalation", "zh", ESCALATION | {"project": "${phone} $$"})
+    assert text.body.startswith("${phone} $$：")
+
+
+def test_midnight_is_told_as_the_end_of_the_day() -> None:
+    assert deadline(datetime(2026, 10, 2, 0, 0, tzinfo=SHANGHAI)) == "2026-10-01 24:00"
+    assert deadline(datetime(2026, 10, 2, 8, 30, tzinfo=SHANGHAI)) == "2026-10-02 08:30"
