@@ -1,21 +1,8 @@
 """Who stands above whom in a service centre (READINGS 1)."""
 
-from enum import StrEnum
+from steward_events.vocabulary import Role
 
-
-class Role(StrEnum):
-    """A role that a rule can name; `quality` stands outside the ladder."""
-
-    FRONTLINE = "frontline"
-    CS_SUPERVISOR = "cs_supervisor"
-    DEPARTMENT_HEAD = "department_head"
-    ENGINEERING_SUPERVISOR = "engineering_supervisor"
-    DEPUTY_MANAGER = "deputy_manager"
-    CENTRE_MANAGER = "centre_manager"
-    COMPANY_LEADER = "company_leader"
-    GENERAL_MANAGER = "general_manager"
-    QUALITY = "quality"
-
+__all__ = ["LADDER", "TITLES", "Role", "next_above", "role_at_least"]
 
 LADDER: tuple[tuple[Role, ...], ...] = (
     (Role.FRONTLINE,),

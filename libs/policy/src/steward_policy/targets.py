@@ -307,7 +307,13 @@ class Target(Entry):
         return self
 
     @property
-    def calendars(self) -> Iterator[str]:
-        """Every calendar that it names."""
-        named = (self.calendar, *(w.calendar for w in self.warn_before))
-        yield from (name for name in (*named, *(s.calendar for s in self.escalate)) if name)
+    def calendars(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every calendar that it names, with the place where."""
+        if self.calendar:
+            yield ("calendar",), self.calendar
+        for index, warning in enumerate(self.warn_before):
+            if warning.calendar:
+                yield ("warn_before", index), warning.calendar
+        for index, step in enumerate(self.escalate):
+            if step.calendar:
+                yield ("escalate", index), step.calendar

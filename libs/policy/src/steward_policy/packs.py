@@ -1,0 +1,450 @@
+"""Policy packs: versioned, effective-dated rules as data (DESIGN 4).
+
+A group overrides entries of a built-in pack, a project those of its group; the most specific wins,
+entry by entry. What comes out is `Rules`, immutable, and named by its version in every fact that
+was decided under it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property, lru_cache
+from importlib import resources
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+import steward_events
+from steward_events.fact import known_facts
+from steward_events.vocabulary import Mode
+from steward_policy import calendars as working_calendars
+from steward_policy.calendars import Calendar, CalendarError
+from steward_policy.catalogue import BY_ID
+from steward_policy.documents import Document, DocumentError, Place, read
+from steward_policy.durations import Duration
+from steward_policy.targets import (
+    ALWAYS,
+    Basis,
+    Condition,
+    Entry,
+    FactName,
+    FactPattern,
+    Identifier,
+    Target,
+)
+
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"), BeforeValidator(str)]
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+Kind = Literal["targets", "followups"]
+KINDS: dict[Kind, str] = {"targets": "target", "followups": "follow-up"}
+"""The lists of a pack, with the word for one entry of each."""
+
+
+class PackError(ValueError):
+    """A pack that is refused; each problem names file, line and entry in one sentence."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class FollowUpRule(Entry):
+    """A follow-up that is owed to the household after a fact about its case."""
+
+    id: Identifier
+    rule: Annotated[tuple[str, ...], Field(min_length=1)]
+    basis: Basis
+    when: Condition = ALWAYS
+    after: FactName = "case_handled"
+    mode: Mode
+    within: Duration
+    calendar: Identifier | None = None
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def calendars(self) -> Iterator[tuple[Place, str]]:
+        """Every calendar that it names, with the place where."""
+        if self.calendar:
+            yield ("calendar",), self.calendar
+
+
+class Acknowledgement(Entry):
+    """How long the person told of an escalation has to acknowledge it before the next is told."""
+
+    within: Duration
+    emergency: Duration
+
+
+class PolicyPack(Entry):
+    """A whole pack, as a YAML file gives it.
+
+    `duty_calendar` says when people are told what is not urgent; `calendars` are the pack's own.
+    """
+
+    pack: Identifier
+    version: Version
+    calendar: Identifier
+    duty_calendar: Identifier = "service-centre"
+    effective_from: date | None = None
+    acknowledge: Acknowledgement
+    calendars: Mapping[Identifier, Calendar] = {}
+    targets: tuple[Target, ...] = ()
+    followups: tuple[FollowUpRule, ...] = ()
+
+    def entries(self) -> Iterator[tuple[Kind, int, Target | FollowUpRule]]:
+        """Every entry with its list and its place in it."""
+        for index, target in enumerate(self.targets):
+            yield "targets", index, target
+        for index, followup in enumerate(self.followups):
+            yield "followups", index, followup
+
+
+class Additions(Entry):
+    """Entries that an override adds to the pack below it."""
+
+    targets: tuple[dict[str, Any], ...] = ()
+    followups: tuple[dict[str, Any], ...] = ()
+
+
+class Override(Entry):
+    """What a group or a project changes: keys of entries by their ID, entries added or dropped."""
+
+    overrides: Identifier
+    version: Version
+    effective_from: date | None = None
+    calendar: Identifier | None = None
+    duty_calendar: Identifier | None = None
+    acknowledge: dict[str, Any] | None = None
+    calendars: dict[str, Any] = {}
+    targets: tuple[dict[str, Any], ...] = ()
+    followups: tuple[dict[str, Any], ...] = ()
+    add: Additions = Additions()
+    drop: tuple[Identifier, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one version, resolved and immutable; what deciders are built with.
+
+    `version` is how facts name it: `residential-cn@2026.1`, with `+…` for every override.
+    """
+
+    version: str
+    sha256: str
+    pack: PolicyPack
+    source: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets in the pack's order."""
+        return self.pack.targets
+
+    @property
+    def followups(self) -> tuple[FollowUpRule, ...]:
+        """The follow-up rules in the pack's order."""
+        return self.pack.followups
+
+    @property
+    def effective_from(self) -> date | None:
+        """The first local date on which it decides; None means always."""
+        return self.pack.effective_from
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Target]:
+        """The targets by their ID."""
+        return {target.id: target for target in self.pack.targets}
+
+    @cached_property
+    def _calendars(self) -> Mapping[str, Calendar]:
+        built_in = {name: working_calendars.built_in(name) for name in working_calendars.BUILT_IN}
+        return built_in | dict(self.pack.calendars)
+
+    def calendar(self, name: str | None = None) -> Calendar:
+        """Give the named calendar, the pack's own without a name."""
+        wanted = name or self.pack.calendar
+        try:
+            return self._calendars[wanted]
+        except KeyError:
+            raise CalendarError(f"The calendar '{wanted}' is unknown.") from None
+
+    @property
+    def duty_calendar(self) -> Calendar:
+        """When people are told what is not urgent: `duty_calendar.next_open(at)`."""
+        return self.calendar(self.pack.duty_calendar)
+
+
+class UnknownVersion(KeyError):
+    """A fact names a policy version that has not been heard yet: park it, it mends itself."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(version)
+        self.version = version
+
+    def __str__(self) -> str:
+        return f"The policy version '{self.version}' is not known here yet."
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The versions of the rules that have been published, by the name that facts give them."""
+
+    versions: Mapping[str, Rules] = field(default_factory=dict)
+
+    def __getitem__(self, version: str) -> Rules:
+        try:
+            return self.versions[version]
+        except KeyError:
+            raise UnknownVersion(version) from None
+
+    def __contains__(self, version: str) -> bool:
+        return version in self.versions
+
+    def put(self, rules: Rules) -> Shelf:
+        """Give a shelf with one version more; the same version with another text is refused."""
+        known = self.versions.get(rules.version)
+        if known is not None and known.sha256 != rules.sha256:
+            raise PackError(
+                [f"The policy version '{rules.version}' was published before with another text."]
+            )
+        return Shelf({**self.versions, rules.version: rules})
+
+    def in_force(self, day: date) -> Rules:
+        """Give the version with the latest `effective_from` not after that local date."""
+        started = [
+            (rules.effective_from or date.min, place, rules)
+            for place, rules in enumerate(self.versions.values())
+            if (rules.effective_from or date.min) <= day
+        ]
+        if not started:
+            raise PackError([f"No policy is in force on {day.isoformat()}."])
+        return max(started, key=lambda entry: entry[:2])[2]
+
+
+def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rules:
+    """Read a pack and the overrides upon it, each a (text, file name), the most specific last.
+
+    Raises `PackError` with every problem found.
+    """
+    documents = [_read(text, name)]
+    data: dict[str, Any] = documents[0].data
+    pack = _resolve(data, documents)
+    version = f"{pack.pack}@{pack.version}"
+    digest = hashlib.sha256(text.encode())
+    for other_text, other_name in overrides:
+        above = _read(other_text, other_name)
+        override = _validate(Override, above.data, [above])
+        documents.append(above)
+        data = _merge(data, override, above)
+        pack = _resolve(data, documents)
+        version += f"+{override.version}"
+        digest.update(b"\0" + other_text.encode())
+    return Rules(version, digest.hexdigest(), pack, data)
+
+
+def _resolve(data: dict[str, Any], documents: list[Document]) -> PolicyPack:
+    pack = _validate(PolicyPack, data, documents)
+    _check_entries(pack, data, documents)
+    return pack
+
+
+def _read(text: str, name: str) -> Document:
+    try:
+        document = read(text, name)
+    except DocumentError as error:
+        raise PackError([str(error)]) from error
+    if not isinstance(document.data, dict):
+        raise PackError([f"{name}:1: a policy pack is a mapping that begins with 'pack:'."])
+    return document
+
+
+def _validate(model: type[AnyEntry], data: Any, documents: list[Document]) -> AnyEntry:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise PackError(
+            [
+                _problem(documents, data, problem["loc"], _reason(problem["msg"], problem["type"]))
+                for problem in error.errors(include_url=False)
+            ]
+        ) from error
+
+
+def _reason(message: str, kind: str) -> str:
+    match kind:
+        case "missing":
+            return "this key is missing"
+        case "extra_forbidden":
+            return "this key is unknown"
+        case _:
+            return message.removeprefix("Value error, ").rstrip(".")
+
+
+def _problem(documents: list[Document], data: Any, loc: tuple[str | int, ...], reason: str) -> str:
+    """One sentence that begins with file, line and entry."""
+    match loc:
+        case (str(kind), int(index), *rest) if kind in KINDS:
+            entry = data[kind][index]
+            found = _written(documents, kind, entry.get("id") if isinstance(entry, dict) else None)
+            document, place = found or (documents[0], (kind, index))
+            line = document.line_of((*place, *rest))
+            what = f"{KINDS[kind]} {_label(entry, index)}"
+        case _:
+            document = next(
+                (document for document in reversed(documents) if loc[:1] in document.lines),
+                documents[-1],
+            )
+            line, rest, what = document.line_of(loc), list(loc), "the pack"
+    key = ".".join(str(part) for part in rest)
+    return f"{document.name}:{line}: {what}{f', {key}' if key else ''}: {reason}."
+
+
+def _label(entry: Any, index: int) -> str:
+    if not isinstance(entry, dict) or "id" not in entry:
+        return f"number {index + 1}"
+    rules = entry.get("rule", [])
+    named = ", ".join(str(rule) for rule in rules) if isinstance(rules, list) else str(rules)
+    return f"'{entry['id']}'" + (f" ({named})" if named else "")
+
+
+def _written(documents: list[Document], kind: str, entry_id: Any) -> tuple[Document, Place] | None:
+    """Where an entry was written last: in the most specific document that names it."""
+    for document in reversed(documents):
+        for place in ((kind,), ("add", kind)):
+            entries: Any = document.data
+            for part in place:
+                entries = entries.get(part, {}) if isinstance(entries, dict) else {}
+            for index, entry in enumerate(entries):
+                if isinstance(entry, dict) and entry.get("id") == entry_id:
+                    return document, (*place, index)
+    return None
+
+
+def _check_entries(pack: PolicyPack, data: Any, documents: list[Document]) -> None:
+    """Refuse what single entries cannot know: doubled IDs, unknown rules and calendars."""
+    known = {*pack.calendars, *working_calendars.BUILT_IN}
+    problems = [
+        _problem(documents, data, (key,), f"the calendar '{name}' is unknown")
+        for key, name in (("calendar", pack.calendar), ("duty_calendar", pack.duty_calendar))
+        if name not in known
+    ]
+    seen: set[str] = set()
+    for kind, index, entry in pack.entries():
+
+        def refuse(reason: str, *rest: str | int, kind: Kind = kind, index: int = index) -> None:
+            problems.append(_problem(documents, data, (kind, index, *rest), reason))
+
+        if entry.id in seen:
+            refuse(f"the ID '{entry.id}' is used twice", "id")
+        seen.add(entry.id)
+        for place, rule_id in enumerate(entry.rule):
+            if rule_id not in BY_ID:
+                refuse(f"the rule '{rule_id}' is unknown", "rule", place)
+        for place, name in entry.calendars:
+            if name not in known:
+                refuse(f"the calendar '{name}' is unknown", *place)
+    if problems:
+        raise PackError(problems)
+
+
+def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[str, Any]:
+    """Lay an override upon a pack, entry by entry and key by key."""
+    problems: list[str] = []
+
+    def refuse(place: Place, reason: str) -> None:
+        problems.append(f"{above.name}:{above.line_of(place)}: {reason}")
+
+    if override.overrides != base["pack"]:
+        refuse(
+            ("overrides",),
+            f"it overrides the pack '{override.overrides}', but lies upon '{base['pack']}'.",
+        )
+    merged = dict(base)
+    for key in ("calendar", "duty_calendar", "effective_from", "acknowledge"):
+        if key in above.data:
+            merged[key] = above.data[key]
+    merged["calendars"] = {**base.get("calendars", {}), **override.calendars}
+    known = {entry["id"] for kind in KINDS for entry in base.get(kind, [])}
+    for index, dropped in enumerate(override.drop):
+        if dropped not in known:
+            refuse(("drop", index), f"the entry '{dropped}' is unknown, so it cannot be dropped.")
+    for kind, word in KINDS.items():
+        changes: dict[Any, dict[str, Any]] = {}
+        for index, change in enumerate(getattr(override, kind)):
+            if change.get("id") not in {entry["id"] for entry in base.get(kind, [])}:
+                refuse(
+                    (kind, index),
+                    f"the {word} '{change.get('id')}' is unknown in '{base['pack']}';"
+                    " a new one stands under 'add'.",
+                )
+            changes[change.get("id")] = change
+        merged[kind] = [
+            {**entry, **changes.get(entry["id"], {})}
+            for entry in base.get(kind, [])
+            if entry["id"] not in override.drop
+        ] + list(getattr(override.add, kind))
+    if problems:
+        raise PackError(problems)
+    return merged
+
+
+@lru_cache
+def built_in_text(name: str = "residential-cn") -> str:
+    """Give the YAML of a built-in pack; a `PackError` when there is none of that name."""
+    file = resources.files("steward_policy") / "packs" / f"{name}.yaml"
+    if not re.fullmatch(r"[a-z0-9-]+", name) or not file.is_file():
+        raise PackError([f"There is no built-in pack '{name}'."])
+    return file.read_text(encoding="utf-8")
+
+
+@lru_cache
+def built_in(name: str = "residential-cn") -> Rules:
+    """Give the rules of a built-in pack."""
+    return load(built_in_text(name), f"{name}.yaml")
+
+
+def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
+    """Find all that is wrong or doubtful in a pack, a sentence each; none when it is clean.
+
+    Beyond what `load` refuses: facts that nobody states, and limits that warn after they end.
+    """
+    try:
+        rules = load(text, name, *overrides)
+    except PackError as error:
+        return error.problems
+    document = _read(text, name)
+    documents = [document, *(_read(*override) for override in overrides)]
+    for module in pkgutil.iter_modules(steward_events.__path__, "steward_events."):
+        importlib.import_module(module.name)
+    stated = {fact.wire_name.partition(".")[2] for fact in known_facts()}
+    findings: list[str] = []
+    for kind, index, entry in rules.pack.entries():
+        for key, fact in _facts_of(entry):
+            if fact not in stated:
+                reason = f"no service states the fact '{fact}' yet"
+                findings.append(_problem(documents, rules.source, (kind, index, key), reason))
+        if isinstance(entry, Target) and not entry.escalate:
+            reason = "nobody is told when it is late: it has no 'escalate'"
+            findings.append(_problem(documents, rules.source, (kind, index), reason))
+    return findings
+
+
+def _facts_of(entry: Target | FollowUpRule) -> Iterator[tuple[str, str]]:
+    match entry:
+        case Target():
+            patterns: dict[str, tuple[FactPattern, ...]] = {
+                "starts": entry.starts,
+                "met_by": entry.met_by,
+                "resets_on": entry.resets_on,
+                "cancels_on": entry.cancels_on,
+            }
+            for key, listed in patterns.items():
+                for pattern in listed:
+                    yield key, pattern.fact
+        case FollowUpRule():
+            yield "after", entry.after
