@@ -49,6 +49,7 @@ controlled.shutdown.enable=false
 LOG4J = """\
 Configuration:
   status: WARN
+  shutdownHook: disable
   Appenders:
     Console:
       name: STDOUT

@@ -90,6 +90,17 @@ class Postgres:
                 raise StewardError(f"PostgreSQL did not start; {self._log} says why.")
             time.sleep(0.02)
 
+    def version(self) -> str:
+        """Ask the program which PostgreSQL it is."""
+        program = binaries_folder() / "postgres"
+        try:
+            done = subprocess.run(
+                [program, "--version"], capture_output=True, check=True, text=True
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise StewardError(f"{program} does not run on this machine.") from error
+        return done.stdout.strip()
+
     def forget_socket(self) -> None:
         """Remove the socket's folder, which lies outside ours."""
         if self._socket.is_symlink():

@@ -3,9 +3,10 @@
 .steward/
   version           the layout of this folder
   lock              held by whoever runs the stack
-  supervisor.json   who that is
+  supervisor.json   who that is; its log when it runs detached
   processes.json    what it has started
   settings.json     ports and keys, chosen once
+  endpoints.json    where a stack that is up is reached
   kafka/ postgres/ logs/
 """
 
@@ -15,6 +16,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -55,13 +57,29 @@ class State:
         self.processes = Processes(self.folder / "processes.json")
         self._supervisor = self.folder / "supervisor.json"
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a state, of whatever version."""
+        try:
+            return (self.folder / "version").is_file()
+        except PermissionError as error:
+            raise StewardError(
+                f"The state folder {self.folder} belongs to another account: run as that account, "
+                "or name another folder with --state."
+            ) from error
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the stack has been started to the end."""
+        return (self.folder / "endpoints.json").is_file()
+
     @contextmanager
-    def held(self, *, fresh: bool = False) -> Iterator[None]:
+    def held(self, *, fresh: bool = False) -> Iterator[list[str]]:
         """Hold the folder for ourselves; what a killed holder left running is ended first.
 
-        `fresh` empties it. Raises RunningAlreadyError while another holder lives.
+        Gives the names of what was left. `fresh` empties it. Raises RunningAlreadyError while another holder lives.
         """
-        self._claim()
+        self.claim()
         with (self.folder / "lock").open("w") as lock:
             deadline = time.monotonic() + TAKEOVER_SECONDS
             while not _locked(lock.fileno()):
@@ -72,15 +90,15 @@ class State:
                         "`steward status` says where to look, `steward down` ends it."
                     )
                 time.sleep(0.05)
-            self.processes.end()
+            ended = self.processes.end()
             if fresh:
                 self._wipe()
-            self._check_version()
+            self.check_version()
             self.logs.mkdir(exist_ok=True)
             us = {"pid": os.getpid(), "birth": birth(os.getpid())}
             self._supervisor.write_text(json.dumps(us))
             try:
-                yield
+                yield ended
             finally:
                 self._supervisor.unlink(missing_ok=True)
 
@@ -129,40 +147,64 @@ class State:
             self._write_private("settings.json", json.dumps(asdict(settings), indent=1))
         return settings
 
-    def _claim(self) -> None:
-        """Make the folder ours, unless it holds what is not."""
-        version = self.folder / "version"
+    def claim(self) -> None:
+        """Make the folder ours; refuses one that holds something else."""
+        if self.exists:
+            return
         try:
-            if version.is_file():
-                return
             if self.folder.exists() and any(self.folder.iterdir()):
                 raise StewardError(
                     f"{self.folder} holds files but no state of Steward: name another folder "
                     "with --state."
                 )
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            version.write_text(f"{VERSION}\n")
+            (self.folder / "version").write_text(f"{VERSION}\n")
         except OSError as error:
             raise StewardError(
                 f"The state folder {self.folder} cannot be used: {error.strerror}."
             ) from error
 
-    def _check_version(self) -> None:
+    def check_version(self) -> None:
+        """Refuse a state that another version has made."""
         if (found := (self.folder / "version").read_text().strip()) != VERSION:
             raise StewardError(
                 f"The state in {self.folder} has version {found} and this program needs version "
                 f"{VERSION}: start anew with --fresh, or name another folder with --state."
             )
 
+    def known_ports(self) -> dict[str, int]:
+        """Give the ports that were chosen at an earlier start."""
+        try:
+            ports: dict[str, int] = json.loads((self.folder / "settings.json").read_text())["ports"]
+        except FileNotFoundError:
+            return {}
+        return ports
+
+    def stop(self, seconds: float) -> bool:
+        """End the stack of this folder, and what a killed one has left; says if there was any.
+
+        A holder gets as many seconds to end in order before it is killed.
+        """
+        if (pid := self.supervisor) is None:
+            with self.held() as ended:
+                return bool(ended)
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self.supervisor is not None:
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        with self.held():
+            return True
+
     def remove(self) -> None:
         """End what runs and remove the folder with all that belongs to it."""
         with self.held(fresh=True):
-            pass
-        shutil.rmtree(self.folder)
+            shutil.rmtree(self.folder)
 
     def _wipe(self) -> None:
         for entry in self.folder.iterdir():
-            if entry.name == "lock":
+            if entry.name in ("lock", "supervisor.log"):
                 continue
             if entry.is_symlink():  # PostgreSQL's socket, and its data when we are root
                 shutil.rmtree(entry.resolve(), ignore_errors=True)

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,7 +30,8 @@ from steward_stack.processes import Process, Role, reap
 from steward_stack.state import Settings, State
 
 SERVICES = ("intake", "sla", "visits", "notify", "audit")
-STAND_INS = "standins"
+STAND_INS = ("smtp_sink", "sms_stand_in")
+RECEIPTS_PATH = "/v1/receipts/aliyun"
 PORTS = ("kafka", "kafka-controller", *SERVICES, "smtp", "sms")
 PARTITIONS = 6
 START_SECONDS = 60.0
@@ -114,16 +116,13 @@ class Stack:
         }
         if name in SERVICES:
             variables["STEWARD_HTTP_PORT"] = str(self.settings.ports[name])
-        if name in ("notify", STAND_INS):
+        if name == "notify":
             variables |= {
                 "STEWARD_SMTP": self.endpoints.smtp,
                 "STEWARD_SMS_ENDPOINT": self.endpoints.sms,
                 "STEWARD_SMS_ACCESS_KEY_ID": self.settings.sms_key_id,
                 "STEWARD_SMS_ACCESS_KEY_SECRET": self.settings.sms_key_secret,
             }
-        if name == STAND_INS:
-            variables["STEWARD_STATE"] = str(self.state.folder)
-            variables["STEWARD_NOTIFY_URL"] = self.endpoints.services.get("notify", "")
         return {**os.environ, **variables}
 
     def mend(self) -> None:
@@ -139,12 +138,6 @@ class Stack:
                 raise StewardError(f"{name} keeps ending; {self._log(name)} says why.")
             self._say(f"{name} has ended by itself and is started again.")
             self._running[name] = self._restart[name]()
-
-    def wait(self) -> None:
-        """Keep everything running until somebody interrupts."""
-        while True:
-            self.mend()
-            time.sleep(0.2)
 
     @contextmanager
     def mended(self) -> Iterator[None]:
@@ -195,8 +188,11 @@ class Stack:
             raise StewardError(f"The databases and topics cannot be made; {log} says why.")
 
     def _start_services(self) -> None:
-        for name in (STAND_INS, *self._names):
-            self._begin(name, self._service(name))
+        arguments = {name: ["-m", f"steward_{name}"] for name in self._names}
+        for name, options in self._stand_in_options().items():
+            arguments[name] = ["-m", f"steward_stack.{name}", *options]
+        for name, after_python in arguments.items():
+            self._begin(name, partial(self._spawn_service, name, after_python))
         deadline = time.monotonic() + START_SECONDS
         for name, url in self.endpoints.services.items():
             while not ready(url):
@@ -204,20 +200,30 @@ class Stack:
                     raise StewardError(f"{name} did not start; {self._log(name)} says why.")
                 time.sleep(0.05)
 
-    def _service(self, name: str) -> Callable[[], Process]:
-        module = f"steward_stack.{name}" if name == STAND_INS else f"steward_{name}"
+    def _stand_in_options(self) -> dict[str, list[str]]:
+        """Tell the mail sink and the SMS stand-in where to listen and what to keep."""
+        ports = self.settings.ports
+        folder = self.state.folder
+        receipts = f"http://127.0.0.1:{ports['notify']}{RECEIPTS_PATH}"
+        return {
+            "smtp_sink": ["--port", str(ports["smtp"]), "--dir", str(folder / "mails")],
+            "sms_stand_in": [
+                *("--port", str(ports["sms"]), "--log", str(folder / "texts.jsonl")),
+                *("--access-key-id", self.settings.sms_key_id),
+                *("--access-key-secret", self.settings.sms_key_secret),
+                *("--report-url", receipts),
+            ],
+        }
 
-        def start() -> Process:
-            return self.state.processes.spawn(
-                name,
-                Role.SERVICE,
-                [sys.executable, "-m", module],
-                env=self.environment(name),
-                cwd=self.state.folder,
-                log=self._log(name),
-            )
-
-        return start
+    def _spawn_service(self, name: str, arguments: Sequence[str]) -> Process:
+        return self.state.processes.spawn(
+            name,
+            Role.SERVICE,
+            [sys.executable, *arguments],
+            env=self.environment(name),
+            cwd=self.state.folder,
+            log=self._log(name),
+        )
 
     def _begin(self, name: str, start: Callable[[], Process]) -> None:
         self._restart[name] = start

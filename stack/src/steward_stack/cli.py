@@ -1,0 +1,256 @@
+"""The `steward` command."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from steward_stack import commands
+from steward_stack.errors import StewardError
+from steward_stack.state import RunningAlreadyError, State
+
+DETACHED_SECONDS = 180.0
+DOWN_SECONDS = 20.0
+
+app = typer.Typer(
+    help="Steward (管家) carries out the service rules of residential property groups.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+StateOption = Annotated[
+    Path, typer.Option("--state", help="The folder that keeps what the stack needs.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Forget all that the state holds.")]
+STATE = Path(".steward")
+
+
+@app.command(epilog="Example: steward up --detach && steward status")
+def up(
+    *,
+    state: StateOption = STATE,
+    fresh: FreshOption = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return once all is ready.")] = False,
+    servers_only: Annotated[
+        bool, typer.Option("--servers-only", help="Kafka and PostgreSQL, no services.")
+    ] = False,
+) -> None:
+    """Start Kafka, PostgreSQL and all services; they run until Ctrl-C or `steward down`."""
+    if detach:
+        _detach(State(state), fresh=fresh, servers_only=servers_only)
+        return
+    from steward_stack.supervisor import running_stack
+
+    with (
+        _until_interrupted(),
+        running_stack(State(state), err, services=not servers_only, fresh=fresh) as stack,
+        stack.mended(),
+    ):
+        err.print("Steward is up; Ctrl-C ends it.")
+        _wait_for_ever()
+
+
+@app.command(epilog="Example: steward down")
+def down(*, state: StateOption = STATE) -> None:
+    """End a stack, also what a killed one has left running."""
+    folder = State(state)
+    if not folder.exists:
+        err.print("Steward is not running: there is no state.", soft_wrap=True)
+        return
+    ended = folder.stop(DOWN_SECONDS)
+    err.print("Steward has ended." if ended else "Steward is not running.")
+
+
+@app.command(epilog="Example: steward status --json | jq .endpoints")
+def status(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
+    """Say what runs and where it is reached."""
+    from steward_stack.supervisor import endpoints_of, ready
+
+    folder = State(state)
+    endpoints = endpoints_of(folder) if folder.supervisor else None
+    urls = endpoints.services if endpoints else {}
+    processes = [
+        {
+            "name": process.name,
+            "pid": process.pid,
+            "alive": process.alive,
+            "ready": process.alive and (process.name not in urls or ready(urls[process.name])),
+        }
+        for process in folder.processes.recorded()
+    ]
+    if as_json:
+        _print_json(
+            {
+                "running": endpoints is not None,
+                "supervisor": folder.supervisor,
+                "state": str(folder.folder),
+                "processes": processes,
+                "endpoints": asdict(endpoints) if endpoints else None,
+            }
+        )
+        return
+    if endpoints is None:
+        out.print("Steward is not running." if not processes else "Steward is not up.")
+        return
+    table = Table("process", "pid", "state", box=None)
+    for process in processes:
+        state_of = "ready" if process["ready"] else "alive" if process["alive"] else "ended"
+        table.add_row(str(process["name"]), str(process["pid"]), state_of)
+    out.print(table)
+    for name, url in urls.items():
+        out.print(f"{name}: {url}/docs", soft_wrap=True)
+    out.print(f"Kafka: {endpoints.kafka}", soft_wrap=True)
+    out.print(f"PostgreSQL: {endpoints.postgres}", soft_wrap=True)
+    out.print(f"Logs: {endpoints.logs}", soft_wrap=True)
+    out.print(f"Keys and ports: {folder.folder / 'settings.json'}", soft_wrap=True)
+
+
+@app.command(epilog="Example: steward doctor")
+def doctor(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
+    """Check ports, Java, disk and state; the exit status is 1 when something is amiss."""
+    from steward_stack.examination import examine
+
+    findings = examine(State(state))
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = "[green]ok[/green]" if finding.ok else "[red]amiss[/red]"
+            out.print(f"{mark}  {finding.check}: {finding.says}", soft_wrap=True, highlight=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: steward demo --tickets tickets.csv.gz --format nyc311")
+def demo(
+    *,
+    state: StateOption = STATE,
+    fresh: FreshOption = False,
+    tickets: Annotated[
+        Path | None, typer.Option(help="Tickets to play instead of the example.")
+    ] = None,
+    ticket_format: Annotated[
+        str | None, typer.Option("--format", help="The form of the tickets, such as nyc311.")
+    ] = None,
+    exit_when_done: Annotated[
+        bool, typer.Option("--exit-when-done", help="End the stack after the summary.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the stack on a stepped clock, play two weeks of an estate's life, and sum up."""
+    play = import_module("steward_stack.demo")
+    from steward_stack.supervisor import running_stack
+
+    if tickets is not None and not tickets.is_file():
+        raise StewardError(f"There is no file {tickets}.")
+    with (
+        _until_interrupted(),
+        running_stack(State(state), err, clock="stepped", fresh=fresh) as stack,
+        stack.mended(),
+    ):
+        summary = play.run(stack, tickets=tickets, ticket_format=ticket_format, console=err)
+        if as_json:
+            _print_json(summary)
+        else:
+            play.show(summary, out)
+        if not exit_when_done:
+            err.print("Steward stays up; Ctrl-C ends it.")
+            _wait_for_ever()
+
+
+def _mount_commands() -> None:
+    """Add the commands that live in modules of their own; `import_` is `steward import`."""
+    for module in iter_modules(commands.__path__):
+        mounted = import_module(f"{commands.__name__}.{module.name}").app
+        app.add_typer(mounted, name=module.name.rstrip("_"))
+
+
+def _detach(state: State, *, fresh: bool, servers_only: bool) -> None:
+    state.claim()
+    log = state.folder / "supervisor.log"
+    with log.open("wb") as output:
+        options = [*(["--fresh"] * fresh), *(["--servers-only"] * servers_only)]
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "steward_stack.cli", "up", "--state", state.folder, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + DETACHED_SECONDS
+    with log.open() as progress:
+        while not (state.supervisor == supervisor.pid and state.is_up):
+            sys.stderr.write(progress.read())
+            if (status := supervisor.poll()) is not None:
+                sys.stderr.write(progress.read())
+                raise typer.Exit(status)
+            if time.monotonic() > deadline:
+                supervisor.send_signal(signal.SIGTERM)
+                raise StewardError(f"Steward was not up in time; {log} says how far it came.")
+            time.sleep(0.05)
+        sys.stderr.write(progress.read())
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """Take Ctrl-C, SIGTERM and the terminal's end alike: as the wish to end in order."""
+    # Set also for Ctrl-C: a shell starts what it puts into the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except _DoneWaitingError:
+        err.print("Steward has ended.")
+    except KeyboardInterrupt:
+        err.print("Steward was interrupted and has ended.")
+        raise typer.Exit(130) from None
+
+
+class _DoneWaitingError(Exception):
+    """Somebody ended a stack that had nothing left to do but to run."""
+
+
+def _wait_for_ever() -> None:
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        raise _DoneWaitingError from None
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
+    sys.stdout.flush()
+
+
+_mount_commands()
+
+
+def main() -> None:
+    """Run the command; what goes wrong is told in one sentence."""
+    try:
+        app()
+    except RunningAlreadyError as running:
+        err.print(str(running), soft_wrap=True, highlight=False)
+    except StewardError as error:
+        err.print(str(error), soft_wrap=True, highlight=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
