@@ -52,12 +52,13 @@ def _minute_of_day(value: object) -> int:
     return minute
 
 
-def _clock_face(minute: int) -> str:
+def clock_face(minute: int) -> str:
+    """Write minutes since midnight as HH:MM."""
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 TimeOfDay = Annotated[
-    int, BeforeValidator(_minute_of_day), PlainSerializer(_clock_face, return_type=str)
+    int, BeforeValidator(_minute_of_day), PlainSerializer(clock_face, return_type=str)
 ]
 """Minutes since local midnight, written as HH:MM; 24:00 is the end of the day."""
 
@@ -138,6 +139,8 @@ class Calendar(BaseModel):
     @classmethod
     def from_dict(cls, data: object) -> Calendar:
         """Read a calendar as `steward calendar calc` writes it; one sentence when it is refused."""
+        if not isinstance(data, dict):
+            raise CalendarError("A calendar is an object with 'tz' and 'hours'.")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -174,11 +177,11 @@ class Calendar(BaseModel):
             for start, stop in sorted(intervals):
                 if start >= stop:
                     raise ValueError(
-                        f"The hours of {label} end at {_clock_face(stop)}, not after they begin at"
-                        f" {_clock_face(start)}; hours past midnight are two intervals, with 24:00."
+                        f"The hours of {label} end at {clock_face(stop)}, not after they begin at"
+                        f" {clock_face(start)}; hours past midnight are two intervals, with 24:00."
                     )
                 if start < end:
-                    raise ValueError(f"The hours of {label} overlap at {_clock_face(start)}.")
+                    raise ValueError(f"The hours of {label} overlap at {clock_face(start)}.")
                 end = stop
         if not self._has_working_time():
             raise ValueError("The calendar has no working time.")
@@ -385,17 +388,17 @@ class Calendar(BaseModel):
 
     def next_close(self, at: datetime) -> datetime:
         """The first closing time after `at`, of the opening that runs or of the next one."""
-        instant = _micros(self.next_open(at))
-        for walked in self._years_from(self._local_year(at), 1):
+        opening = self.next_open(at)
+        instant, first = _micros(opening), self._local_year(opening)
+        for walked in range(first, first + _LONGEST_WALK_YEARS):
             year = self._year(walked)
             index = bisect_right(year.closes, instant)
             if index < len(year.closes):
-                close = year.closes[index]
+                close = self._instant(year.closes[index])
                 # Hours that run on into the new year do not close at midnight.
-                if not self.is_open(self._instant(close)):
-                    return self._instant(close)
-                instant = close
-        raise AssertionError("unreachable: the walk ends with an error")
+                if not self.is_open(close):
+                    return close
+        raise CalendarError("The calendar never closes.")
 
     def last_open(self, at: datetime) -> datetime:
         """The latest working instant at or before `at`: itself when open, else the last closing."""

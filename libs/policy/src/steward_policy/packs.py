@@ -345,9 +345,9 @@ def _check_entries(pack: PolicyPack, data: Any, documents: list[Document]) -> No
         for place, rule_id in enumerate(entry.rule):
             if rule_id not in BY_ID:
                 refuse(f"the rule '{rule_id}' is unknown", "rule", place)
-        for place, name in entry.calendars:
+        for where, name in entry.calendars:
             if name not in known:
-                refuse(f"the calendar '{name}' is unknown", *place)
+                refuse(f"the calendar '{name}' is unknown", *where)
     if problems:
         raise PackError(problems)
 

@@ -1,0 +1,46 @@
+"""The bulk form of commands: JSON lines in, one JSON line out for each, with the same `id`."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO
+
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def answer_lines(
+    answer: Answer, source: Iterable[bytes] | None = None, sink: BinaryIO | None = None
+) -> None:
+    """Answer each line of standard input; a refused line gets `error`, one clear sentence.
+
+    `answer` gives the members that stand beside `id`, and raises ValueError to refuse.
+    """
+    out = sink or sys.stdout.buffer
+    for line in source or sys.stdin.buffer:
+        if line.strip():
+            # A lone surrogate has no UTF-8 form; its escape is what JSON writes for it.
+            text = json.dumps(_answered(answer, line), ensure_ascii=False)
+            out.write(text.encode("utf-8", "backslashreplace") + b"\n")
+            out.flush()
+
+
+def _answered(answer: Answer, line: bytes) -> dict[str, Any]:
+    try:
+        asked = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return {"id": None, "error": "The line cannot be read: it is not JSON in UTF-8."}
+    if not isinstance(asked, dict):
+        return {"id": None, "error": "The line is JSON, but not an object with an id."}
+    name = asked.get("id")
+    try:
+        return {"id": name, **answer(asked)}
+    except OverflowError:
+        return {"id": name, "error": "A date or an amount is out of reach."}
+    except RecursionError:
+        return {"id": name, "error": "The line is nested too deeply."}
+    except ValueError as error:
+        return {"id": name, "error": " ".join(str(error).split())}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON.")
