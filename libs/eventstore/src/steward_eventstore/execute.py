@@ -167,7 +167,8 @@ class Executor:
     """Runs jobs against a store with the deciders of one service.
 
     `deciders` is by the stream's kind, the part of its name before the first "-"; `partition_of`
-    gives a key's Kafka partition; `project` gives the read-model changes of a fact.
+    gives a key's Kafka partition; `project` gives the read-model changes of a fact; `wall` is the
+    time by which parked messages wait, where `clock` may be stepped.
     """
 
     def __init__(
@@ -181,13 +182,13 @@ class Executor:
         project: Projection = lambda _: (),
         cached_streams: int = 20_000,
         on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None,
-        max_fact_bytes: int = 512_000,
+        wall: Clock | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
         self.deciders = deciders
         self.source = source
-        self.max_fact_bytes = max_fact_bytes
+        self.wall = wall or clock
         self._partition_of = partition_of
         self._project = project
         self._cache: OrderedDict[str, _Stream] = OrderedDict()
@@ -218,7 +219,7 @@ class Executor:
         if not jobs:
             return []
         for tried in range(_TRIES):
-            work = _Work(self, await self._read(jobs), self.clock.now())
+            work = _Work(self, await self._read(jobs))
             outcomes = [work.run(job) for job in jobs]
             write = work.write()
             if not write.is_empty():
@@ -308,10 +309,11 @@ class Executor:
 class _Work:
     """One attempt at a batch: everything is decided here, in memory."""
 
-    def __init__(self, shell: Executor, view: View, now: datetime) -> None:
+    def __init__(self, shell: Executor, view: View) -> None:
         self._shell = shell
         self._view = view
-        self._now = now
+        self._now = shell.clock.now()
+        self._wall = shell.wall.now()
         self.streams: dict[str, _Stream] = {}
         self.appended: list[Recorded] = []
         self._own: dict[tuple[str, str], tuple[int, UUID | None]] = {}
@@ -491,7 +493,7 @@ class _Work:
         if job.retry:
             gap = _RETRY_GAPS[min(job.attempts, len(_RETRY_GAPS) - 1)]
             self._write.postpone.append(
-                Postpone(job.mark.consumer, job.mark.stream, str(error), code, self._now + gap)
+                Postpone(job.mark.consumer, job.mark.stream, str(error), code, self._wall + gap)
             )
             return Parked(str(error), code)
         return self._wait(job, str(error), code)
@@ -506,8 +508,8 @@ class _Work:
                 LinedUp(mark.consumer, mark.stream, job.order, str(mark.id), job.parcel),
                 reason,
                 code,
-                self._now,
-                self._now + _RETRY_GAPS[0],
+                self._wall,
+                self._wall + _RETRY_GAPS[0],
                 job.feeds,
             )
         )

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from steward_events.recorded import Recorded
 from steward_eventstore.port import (
@@ -33,6 +32,7 @@ from steward_eventstore.port import (
     View,
     Write,
 )
+from steward_eventstore.read_models import blank, key_of
 from steward_eventstore.rows import MAX_FACT_BYTES, data_of, meta_of
 
 
@@ -165,17 +165,17 @@ class MemoryStore:
         rows = self.tables.setdefault(change.table.name, {})
         match change:
             case Upsert(table, values):
-                key = _key(table, values)
+                key = key_of(table, values)
                 if key not in rows:
-                    rows[key] = _defaults(table)
+                    rows[key] = blank(table)
                 rows[key] |= values
             case Increment(table, key_values, add):
-                key = _key(table, key_values)
-                row = rows.setdefault(key, _defaults(table) | dict(key_values))
+                key = key_of(table, key_values)
+                row = rows.setdefault(key, blank(table) | dict(key_values))
                 for column, amount in add.items():
                     row[column] = (row.get(column) or 0) + amount
             case Delete(table, key_values):
-                rows.pop(_key(table, key_values), None)
+                rows.pop(key_of(table, key_values), None)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """Give a read model's rows by key."""
@@ -264,16 +264,3 @@ class MemoryStore:
             return False
         self._relayed = cursor.pos
         return True
-
-
-def _key(table: Table, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(values[column.name] for column in table.primary_key)
-
-
-def _defaults(table: Table) -> dict[str, Any]:
-    return {
-        column.name: column.default.arg
-        if isinstance(column.default, ScalarElementColumnDefault)
-        else None
-        for column in table.columns
-    }

@@ -1,0 +1,557 @@
+"""The event store in PostgreSQL. Raw asyncpg: what is here is on every hot path.
+
+`events` is the outbox: facts are appended once, by one SQL function, and relayed from there. Every
+statement is named below with the reason for its shape.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any
+
+import asyncpg
+from asyncpg import Connection, Pool
+from asyncpg.pool import PoolConnectionProxy
+from pydantic_core import from_json, to_json
+
+from steward_events.recorded import Recorded
+from steward_eventstore.port import (
+    BadData,
+    Changed,
+    Cursor,
+    FactTooLarge,
+    ForeignTaken,
+    Head,
+    Lease,
+    LinedUp,
+    Parcel,
+    Park,
+    ParkedStream,
+    Postpone,
+    Reading,
+    Relayed,
+    Seen,
+    Sweep,
+    Unavailable,
+    Unpark,
+    View,
+    Write,
+)
+from steward_eventstore.read_models import statements
+from steward_eventstore.rows import MAX_FACT_BYTES, data_of, meta_of, recorded_of
+
+Connected = Connection | PoolConnectionProxy
+
+# One statement, so that heads, facts and inbox are seen in one snapshot and in one round trip.
+READ = """
+SELECT 1 AS what, s.stream_id AS a, s.key AS b, NULL AS c, s.version AS n, s.partition AS m,
+       s.recorded_at AS t, s.history AS u, s.live AS f, NULL::uuid AS i, NULL::bytea AS r
+  FROM streams s WHERE s.stream_id = ANY ($1::text[])
+UNION ALL
+SELECT 3, i.consumer, i.stream_id, NULL, i.version, NULL, NULL, NULL, NULL, i.event_id, NULL
+  FROM inbox i JOIN unnest($3::text[], $4::text[]) AS q (consumer, stream_id)
+    USING (consumer, stream_id)
+UNION ALL
+SELECT 4, f.consumer, f.source, f.id || chr(1) || f.fingerprint, NULL, NULL, NULL, NULL, NULL,
+       NULL, f.result
+  FROM inbox_foreign f JOIN unnest($5::text[], $6::text[], $7::text[]) AS q (consumer, source, id)
+    USING (consumer, source, id)
+UNION ALL
+SELECT 5, p.consumer, p.stream_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM parked_streams p JOIN unnest($8::text[], $9::text[]) AS q (consumer, stream_id)
+    USING (consumer, stream_id)
+UNION ALL
+(SELECT 2, e.stream_id, e.type, e.data::text || chr(1) || e.meta::text, e.version, NULL, NULL, NULL,
+       NULL, NULL, NULL
+  FROM unnest($1::text[], $2::integer[]) AS q (stream_id, known)
+  JOIN events e ON e.stream_id = q.stream_id AND e.version > q.known
+ ORDER BY e.stream_id, e.version)
+"""
+
+COMMIT = """
+SELECT steward_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                      $18, $19, $20, $21, $22, $23, $24, $25)
+"""
+
+FACTS_OF = """
+SELECT stream_id, version, type, data::text, meta::text FROM events
+ WHERE stream_id = $1 ORDER BY version
+"""
+
+# The row-wise comparison and the equality on the epoch let one index answer in order. Facts of
+# transactions that may still be running are left for later: xmin belongs to the whole cluster.
+RELAY_PAGE = """
+SELECT log_epoch, xid::text AS xid, pos, partition, stream_id, version, type,
+       data::text AS data, meta::text AS meta
+  FROM events
+ WHERE log_epoch = $1 AND (xid, pos) > ($2::text::xid8, $3)
+   AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ ORDER BY xid, pos LIMIT $4
+"""
+
+# Leases are wall time of the database, so that two machines need not agree on theirs.
+TAKE_LEASE = """
+UPDATE relay SET holder = $1, held_until = clock_timestamp() + $2,
+                 fence = fence + CASE WHEN holder IS NOT DISTINCT FROM $1 THEN 0 ELSE 1 END
+ WHERE holder IS NOT DISTINCT FROM $1 OR held_until < clock_timestamp()
+RETURNING fence, epoch, xid::text AS xid, pos
+"""
+
+# The fence: whoever lost the lease changes nothing, however late he wakes up.
+RELAYED = """
+UPDATE relay SET epoch = $2, xid = $3::text::xid8, pos = $4, relayed = relayed + $5
+ WHERE fence = $1 RETURNING true
+"""
+
+# Per partition, so that one project's storm does not hold up the others. The time is a parameter
+# (a volatile function disables the index), and the floor skips dead index entries.
+DUE = """
+SELECT d.stream_id, d.due_at
+  FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) AS q (partition, floor, until)
+ CROSS JOIN LATERAL (
+    SELECT t.stream_id, t.due_at FROM timers t
+     WHERE t.partition = q.partition AND t.due_at >= q.floor AND t.due_at < q.until
+       AND NOT EXISTS (SELECT FROM parked_streams p
+                        WHERE p.feeds = t.stream_id AND p.feeds <> ''
+                          AND p.since > clock_timestamp() - interval '10 minutes')
+     ORDER BY t.due_at LIMIT $4) AS d
+"""
+
+NEXT_DUE = """
+SELECT min(d.due_at) FROM unnest($1::integer[]) AS q (partition)
+ CROSS JOIN LATERAL (SELECT due_at FROM timers t WHERE t.partition = q.partition
+                      ORDER BY due_at LIMIT 1) AS d
+"""
+
+PARKED = """
+SELECT p.*, (SELECT count(*) FROM parked_messages m
+              WHERE m.consumer = p.consumer AND m.stream_id = p.stream_id) AS waiting
+  FROM parked_streams p WHERE p.retry_at <= $1 ORDER BY p.retry_at, p.consumer, p.stream_id LIMIT $2
+"""
+
+LINE = """
+SELECT * FROM parked_messages WHERE consumer = $1 AND stream_id = $2 ORDER BY place LIMIT $3
+"""
+
+PARK_STREAM = """
+INSERT INTO parked_streams (consumer, stream_id, reason, code, since, retry_at, feeds)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+"""
+
+# A message without a version of its own goes to the end of its line.
+PARK_MESSAGE = """
+INSERT INTO parked_messages
+SELECT $1, $2, CASE WHEN $3 > 0 THEN $3 ELSE coalesce(max(place), 0) + 1 END, $4, $5, $6, $7, $8, $9
+  FROM parked_messages WHERE consumer = $1 AND stream_id = $2
+ON CONFLICT DO NOTHING
+"""
+
+LEAVE_LINE = "DELETE FROM parked_messages WHERE consumer = $1 AND stream_id = $2 AND place = $3"
+
+FREE_STREAM = """
+DELETE FROM parked_streams p WHERE consumer = $1 AND stream_id = $2
+   AND NOT EXISTS (SELECT FROM parked_messages m WHERE m.consumer = $1 AND m.stream_id = $2)
+"""
+
+POSTPONE = """
+UPDATE parked_streams SET reason = $3, code = $4, retry_at = $5, attempts = attempts + 1
+ WHERE consumer = $1 AND stream_id = $2
+"""
+
+# Every transaction that parks, frees or postpones takes these locks first, in one order.
+LOCK_PARKED = """
+SELECT FROM parked_streams p JOIN unnest($1::text[], $2::text[]) AS q (consumer, stream_id)
+    USING (consumer, stream_id) ORDER BY p.consumer, p.stream_id FOR UPDATE OF p
+"""
+
+TAKE_FOREIGN = """
+INSERT INTO inbox_foreign (consumer, source, id, fingerprint, result, taken_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+START_SWEEP = """
+INSERT INTO sweeps (id, kind, prefix, payload, cursor) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+"""
+STEP_SWEEP = "UPDATE sweeps SET cursor = $3 WHERE id = $1 AND cursor = $2 RETURNING true"
+END_SWEEP = "DELETE FROM sweeps WHERE id = $1 AND cursor = $2 RETURNING true"
+
+STREAMS_AFTER = """
+SELECT stream_id FROM streams
+ WHERE stream_id > greatest($1, $2) AND starts_with(stream_id, $1) ORDER BY stream_id LIMIT $3
+"""
+
+COUNTS = """
+SELECT (SELECT count(*) FROM timers) AS timers,
+       (SELECT count(*) FROM parked_streams) AS parked,
+       (SELECT count(*) FROM sweeps) AS sweeps,
+       (SELECT relayed FROM relay) AS relayed
+"""
+
+# What was committed and is not yet acknowledged by Kafka.
+BACKLOG = """
+SELECT count(*) AS facts, min((meta->>'recorded')::timestamptz) AS oldest
+  FROM events, relay
+ WHERE log_epoch = relay.epoch AND (events.xid, events.pos) > (relay.xid, relay.pos)
+"""
+
+_CHANGED_TABLES = {
+    "streams",
+    "events",
+    "inbox",
+    "inbox_foreign",
+    "parked_streams",
+    "parked_messages",
+}
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PostgresStore:
+    """An `EventStore` in one PostgreSQL database."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._floors: dict[int, datetime] = {}
+        self._swept: dict[int, float] = {}
+
+    @classmethod
+    async def connect(
+        cls, dsn: str, *, connections: int = 8, application: str = "steward"
+    ) -> "PostgresStore":
+        """Open a pool on a migrated database; raises `Unavailable` with a sentence."""
+        async with _faults():
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=connections,
+                init=_prepare,
+                command_timeout=60,
+                server_settings={
+                    "application_name": application,
+                    "jit": "off",
+                    # An open transaction holds up the relay of the whole cluster.
+                    "idle_in_transaction_session_timeout": "10000",
+                },
+            )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.pool.close()
+
+    async def read(self, reading: Reading) -> View:
+        """Read heads, new facts, inbox and parking in one statement."""
+        streams = list(reading.streams)
+        async with _faults():
+            rows = await self.pool.fetch(
+                READ,
+                streams,
+                [reading.streams[s] for s in streams],
+                [c for c, _ in reading.own],
+                [s for _, s in reading.own],
+                [c for c, _, _ in reading.foreign],
+                [s for _, s, _ in reading.foreign],
+                [i for _, _, i in reading.foreign],
+                [c for c, _ in reading.parked],
+                [s for _, s in reading.parked],
+            )
+        view = View()
+        for what, a, b, c, n, m, t, u, f, i, r in rows:
+            match what:
+                case 1:
+                    view.heads[a] = Head(a, b, m, n, t, u, f)
+                case 2:
+                    data, _, meta = c.partition("\x01")
+                    view.facts.setdefault(a, []).append(recorded_of(a, n, b, data, meta))
+                case 3:
+                    view.own[a, b] = (n, i)
+                case 4:
+                    id_, _, fingerprint = c.rpartition("\x01")
+                    view.foreign[a, b, id_] = Seen(fingerprint, r)
+                case _:
+                    view.parked.add((a, b))
+        return view
+
+    async def commit(self, write: Write) -> None:
+        """Commit all or nothing; one round trip where nothing but facts, inbox and alarms change."""
+        call = _commit_call(write)
+        rare = bool(
+            write.park or write.unpark or write.postpone or write.foreign or write.changes
+            or write.sweeps or write.sweep_steps
+        )  # fmt: skip
+        async with _faults(), self.pool.acquire() as connection:
+            if not rare:
+                await connection.execute(COMMIT, *call)
+                return
+            async with connection.transaction():
+                await _lock_parked(connection, write)
+                # Checks of what was read come before this transaction's own parking.
+                await connection.execute(COMMIT, *call)
+                await _change_lines(connection, write)
+                await _take_foreign(connection, write.foreign)
+                for sql, rows in statements(write.changes):
+                    await connection.executemany(sql, rows)
+                await _move_sweeps(connection, write)
+
+    async def due(
+        self, limits: Mapping[int, datetime], per_partition: int
+    ) -> list[tuple[str, datetime]]:
+        """Give due streams; once a second also those below the floor (late or restored alarms)."""
+        now = monotonic()
+        floors = []
+        for partition in limits:
+            if now - self._swept.get(partition, 0.0) >= 1.0:
+                self._swept[partition] = now
+                self._floors.pop(partition, None)
+            floors.append(self._floors.get(partition, _LONG_AGO))
+        async with _faults():
+            rows = await self.pool.fetch(
+                DUE, list(limits), floors, list(limits.values()), per_partition
+            )
+        return [(stream, at) for stream, at in rows]
+
+    def rang(self, partition: int, at: datetime) -> None:
+        """Remember that alarms up to `at` rang, so that their dead index entries are skipped."""
+        self._floors[partition] = at - timedelta(seconds=1)
+
+    async def next_due(self, partitions: Sequence[int]) -> datetime | None:
+        """Give the earliest alarm of these partitions."""
+        async with _faults():
+            found: datetime | None = await self.pool.fetchval(NEXT_DUE, list(partitions))
+            return found
+
+    async def parked(
+        self, *, due_by: datetime | None = None, limit: int = 100
+    ) -> list[ParkedStream]:
+        """Give parked streams, those to be tried first in front."""
+        async with _faults():
+            rows = await self.pool.fetch(PARKED, due_by or datetime.max.replace(tzinfo=UTC), limit)
+        return [
+            ParkedStream(
+                r["consumer"], r["stream_id"], r["reason"], r["code"], r["since"], r["retry_at"],
+                r["attempts"], r["waiting"], r["feeds"],
+            )
+            for r in rows
+        ]  # fmt: skip
+
+    async def line(self, consumer: str, stream: str, limit: int = 500) -> list[LinedUp]:
+        """Give what waits behind a parked stream, in order."""
+        async with _faults():
+            rows = await self.pool.fetch(LINE, consumer, stream, limit)
+        return [
+            LinedUp(
+                consumer,
+                stream,
+                r["place"],
+                r["id"],
+                Parcel(
+                    r["topic"],
+                    r["key"],
+                    tuple(zip(r["header_names"], r["header_values"], strict=True)),
+                    r["value"],
+                ),
+            )
+            for r in rows
+        ]
+
+    async def sweeps(self) -> list[Sweep]:
+        """Give the sweeps that are not finished."""
+        async with _faults():
+            rows = await self.pool.fetch("SELECT * FROM sweeps ORDER BY id")
+        return [Sweep(r["id"], r["kind"], r["prefix"], r["payload"], r["cursor"]) for r in rows]
+
+    async def streams_after(self, prefix: str, cursor: str, limit: int) -> list[str]:
+        """Give the next streams of a kind by name."""
+        async with _faults():
+            rows = await self.pool.fetch(STREAMS_AFTER, prefix, cursor, limit)
+        return [r["stream_id"] for r in rows]
+
+    async def facts_of(self, stream: str) -> list[Recorded]:
+        """Give a whole stream in order."""
+        async with _faults():
+            return [recorded_of(*row) for row in await self.pool.fetch(FACTS_OF, stream)]
+
+    async def counts(self) -> dict[str, int]:
+        """Give what is stored: alarms, parked streams, open sweeps, facts relayed."""
+        async with _faults():
+            [row] = await self.pool.fetch(COUNTS)
+        return dict(row)
+
+    async def backlog(self) -> tuple[int, datetime | None]:
+        """Give how many facts are committed and not acknowledged, and since when the oldest waits."""
+        async with _faults():
+            [row] = await self.pool.fetch(BACKLOG)
+        return row["facts"], row["oldest"]
+
+    async def take_lease(self, holder: str, duration: timedelta) -> Lease | None:
+        """Take or renew the right to relay, None while another holds it."""
+        async with _faults():
+            row = await self.pool.fetchrow(TAKE_LEASE, holder, duration)
+        if row is None:
+            return None
+        return Lease(row["fence"], Cursor(row["epoch"], int(row["xid"]), row["pos"]))
+
+    async def relay_page(self, cursor: Cursor, limit: int) -> list[Relayed]:
+        """Give the next facts of finished transactions, in the order of publishing."""
+        async with _faults():
+            rows = await self.pool.fetch(
+                RELAY_PAGE, cursor.epoch, str(cursor.xid), cursor.pos, limit
+            )
+        return [
+            Relayed(Cursor(epoch, int(xid), pos), partition, stream, version, type_, data, meta)
+            for epoch, xid, pos, partition, stream, version, type_, data, meta in rows
+        ]
+
+    async def relayed(self, fence: int, cursor: Cursor, facts: int = 0) -> bool:
+        """Move the relay's cursor; False if another holds the lease by now."""
+        async with _faults():
+            moved = await self.pool.fetchval(
+                RELAYED, fence, cursor.epoch, str(cursor.xid), cursor.pos, facts
+            )
+        return moved is True
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: to_json(value).decode(),
+        decoder=from_json,
+    )
+
+
+def _commit_call(write: Write) -> list[list[Any]]:
+    facts: list[tuple[str, int, int, str, str, str]] = []
+    for stream in write.streams:
+        for fact in stream.facts:
+            data, meta = data_of(fact), meta_of(fact)
+            size = len(data.encode()) + len(meta.encode())
+            if size > MAX_FACT_BYTES:
+                raise FactTooLarge(f"{fact.type} has {size} bytes; {MAX_FACT_BYTES} are allowed.")
+            facts.append((fact.stream, fact.version, stream.head.partition, fact.type, data, meta))
+    places = sorted(write.parked_as_read)
+    heads = [(s.head, s.expected) for s in sorted(write.streams, key=lambda s: s.head.stream)]
+    own = sorted(write.own, key=lambda o: (o.consumer, o.stream))
+    timers = sorted(write.timers.items())
+    return [
+        [c for c, _ in places],
+        [s for _, s in places],
+        [write.parked_as_read[place] for place in places],
+        [h.stream for h, _ in heads],
+        [h.key for h, _ in heads],
+        [h.partition for h, _ in heads],
+        [expected for _, expected in heads],
+        [h.version for h, _ in heads],
+        [h.recorded_at for h, _ in heads],
+        [h.history for h, _ in heads],
+        [h.live for h, _ in heads],
+        *([column[i] for column in facts] for i in range(6)),
+        [o.consumer for o in own],
+        [o.stream for o in own],
+        [o.expected for o in own],
+        [o.version for o in own],
+        [o.id for o in own],
+        [name for name, _ in timers],
+        [partition for _, (partition, _) in timers],
+        [due for _, (_, due) in timers],
+    ]
+
+
+async def _lock_parked(connection: Connected, write: Write) -> None:
+    places = sorted(
+        {(p.message.consumer, p.message.stream) for p in write.park}
+        | {(u.consumer, u.stream) for u in write.unpark}
+        | {(p.consumer, p.stream) for p in write.postpone}
+        | set(write.parked_as_read)
+    )
+    if places:
+        await connection.execute(LOCK_PARKED, [c for c, _ in places], [s for _, s in places])
+
+
+async def _change_lines(connection: Connected, write: Write) -> None:
+    for park in sorted(write.park, key=_place_of):
+        message, parcel = park.message, park.message.parcel
+        place = (message.consumer, message.stream)
+        # Reasons are for people; a NUL in one would keep the message from being parked at all.
+        reason = park.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:2000]
+        await connection.execute(
+            PARK_STREAM, *place, reason, park.code, park.at, park.retry_at, park.feeds
+        )
+        await connection.execute(
+            PARK_MESSAGE,
+            *place,
+            message.order,
+            message.id,
+            parcel.topic,
+            parcel.key,
+            [name for name, _ in parcel.headers],
+            [value for _, value in parcel.headers],
+            parcel.value,
+        )
+    for late in sorted(write.postpone, key=lambda p: (p.consumer, p.stream)):
+        await _postpone(connection, late)
+    for done in sorted(write.unpark, key=lambda u: (u.consumer, u.stream, u.order)):
+        await _leave(connection, done)
+
+
+def _place_of(park: Park) -> tuple[str, str, int]:
+    return park.message.consumer, park.message.stream, park.message.order
+
+
+async def _postpone(connection: Connected, late: Postpone) -> None:
+    reason = late.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:2000]
+    await connection.execute(POSTPONE, late.consumer, late.stream, reason, late.code, late.retry_at)
+
+
+async def _leave(connection: Connected, done: Unpark) -> None:
+    await connection.execute(LEAVE_LINE, done.consumer, done.stream, done.order)
+    await connection.execute(FREE_STREAM, done.consumer, done.stream)
+
+
+async def _take_foreign(connection: Connected, taken: Iterable[ForeignTaken]) -> None:
+    rows = sorted(
+        (t.mark.consumer, t.mark.source, t.mark.id, t.mark.fingerprint, t.result, t.at)
+        for t in taken
+    )
+    if rows:
+        await connection.executemany(TAKE_FOREIGN, rows)
+
+
+async def _move_sweeps(connection: Connected, write: Write) -> None:
+    for sweep in write.sweeps:
+        await connection.execute(
+            START_SWEEP, sweep.id, sweep.kind, sweep.prefix, sweep.payload, sweep.cursor
+        )
+    for step in write.sweep_steps:
+        if step.cursor is None:
+            moved = await connection.fetchval(END_SWEEP, step.id, step.expected)
+        else:
+            moved = await connection.fetchval(STEP_SWEEP, step.id, step.expected, step.cursor)
+        if not moved:
+            raise Changed(f"The sweep {step.id} has moved on.")
+
+
+@asynccontextmanager
+async def _faults() -> AsyncIterator[None]:
+    """Turn the driver's errors into the port's three."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        if error.table_name in _CHANGED_TABLES:
+            raise Changed(f"Somebody else was first in {error.table_name}.") from error
+        raise BadData(str(error)) from error
+    except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+        raise Changed(str(error)) from error
+    except asyncpg.DataError as error:
+        raise BadData(str(error)) from error
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state.startswith(("22", "23")):
+            # Never the statement's values: they may be personal.
+            raise BadData(error.args[0] if error.args else state) from error
+        if state.startswith(("08", "53", "57", "58", "25")):
+            raise Unavailable(f"PostgreSQL cannot work now: {error}") from error
+        raise
+    except (TimeoutError, asyncpg.InterfaceError, ConnectionError, OSError) as error:
+        raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error

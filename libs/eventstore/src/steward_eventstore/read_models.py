@@ -1,0 +1,122 @@
+"""Changes of read models, folded per row and turned into few sorted statements."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+from steward_eventstore.port import Change, Delete, Increment, Upsert
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(slots=True)
+class _Row:
+    values: dict[str, Any] = field(default_factory=dict)
+    add: dict[str, int] = field(default_factory=dict)
+    deleted: bool = False
+    gone: bool = False
+    """Deleted, and nothing came after."""
+
+
+def key_of(table: Table, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give a row's primary key."""
+    return tuple(values[column.name] for column in table.primary_key)
+
+
+def defaults_of(table: Table) -> dict[str, Any]:
+    """Give the scalar defaults that a row starts with; other columns start as None."""
+    return {
+        column.name: column.default.arg
+        for column in table.columns
+        if isinstance(column.default, ScalarElementColumnDefault)
+    }
+
+
+def blank(table: Table) -> dict[str, Any]:
+    """Give a whole row as it starts."""
+    return {column.name: None for column in table.columns} | defaults_of(table)
+
+
+def statements(changes: Iterable[Change]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    """Give SQL with its rows, tables and keys sorted, so that writers cannot deadlock."""
+    tables: dict[str, Table] = {}
+    rows: dict[str, dict[tuple[Any, ...], _Row]] = {}
+    for change in changes:
+        tables[change.table.name] = change.table
+        _fold(rows.setdefault(change.table.name, {}), change)
+    made: list[tuple[str, list[tuple[Any, ...]]]] = []
+    for name in sorted(rows):
+        made += _table_statements(tables[name], rows[name])
+    return made
+
+
+def _fold(rows: dict[tuple[Any, ...], _Row], change: Change) -> None:
+    match change:
+        case Upsert(table, values):
+            row = rows.setdefault(key_of(table, values), _Row())
+            for column, value in values.items():
+                row.add.pop(column, None)
+                row.values[column] = value
+            row.gone = False
+        case Increment(table, key, add):
+            row = rows.setdefault(key_of(table, key), _Row())
+            row.values |= key
+            for column, amount in add.items():
+                if column in row.values:
+                    row.values[column] += amount
+                else:
+                    row.add[column] = row.add.get(column, 0) + amount
+            row.gone = False
+        case Delete(table, key):
+            rows[key_of(table, key)] = _Row(dict(key), deleted=True, gone=True)
+
+
+def _table_statements(
+    table: Table, rows: Mapping[tuple[Any, ...], _Row]
+) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    keys = [column.name for column in table.primary_key]
+    made: list[tuple[str, list[tuple[Any, ...]]]] = []
+    deleted = sorted(key for key, row in rows.items() if row.deleted)
+    if deleted:
+        where = " AND ".join(f"{_name(k)} = ${n}" for n, k in enumerate(keys, 1))
+        made.append((f"DELETE FROM {_name(table.name)} WHERE {where}", deleted))  # noqa: S608
+    defaults = defaults_of(table)
+    shapes: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Any, ...]]] = {}
+    for key in sorted(rows):
+        row = rows[key]
+        if row.gone:
+            continue
+        columns, added = tuple(sorted(row.values)), tuple(sorted(row.add))
+        content = {**defaults, **row.add, **row.values}
+        names = _insert_columns(defaults, columns, added)
+        shapes.setdefault((columns, added), []).append(tuple(content[n] for n in names))
+    for (columns, added), content_rows in shapes.items():
+        names = _insert_columns(defaults, columns, added)
+        into = ", ".join(_name(n) for n in names)
+        places = ", ".join(f"${n}" for n in range(1, len(names) + 1))
+        changed = [
+            *(f"{_name(c)} = excluded.{_name(c)}" for c in columns if c not in keys),
+            *(f"{_name(c)} = {_name(table.name)}.{_name(c)} + excluded.{_name(c)}" for c in added),
+        ]
+        action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
+        conflict = ", ".join(_name(k) for k in keys)
+        sql = (
+            f"INSERT INTO {_name(table.name)} ({into}) VALUES ({places}) "  # noqa: S608
+            f"ON CONFLICT ({conflict}) DO {action}"
+        )
+        made.append((sql, content_rows))
+    return made
+
+
+def _insert_columns(
+    defaults: Mapping[str, Any], columns: tuple[str, ...], added: tuple[str, ...]
+) -> list[str]:
+    return sorted({*defaults, *columns, *added})
+
+
+def _name(identifier: str) -> str:
+    return str(_DIALECT.identifier_preparer.quote(identifier))
