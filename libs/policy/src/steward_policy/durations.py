@@ -107,6 +107,13 @@ class Duration(BaseModel):
         return Counting.ELAPSED if self.is_clock_time else Counting.CALENDAR
 
     @property
+    def final(self) -> Ending:
+        """Where it ends when the pack does not say, as a limit."""
+        if self.ending is not None:
+            return self.ending
+        return Ending.SAME_TIME if self.is_clock_time else Ending.END_OF_DAY
+
+    @property
     def asks_calendar(self) -> bool:
         """Whether its end depends on a working calendar."""
         return (
@@ -143,8 +150,7 @@ def due(
     pause's length, working time by the working time inside. A pause that begins at or after the
     due time comes too late to move it.
     """
-    ending = duration.ending or (Ending.SAME_TIME if duration.is_clock_time else Ending.END_OF_DAY)
-    return _end(start, duration, ending, calendar, tz, pauses)
+    return _end(start, duration, duration.final, calendar, tz, pauses)
 
 
 def later(start: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> Due:

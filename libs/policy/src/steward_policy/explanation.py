@@ -1,0 +1,136 @@
+"""What an entry of a pack says, in words: for `steward policy explain` and for reports."""
+
+from collections.abc import Iterator
+
+from steward_policy.calendars import clock_face
+from steward_policy.catalogue import BY_ID
+from steward_policy.durations import Counting, Duration, Ending, Roll
+from steward_policy.ladder import TITLES
+from steward_policy.packs import FollowUpRule, Rules
+from steward_policy.targets import ALWAYS, EscalationStep, FactPattern, Target, WarnBefore
+
+_BASIS = {
+    "rule": "the number stands in the rule",
+    "default": "the rule gives no number; this is Steward's default",
+}
+
+
+def explain(entry: Target | FollowUpRule, rules: Rules) -> str:
+    """Explain an entry: rule, basis, and how its due time is counted."""
+    lines = [f"{entry.id} in {rules.version}"]
+    for rule_id in entry.rule:
+        rule = BY_ID[rule_id]
+        lines += [f"  {rule_id}: {rule.original}", f"    read as: {rule.reading}"]
+    lines.append(f"  basis: {entry.basis} ({_BASIS[entry.basis]})")
+    match entry:
+        case Target():
+            lines += _target(entry, rules)
+        case FollowUpRule():
+            lines += _followup(entry, rules)
+    return "\n".join(lines)
+
+
+def _target(target: Target, rules: Rules) -> Iterator[str]:
+    calendar = target.calendar or rules.pack.calendar
+    yield f"  applies when: {target.when.in_words()}"
+    yield f"  starts with: {_either(target.starts)}"
+    yield f"  met by: {_either(target.met_by)}"
+    if target.within is not None:
+        yield f"  due: {duration_in_words(target.within, calendar)}"
+    if target.due is not None:
+        yield f"  due: at the time in {target.due.field}"
+    if target.or_by is not None:
+        words = {
+            "later": "the later of that and",
+            "earlier": "the earlier of that and",
+            "replace": "instead of that",
+        }[target.or_by.take]
+        condition = "" if target.or_by.if_ == ALWAYS else f", if {target.or_by.if_.in_words()}"
+        yield f"    or by: {words} {target.or_by.field}{condition}"
+    for reason, limit in target.pauses_on.items():
+        yield f"  pauses: on {reason}, for {_amount(limit.max, calendar)} at most"
+    for warning in target.warn_before:
+        yield f"  warns: {_warning(warning, calendar)}"
+    if target.overdue is not None:
+        yield f"  past it: only with the approval of the {TITLES[target.overdue.approval][1]}"
+    for step in target.escalate:
+        yield f"  tells: the {TITLES[step.to][1]} ({TITLES[step.to][0]}) {_step(step, calendar)}"
+    yield (
+        f"  reclassified: counted from the {target.on_reclassify.correction} after a correction,"
+        f" from the {target.on_reclassify.new_facts} after new facts,"
+        f" from the {target.on_reclassify.age} by age"
+    )
+    yield f"  reopened: {target.on_reopen}"
+
+
+def _followup(followup: FollowUpRule, rules: Rules) -> Iterator[str]:
+    calendar = followup.calendar or rules.pack.calendar
+    yield f"  applies when: {followup.when.in_words()}"
+    yield f"  owed after: {followup.after}"
+    yield f"  made by: {followup.mode}"
+    yield f"  due: {duration_in_words(followup.within, calendar)}"
+    yield f"  rate: at least {followup.rate:.0%}"
+
+
+def _either(patterns: tuple[FactPattern, ...]) -> str:
+    return " or ".join(pattern.in_words() for pattern in patterns)
+
+
+def _warning(warning: WarnBefore, calendar: str) -> str:
+    if warning.before is None:
+        return f"when {warning.share:.0%} of the time has passed"
+    return f"{_amount(warning.before, warning.calendar or calendar)} before"
+
+
+def _step(step: EscalationStep, calendar: str) -> str:
+    moment = {"breach": "the due time", "start": "the start"}[step.at]
+    later = (
+        "at" if step.after is None else f"{_amount(step.after, step.calendar or calendar)} after"
+    )
+    told = {"at_once": "day and night", "duty_hours": "in duty hours"}[step.deliver]
+    return f"{later} {moment}, {told}"
+
+
+def _amount(duration: Duration, calendar: str) -> str:
+    amount, unit = next(
+        (amount, unit)
+        for unit in ("minutes", "hours", "days", "months")
+        if (amount := getattr(duration, unit)) is not None
+    )
+    words = f"{amount:g} {unit.removesuffix('s') if amount == 1 else unit}"
+    match duration.counted:
+        case Counting.WORKING:
+            return f"{words} of working time ({calendar})"
+        case Counting.CALENDAR | Counting.ELAPSED:
+            return words
+
+
+def duration_in_words(duration: Duration, calendar: str) -> str:
+    """Say how a limit is counted."""
+    words = _amount(duration, calendar)
+    match duration.counted:
+        case Counting.ELAPSED:
+            words += ", day and night"
+        case Counting.CALENDAR if duration.months is not None:
+            words += ", to the same date"
+        case Counting.CALENDAR:
+            words += " through weekends and holidays, the first day not counted"
+        case Counting.WORKING:
+            pass
+    match duration.final:
+        case Ending.SAME_TIME:
+            pass
+        case Ending.END_OF_DAY:
+            words += ", until 24:00 of the last day"
+        case Ending.END_OF_WORKING_DAY:
+            words += f", until the last day closes ({calendar})"
+    if duration.roll is Roll.NEXT_WORKING_DAY:
+        words += f"; an end on a day that is not worked moves to the next working day ({calendar})"
+    if duration.late_start is not None:
+        words += (
+            f"; started after {clock_face(duration.late_start.after)}:"
+            f" {clock_face(duration.late_start.due)} of the next day"
+        )
+    if duration.at_least is not None:
+        words += f"; at least {_amount(duration.at_least, calendar)}"
+    return words

@@ -1,0 +1,105 @@
+"""`steward policy`: what the packs say, whether they are sound, and how a due time is counted."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from steward_policy import packs
+from steward_policy.explanation import explain as explained
+from steward_policy.packs import PackError, Rules
+from steward_stack.errors import StewardError
+
+app = typer.Typer(help="Policy packs: the rules as data.", no_args_is_help=True)
+out = Console()
+err = Console(stderr=True)
+
+PackFile = Annotated[Path, typer.Argument(help="The pack's YAML file.", show_default=False)]
+PackOption = Annotated[
+    Path | None, typer.Option("--pack", help="A pack's YAML file instead of the built-in one.")
+]
+OnOption = Annotated[
+    list[Path] | None,
+    typer.Option("--override", help="An override upon the pack; the most specific last."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
+
+
+@app.command(epilog="Example: steward policy lint our-group.yaml")
+def lint(file: PackFile, *, override: OnOption = None, as_json: JsonOption = False) -> None:
+    """Name all that is wrong or doubtful in a pack; the exit status is 1 when there is any."""
+    overrides = [(_text(path), str(path)) for path in override or []]
+    findings = packs.lint(_text(file), str(file), *overrides)
+    if as_json:
+        _print_json({"file": str(file), "findings": findings})
+    else:
+        for finding in findings:
+            out.print(finding, soft_wrap=True, highlight=False, markup=False)
+        if not findings:
+            err.print(f"{file} is sound.", soft_wrap=True, highlight=False)
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: steward policy show --override our-group.yaml")
+def show(
+    *, pack: PackOption = None, override: OnOption = None, as_json: JsonOption = False
+) -> None:
+    """Show what a pack comes to once all overrides are laid upon it."""
+    rules = _rules(pack, override)
+    if as_json:
+        resolved = rules.pack.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        _print_json({"version": rules.version, "sha256": rules.sha256, "pack": resolved})
+        return
+    out.print(f"{rules.version}  sha256 {rules.sha256}", soft_wrap=True, highlight=False)
+    for kind, _, entry in rules.pack.entries():
+        word = packs.KINDS[kind]
+        named = ", ".join(entry.rule)
+        out.print(
+            f"{word} {entry.id}  {named}  basis {entry.basis}",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+
+
+@app.command(epilog="Example: steward policy explain minor-resolve")
+def explain(
+    entry: Annotated[str, typer.Argument(help="The ID of a target or a follow-up.")],
+    *,
+    pack: PackOption = None,
+    override: OnOption = None,
+) -> None:
+    """Explain one entry: its rules in their own words, its basis, and how its due time is counted."""
+    rules = _rules(pack, override)
+    for _, _, found in rules.pack.entries():
+        if found.id == entry:
+            out.print(explained(found, rules), soft_wrap=True, highlight=False, markup=False)
+            return
+    known = ", ".join(found.id for _, _, found in rules.pack.entries())
+    raise StewardError(f"{rules.version} has no entry '{entry}'; it has {known}.")
+
+
+def _rules(pack: Path | None, overrides: list[Path] | None) -> Rules:
+    text = _text(pack) if pack else packs.built_in_text()
+    name = str(pack) if pack else "residential-cn.yaml"
+    try:
+        return packs.load(text, name, *((_text(path), str(path)) for path in overrides or []))
+    except PackError as error:
+        raise StewardError(str(error)) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StewardError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise StewardError(f"{path} is not UTF-8 text.") from error
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
