@@ -1,0 +1,31 @@
+"""What the workspace promises about itself."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+FOLDERS = sorted(p.parent for p in ROOT.glob("*/*/pyproject.toml")) + [ROOT / "stack"]
+
+
+def test_every_package_stands_in_the_import_rules() -> None:
+    assert {f"steward_{folder.name}" for folder in FOLDERS} == set(
+        SETTINGS["tool"]["importlinter"]["root_packages"]
+    )
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    wanted = set(SETTINGS["dependency-groups"]["dev"] + SETTINGS["dependency-groups"]["bench"])
+    for folder in FOLDERS:
+        package = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        wanted |= set(package["project"]["dependencies"])
+    names = {w.split(">=")[0].split("[")[0].split("==")[0].split(",")[0] for w in wanted}
+    missing = {name for name in names if not name.startswith("steward-") and name not in reasons}
+    assert not missing
+
+
+def test_the_lock_names_no_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock
+    assert "index-url" not in lock
