@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-FOLDERS = sorted(p.parent for p in ROOT.glob("*/*/pyproject.toml")) + [ROOT / "stack"]
+FOLDERS = [*sorted(p.parent for p in ROOT.glob("*/*/pyproject.toml")), ROOT / "stack"]
 
 
 def test_every_package_stands_in_the_import_rules() -> None:
