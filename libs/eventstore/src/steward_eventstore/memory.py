@@ -201,6 +201,9 @@ class MemoryStore:
         """Give the earliest alarm of these partitions."""
         return min((at for place, at in self.timers.values() if place in partitions), default=None)
 
+    def rang(self, partition: int, at: datetime) -> None:
+        """Nothing here is faster for knowing it."""
+
     async def parked(
         self, *, due_by: datetime | None = None, limit: int = 100
     ) -> list[ParkedStream]:
@@ -258,7 +261,12 @@ class MemoryStore:
             for pos, fact in page
         ]
 
-    async def relayed(self, fence: int, cursor: Cursor) -> bool:
+    async def backlog(self) -> tuple[int, datetime | None]:
+        """Give how many facts are not relayed, and since when the oldest waits."""
+        waiting = self.log[self._relayed :]
+        return len(waiting), waiting[0].recorded_at if waiting else None
+
+    async def relayed(self, fence: int, cursor: Cursor, facts: int = 0) -> bool:  # noqa: ARG002
         """Move the relay's cursor; False if another holds the lease by now."""
         if self._lease is None or self._lease[1] != fence:
             return False

@@ -348,6 +348,10 @@ class EventStore(Protocol):
         """Give the earliest alarm of these partitions."""
         ...
 
+    def rang(self, partition: int, at: datetime) -> None:
+        """Take note that the alarms of a partition up to `at` rang; it may speed up `due`."""
+        ...
+
     async def parked(
         self, *, due_by: datetime | None = None, limit: int = 100
     ) -> list[ParkedStream]:
@@ -378,6 +382,10 @@ class EventStore(Protocol):
         """Give the next facts in an order in which none comes before one its transaction read."""
         ...
 
-    async def relayed(self, fence: int, cursor: Cursor) -> bool:
-        """Move the relay's cursor; False if another holds the lease by now."""
+    async def relayed(self, fence: int, cursor: Cursor, facts: int = 0) -> bool:
+        """Move the relay's cursor past so many facts; False if another holds the lease by now."""
+        ...
+
+    async def backlog(self) -> tuple[int, datetime | None]:
+        """Give how many facts are stored and not relayed, and since when the oldest waits."""
         ...
