@@ -97,8 +97,21 @@ class CaseChased(Fact, name="intake.case_chased"):
     """The owner asked again; no new clock."""
 
     case_id: Id
+    chase_id: Id | None = None
     channel: Channel = Channel.PHONE
     demand: Sealed | None = None
+
+
+class ProgressReported(Fact, name="intake.progress_reported"):
+    """Whoever works on the case says how far it is."""
+
+    rules = ("RM-3.3", "RC-5.3")
+
+    case_id: Id
+    report_id: Id
+    department: Word = ""
+    text: Sealed | None = None
+    person_id: Id | None = None
 
 
 class CasePaused(Fact, name="intake.case_paused"):
@@ -136,6 +149,17 @@ class ResultTold(Fact, name="intake.result_told"):
     round: int = 1
     how: Literal["in_person", "phone", "message", "letter"]
     person_id: Id | None = None
+
+
+class FollowupNoted(Fact, name="intake.followup_noted"):
+    """Visits says that this round's follow-up is done or owed no longer: the case may close."""
+
+    rules = ("RM-4.6.4a",)
+
+    case_id: Id
+    followup_id: Id
+    round: int
+    outcome: Literal["done", "waived"]
 
 
 class SatisfactionGiven(Fact, name="intake.satisfaction_given"):

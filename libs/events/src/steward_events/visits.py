@@ -29,6 +29,7 @@ class FollowupDone(FollowupFact, name="visits.followup_done"):
     """The follow-up was made."""
 
     mode: Mode
+    round: int | None = None
     person_id: Id | None = None
     satisfied: bool | None = None
     remark: Sealed | None = None
@@ -38,6 +39,7 @@ class FollowupDone(FollowupFact, name="visits.followup_done"):
 class FollowupWaived(FollowupFact, name="visits.followup_waived"):
     """The follow-up is owed no longer, and why."""
 
+    round: int | None = None
     reason: Word
     person_id: Id | None = None
 

@@ -1,0 +1,1 @@
+"""What intake calls: its read models."""

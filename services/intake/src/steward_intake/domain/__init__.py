@@ -1,0 +1,1 @@
+"""The pure logic of cases and of the registry."""

@@ -1,0 +1,196 @@
+"""Who is served and who serves: groups, projects, households, people, staff, roles, policies.
+
+Unknown --register--> Registered --register with a change--> Registered
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from steward_decider import Refused, Ring
+from steward_events.registry import (
+    GroupRegistered,
+    HouseholdRegistered,
+    PersonRegistered,
+    PolicyPublished,
+    ProjectRegistered,
+    RoleAssigned,
+    RoleEnded,
+    StaffRegistered,
+)
+from steward_events.vocabulary import Role
+
+Entry = (
+    GroupRegistered | ProjectRegistered | HouseholdRegistered | PersonRegistered | StaffRegistered
+)
+
+_BELONGS = {
+    "project_id": "another project",
+    "household_id": "another household",
+    "group_id": "another group",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Write an entry of the registry, new or changed."""
+
+    at: datetime
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody has registered it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """It stands like this."""
+
+    entry: Entry
+
+
+class RegisterDecider:
+    """One group, project, household, person or member of staff."""
+
+    initial: Unknown | Registered = Unknown()
+
+    def decide(self, command: Register | Ring, state: Unknown | Registered) -> Sequence[Entry]:
+        """Answer a registration; the same entry again is answered with nothing."""
+        match command, state:
+            case Ring(), _:
+                return []
+            case Register(entry=entry), Unknown():
+                return [entry]
+            case Register(entry=entry), Registered(entry=before):
+                if entry == before:
+                    return []
+                for field, elsewhere in _BELONGS.items():
+                    if getattr(entry, field, None) != getattr(before, field, None):
+                        raise Refused(f"It is registered for {elsewhere} already.")
+                return [entry]
+            case _:
+                return []
+
+    def evolve(self, state: Unknown | Registered, fact: Entry) -> Unknown | Registered:  # noqa: ARG002
+        """Take the last entry."""
+        return Registered(fact)
+
+    def wake_at(self, state: Unknown | Registered) -> datetime | None:  # noqa: ARG002
+        """Nothing here ever rings."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AssignRole:
+    """Give a person a role at a project."""
+
+    at: datetime
+    project_id: str
+    role: Role
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndRole:
+    """Take the role away again."""
+
+    at: datetime
+    project_id: str
+    role: Role
+    person_id: str
+
+
+Holders = frozenset[tuple[Role, str]]
+
+
+class RolesDecider:
+    """Who holds which role at one project."""
+
+    initial: Holders = frozenset()
+
+    def decide(
+        self, command: AssignRole | EndRole | Ring, state: Holders
+    ) -> Sequence[RoleAssigned | RoleEnded]:
+        """Answer with the change, if it is one."""
+        match command:
+            case Ring():
+                return []
+            case AssignRole(_, project_id, role, person_id):
+                if (role, person_id) in state:
+                    return []
+                return [RoleAssigned(project_id=project_id, role=role, person_id=person_id)]
+            case EndRole(_, project_id, role, person_id):
+                if (role, person_id) not in state:
+                    return []
+                return [RoleEnded(project_id=project_id, role=role, person_id=person_id)]
+            case _:
+                assert_never(command)
+
+    def evolve(self, state: Holders, fact: RoleAssigned | RoleEnded) -> Holders:
+        """Give the holders after the change."""
+        match fact:
+            case RoleAssigned():
+                return state | {(fact.role, fact.person_id)}
+            case RoleEnded():
+                return state - {(fact.role, fact.person_id)}
+            case _:
+                assert_never(fact)
+
+    def wake_at(self, state: Holders) -> datetime | None:  # noqa: ARG002
+        """Nothing here ever rings."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPolicy:
+    """Put a version of a policy pack into force."""
+
+    at: datetime
+    published: PolicyPublished
+
+
+Versions = frozenset[tuple[str, str]]
+
+
+class PolicyDecider:
+    """The published versions of one policy pack, each with its digest."""
+
+    initial: Versions = frozenset()
+
+    def decide(self, command: PublishPolicy | Ring, state: Versions) -> Sequence[PolicyPublished]:
+        """Answer with the publication; a version's text never changes."""
+        if isinstance(command, Ring):
+            return []
+        published = command.published
+        digests = dict(state)
+        if published.version not in digests:
+            return [published]
+        if digests[published.version] != published.sha256:
+            raise Refused(
+                f"{published.pack}@{published.version} was published before with another text: "
+                "give the changed pack a new version."
+            )
+        return []
+
+    def evolve(self, state: Versions, fact: PolicyPublished) -> Versions:
+        """Remember the version."""
+        return state | {(fact.version, fact.sha256)}
+
+    def wake_at(self, state: Versions) -> datetime | None:  # noqa: ARG002
+        """Nothing here ever rings."""
+        return None
+
+
+DECIDERS = {
+    "group": RegisterDecider(),
+    "project": RegisterDecider(),
+    "household": RegisterDecider(),
+    "person": RegisterDecider(),
+    "staff": RegisterDecider(),
+    "roles": RolesDecider(),
+    "policy": PolicyDecider(),
+}
+"""By the kind of stream."""
