@@ -43,7 +43,7 @@ class Place:
 
 def places(project: Path) -> list[Place]:
     """Find the place of every rule, in the order of the procedures."""
-    policy, facts, tests = _in_policy(), _in_facts(), in_tests(project)
+    policy, facts, tests = _in_policy(), in_facts(), in_tests(project)
     return [
         Place(
             rule,
@@ -61,7 +61,8 @@ def _in_policy() -> Found:
     return found
 
 
-def _in_facts() -> Found:
+def in_facts() -> Found:
+    """Find the facts that name rules."""
     for module in pkgutil.iter_modules(steward_events.__path__, "steward_events."):
         importlib.import_module(module.name)
     found = defaultdict(list)

@@ -14,7 +14,7 @@ LADDER: tuple[tuple[Role, ...], ...] = (
 )
 """Rungs from the lowest to the highest; roles on one rung are equals and not above each other."""
 
-_RUNG = {role: rung for rung, roles in enumerate(LADDER) for role in roles}
+_RUNG: dict[str, int] = {role: rung for rung, roles in enumerate(LADDER) for role in roles}
 
 TITLES: dict[Role, tuple[str, str]] = {
     Role.FRONTLINE: ("客服专员、管家", "front-line clerk or steward"),
@@ -34,7 +34,7 @@ def role_at_least(role: str, other: str) -> bool:
     """Whether `role` is `other` or above it; never between equals, nor outside the ladder."""
     if role == other:
         return True
-    mine, theirs = _RUNG.get(Role(role)), _RUNG.get(Role(other))
+    mine, theirs = _RUNG.get(role), _RUNG.get(other)
     return mine is not None and theirs is not None and mine > theirs
 
 
@@ -43,7 +43,7 @@ def next_above(role: str) -> Role | None:
 
     The three equals on the second rung and the deputy manager lead to one chain.
     """
-    rung = _RUNG.get(Role(role))
+    rung = _RUNG.get(role)
     if rung is None or rung + 1 >= len(LADDER):
         return None
     return LADDER[rung + 1][0]

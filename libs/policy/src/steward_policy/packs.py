@@ -290,7 +290,8 @@ def _problem(documents: list[Document], data: Any, loc: tuple[str | int, ...], r
     match loc:
         case (str(kind), int(index), *rest) if kind in KINDS:
             entry = data[kind][index]
-            found = _written(documents, kind, entry.get("id") if isinstance(entry, dict) else None)
+            entry_id = entry.get("id") if isinstance(entry, dict) else None
+            found = _written(documents, kind, entry_id, index)
             document, place = found or (documents[0], (kind, index))
             line = document.line_of((*place, *rest))
             what = f"{KINDS[kind]} {_label(entry, index)}"
@@ -312,16 +313,22 @@ def _label(entry: Any, index: int) -> str:
     return f"'{entry['id']}'" + (f" ({named})" if named else "")
 
 
-def _written(documents: list[Document], kind: str, entry_id: Any) -> tuple[Document, Place] | None:
-    """Where an entry was written last: in the most specific document that names it."""
+def _written(
+    documents: list[Document], kind: str, entry_id: Any, index: int
+) -> tuple[Document, Place] | None:
+    """Where an entry was written last; of two with one ID the one in its own place."""
     for document in reversed(documents):
         for place in ((kind,), ("add", kind)):
             entries: Any = document.data
             for part in place:
                 entries = entries.get(part, {}) if isinstance(entries, dict) else {}
-            for index, entry in enumerate(entries):
-                if isinstance(entry, dict) and entry.get("id") == entry_id:
-                    return document, (*place, index)
+            named = [
+                position
+                for position, entry in enumerate(entries)
+                if isinstance(entry, dict) and entry.get("id") == entry_id
+            ]
+            if named:
+                return document, (*place, index if index in named else named[0])
     return None
 
 

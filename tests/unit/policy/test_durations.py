@@ -1,0 +1,241 @@
+"""Due times by the reading of the rules: days run through holidays, hours day and night."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from steward_policy.calendars import Calendar, built_in
+from steward_policy.durations import Duration, Pause, due, earlier, later
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+OFFICE = built_in("cn-office")
+TEN_O_CLOCK = "2026-09-29T10:00"
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+def due_at(
+    start: str, *pauses: tuple[str, str], calendar: Calendar = OFFICE, **duration: Any
+) -> datetime:
+    return due(
+        at(start),
+        Duration.model_validate(duration),
+        calendar,
+        SHANGHAI,
+        [Pause(at(begin), at(end)) for begin, end in pauses],
+    ).at
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "end"),
+    [
+        # The first day is not counted, the last one ends at 24:00, holidays or not.
+        (TEN_O_CLOCK, {"days": 2}, "2026-10-02T00:00"),
+        ("2026-09-29T00:00", {"days": 2}, "2026-10-02T00:00"),
+        ("2026-09-29T23:59", {"days": 2}, "2026-10-02T00:00"),
+        (TEN_O_CLOCK, {"days": 0}, "2026-09-30T00:00"),
+        (TEN_O_CLOCK, {"days": 2, "ending": "same_time"}, "2026-10-01T10:00"),
+        (
+            TEN_O_CLOCK,
+            {"days": 2, "counting": "elapsed", "ending": "same_time"},
+            "2026-10-01T10:00",
+        ),
+        # A month ends on its date, or on the last of a shorter month.
+        ("2026-09-15T10:00", {"months": 1}, "2026-10-16T00:00"),
+        ("2026-01-31T10:00", {"months": 1}, "2026-03-01T00:00"),
+        ("2026-11-30T10:00", {"months": 3}, "2027-03-01T00:00"),
+        # Hours are elapsed time, day and night.
+        ("2026-09-30T23:30", {"hours": 1}, "2026-10-01T00:30"),
+        ("2026-09-30T23:30", {"minutes": 30}, "2026-10-01T00:00"),
+        (TEN_O_CLOCK, {"hours": 1.5}, "2026-09-29T11:30"),
+        # Working time asks the calendar.
+        ("2026-09-30T17:00", {"hours": 2, "counting": "working"}, "2026-10-08T10:00"),
+        ("2026-09-30T17:00", {"hours": 1, "counting": "working"}, "2026-09-30T18:00"),
+        ("2026-09-30T17:00", {"days": 3, "counting": "working"}, "2026-10-11T00:00"),
+        (
+            "2026-09-30T17:00",
+            {"days": 3, "counting": "working", "ending": "end_of_working_day"},
+            "2026-10-10T18:00",
+        ),
+        (
+            "2026-09-30T17:00",
+            {"days": 3, "counting": "working", "ending": "same_time"},
+            "2026-10-10T17:00",
+        ),
+        ("2026-10-03T17:00", {"days": 1, "counting": "working"}, "2026-10-09T00:00"),
+        # Civil Code 203 only where the pack asks for it.
+        (TEN_O_CLOCK, {"days": 2, "roll": "next_working_day"}, "2026-10-09T00:00"),
+        (TEN_O_CLOCK, {"days": 2, "ending": "end_of_working_day"}, "2026-10-08T18:00"),
+    ],
+)
+def test_a_limit_ends_where_its_rule_says(start: str, duration: dict[str, Any], end: str) -> None:
+    assert due_at(start, **duration) == at(end)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-09-29T19:59", "2026-09-30T00:00"),
+        ("2026-09-29T20:00", "2026-09-30T00:00"),
+        ("2026-09-29T20:01", "2026-09-30T12:00"),
+        ("2026-09-29T23:59", "2026-09-30T12:00"),
+    ],
+)
+def test_what_starts_late_in_the_evening_is_due_at_noon(start: str, end: str) -> None:
+    assert due_at(start, days=0, late_start={"after": "20:00", "due": "12:00"}) == at(end)
+
+
+def test_a_late_start_never_shortens_a_limit() -> None:
+    late = {"after": "20:00", "due": "12:00"}
+    assert due_at("2026-09-29T23:00", days=2, late_start=late) == at("2026-10-02T00:00")
+
+
+def test_the_same_day_leaves_at_least_an_hour_before_midnight() -> None:
+    assert due_at("2026-09-29T22:59", days=0, at_least={"hours": 1}) == at("2026-09-30T00:00")
+    assert due_at("2026-09-29T23:50", days=0, at_least={"hours": 1}) == at("2026-09-30T00:50")
+
+
+@pytest.mark.parametrize(
+    ("pause", "duration", "end"),
+    [
+        # A count of dates moves by the midnights inside the pause.
+        (("2026-09-30T15:00", "2026-10-01T09:00"), {"days": 2}, "2026-10-03T00:00"),
+        (("2026-09-30T09:00", "2026-09-30T17:00"), {"days": 2}, "2026-10-02T00:00"),
+        (("2026-09-30T00:00", "2026-10-01T00:00"), {"days": 2}, "2026-10-03T00:00"),
+        (("2026-09-30T15:00", "2026-10-03T09:00"), {"months": 1}, "2026-11-02T00:00"),
+        # Elapsed time moves by the pause's length.
+        (("2026-09-29T10:30", "2026-09-29T12:30"), {"hours": 1}, "2026-09-29T13:00"),
+        # Working time moves by the working time inside the pause.
+        (
+            ("2026-09-29T17:00", "2026-09-30T10:00"),
+            {"hours": 10, "counting": "working"},
+            "2026-09-30T13:00",
+        ),
+        (
+            ("2026-09-30T12:00", "2026-10-08T12:00"),
+            {"days": 2, "counting": "working"},
+            "2026-10-10T00:00",
+        ),
+        # What lies outside of the running time moves nothing.
+        (("2026-09-20T10:00", "2026-09-28T10:00"), {"days": 2}, "2026-10-02T00:00"),
+        (("2026-10-02T00:00", "2026-10-05T10:00"), {"days": 2}, "2026-10-02T00:00"),
+    ],
+)
+def test_a_pause_moves_the_due_time_by_what_it_took(
+    pause: tuple[str, str], duration: dict[str, Any], end: str
+) -> None:
+    assert due_at(TEN_O_CLOCK, pause, **duration) == at(end)
+
+
+def test_a_second_pause_may_begin_in_the_time_that_the_first_one_gave() -> None:
+    first, second = (
+        ("2026-09-30T15:00", "2026-10-01T09:00"),
+        ("2026-10-02T15:00", "2026-10-04T09:00"),
+    )
+    assert due_at(TEN_O_CLOCK, second, first, days=2) == at("2026-10-05T00:00")
+
+
+def test_only_an_end_that_asks_an_unpublished_calendar_is_provisional() -> None:
+    start = at("2026-12-31T10:00")
+    assert not due(start, Duration(days=5), OFFICE, SHANGHAI).provisional
+    assert due(start, Duration(days=5, counting="working"), OFFICE, SHANGHAI).provisional
+    assert due(start, Duration(days=5, roll="next_working_day"), OFFICE, SHANGHAI).provisional
+    assert not due(start, Duration(hours=1, counting="working"), OFFICE, SHANGHAI).provisional
+
+
+def test_day_limits_follow_the_wall_clock_over_a_change_of_clocks() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    start = datetime(2026, 10, 24, 10, tzinfo=berlin)
+    end = due(start, Duration(days=1, ending="same_time"), OFFICE, berlin).at
+    assert end == datetime(2026, 10, 25, 10, tzinfo=berlin)
+    assert end.astimezone(UTC) - start.astimezone(UTC) == timedelta(hours=25)
+    midnight = due(start, Duration(days=1), OFFICE, berlin).at
+    assert midnight.astimezone(UTC) == datetime(2026, 10, 25, 23, tzinfo=UTC)
+    day = due(start, Duration(hours=24), OFFICE, berlin).at
+    assert day.astimezone(UTC) == start.astimezone(UTC) + timedelta(hours=24)
+
+
+def test_a_day_later_is_the_same_time_of_the_next_day() -> None:
+    breach = at("2026-10-02T00:00")
+    assert later(breach, Duration(days=1), OFFICE, SHANGHAI).at == at("2026-10-03T00:00")
+    assert later(breach, Duration(hours=4), OFFICE, SHANGHAI).at == at("2026-10-02T04:00")
+
+
+@pytest.mark.parametrize(
+    ("duration", "warned"),
+    [
+        ({"hours": 4, "counting": "working"}, "2026-10-01T14:00"),
+        ({"days": 1}, "2026-10-01T00:00"),
+        ({"minutes": 15}, "2026-10-01T23:45"),
+        ({"months": 1}, "2026-09-02T00:00"),
+        ({"days": 1, "counting": "working"}, "2026-10-01T00:00"),
+    ],
+)
+def test_a_warning_is_counted_backwards_from_the_due_time(
+    duration: dict[str, Any], warned: str
+) -> None:
+    centre = built_in("service-centre")
+    due_time = at("2026-10-02T00:00")
+    assert earlier(due_time, Duration.model_validate(duration), centre, SHANGHAI) == at(warned)
+
+
+@pytest.mark.parametrize(
+    "duration",
+    [
+        {},
+        {"days": 1, "hours": 1},
+        {"days": -1},
+        {"days": 1.5},
+        {"hours": 1, "counting": "calendar"},
+        {"months": 1, "counting": "working"},
+        {"weeks": 1},
+    ],
+)
+def test_a_duration_that_means_nothing_is_refused(duration: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Duration.model_validate(duration)
+
+
+starts = st.datetimes(
+    min_value=datetime(2026, 1, 1),  # noqa: DTZ001
+    max_value=datetime(2026, 12, 1),  # noqa: DTZ001
+    timezones=st.just(SHANGHAI),
+)
+durations = st.builds(
+    lambda unit, amount, counting, ending: Duration.model_validate(
+        {unit: amount, "counting": counting, "ending": ending}
+    ),
+    st.sampled_from(["hours", "days"]),
+    st.integers(0, 40),
+    st.sampled_from(["elapsed", "working"]),
+    st.sampled_from(["same_time", "end_of_day", "end_of_working_day"]),
+) | st.builds(lambda days: Duration(days=days), st.integers(0, 40))
+
+
+@given(starts, durations, st.integers(0, 100_000))
+def test_a_later_start_is_never_due_earlier(
+    start: datetime, duration: Duration, seconds: int
+) -> None:
+    once = due(start, duration, OFFICE, SHANGHAI).at
+    assert once >= start or duration.counting == "working"
+    assert due(start + timedelta(seconds=seconds), duration, OFFICE, SHANGHAI).at >= once
+
+
+@given(starts, durations, st.integers(0, 400), st.integers(0, 400))
+def test_a_pause_never_makes_a_limit_shorter(
+    start: datetime, duration: Duration, after: int, length: int
+) -> None:
+    begin = start + timedelta(hours=after)
+    pause = Pause(begin, begin + timedelta(hours=length))
+    once = due(start, duration, OFFICE, SHANGHAI).at
+    paused = due(start, duration, OFFICE, SHANGHAI, [pause]).at
+    assert paused >= once
+    if pause.start >= once:
+        assert paused == once

@@ -1,0 +1,247 @@
+"""Packs: errors that name file, line and rule; overrides entry by entry; versions and dates."""
+
+from datetime import date, datetime
+
+import pytest
+
+from steward_policy import packs
+from steward_policy.calendars import CalendarError
+from steward_policy.packs import PackError, Rules, Shelf, UnknownVersion
+
+PACK = """\
+pack: small
+version: "1"
+calendar: cn-office
+acknowledge: {within: {hours: 4, counting: working}, emergency: {minutes: 15}}
+targets:
+  - id: first
+    rule: [RM-4.10.2]
+    basis: rule
+    when: {kind: complaint}
+    starts: case_received
+    met_by: [case_handled]
+    within: {days: 3}
+    escalate: [{to: centre_manager}]
+  - id: second
+    rule: [RM-4.5.2c, RM-4.10.1]
+    basis: default
+    starts: case_received
+    met_by: [case_handled]
+    within: {days: 2}
+    warn_before: [{hours: 4, counting: working, calendar: service-centre}]
+    escalate: [{to: cs_supervisor}]
+followups:
+  - id: call
+    rule: [RM-4.6.4a]
+    basis: default
+    mode: phone
+    within: {days: 3}
+"""
+GROUP = """\
+overrides: small
+version: group-1
+targets:
+  - id: second
+    within: {days: 1}
+"""
+
+
+def refused(text: str, *overrides: str) -> list[str]:
+    named = [(override, f"over{place}.yaml") for place, override in enumerate(overrides, 1)]
+    with pytest.raises(PackError) as refusal:
+        packs.load(text, "small.yaml", *named)
+    return refusal.value.problems
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "problem"),
+    [
+        (
+            "    within: {days: 2}",
+            "    within: {dais: 2}",
+            "small.yaml:19: target 'second' (RM-4.5.2c, RM-4.10.1), within.dais: this key is unknown.",
+        ),
+        (
+            "rule: [RM-4.10.2]",
+            "rule: [RM-4.10.22]",
+            "small.yaml:7: target 'first' (RM-4.10.22), rule.0: the rule 'RM-4.10.22' is unknown.",
+        ),
+        (
+            "calendar: service-centre}",
+            "calendar: service-center}",
+            "small.yaml:20: target 'second' (RM-4.5.2c, RM-4.10.1), warn_before.0:"
+            " the calendar 'service-center' is unknown.",
+        ),
+        (
+            "calendar: cn-office",
+            "calendar: head-office",
+            "small.yaml:3: the pack, calendar: the calendar 'head-office' is unknown.",
+        ),
+        (
+            "  - id: second",
+            "  - id: first",
+            "small.yaml:14: target 'first' (RM-4.5.2c, RM-4.10.1), id: the ID 'first' is used twice.",
+        ),
+        (
+            "    mode: phone\n",
+            "",
+            "small.yaml:23: follow-up 'call' (RM-4.6.4a), mode: this key is missing.",
+        ),
+        (
+            'version: "1"\n',
+            'version: "1"\nversion: "2"\n',
+            "small.yaml:3: the key 'version' stands here twice.",
+        ),
+        ("targets:\n", "targetz:\n", "small.yaml:5: the pack, targetz: this key is unknown."),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_line_and_rule(
+    was: str, becomes: str, problem: str
+) -> None:
+    assert problem in refused(PACK.replace(was, becomes, 1))
+
+
+@pytest.mark.parametrize("text", ["", "7", "[a, b]", "a: [", "\t", "a: *nowhere", "a: &x [*x]"])
+def test_a_text_that_is_no_pack_is_refused_in_sentences(text: str) -> None:
+    for problem in refused(text):
+        assert problem.startswith("small.yaml:1: ")
+
+
+def test_every_problem_is_told_at_once() -> None:
+    text = PACK.replace("RM-4.10.2", "RM-X").replace("RM-4.6.4a", "RM-Y")
+    assert len(refused(text)) == 2
+
+
+def test_a_pack_may_bring_its_own_calendar() -> None:
+    own = (
+        "calendars:\n  depot: {tz: Asia/Shanghai, hours: {mon: [['09:00', '20:00']]}}\n"
+        "duty_calendar: depot\n"
+    )
+    rules = packs.load(PACK + own, "small.yaml")
+    monday = datetime.fromisoformat("2026-10-12T19:00+08:00")
+    assert rules.duty_calendar.is_open(monday)
+    assert rules.calendar().name == "cn-office"
+    with pytest.raises(CalendarError, match="'depto' is unknown"):
+        rules.calendar("depto")
+
+
+def test_a_calendar_without_working_time_is_refused_with_its_line() -> None:
+    (problem,) = refused(PACK + "calendars:\n  never: {tz: Asia/Shanghai, hours: {}}\n")
+    assert problem == (
+        "small.yaml:29: the pack, calendars.never: The calendar has no working time."
+    )
+
+
+def test_a_time_of_day_is_not_taken_for_a_number() -> None:
+    late = "within: {days: 0, late_start: {after: 20:00, due: 12:00}}"
+    rules = packs.load(PACK.replace("within: {days: 2}", late), "small.yaml")
+    within = rules.by_id["second"].within
+    assert within is not None
+    assert within.late_start is not None
+    assert (within.late_start.after, within.late_start.due) == (20 * 60, 12 * 60)
+
+
+# ---- overrides ----
+
+
+def days_of(rules: Rules, target: str) -> int | None:
+    within = rules.by_id[target].within
+    return within.days if within else None
+
+
+def test_a_group_changes_keys_of_one_entry_and_the_rest_stays() -> None:
+    rules = packs.load(PACK, "small.yaml", (GROUP, "group.yaml"))
+    assert (days_of(rules, "first"), days_of(rules, "second")) == (3, 1)
+    assert rules.by_id["second"].rule == ("RM-4.5.2c", "RM-4.10.1")
+    assert rules.version == "small@1+group-1"
+
+
+def test_the_most_specific_override_wins_entry_by_entry() -> None:
+    project = (
+        "overrides: small\nversion: project-7\ntargets:\n  - {id: first, within: {days: 5}}\n"
+        "add:\n  followups:\n"
+        "    - {id: visit, rule: [FU-4.1.2.3d], basis: rule, mode: on_site, within: {days: 3}}\n"
+        "drop: [call]\n"
+    )
+    rules = packs.load(PACK, "small.yaml", (GROUP, "group.yaml"), (project, "project.yaml"))
+    assert (days_of(rules, "first"), days_of(rules, "second")) == (5, 1)
+    assert [followup.id for followup in rules.followups] == ["visit"]
+    assert rules.version == "small@1+group-1+project-7"
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        (
+            "overrides: small\nversion: x\ntargets:\n  - {id: third, within: {days: 1}}\n",
+            "over1.yaml:4: the target 'third' is unknown in 'small'; a new one stands under 'add'.",
+        ),
+        (
+            "overrides: small\nversion: x\ntargets:\n  - id: second\n    within: {days: soon}\n",
+            "over1.yaml:5: target 'second' (RM-4.5.2c, RM-4.10.1), within.days:"
+            " Input should be a valid integer, unable to parse string as an integer.",
+        ),
+        (
+            "overrides: large\nversion: x\n",
+            "over1.yaml:1: it overrides the pack 'large', but lies upon 'small'.",
+        ),
+        (
+            "overrides: small\nversion: x\ndrop: [third]\n",
+            "over1.yaml:3: the entry 'third' is unknown, so it cannot be dropped.",
+        ),
+        (
+            "overrides: small\nversion: x\ntarget: []\n",
+            "over1.yaml:3: the pack, target: this key is unknown.",
+        ),
+    ],
+)
+def test_an_override_that_does_not_fit_is_refused(override: str, problem: str) -> None:
+    assert refused(PACK, override) == [problem]
+
+
+# ---- versions ----
+
+
+def test_a_version_is_one_text_for_ever() -> None:
+    shelf = Shelf().put(packs.load(PACK, "small.yaml"))
+    assert shelf.put(packs.load(PACK, "another name.yaml")).versions.keys() == {"small@1"}
+    with pytest.raises(PackError, match="published before with another text"):
+        shelf.put(packs.load(PACK.replace("days: 3", "days: 4"), "small.yaml"))
+
+
+def test_a_version_not_heard_of_is_named() -> None:
+    with pytest.raises(UnknownVersion, match="small@2"):
+        Shelf().put(packs.load(PACK, "small.yaml"))["small@2"]
+
+
+def test_the_latest_version_that_has_begun_is_in_force() -> None:
+    shelf = Shelf().put(packs.load(PACK, "small.yaml"))
+    for number, begins in (("2", "2026-10-01"), ("3", "2027-01-01")):
+        text = PACK.replace('version: "1"', f'version: "{number}"\neffective_from: {begins}')
+        shelf = shelf.put(packs.load(text, "small.yaml"))
+    assert shelf.in_force(date(2026, 9, 30)).version == "small@1"
+    assert shelf.in_force(date(2026, 10, 1)).version == "small@2"
+    assert shelf.in_force(date(2027, 6, 1)).version == "small@3"
+    with pytest.raises(PackError, match="No policy is in force"):
+        Shelf().in_force(date(2026, 10, 1))
+
+
+# ---- lint ----
+
+
+def test_lint_finds_what_loads_but_is_doubtful() -> None:
+    doubtful = PACK.replace("met_by: [case_handled]", "met_by: [case_handeld]", 1).replace(
+        "    escalate: [{to: cs_supervisor}]\n", ""
+    )
+    assert packs.lint(doubtful, "small.yaml") == [
+        "small.yaml:11: target 'first' (RM-4.10.2), met_by:"
+        " no service states the fact 'case_handeld' yet.",
+        "small.yaml:14: target 'second' (RM-4.5.2c, RM-4.10.1):"
+        " nobody is told when it is late: it has no 'escalate'.",
+    ]
+    assert packs.lint(PACK, "small.yaml") == []
+
+
+def test_there_is_no_other_built_in_pack() -> None:
+    with pytest.raises(PackError, match="no built-in pack '../x'"):
+        packs.built_in("../x")
