@@ -46,6 +46,9 @@ from steward_eventstore.port import (
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward")
 _TRIES = 30
+_LONGEST_NAME = 400
+"""In characters; PostgreSQL takes at most 2,700 bytes into an index."""
+_BEHIND = "It waits behind an earlier message."
 _RETRY_GAPS = [timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 180, 600)]
 
 
@@ -72,13 +75,17 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class To:
-    """A command for one stream. `expected` is the version that the sender saw, if it matters."""
+    """A command for one stream. `expected` is the version that the sender saw, if it matters.
+
+    `known_at` is of this command alone: one imported record tells what became known at many times.
+    """
 
     stream: str
     key: str
     command: Command
     everywhere: bool = False
     expected: int | None = None
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +159,19 @@ class NotDone:
 Outcome = Applied | Repeated | Parked | NotDone
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A stream's state as remembered from an earlier commit."""
+
+    version: int
+    state: Any
+
+
 @dataclass(slots=True)
 class _Stream:
     head: Head
     state: Any
-    stored: int
-    head_stored: Head | None = None
+    stored: Head | None
     added: list[Recorded] = field(default_factory=list)
     wake_stored: datetime | None = None
     rung: bool = False
@@ -189,9 +203,9 @@ class Executor:
         self.deciders = deciders
         self.source = source
         self.wall = wall or clock
-        self._partition_of = partition_of
-        self._project = project
-        self._cache: OrderedDict[str, _Stream] = OrderedDict()
+        self.partition_of = partition_of
+        self.project = project
+        self._cache: OrderedDict[str, _Known] = OrderedDict()
         self._cached_streams = cached_streams
         self._on_facts = on_facts
 
@@ -218,20 +232,19 @@ class Executor:
         """
         if not jobs:
             return []
+        jobs = [_addressable(job) for job in jobs]
         for tried in range(_TRIES):
-            work = _Work(self, await self._read(jobs))
-            outcomes = [work.run(job) for job in jobs]
-            write = work.write()
-            if not write.is_empty():
-                try:
+            try:
+                work = await self._read(jobs)
+                outcomes = [work.run(job) for job in jobs]
+                write = work.write()
+                if not write.is_empty():
                     await self.store.commit(write)
-                except Changed:
-                    self._forget(work.streams)
-                    await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**tried)))  # noqa: S311
-                    continue
-                except BadData as error:
-                    self._forget(work.streams)
-                    return await self._bisect(jobs, error)
+            except Changed:
+                await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2**tried)))  # noqa: S311
+                continue
+            except BadData as error:
+                return await self._bisect(jobs, error)
             self._remember(work)
             self._on_facts(work.appended)
             return outcomes
@@ -250,8 +263,9 @@ class Executor:
             return [NotDone(refusal)]
         return await self.execute_batch([replace(job, broken=refusal)])
 
-    async def _read(self, jobs: Sequence[Job]) -> View:
-        streams: dict[str, int] = {}
+    async def _read(self, jobs: Sequence[Job]) -> "_Work":
+        """Ask what each job wants, and read all that is needed to decide it."""
+        wanted = [_wanted(job) for job in jobs]
         own: set[tuple[str, str]] = set()
         foreign: set[tuple[str, str, str]] = set()
         parked: set[tuple[str, str]] = set()
@@ -265,86 +279,122 @@ class Executor:
                     parked.add((mark.consumer, mark.stream))
                 case None:
                     pass
-            if job.broken is None:
-                try:
-                    streams.update(
-                        {to.stream: self._known_version(to.stream) for to in job.react()}
-                    )
-                except Refused:
-                    continue  # met again, and answered, when the job is run
-        return await self.store.read(Reading(streams, sorted(own), sorted(foreign), sorted(parked)))
-
-    def _known_version(self, stream: str) -> int:
-        cached = self._cache.get(stream)
-        return cached.head.version if cached else 0
-
-    def stream_from(self, view: View, stream: str) -> _Stream | None:
-        """Fold a stream from what was read and what is remembered; None if it has no fact."""
-        head = view.heads.get(stream)
-        if head is None:
-            return None
-        decider = self.decider_of(stream)
-        cached = self._cache.get(stream)
-        if cached is not None and cached.head.version <= head.version:
-            state = cached.state
-        else:
-            state = decider.initial
-        for recorded in view.facts.get(stream, ()):
-            state = decider.evolve(state, recorded.fact)
-        wake = decider.wake_at(state) if head.live else None
-        return _Stream(head, state, head.version, head, wake_stored=wake)
+        # Taken before the read: what another task remembers meanwhile does not fit what is read.
+        known: dict[str, _Known] = {}
+        streams: dict[str, int] = {}
+        for commands in wanted:
+            if not isinstance(commands, Refused):
+                for to in commands:
+                    remembered = self._cache.get(to.stream)
+                    if remembered is not None:
+                        known[to.stream] = remembered
+                        self._cache.move_to_end(to.stream)
+                    streams[to.stream] = remembered.version if remembered else 0
+        view = await self.store.read(Reading(streams, sorted(own), sorted(foreign), sorted(parked)))
+        for name, remembered in known.items():
+            head = view.heads.get(name)
+            if head is None or head.version < remembered.version:
+                self._cache.clear()
+                raise Changed(f"The stream {name} is shorter than it was: the store was restored.")
+        return _Work(self, view, known, dict(zip(map(id, jobs), wanted, strict=True)))
 
     def _remember(self, work: "_Work") -> None:
         for name, stream in work.streams.items():
-            self._cache[name] = _Stream(stream.head, stream.state, stream.head.version)
-            self._cache.move_to_end(name)
+            if stream.head.version:
+                self._cache[name] = _Known(stream.head.version, stream.state)
+                self._cache.move_to_end(name)
         while len(self._cache) > self._cached_streams:
             self._cache.popitem(last=False)
 
-    def _forget(self, streams: Iterable[str]) -> None:
-        for name in streams:
-            self._cache.pop(name, None)
+
+def _addressable(job: Job) -> Job:
+    """Give a job whose place in the inbox can be written down, so that it can at least be parked."""
+    match job.mark:
+        case OwnMark() as mark if not _is_name(mark.stream):
+            mended: Mark = replace(mark, stream=_name(mark.stream))
+        case ForeignMark() as mark if not all(map(_is_name, (mark.source, mark.id, mark.stream))):
+            mended = replace(
+                mark, source=_name(mark.source), id=_name(mark.id), stream=_name(mark.stream)
+            )
+        case _:
+            return job
+    refusal = Refused("Its address is too long or contains the character NUL.", code="bad_data")
+    return replace(job, mark=mended, broken=job.broken or refusal)
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and "\x00" not in text
+
+
+def _name(text: str) -> str:
+    if _is_name(text):
+        return text
+    # Two long names must stay two: the digest tells them apart.
+    return f"{text[:100]}-{uuid5(_NAMESPACE, text)}".replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def _wanted(job: Job) -> tuple[To, ...] | Refused:
+    if job.broken is not None:
+        return job.broken
+    try:
+        return tuple(job.react())
+    except Refused as refused:
+        return refused
 
 
 class _Work:
     """One attempt at a batch: everything is decided here, in memory."""
 
-    def __init__(self, shell: Executor, view: View) -> None:
+    def __init__(
+        self,
+        shell: Executor,
+        view: View,
+        known: Mapping[str, _Known],
+        wanted: Mapping[int, tuple[To, ...] | Refused],
+    ) -> None:
         self._shell = shell
         self._view = view
+        self._known = known
+        self._wanted = wanted
         self._now = shell.clock.now()
         self._wall = shell.wall.now()
         self.streams: dict[str, _Stream] = {}
         self.appended: list[Recorded] = []
-        self._own: dict[tuple[str, str], tuple[int, UUID | None]] = {}
+        self._own: dict[tuple[str, str], tuple[int, UUID]] = {}
         self._foreign: dict[tuple[str, str, str], Seen] = {}
         self._parked = set(view.parked)
-        self._write = Write(parked_as_read={})
+        self._in_vain: set[tuple[str, str]] = set()
+        self._write = Write()
 
     def run(self, job: Job) -> Outcome:
         """Decide one job on top of those before it; keep nothing of one that cannot be done."""
-        if isinstance(job.mark, OwnMark | ForeignMark):
+        if job.mark is not None:
             place = (job.mark.consumer, job.mark.stream)
             self._write.parked_as_read[place] = place in self._view.parked
+            if place in self._in_vain and job.retry:
+                return Parked(_BEHIND, "behind")
             if place in self._parked and not job.retry:
-                return self._wait(job, "It waits behind an earlier message.", "behind")
+                return self._wait(job, _BEHIND, "behind")
         try:
             return self._apply(job)
         except (Refused, StuckAlarm, BadData) as error:
             return self._give_up(job, error)
 
     def _apply(self, job: Job) -> Outcome:
-        if job.broken is not None:
-            raise job.broken
         repeat = self._repeat(job.mark)
         if repeat is not None:
             self._leave_line(job)
             return repeat
+        wanted = self._wanted[id(job)]
+        if isinstance(wanted, Refused):
+            raise wanted
         touched: dict[str, _Stream] = {}
         facts: list[Recorded] = []
-        for ordinal, to in enumerate(job.react()):
+        for ordinal, to in enumerate(wanted):
             facts += self._command(job.cause, to, touched, ordinal)
         answer = job.answer(facts) if job.answer else None
+        heard = [] if job.heard is None else [job.heard]
+        changes = [change for fact in (*heard, *facts) for change in self._shell.project(fact)]
         # Nothing below can fail: from here the job counts.
         self.streams.update(touched)
         self.appended += facts
@@ -357,10 +407,7 @@ class _Work:
                 self._write.foreign.append(taken)
             case None:
                 pass
-        if job.heard is not None:
-            self._write.changes += self._shell._project(job.heard)
-        for fact in facts:
-            self._write.changes += self._shell._project(fact)
+        self._write.changes += changes
         self._write.sweeps += job.sweeps
         if job.sweep_step is not None:
             self._write.sweep_steps.append(job.sweep_step)
@@ -370,8 +417,8 @@ class _Work:
     def _repeat(self, mark: Mark | None) -> Repeated | None:
         match mark:
             case OwnMark(consumer, stream, version, id_):
-                at = self._own.get((consumer, stream)) or self._view.own.get((consumer, stream))
-                done, last = at or (0, None)
+                place = (consumer, stream)
+                done, last = self._own.get(place) or self._view.own.get(place) or (0, None)
                 if version == done and last != id_:
                     raise Refused(
                         f"Version {version} of {stream} came twice with different IDs.",
@@ -386,8 +433,8 @@ class _Work:
                     )
                 return None
             case ForeignMark() as mark:
-                place = (mark.consumer, mark.source, mark.id)
-                seen = self._foreign.get(place) or self._view.foreign.get(place)
+                known = (mark.consumer, mark.source, mark.id)
+                seen = self._foreign.get(known) or self._view.foreign.get(known)
                 if seen is None:
                     return None
                 if seen.fingerprint != mark.fingerprint:
@@ -418,7 +465,7 @@ class _Work:
             stream.rung = True
             self._ring(cause, decider, stream, command.until, unheard=command.unheard)
         else:
-            known = cause.known_at or self._now
+            known = to.known_at or cause.known_at or self._now
             if stream.head.version:
                 self._ring(cause, decider, stream, known, unheard=False)
             facts = decider.decide(command, stream.state)
@@ -430,19 +477,28 @@ class _Work:
         return stream.added[before:]
 
     def _copy(self, to: To) -> _Stream:
-        found = self.streams.get(to.stream) or self._shell.stream_from(self._view, to.stream)
-        if found is None:
-            partition = EVERYWHERE if to.everywhere else self._shell._partition_of(to.key)
-            head = Head(to.stream, to.key, partition, 0, self._now)
-            return _Stream(head, self._shell.decider_of(to.stream).initial, 0)
-        return replace(found, added=list(found.added))
+        found = self.streams.get(to.stream)
+        if found is not None:
+            return replace(found, added=list(found.added))
+        decider = self._shell.decider_of(to.stream)
+        head = self._view.heads.get(to.stream)
+        if head is None:
+            partition = EVERYWHERE if to.everywhere else self._shell.partition_of(to.key)
+            return _Stream(Head(to.stream, to.key, partition, 0, self._now), decider.initial, None)
+        known = self._known.get(to.stream)
+        state = known.state if known else decider.initial
+        for recorded in self._view.facts.get(to.stream, ()):
+            state = decider.evolve(state, recorded.fact)
+        wake = decider.wake_at(state) if head.live else None
+        return _Stream(head, state, head, wake_stored=wake)
 
     def _ring(
         self, cause: Cause, decider: AnyDecider, stream: _Stream, until: datetime, *, unheard: bool
     ) -> None:
         while (due := decider.wake_at(stream.state)) is not None and due < until:
             facts = decider.decide(Ring(due, unheard), stream.state)
-            scope = f"{stream.head.stream}|{due.isoformat()}|ring"
+            # With the version: a breach that was withdrawn may come again at the same instant.
+            scope = f"{stream.head.stream}|{due.isoformat()}|ring|{stream.head.version}"
             self._add(cause, decider, stream, facts, due, scope, due)
             after = decider.wake_at(stream.state)
             if after is not None and after <= due:
@@ -490,11 +546,11 @@ class _Work:
         code = error.code if isinstance(error, Refused) else type(error).__name__
         if job.parcel is None or job.mark is None:
             return NotDone(error)
-        if job.retry:
+        place = (job.mark.consumer, job.mark.stream)
+        if job.retry and place in self._parked:
+            self._in_vain.add(place)
             gap = _RETRY_GAPS[min(job.attempts, len(_RETRY_GAPS) - 1)]
-            self._write.postpone.append(
-                Postpone(job.mark.consumer, job.mark.stream, str(error), code, self._wall + gap)
-            )
+            self._write.postpone.append(Postpone(*place, str(error), code, self._wall + gap))
             return Parked(str(error), code)
         return self._wait(job, str(error), code)
 
@@ -505,7 +561,7 @@ class _Work:
         self._parked.add((mark.consumer, mark.stream))
         self._write.park.append(
             Park(
-                LinedUp(mark.consumer, mark.stream, job.order, str(mark.id), job.parcel),
+                LinedUp(mark.consumer, mark.stream, job.order, _line_id(mark), job.parcel),
                 reason,
                 code,
                 self._wall,
@@ -517,22 +573,34 @@ class _Work:
 
     def _leave_line(self, job: Job) -> None:
         if job.retry and job.mark is not None:
-            self._write.unpark.append(Unpark(job.mark.consumer, job.mark.stream, job.order))
+            self._write.unpark.append(
+                Unpark(job.mark.consumer, job.mark.stream, _line_id(job.mark))
+            )
 
     def write(self) -> Write:
         """Give what is to be committed."""
         for name in sorted(self.streams):
             stream = self.streams[name]
-            if stream.added or (stream.head.version and stream.head != stream.head_stored):
-                self._write.streams.append(
-                    StreamWrite(stream.head, stream.stored, tuple(stream.added))
-                )
+            if not stream.head.version:
+                continue
             decider = self._shell.decider_of(name)
             wake = decider.wake_at(stream.state) if stream.head.live else None
-            if stream.head.version and (wake != stream.wake_stored or stream.rung):
+            timer = wake != stream.wake_stored or stream.rung
+            # An alarm is written only together with its stream, whose check then covers it too.
+            if timer or stream.head != stream.stored:
+                expected = stream.stored.version if stream.stored else 0
+                self._write.streams.append(StreamWrite(stream.head, expected, tuple(stream.added)))
+            if timer:
                 self._write.timers[name] = (stream.head.partition, wake)
         for (consumer, stream_id), (version, id_) in sorted(self._own.items()):
             expected, _ = self._view.own.get((consumer, stream_id), (0, None))
-            assert id_ is not None  # noqa: S101 - set by _apply together with the version
             self._write.own.append(OwnAdvance(consumer, stream_id, expected, version, id_))
         return self._write
+
+
+def _line_id(mark: Mark) -> str:
+    match mark:
+        case OwnMark():
+            return str(mark.id)
+        case ForeignMark():
+            return f"{mark.source} {mark.id}"
