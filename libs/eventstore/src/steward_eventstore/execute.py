@@ -157,6 +157,7 @@ class NotDone:
 
 
 Outcome = Applied | Repeated | Parked | NotDone
+_Wanted = tuple[To, ...] | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +236,9 @@ class Executor:
         jobs = [_addressable(job) for job in jobs]
         for tried in range(_TRIES):
             try:
-                work = await self._read(jobs)
-                outcomes = [work.run(job) for job in jobs]
+                wanted = [_wanted(job) for job in jobs]
+                work = await self._read(jobs, wanted)
+                outcomes = [work.run(*each) for each in zip(jobs, wanted, strict=True)]
                 write = work.write()
                 if not write.is_empty():
                     await self.store.commit(write)
@@ -263,9 +265,7 @@ class Executor:
             return [NotDone(refusal)]
         return await self.execute_batch([replace(job, broken=refusal)])
 
-    async def _read(self, jobs: Sequence[Job]) -> "_Work":
-        """Ask what each job wants, and read all that is needed to decide it."""
-        wanted = [_wanted(job) for job in jobs]
+    async def _read(self, jobs: Sequence[Job], wanted: Iterable[_Wanted]) -> "_Work":
         own: set[tuple[str, str]] = set()
         foreign: set[tuple[str, str, str]] = set()
         parked: set[tuple[str, str]] = set()
@@ -296,7 +296,7 @@ class Executor:
             if head is None or head.version < remembered.version:
                 self._cache.clear()
                 raise Changed(f"The stream {name} is shorter than it was: the store was restored.")
-        return _Work(self, view, known, dict(zip(map(id, jobs), wanted, strict=True)))
+        return _Work(self, view, known)
 
     def _remember(self, work: "_Work") -> None:
         for name, stream in work.streams.items():
@@ -333,7 +333,8 @@ def _name(text: str) -> str:
     return f"{text[:100]}-{uuid5(_NAMESPACE, text)}".replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-def _wanted(job: Job) -> tuple[To, ...] | Refused:
+def _wanted(job: Job) -> _Wanted:
+    """Ask what a job wants: its commands, or why it wants none."""
     if job.broken is not None:
         return job.broken
     try:
@@ -350,12 +351,10 @@ class _Work:
         shell: Executor,
         view: View,
         known: Mapping[str, _Known],
-        wanted: Mapping[int, tuple[To, ...] | Refused],
     ) -> None:
         self._shell = shell
         self._view = view
         self._known = known
-        self._wanted = wanted
         self._now = shell.clock.now()
         self._wall = shell.wall.now()
         self.streams: dict[str, _Stream] = {}
@@ -366,7 +365,7 @@ class _Work:
         self._in_vain: set[tuple[str, str]] = set()
         self._write = Write()
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: Job, wanted: _Wanted) -> Outcome:
         """Decide one job on top of those before it; keep nothing of one that cannot be done."""
         if job.mark is not None:
             place = (job.mark.consumer, job.mark.stream)
@@ -376,16 +375,15 @@ class _Work:
             if place in self._parked and not job.retry:
                 return self._wait(job, _BEHIND, "behind")
         try:
-            return self._apply(job)
+            return self._apply(job, wanted)
         except (Refused, StuckAlarm, BadData) as error:
             return self._give_up(job, error)
 
-    def _apply(self, job: Job) -> Outcome:
+    def _apply(self, job: Job, wanted: _Wanted) -> Outcome:
         repeat = self._repeat(job.mark)
         if repeat is not None:
             self._leave_line(job)
             return repeat
-        wanted = self._wanted[id(job)]
         if isinstance(wanted, Refused):
             raise wanted
         touched: dict[str, _Stream] = {}

@@ -3,6 +3,7 @@
 One process, one thread of control; a commit is atomic because nothing awaits inside it.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from sqlalchemy import Table
 
 from steward_events.recorded import Recorded
 from steward_eventstore.port import (
+    ALARMS_WAIT,
     BadData,
     Change,
     Changed,
@@ -34,6 +36,8 @@ from steward_eventstore.port import (
 )
 from steward_eventstore.read_models import blank, key_of
 from steward_eventstore.rows import MAX_FACT_BYTES, data_of, meta_of
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
 
 class MemoryStore:
@@ -86,7 +90,7 @@ class MemoryStore:
             )
         for unpark in write.unpark:
             place = (unpark.consumer, unpark.stream)
-            rest = [m for m in self._lines.get(place, []) if m.order != unpark.order]
+            rest = [m for m in self._lines.get(place, []) if m.id != unpark.id]
             self._lines[place] = rest
             if not rest:
                 self._lines.pop(place)
@@ -139,7 +143,7 @@ class MemoryStore:
                     raise FactTooLarge(
                         f"{fact.type} has {size} bytes; {MAX_FACT_BYTES} are allowed."
                     )
-                if "\\u0000" in data_of(fact):
+                if _ESCAPED_NUL.search(data_of(fact)):
                     raise BadData("A text contains the character NUL.")
         for mark in write.own:
             if self._own.get((mark.consumer, mark.stream), (0, None))[0] != mark.expected:
@@ -147,6 +151,11 @@ class MemoryStore:
         for taken in write.foreign:
             if (taken.mark.consumer, taken.mark.source, taken.mark.id) in self._foreign:
                 raise Changed(f"The message {taken.mark.id} was taken meanwhile.")
+        for change in write.changes:
+            if isinstance(change, Upsert) and any(
+                isinstance(value, str) and "\x00" in value for value in change.values.values()
+            ):
+                raise BadData("A text contains the character NUL.")
         for step in write.sweep_steps:
             sweep = self._sweeps.get(step.id)
             if sweep is None or sweep.cursor != step.expected:
@@ -159,7 +168,7 @@ class MemoryStore:
         if all(waiting.id != message.id for waiting in line):
             order = message.order or max((m.order for m in line), default=0) + 1
             line.append(replace(message, order=order))
-            line.sort(key=lambda m: m.order)
+            line.sort(key=lambda m: (m.order, m.id))
 
     def _change(self, change: Change) -> None:
         rows = self.tables.setdefault(change.table.name, {})
@@ -186,7 +195,8 @@ class MemoryStore:
         self, limits: Mapping[int, datetime], per_partition: int
     ) -> list[tuple[str, datetime]]:
         """Give due streams, oldest first, so many of each partition."""
-        waiting = {p.feeds for p in self._parked.values() if p.feeds}
+        since = self._clock.now() - ALARMS_WAIT
+        waiting = {p.feeds for p in self._parked.values() if p.feeds and p.since > since}
         found: list[tuple[str, datetime]] = []
         for partition, limit in sorted(limits.items()):
             due = sorted(

@@ -16,6 +16,9 @@ from steward_events.recorded import Recorded
 EVERYWHERE = -1
 """The partition of group-wide streams: their facts go to every partition of the topic."""
 
+ALARMS_WAIT = timedelta(minutes=10)
+"""How long alarms wait for a parked stream that feeds theirs; then they ring without it."""
+
 
 class Clock(Protocol):
     """Where Steward's time comes from; aware instants only."""
@@ -227,7 +230,7 @@ class Unpark:
 
     consumer: str
     stream: str
-    order: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)

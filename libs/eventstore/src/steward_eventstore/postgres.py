@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 
 from steward_events.recorded import Recorded
 from steward_eventstore.port import (
+    ALARMS_WAIT,
     BadData,
     Changed,
     Cursor,
@@ -114,7 +115,7 @@ SELECT d.stream_id, d.due_at
      WHERE t.partition = q.partition AND t.due_at >= q.floor AND t.due_at < q.until
        AND NOT EXISTS (SELECT FROM parked_streams p
                         WHERE p.feeds = t.stream_id AND p.feeds <> ''
-                          AND p.since > clock_timestamp() - interval '10 minutes')
+                          AND p.since > clock_timestamp() - $5::interval)
      ORDER BY t.due_at LIMIT $4) AS d
 """
 
@@ -131,7 +132,7 @@ SELECT p.*, (SELECT count(*) FROM parked_messages m
 """
 
 LINE = """
-SELECT * FROM parked_messages WHERE consumer = $1 AND stream_id = $2 ORDER BY place LIMIT $3
+SELECT * FROM parked_messages WHERE consumer = $1 AND stream_id = $2 ORDER BY place, id LIMIT $3
 """
 
 PARK_STREAM = """
@@ -147,7 +148,7 @@ SELECT $1, $2, CASE WHEN $3 > 0 THEN $3 ELSE coalesce(max(place), 0) + 1 END, $4
 ON CONFLICT DO NOTHING
 """
 
-LEAVE_LINE = "DELETE FROM parked_messages WHERE consumer = $1 AND stream_id = $2 AND place = $3"
+LEAVE_LINE = "DELETE FROM parked_messages WHERE consumer = $1 AND stream_id = $2 AND id = $3"
 
 FREE_STREAM = """
 DELETE FROM parked_streams p WHERE consumer = $1 AND stream_id = $2
@@ -157,12 +158,6 @@ DELETE FROM parked_streams p WHERE consumer = $1 AND stream_id = $2
 POSTPONE = """
 UPDATE parked_streams SET reason = $3, code = $4, retry_at = $5, attempts = attempts + 1
  WHERE consumer = $1 AND stream_id = $2
-"""
-
-# Every transaction that parks, frees or postpones takes these locks first, in one order.
-LOCK_PARKED = """
-SELECT FROM parked_streams p JOIN unnest($1::text[], $2::text[]) AS q (consumer, stream_id)
-    USING (consumer, stream_id) ORDER BY p.consumer, p.stream_id FOR UPDATE OF p
 """
 
 TAKE_FOREIGN = """
@@ -226,6 +221,7 @@ class PostgresStore:
                 min_size=1,
                 max_size=connections,
                 init=_prepare,
+                reset=_leave_clean,
                 command_timeout=60,
                 server_settings={
                     "application_name": application,
@@ -285,8 +281,7 @@ class PostgresStore:
                 await connection.execute(COMMIT, *call)
                 return
             async with connection.transaction():
-                await _lock_parked(connection, write)
-                # Checks of what was read come before this transaction's own parking.
+                # Locks and checks what was read, before this transaction parks anything itself.
                 await connection.execute(COMMIT, *call)
                 await _change_lines(connection, write)
                 await _take_foreign(connection, write.foreign)
@@ -307,7 +302,7 @@ class PostgresStore:
             floors.append(self._floors.get(partition, _LONG_AGO))
         async with _faults():
             rows = await self.pool.fetch(
-                DUE, list(limits), floors, list(limits.values()), per_partition
+                DUE, list(limits), floors, list(limits.values()), per_partition, ALARMS_WAIT
             )
         return [(stream, at) for stream, at in rows]
 
@@ -421,6 +416,12 @@ async def _prepare(connection: Connection) -> None:
     )
 
 
+async def _leave_clean(connection: Connection) -> None:
+    # Nothing here changes a session, so that asyncpg's reset after each use, a round trip, is spared.
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
 def _commit_call(write: Write) -> list[list[Any]]:
     facts: list[tuple[str, int, int, str, str, str]] = []
     for stream in write.streams:
@@ -458,17 +459,6 @@ def _commit_call(write: Write) -> list[list[Any]]:
     ]
 
 
-async def _lock_parked(connection: Connected, write: Write) -> None:
-    places = sorted(
-        {(p.message.consumer, p.message.stream) for p in write.park}
-        | {(u.consumer, u.stream) for u in write.unpark}
-        | {(p.consumer, p.stream) for p in write.postpone}
-        | set(write.parked_as_read)
-    )
-    if places:
-        await connection.execute(LOCK_PARKED, [c for c, _ in places], [s for _, s in places])
-
-
 async def _change_lines(connection: Connected, write: Write) -> None:
     for park in sorted(write.park, key=_place_of):
         message, parcel = park.message, park.message.parcel
@@ -491,7 +481,7 @@ async def _change_lines(connection: Connected, write: Write) -> None:
         )
     for late in sorted(write.postpone, key=lambda p: (p.consumer, p.stream)):
         await _postpone(connection, late)
-    for done in sorted(write.unpark, key=lambda u: (u.consumer, u.stream, u.order)):
+    for done in sorted(write.unpark, key=lambda u: (u.consumer, u.stream, u.id)):
         await _leave(connection, done)
 
 
@@ -505,7 +495,7 @@ async def _postpone(connection: Connected, late: Postpone) -> None:
 
 
 async def _leave(connection: Connected, done: Unpark) -> None:
-    await connection.execute(LEAVE_LINE, done.consumer, done.stream, done.order)
+    await connection.execute(LEAVE_LINE, done.consumer, done.stream, done.id)
     await connection.execute(FREE_STREAM, done.consumer, done.stream)
 
 
@@ -537,21 +527,21 @@ async def _faults() -> AsyncIterator[None]:
     """Turn the driver's errors into the port's three."""
     try:
         yield
-    except asyncpg.UniqueViolationError as error:
-        if error.table_name in _CHANGED_TABLES:
-            raise Changed(f"Somebody else was first in {error.table_name}.") from error
-        raise BadData(str(error)) from error
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-        raise Changed(str(error)) from error
-    except asyncpg.DataError as error:
-        raise BadData(str(error)) from error
+        raise Changed(_said(error)) from error
     except asyncpg.PostgresError as error:
         state = error.sqlstate or ""
-        if state.startswith(("22", "23")):
-            # Never the statement's values: they may be personal.
-            raise BadData(error.args[0] if error.args else state) from error
+        if isinstance(error, asyncpg.UniqueViolationError) and error.table_name in _CHANGED_TABLES:
+            raise Changed(f"Somebody else was first in {error.table_name}.") from error
+        if state.startswith(("22", "23", "54")):
+            raise BadData(_said(error)) from error
         if state.startswith(("08", "53", "57", "58", "25")):
-            raise Unavailable(f"PostgreSQL cannot work now: {error}") from error
+            raise Unavailable(f"PostgreSQL cannot work now: {_said(error)}") from error
         raise
     except (TimeoutError, asyncpg.InterfaceError, ConnectionError, OSError) as error:
         raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error
+
+
+def _said(error: asyncpg.PostgresError) -> str:
+    # Never the detail, nor what the driver says of an argument: it holds values, maybe personal.
+    return error.message or "a value does not fit its column"

@@ -100,9 +100,9 @@ CREATE TABLE parked_messages (
     header_names text[] NOT NULL,
     header_values bytea[] NOT NULL,
     value bytea NOT NULL,
-    PRIMARY KEY (consumer, stream_id, place),
-    UNIQUE (consumer, stream_id, id)
+    PRIMARY KEY (consumer, stream_id, id)
 );
+CREATE INDEX parked_messages_line ON parked_messages (consumer, stream_id, place);
 
 -- One cause that touches many streams, some hundreds at a time.
 CREATE TABLE sweeps (
