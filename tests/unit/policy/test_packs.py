@@ -245,3 +245,27 @@ def test_lint_finds_what_loads_but_is_doubtful() -> None:
 def test_there_is_no_other_built_in_pack() -> None:
     with pytest.raises(PackError, match="no built-in pack '../x'"):
         packs.built_in("../x")
+
+
+def test_targets_of_a_question_are_read_as_those_of_a_pack() -> None:
+    rules = packs.built_in()
+    entry = {
+        "id": "own",
+        "rule": ["HOUSE-1"],
+        "basis": "default",
+        "starts": "case_received",
+        "met_by": ["case_handled"],
+        "within": {"hours": 1},
+    }
+    (target,) = packs.read_targets([entry], rules)
+    assert target.id == "own"
+    for wrong, problem in (
+        ([{**entry, "calendar": "moon"}], "'own' (HOUSE-1), calendar: the calendar 'moon' is"),
+        ([{**entry, "within": {"hors": 1}}], "target 'own' (HOUSE-1), within.hors: this key is"),
+        (["own"], "target number 1"),
+        ("own", "targets"),
+        (None, "targets"),
+    ):
+        with pytest.raises(PackError) as refusal:
+            packs.read_targets(wrong, rules)
+        assert problem in str(refusal.value)

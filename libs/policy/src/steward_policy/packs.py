@@ -161,7 +161,8 @@ class Rules:
         return {target.id: target for target in self.pack.targets}
 
     @cached_property
-    def _calendars(self) -> Mapping[str, Calendar]:
+    def calendars(self) -> Mapping[str, Calendar]:
+        """Every calendar that an entry may name."""
         built_in = {name: working_calendars.built_in(name) for name in working_calendars.BUILT_IN}
         return built_in | dict(self.pack.calendars)
 
@@ -169,7 +170,7 @@ class Rules:
         """Give the named calendar, the pack's own without a name."""
         wanted = name or self.pack.calendar
         try:
-            return self._calendars[wanted]
+            return self.calendars[wanted]
         except KeyError:
             raise CalendarError(f"The calendar '{wanted}' is unknown.") from None
 
@@ -245,6 +246,30 @@ def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rul
         version += f"+{override.version}"
         digest.update(b"\0" + other_text.encode())
     return Rules(version, digest.hexdigest(), pack, data)
+
+
+def read_targets(entries: object, rules: Rules) -> tuple[Target, ...]:
+    """Read targets as a pack lists them, for a question that brings its own.
+
+    They may name the calendars of `rules` and any rule, also one of the house's own. Raises
+    `PackError`.
+    """
+    data = {"targets": entries}
+    document = Document("targets", data, {})
+    listed = _validate(_Targets, data, [document]).targets
+    problems = [
+        _problem([document], data, ("targets", index, *where), f"the calendar '{name}' is unknown")
+        for index, target in enumerate(listed)
+        for where, name in target.calendars
+        if name not in rules.calendars
+    ]
+    if problems:
+        raise PackError(problems)
+    return listed
+
+
+class _Targets(Entry):
+    targets: tuple[Target, ...]
 
 
 def _resolve(data: dict[str, Any], documents: list[Document]) -> PolicyPack:
