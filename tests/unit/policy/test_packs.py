@@ -107,6 +107,18 @@ def test_a_text_that_is_no_pack_is_refused_in_sentences(text: str) -> None:
         assert problem.startswith("small.yaml:1: ")
 
 
+def test_a_small_text_that_grows_without_end_is_refused() -> None:
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    (problem,) = refused("\n".join(["a0: &a0 [x]", *levels]))
+    assert "more than 100000 parts" in problem
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "soon", "!!int soon"])
+def test_a_date_that_does_not_exist_is_refused_with_its_line(day: str) -> None:
+    (problem,) = refused(PACK.replace("calendar:", f"effective_from: {day}\ncalendar:", 1))
+    assert problem.startswith("small.yaml:3: ")
+
+
 def test_every_problem_is_told_at_once() -> None:
     text = PACK.replace("RM-4.10.2", "RM-X").replace("RM-4.6.4a", "RM-Y")
     assert len(refused(text)) == 2

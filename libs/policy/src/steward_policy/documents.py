@@ -1,7 +1,7 @@
 """Reading YAML so that every complaint about it can name file and line.
 
-YAML 1.2's idea of plain values: `20:00` is a text and not 1200, `on` and `no` are words. A key
-that stands twice in one mapping is refused.
+YAML 1.2's idea of plain values: `20:00` is a text and not 1200, `on` and `no` are words, and a date
+is a text until a model reads it. A key that stands twice in one mapping is refused.
 """
 
 import re
@@ -12,6 +12,9 @@ from typing import Any
 import yaml
 
 Place = tuple[str | int, ...]
+
+_MOST_PARTS = 100_000
+"""Aliases of aliases can make a small text endless."""
 
 
 class DocumentError(ValueError):
@@ -29,7 +32,7 @@ _PlainLoader.yaml_implicit_resolvers = {
     first: [
         (tag, pattern)
         for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool")
+        if tag.rpartition(":")[2] not in ("int", "float", "bool", "timestamp")
     ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -83,7 +86,10 @@ def read(text: str, name: str) -> Document:
 def _build(
     loader: _PlainLoader, node: yaml.Node, place: Place, lines: dict[Place, int], name: str
 ) -> Any:
-    lines.setdefault(place, node.start_mark.line + 1)
+    line = node.start_mark.line + 1
+    lines.setdefault(place, line)
+    if len(lines) > _MOST_PARTS:
+        raise DocumentError(name, line, f"it has more than {_MOST_PARTS} parts.")
     match node:
         case yaml.MappingNode():
             mapping: dict[Hashable, Any] = {}
@@ -104,4 +110,7 @@ def _build(
                 for index, item in enumerate(node.value)
             ]
         case _:
-            return loader.construct_object(node, deep=True)
+            try:
+                return loader.construct_object(node, deep=True)
+            except (ValueError, KeyError) as error:
+                raise DocumentError(name, line, f"{node.value!r} cannot be read here.") from error

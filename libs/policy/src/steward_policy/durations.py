@@ -57,7 +57,7 @@ class Duration(BaseModel):
     """A length of time as a rule words it: one of minutes, hours, days and months.
 
     Without `counting`, days and months are calendar dates, minutes and hours elapsed time. Without
-    `ending`, a limit in days or months ends at 24:00, other spans to the second.
+    `ending`, a limit in days or months ends at 24:00, one of elapsed or clock time to the second.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,7 +111,8 @@ class Duration(BaseModel):
         """Where it ends when the pack does not say, as a limit."""
         if self.ending is not None:
             return self.ending
-        return Ending.SAME_TIME if self.is_clock_time else Ending.END_OF_DAY
+        exact = self.is_clock_time or self.counting is Counting.ELAPSED
+        return Ending.SAME_TIME if exact else Ending.END_OF_DAY
 
     @property
     def asks_calendar(self) -> bool:
