@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 
 class Sealed(BaseModel):
@@ -17,3 +17,16 @@ class Sealed(BaseModel):
     field: Annotated[str, StringConstraints(max_length=60)]
     value_id: Annotated[str, StringConstraints(max_length=60)]
     box: str
+
+
+class SubjectKey(BaseModel):
+    """A subject's key as `steward.keys` carries it, wrapped by the installation's key (base64).
+
+    The record's Kafka key is the subject; a record without a value says that it was erased.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    subject: str
+    wrapped: str
+    created_at: AwareDatetime

@@ -1,0 +1,211 @@
+"""The keys database: the subjects' wrapped keys, told on `steward.keys`; and the API keys.
+
+A key goes to Kafka outside the inbox: the compacted topic keeps the last record of each subject,
+and storing one twice changes nothing.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from asyncpg.pool import PoolConnectionProxy
+from pydantic import ValidationError
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from steward_events.sealed import SubjectKey
+from steward_service.settings import ServiceSettings
+
+TOPIC = "steward.keys"
+METADATA = MetaData()
+
+SUBJECT_KEYS = Table(
+    "subject_keys",
+    METADATA,
+    Column("subject", Text, primary_key=True),
+    Column("wrapped", LargeBinary),  # none once the subject is erased
+    Column(
+        "created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
+    ),
+    Column("erased_at", DateTime(timezone=True)),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
+    Column("told", Boolean, nullable=False, server_default=text("false")),
+)
+Index(
+    "subject_keys_untold",
+    SUBJECT_KEYS.c.created_at,
+    postgresql_where=text("NOT told"),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("projects", ARRAY(Text), nullable=False),
+    Column(
+        "created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()
+    ),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+_RELAY_LOCK = 7_311_954_020_001
+_PAGE = 500
+_PAUSE_SECONDS = 0.1
+_BACK_OFF_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+
+async def open_keys(settings: ServiceSettings) -> asyncpg.Pool:
+    """Open the keys database; close the pool at the end."""
+    return await asyncpg.create_pool(settings.database_dsn("keys"), min_size=1, max_size=4)
+
+
+async def relay_keys(pool: asyncpg.Pool, bootstrap: Sequence[str], topic: str = TOPIC) -> None:
+    """Tell new and erased keys until cancelled; of several processes one does it at a time."""
+    while True:
+        try:
+            async with pool.acquire() as connection:
+                await _lead(connection, bootstrap, topic)
+        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            log.warning("The keys cannot be told now; it is tried again.", exc_info=True)
+        await asyncio.sleep(_BACK_OFF_SECONDS)
+
+
+async def _lead(connection: Connection, bootstrap: Sequence[str], topic: str) -> None:
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK):
+        return
+    try:
+        # A failed idempotent batch uses up its number: every error ends this producer.
+        async with AIOKafkaProducer(
+            bootstrap_servers=list(bootstrap), enable_idempotence=True, acks="all"
+        ) as producer:
+            while True:
+                if not await tell_keys(connection, producer, topic):
+                    await asyncio.sleep(_PAUSE_SECONDS)
+    finally:
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock($1)", _RELAY_LOCK)
+
+
+async def tell_keys(connection: Connection, producer: AIOKafkaProducer, topic: str = TOPIC) -> int:
+    """Tell one page of what was not told yet; answer how many."""
+    rows = await connection.fetch(
+        "SELECT subject, wrapped, created_at, revision FROM subject_keys WHERE NOT told "
+        "ORDER BY created_at LIMIT $1",
+        _PAGE,
+    )
+    sent = [
+        await producer.send(topic, key=row["subject"].encode(), value=_record(row)) for row in rows
+    ]
+    await asyncio.gather(*sent)
+    # A key that was erased meanwhile has a new revision and is told again.
+    await connection.executemany(
+        "UPDATE subject_keys SET told = true WHERE subject = $1 AND revision = $2",
+        [(row["subject"], row["revision"]) for row in rows],
+    )
+    return len(rows)
+
+
+async def hear_keys(
+    pool: asyncpg.Pool, bootstrap: Sequence[str], consumer: str, topic: str = TOPIC
+) -> None:
+    """Store what the owner of the keys tells until cancelled; the offset goes last."""
+    while True:
+        try:
+            await _hear(pool, bootstrap, consumer, topic)
+        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            log.warning("The keys cannot be heard now; it is tried again.", exc_info=True)
+            await asyncio.sleep(_BACK_OFF_SECONDS)
+
+
+async def _hear(pool: asyncpg.Pool, bootstrap: Sequence[str], consumer: str, topic: str) -> None:
+    async with AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=list(bootstrap),
+        group_id=f"steward-{consumer}-keys",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    ) as kafka:
+        while True:
+            batches = await kafka.getmany(timeout_ms=1000, max_records=_PAGE)
+            records = [record for batch in batches.values() for record in batch]
+            await store_keys(pool, [(record.key, record.value) for record in records])
+            if records:
+                await kafka.commit()
+
+
+async def store_keys(
+    pool: asyncpg.Pool, records: Sequence[tuple[bytes | None, bytes | None]]
+) -> None:
+    """Store heard keys in order; a key that was erased never comes back."""
+    keys: dict[str, bytes | None] = {}
+    for key, value in records:
+        read = _read(key, value)
+        if read is not None:
+            keys[read[0]] = read[1]
+    # Each by itself, in one order: a transaction over all would meet others in a deadlock.
+    for subject, wrapped in sorted(keys.items()):
+        await pool.execute(_ERASE if wrapped is None else _STORE, *filter(None, (subject, wrapped)))
+
+
+_STORE = """
+INSERT INTO subject_keys (subject, wrapped, told) VALUES ($1, $2, true)
+ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped
+WHERE subject_keys.erased_at IS NULL AND subject_keys.wrapped IS DISTINCT FROM excluded.wrapped
+"""
+
+_ERASE = """
+INSERT INTO subject_keys (subject, wrapped, erased_at, told)
+VALUES ($1, NULL, clock_timestamp(), true)
+ON CONFLICT (subject) DO UPDATE SET wrapped = NULL, erased_at = excluded.erased_at
+WHERE subject_keys.erased_at IS NULL
+"""
+
+
+def _record(row: asyncpg.Record) -> bytes | None:
+    if row["wrapped"] is None:
+        return None
+    key = SubjectKey(
+        subject=row["subject"],
+        wrapped=base64.b64encode(row["wrapped"]).decode(),
+        created_at=row["created_at"],
+    )
+    return key.model_dump_json().encode()
+
+
+def _read(key: bytes | None, value: bytes | None) -> tuple[str, bytes | None] | None:
+    try:
+        subject = (key or b"").decode()
+        if not subject or "\0" in subject:
+            raise ValueError("no subject")
+        if value is None:
+            return subject, None
+        return subject, base64.b64decode(
+            SubjectKey.model_validate_json(value).wrapped, validate=True
+        )
+    except (ValidationError, ValueError, binascii.Error):
+        log.error("A record of the keys' topic cannot be read and is passed over.")
+        return None

@@ -1,0 +1,205 @@
+"""Every error of the HTTP interface as an RFC 9457 problem, with a sentence for a person."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from steward_decider import Refused
+from steward_eventstore.port import BadData, Changed, FactTooLarge, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+_CHINESE_TITLES = {
+    400: "请求有误",
+    401: "未登录",
+    403: "没有权限",
+    404: "找不到",
+    405: "不支持此方法",
+    409: "当前状态不允许",
+    412: "内容已被他人修改",
+    413: "内容过大",
+    415: "不支持此格式",
+    422: "内容不符合要求",
+    500: "系统内部错误",
+    503: "暂时不可用",
+}
+
+_STATUS_OF_REFUSAL = {
+    "precondition": 412,
+    "key_reused": 422,
+    "bad_data": 422,
+    "not_found": 404,
+    "forbidden": 403,
+    "not_heard_yet": 503,
+}
+
+
+class Problem(Exception):
+    """Something that is answered as a problem; `detail` is a full sentence without personal data.
+
+    `code` says what it is to a program, `members` are further members of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        members: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.members = dict(members or {})
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, Any]:
+        """Give the JSON object of RFC 9457."""
+        document = {
+            "type": f"urn:steward:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "title_zh": _CHINESE_TITLES.get(self.status, "请求未能完成"),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        return document | self.members
+
+    def response(self) -> Response:
+        """Give the answer itself."""
+        return Response(
+            to_json(self.document()), self.status, headers=self.headers, media_type=MEDIA_TYPE
+        )
+
+
+def not_found(what: str) -> Problem:
+    """Say that something does not exist, or not for this caller; `what` as in “case 42”."""
+    return Problem(404, "not_found", f"There is no {what} that you may see.")
+
+
+def unavailable(detail: str = "The database cannot be reached now; try again.") -> Problem:
+    """Say that it may work in a second."""
+    return Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """Give the problem of an expected error; None for one that nobody expected."""
+    match error:
+        case Problem():
+            return error
+        case Refused():
+            return _refusal(error)
+        case RequestValidationError():
+            return invalid(error.errors())
+        case HTTPException():
+            return _http(error)
+        case FactTooLarge():
+            return Problem(413, "too_large", "The content is too large to be stored.")
+        case BadData():
+            return Problem(422, "bad_data", "The content cannot be stored.")
+        case Changed():
+            return unavailable("Others keep changing the same things; try again.")
+        case (
+            Unavailable()
+            | ConnectionError()
+            | TimeoutError()
+            | asyncio.TimeoutError()
+            | asyncpg.PostgresConnectionError()
+            | asyncpg.CannotConnectNowError()
+            | asyncpg.TooManyConnectionsError()
+            | asyncpg.InterfaceError()
+        ):
+            return unavailable()
+        case _:
+            return None
+
+
+def install(app: FastAPI) -> None:
+    """Let an application answer every expected error as a problem."""
+    expected: Sequence[type[Exception]] = (
+        Problem,
+        Refused,
+        RequestValidationError,
+        HTTPException,
+        BadData,
+        Changed,
+        Unavailable,
+        ConnectionError,
+        TimeoutError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.InterfaceError,
+    )
+    for kind in expected:
+        app.add_exception_handler(kind, _answer)
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    return problem.response()
+
+
+def _refusal(error: Refused) -> Problem:
+    status = _STATUS_OF_REFUSAL.get(error.code, 409)
+    return Problem(
+        status,
+        error.code,
+        error.reason,
+        members={"rule": error.rule} if error.rule else None,
+        headers={"Retry-After": "1"} if status == 503 else None,
+    )
+
+
+def _http(error: HTTPException) -> Problem:
+    match error.status_code:
+        case 404:
+            sentence = "There is nothing at this address."
+        case 405:
+            sentence = "This address does not answer to this method."
+        case 400:
+            sentence = "The body cannot be read."
+        case _:
+            sentence = f"{HTTPStatus(error.status_code).phrase}."
+    code = HTTPStatus(error.status_code).name.lower()
+    return Problem(error.status_code, code, sentence, headers=error.headers)
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """Name the fields that are wrong, and never what stood in them: it may be personal."""
+    said = [_said(error) for error in errors[:20]]
+    members = {"errors": [{"field": field, "detail": sentence} for field, sentence in said]}
+    return Problem(422, "invalid", said[0][1], members=members)
+
+
+def _said(error: Mapping[str, Any]) -> tuple[str, str]:
+    place = [str(part)[:60] for part in error["loc"]]
+    if error["type"] == "json_invalid":
+        return "body", f"The body is not JSON: it breaks off at character {place[-1]}."
+    where, field = place[0], ".".join(place[1:])
+    if not field:
+        if error["type"] == "missing":
+            return where, "The body is missing."
+        return where, "The body must be a JSON object, sent as application/json."
+    name = {"header": "header", "path": "part of the path", "query": "parameter"}.get(
+        where, "field"
+    )
+    if error["type"] == "missing":
+        return field, f"The {name} “{field}” is missing."
+    if error["type"] in {"value_error", "assertion_error"}:
+        return field, f"The {name} “{field}” is not valid."
+    message = str(error["msg"]).rstrip(".")
+    return field, f"The {name} “{field}” is wrong: {message[:1].lower()}{message[1:]}."

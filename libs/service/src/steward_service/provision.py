@@ -1,0 +1,136 @@
+"""Makes the databases, tables and topics that are missing: `python -m steward_service.provision`.
+
+Safe to run again, and twice at once.
+"""
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from aiokafka.errors import KafkaError
+from sqlalchemy import MetaData
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from steward_eventstore import migrations
+from steward_service import keys
+from steward_service.settings import ServiceSettings
+from steward_service.topics import WrongTopics, create_topics
+
+SERVICES = ("intake", "sla", "visits", "notify", "audit")
+DATABASES = (*SERVICES, "keys", "clock")
+
+_LOCK = 7_311_954_020_002
+
+
+class CannotProvision(Exception):
+    """A sentence that says what could not be made."""
+
+
+async def provision(settings: ServiceSettings) -> None:
+    """Make everything that is missing, saying each thing in a line on stderr.
+
+    Raises `CannotProvision`.
+    """
+    await make_databases(settings)
+    for service in SERVICES:
+        await _migrate(service, settings.database_dsn(service))
+    await make_tables(settings.database_dsn("keys"), keys.METADATA)
+    _say("The table of keys is there.")
+    try:
+        made = await create_topics(
+            settings.kafka, settings.partitions, replication=settings.replication
+        )
+    except KafkaError as error:
+        raise CannotProvision(f"Kafka at {', '.join(settings.kafka)} says: {error}") from error
+    except WrongTopics as error:
+        raise CannotProvision(str(error)) from error
+    _say(f"The topics are there, {len(made)} of them new.")
+
+
+async def make_databases(settings: ServiceSettings, names: Sequence[str] = DATABASES) -> None:
+    """Make the databases that are missing, `steward_<name>` each."""
+    for name in names:
+        dsn = settings.database_dsn(name)
+        database = urlsplit(dsn).path.removeprefix("/")
+        server = urlunsplit(urlsplit(dsn)._replace(path="/postgres"))
+        connection = await _connect(server)
+        try:
+            # Held until the session ends: CREATE DATABASE takes no transaction.
+            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+            there = await connection.fetchval(
+                "SELECT true FROM pg_database WHERE datname = $1", database
+            )
+            if not there:
+                await connection.execute(f'CREATE DATABASE "{database}"')
+                _say(f"The database {database} is made.")
+        except asyncpg.PostgresError as error:
+            raise CannotProvision(f"The database {database} cannot be made: {error}") from error
+        finally:
+            await connection.close()
+
+
+async def make_tables(dsn: str, metadata: MetaData) -> None:
+    """Make the tables and indexes of a metadata that are missing in a database."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    statements = []
+    for table in metadata.sorted_tables:
+        statements.append(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
+        statements += [
+            str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect))
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        ]
+    connection = await _connect(dsn)
+    try:
+        async with connection.transaction():
+            # IF NOT EXISTS alone fails when two sessions make the same table.
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            for statement in statements:
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _migrate(service: str, dsn: str) -> None:
+    try:
+        await migrations.upgrade(dsn, _own_versions(service))
+    except (OSError, asyncpg.PostgresError) as error:
+        raise CannotProvision(f"The tables of {service} cannot be made: {error}") from error
+    _say(f"The tables of {service} are there.")
+
+
+def _own_versions(service: str) -> Path | None:
+    """Find the migrations that a service brings along, without importing it."""
+    package = importlib.util.find_spec(f"steward_{service}")
+    if package is None or package.origin is None:
+        return None
+    versions = Path(package.origin).parent / "adapters" / "versions"
+    return versions if versions.is_dir() else None
+
+
+async def _connect(dsn: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(dsn)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CannotProvision(f"PostgreSQL cannot be reached: {error}") from error
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main() -> None:
+    """Make what is missing; ends with a sentence and status 1 where that fails."""
+    settings = ServiceSettings()
+    try:
+        asyncio.run(provision(settings))
+    except CannotProvision as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

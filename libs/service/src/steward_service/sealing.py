@@ -1,0 +1,129 @@
+"""Personal data is sealed before it enters a fact and unsealed only at the edges."""
+
+import base64
+import binascii
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import asyncpg
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from uuid_utils.compat import uuid7
+
+from steward_decider import Refused
+from steward_events.sealed import Sealed
+
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+_CACHED_KEYS = 20_000
+_CACHED_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a reader gets instead of the text: the subject was erased for good."""
+
+    subject: str
+
+
+class KeyNotHeard(Exception):
+    """The subject's key has not been heard yet: try again; nothing was erased."""
+
+
+class BrokenSeal(Exception):
+    """The value was not sealed with this key, for this field, or was changed since."""
+
+
+class Sealer:
+    """Seals and unseals with a key for each subject, wrapped by the installation's key.
+
+    `pool` is of the keys database. A key is committed there before it is used. What was erased
+    elsewhere is forgotten here half a minute later at most.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, master_key: bytes) -> None:
+        self._pool = pool
+        self._master = AESGCM(master_key)
+        self._keys: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
+
+    async def seal(self, subject: str, field: str, text: str) -> Sealed:
+        """Seal a text. Raises `Refused` with code `erased` for a subject that was erased."""
+        if "|" in subject or "|" in field:
+            raise ValueError("A bar in a subject or field would make the seal ambiguous.")
+        key = self._remembered(subject) or await self._made(subject)
+        value_id = str(uuid7())
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        box = nonce + key.encrypt(nonce, text.encode(), _bound(subject, field, value_id))
+        return Sealed(
+            subject=subject, field=field, value_id=value_id, box=base64.b64encode(box).decode()
+        )
+
+    async def unseal(self, sealed: Sealed) -> str | Erased:
+        """Give the text, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
+        key = self._remembered(sealed.subject)
+        if key is None:
+            row = await self._pool.fetchrow(
+                "SELECT wrapped, erased_at FROM subject_keys WHERE subject = $1", sealed.subject
+            )
+            if row is None:
+                raise KeyNotHeard(f"The key of {sealed.subject} has not been heard yet.")
+            if row["wrapped"] is None:
+                return Erased(sealed.subject)
+            key = self._remember(sealed.subject, row["wrapped"])
+        bound = _bound(sealed.subject, sealed.field, sealed.value_id)
+        try:
+            box = base64.b64decode(sealed.box, validate=True)
+            return key.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound).decode()
+        except (InvalidTag, ValueError, binascii.Error):
+            raise BrokenSeal(
+                f"A sealed value of {sealed.subject} ({sealed.field}) cannot be unsealed."
+            ) from None
+
+    async def _made(self, subject: str) -> AESGCM:
+        wrapped = self._wrap(subject, secrets.token_bytes(_KEY_BYTES))
+        await self._pool.execute(
+            "INSERT INTO subject_keys (subject, wrapped) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            subject,
+            wrapped,
+        )
+        kept = await self._pool.fetchval(
+            "SELECT wrapped FROM subject_keys WHERE subject = $1", subject
+        )
+        if kept is None:
+            raise Refused(
+                "The data of this person was erased for good; nothing more is kept about them.",
+                code="erased",
+            )
+        return self._remember(subject, kept)
+
+    def _wrap(self, subject: str, key: bytes) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._master.encrypt(nonce, key, subject.encode())
+
+    def _unwrap(self, subject: str, wrapped: bytes) -> bytes:
+        try:
+            return self._master.decrypt(
+                wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], subject.encode()
+            )
+        except InvalidTag:
+            raise BrokenSeal(
+                f"The key of {subject} was wrapped with another installation's key."
+            ) from None
+
+    def _remember(self, subject: str, wrapped: bytes) -> AESGCM:
+        key = AESGCM(self._unwrap(subject, wrapped))
+        self._keys[subject] = (time.monotonic() + _CACHED_SECONDS, key)
+        self._keys.move_to_end(subject)
+        while len(self._keys) > _CACHED_KEYS:
+            self._keys.popitem(last=False)
+        return key
+
+    def _remembered(self, subject: str) -> AESGCM | None:
+        until, key = self._keys.get(subject, (0.0, None))
+        return key if time.monotonic() < until else None
+
+
+def _bound(subject: str, field: str, value_id: str) -> bytes:
+    return f"{subject}|{field}|{value_id}".encode()
