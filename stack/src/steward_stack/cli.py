@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import FrameType, ModuleType
 from typing import Annotated
 
 import typer
@@ -23,6 +24,7 @@ from steward_stack.state import RunningAlreadyError, State
 
 DETACHED_SECONDS = 180.0
 DOWN_SECONDS = 20.0
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
     help="Steward (管家) carries out the service rules of residential property groups.",
@@ -57,16 +59,23 @@ def up(
     from steward_stack.supervisor import running_stack
 
     with (
-        _until_interrupted(),
+        _until_interrupted() as task,
         running_stack(State(state), err, services=not servers_only, fresh=fresh) as stack,
         stack.mended(),
     ):
+        task.done = True
         err.print("Steward is up; Ctrl-C ends it.")
         _wait_for_ever()
 
 
 @app.command(epilog="Example: steward down")
-def down(*, state: StateOption = STATE) -> None:
+def down(
+    *,
+    state: StateOption = STATE,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Also remove all that the state holds.")] = (
+        False
+    ),
+) -> None:
     """End a stack, also what a killed one has left running."""
     folder = State(state)
     if not folder.exists:
@@ -74,6 +83,8 @@ def down(*, state: StateOption = STATE) -> None:
         return
     ended = folder.stop(DOWN_SECONDS)
     err.print("Steward has ended." if ended else "Steward is not running.")
+    if wipe:
+        folder.remove()
 
 
 @app.command(epilog="Example: steward status --json | jq .endpoints")
@@ -153,13 +164,13 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Start the stack on a stepped clock, play two weeks of an estate's life, and sum up."""
-    play = import_module("steward_stack.demo")
+    play = _demo()
     from steward_stack.supervisor import running_stack
 
     if tickets is not None and not tickets.is_file():
         raise StewardError(f"There is no file {tickets}.")
     with (
-        _until_interrupted(),
+        _until_interrupted() as task,
         running_stack(State(state), err, clock="stepped", fresh=fresh) as stack,
         stack.mended(),
     ):
@@ -168,6 +179,7 @@ def demo(
             _print_json(summary)
         else:
             play.show(summary, out)
+        task.done = True
         if not exit_when_done:
             err.print("Steward stays up; Ctrl-C ends it.")
             _wait_for_ever()
@@ -178,6 +190,13 @@ def _mount_commands() -> None:
     for module in iter_modules(commands.__path__):
         mounted = import_module(f"{commands.__name__}.{module.name}").app
         app.add_typer(mounted, name=module.name.rstrip("_"))
+
+
+def _demo() -> ModuleType:
+    try:
+        return import_module("steward_stack.demo")
+    except ModuleNotFoundError as error:
+        raise StewardError("This version has no demo.") from error
 
 
 def _detach(state: State, *, fresh: bool, servers_only: bool) -> None:
@@ -206,31 +225,38 @@ def _detach(state: State, *, fresh: bool, servers_only: bool) -> None:
         sys.stderr.write(progress.read())
 
 
+@dataclass
+class _Task:
+    """What the user asked for; Ctrl-C after it was done is not a failure."""
+
+    done: bool = False
+
+
 @contextmanager
-def _until_interrupted() -> Iterator[None]:
+def _until_interrupted() -> Iterator[_Task]:
     """Take Ctrl-C, SIGTERM and the terminal's end alike: as the wish to end in order."""
     # Set also for Ctrl-C: a shell starts what it puts into the background with SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    for number in ENDING_SIGNALS:
+        signal.signal(number, _interrupt)
+    task = _Task()
     try:
-        yield
-    except _DoneWaitingError:
-        err.print("Steward has ended.")
+        yield task
     except KeyboardInterrupt:
-        err.print("Steward was interrupted and has ended.")
-        raise typer.Exit(130) from None
+        err.print("Steward has ended.")
+        if not task.done:
+            raise typer.Exit(130) from None
 
 
-class _DoneWaitingError(Exception):
-    """Somebody ended a stack that had nothing left to do but to run."""
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Raise once; a second Ctrl-C would leave the work of ending half done, and each step is bounded."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _wait_for_ever() -> None:
-    try:
-        while True:
-            signal.pause()
-    except KeyboardInterrupt:
-        raise _DoneWaitingError from None
+    while True:
+        signal.pause()
 
 
 def _print_json(value: object) -> None:

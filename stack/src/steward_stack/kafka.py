@@ -1,7 +1,6 @@
 """Apache Kafka on this machine: one node that is broker and controller (KRaft)."""
 
 import asyncio
-import base64
 import os
 import re
 import secrets
@@ -24,6 +23,7 @@ START_SECONDS = 60.0
 OLDEST_JAVA = 17
 
 # The folders are relative to Kafka's own: commas and letters beyond ASCII in a path then do no harm.
+# After a kill the node waits until its earlier self has lost its session: hence the short one.
 SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -43,7 +43,8 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-controlled.shutdown.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 """
 
 LOG4J = """\
@@ -107,7 +108,14 @@ class Kafka:
 
     def _format(self, command: list[str]) -> None:
         shutil.rmtree(self._folder / "data", ignore_errors=True)
-        arguments = ["format", "--standalone", "-c", "server.properties", "-t", _cluster_id()]
+        arguments = [
+            "format",
+            "--standalone",
+            "-c",
+            "server.properties",
+            "-t",
+            secrets.token_hex(11),
+        ]
         done = subprocess.run(
             [*command, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", *arguments],
             cwd=self._folder,
@@ -149,10 +157,6 @@ def java_version(java: str) -> int | None:
 def _environment() -> Mapping[str, str]:
     # Java reads names of files by the locale; without one, letters beyond ASCII are lost.
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-
-
-def _cluster_id() -> str:
-    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
 
 
 def _accepts(port: int) -> bool:

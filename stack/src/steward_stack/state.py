@@ -31,6 +31,7 @@ from steward_stack.processes import Processes, birth
 
 VERSION = "1"
 TAKEOVER_SECONDS = 20.0
+NOTHING_LEFT = b"nothing left"
 
 
 class RunningAlreadyError(StewardError):
@@ -70,8 +71,8 @@ class State:
 
     @property
     def is_up(self) -> bool:
-        """Whether the stack has been started to the end."""
-        return (self.folder / "endpoints.json").is_file()
+        """Whether a stack runs that has been started to the end."""
+        return self.supervisor is not None and (self.folder / "endpoints.json").is_file()
 
     @contextmanager
     def held(self, *, fresh: bool = False) -> Iterator[list[str]]:
@@ -90,6 +91,7 @@ class State:
                         "`steward status` says where to look, `steward down` ends it."
                     )
                 time.sleep(0.05)
+            (self.folder / "endpoints.json").unlink(missing_ok=True)
             ended = self.processes.end()
             if fresh:
                 self._wipe()
@@ -105,19 +107,29 @@ class State:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Have a second process that ends ours should we be killed."""
-        with subprocess.Popen(
-            [sys.executable, "-m", "steward_stack.watcher", self.folder],
+        watcher = subprocess.Popen(
+            [sys.executable, "-m", "steward_stack.watcher", self.folder, str(os.getpid())],
             stdin=subprocess.PIPE,
             start_new_session=True,
-        ) as watcher:
+        )
+        try:
             yield
-            watcher.communicate()
+        finally:
+            if self.processes.recorded():
+                # Ending failed: the watcher goes on once we are gone, so we must not wait for it.
+                watcher.stdin.close()  # type: ignore[union-attr]  # it is a pipe
+            else:
+                watcher.communicate(NOTHING_LEFT)
 
-    @contextmanager
-    def held_by_watcher(self) -> Iterator[bool]:
-        """Hold the folder if nobody does; answers whether it worked."""
+    def end_leftovers(self, holder: int) -> None:
+        """End what a killed holder has left, unless somebody else holds the folder by now."""
         with (self.folder / "lock").open("w") as lock:
-            yield _locked(lock.fileno())
+            # The system closes a dying process's files one after the other: our pipe, then the lock.
+            while self.supervisor in (None, holder):
+                if _locked(lock.fileno()):
+                    self.processes.end()
+                    return
+                time.sleep(0.05)
 
     @property
     def supervisor(self) -> int | None:
@@ -188,9 +200,10 @@ class State:
         if (pid := self.supervisor) is None:
             with self.held() as ended:
                 return bool(ended)
+        began = birth(pid)
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds
-        while self.supervisor is not None:
+        while began is not None and birth(pid) == began:
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)

@@ -144,6 +144,7 @@ class Stack:
         """Keep everything running while the caller does something else with the stack."""
         done = threading.Event()
         failure: list[StewardError] = []
+        main_thread = threading.get_ident()
 
         def keep() -> None:
             try:
@@ -151,7 +152,7 @@ class Stack:
                     self.mend()
             except StewardError as error:
                 failure.append(error)
-                signal.raise_signal(signal.SIGINT)
+                signal.pthread_kill(main_thread, signal.SIGINT)
 
         keeper = threading.Thread(target=keep, daemon=True)
         keeper.start()
@@ -255,8 +256,7 @@ def running_stack(
             stack.start()
             yield stack
         finally:
-            with _unhurried():
-                stack.stop()
+            stack.stop()
 
 
 def present_services() -> tuple[str, ...]:
@@ -284,18 +284,3 @@ def endpoints_of(state: State) -> Endpoints | None:
     except FileNotFoundError:
         return None
     return Endpoints(**entries)  # type: ignore[arg-type]
-
-
-@contextmanager
-def _unhurried() -> Iterator[None]:
-    """Let no second Ctrl-C leave the work of ending half done; every step of it is bounded."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
