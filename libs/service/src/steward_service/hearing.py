@@ -1,0 +1,177 @@
+"""Turns a message from Kafka, as it came or out of a parked line, into a job."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from steward_decider import Refused
+from steward_events.cloudevents import (
+    ForeignEvent,
+    envelope_of,
+    foreign_from_kafka,
+    place_of,
+    with_fact,
+)
+from steward_events.fact import NewerVersion, Unreadable
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import Cause, Job, To
+from steward_eventstore.port import ForeignMark, OwnMark, Parcel
+
+Reaction = Callable[[Recorded], Iterable[To]]
+"""What a fact that was heard makes a service do; pure."""
+
+ForeignReaction = Callable[[ForeignEvent], Awaitable[Iterable[To]]]
+"""The same for another system's event. It may wait: personal data is sealed on the way in. Raises
+`Refused` for what cannot be mapped."""
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward/foreign")
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """How a foreign message is kept while it waits in a line: sealed, it may name people."""
+
+    close: Callable[[Parcel], Awaitable[Parcel]]
+    open: Callable[[Parcel], Awaitable[Parcel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What one consumer does with each topic.
+
+    `feeds` gives, for a source stream, the derived stream whose alarms wait while it is parked.
+    """
+
+    consumer: str
+    listens: Mapping[str, Reaction] = field(default_factory=dict)
+    foreign: Mapping[str, ForeignReaction] = field(default_factory=dict)
+    feeds: Callable[[str], str] = lambda _: ""
+    boxes: Boxes | None = None
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Name all topics, in one order."""
+        return (*sorted(self.listens), *sorted(self.foreign))
+
+    async def job(self, parcel: Parcel, place: str) -> Job:
+        """Make the job of a message; `place` is its topic, partition and offset.
+
+        A message that cannot be read becomes a job that parks it.
+        """
+        if parcel.topic in self.listens:
+            return self.own_job(parcel, place)
+        return await self._foreign_job(parcel, place)
+
+    async def job_from_line(self, parcel: Parcel, place: str) -> Job:
+        """Make the job of a message that was parked."""
+        if self.boxes is not None and parcel.topic in self.foreign:
+            parcel = await self.boxes.open(parcel)
+        return await self.job(parcel, place)
+
+    def own_job(self, parcel: Parcel, place: str) -> Job:
+        """Make the job of one of Steward's own facts."""
+        try:
+            envelope = envelope_of(parcel.headers, parcel.key or None)
+        except Unreadable as error:
+            return self._unreadable(parcel, place, error)
+        mark = OwnMark(self.consumer, envelope.stream, envelope.version, envelope.id)
+        cause = Cause(
+            envelope.id,
+            self.consumer,
+            known_at=envelope.known_at,
+            correlation_id=envelope.correlation_id,
+            traceparent=envelope.traceparent,
+            history=envelope.history,
+            ends_history=_ends_history(envelope.type),
+        )
+        try:
+            recorded = with_fact(envelope, parcel.value)
+        except (NewerVersion, Unreadable) as error:
+            return Job(
+                cause,
+                _nothing,
+                mark,
+                parcel,
+                order=mark.version,
+                feeds=self.feeds(mark.stream),
+                broken=_refusal(error),
+            )
+        reaction = self.listens[parcel.topic]
+        known = recorded.fact is not None
+        return Job(
+            cause,
+            (lambda: reaction(recorded)) if known else _nothing,
+            mark,
+            parcel,
+            heard=recorded if known else None,
+            order=mark.version,
+            feeds=self.feeds(mark.stream),
+        )
+
+    def _unreadable(self, parcel: Parcel, place: str, error: Exception) -> Job:
+        # With stream, version and ID the message waits in its stream's own line; without them it
+        # waits alone, and the stream's next version finds that one is missing.
+        found = place_of(parcel.headers)
+        if found is not None:
+            stream, version, id_ = found
+            own = OwnMark(self.consumer, stream, version, id_)
+            return Job(
+                Cause(id_, self.consumer),
+                _nothing,
+                own,
+                parcel,
+                order=version,
+                feeds=self.feeds(stream),
+                broken=_refusal(error),
+            )
+        mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
+        cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
+        return Job(cause, _nothing, mark, parcel, broken=_refusal(error))
+
+    async def _foreign_job(self, parcel: Parcel, place: str) -> Job:
+        kept = parcel if self.boxes is None else await self.boxes.close(parcel)
+        try:
+            event = foreign_from_kafka(parcel.headers, parcel.key or None, parcel.value)
+        except Unreadable as error:
+            mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
+            cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
+            return Job(cause, _nothing, mark, kept, broken=_refusal(error))
+        mark = ForeignMark(
+            self.consumer,
+            event.source,
+            event.id,
+            f"{event.source}|{event.subject}",
+            hashlib.sha256(parcel.value).hexdigest(),
+        )
+        cause = Cause(
+            foreign_cause_id(event),
+            self.consumer,
+            known_at=event.time if event.history is not None else None,
+            traceparent=event.traceparent,
+            history=event.history,
+            ends_history=_ends_history(event.type),
+        )
+        try:
+            commands = list(await self.foreign[parcel.topic](event))
+        except Refused as refusal:
+            return Job(cause, _nothing, mark, kept, broken=refusal)
+        return Job(cause, lambda: commands, mark, kept)
+
+
+def foreign_cause_id(event: ForeignEvent) -> UUID:
+    """Give the ID by which a foreign event is a cause: the same for each of its copies."""
+    return uuid5(_NAMESPACE, f"{event.source}|{event.id}")
+
+
+def _ends_history(wire_type: str) -> bool:
+    return wire_type.partition(".v")[0].endswith("history_ended")
+
+
+def _refusal(error: Exception) -> Refused:
+    code = "newer_version" if isinstance(error, NewerVersion) else "unreadable"
+    return Refused(str(error), code=code)
+
+
+def _nothing() -> Iterable[To]:
+    return ()

@@ -1,0 +1,398 @@
+"""The one listener of a service: Kafka's messages become jobs, in order, none of them lost.
+
+poll --> decode --> cut at barriers --> execute_batch --> commit the offset --> poll
+                                             |
+                          a bad message waits in its stream's line
+
+FastStream's default is «at most once»; what makes it «at least once» is set here and nowhere else.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from time import monotonic
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
+from faststream.kafka.schemas import Topic
+
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import Executor, Job
+from steward_eventstore.port import EVERYWHERE, Clock, Parcel
+from steward_service.batches import GivenUp, run_batch
+from steward_service.hearing import Hearing
+from steward_service.telemetry import Metrics
+
+_LOG = structlog.get_logger(__name__)
+
+MAX_RECORDS = 500
+BATCH_TIMEOUT_MS = 20
+DRAIN_SECONDS = 5.0
+_DECODED_AT_ONCE = 100
+_WATCH_SECONDS = 2.0
+_STUCK_SECONDS = 60.0
+
+Records = tuple["ConsumerRecord[bytes, bytes]", ...]
+
+
+class Heard(Protocol):
+    """What the ticker must know of the listener."""
+
+    def partitions(self) -> Collection[int]:
+        """Give the partitions whose alarms are this process's business."""
+        ...
+
+    async def heard(self, partitions: Collection[int]) -> Mapping[int, datetime]:
+        """Give, by partition, the instant up to which everything was heard there."""
+        ...
+
+
+class EverythingHeard:
+    """For a service that listens to nobody: all partitions are its own, all is heard."""
+
+    def __init__(self, clock: Clock, partitions: int) -> None:
+        self._clock = clock
+        self._partitions = (*range(partitions), EVERYWHERE)
+
+    def partitions(self) -> Collection[int]:
+        """Give all partitions; of two replicas one rings and the other finds nothing to do."""
+        return self._partitions
+
+    async def heard(self, partitions: Collection[int]) -> Mapping[int, datetime]:
+        """Give the time itself."""
+        return dict.fromkeys(partitions, self._clock.now())
+
+
+class Listener(ConsumerRebalanceListener):
+    """Listens to all topics of one consumer with one subscriber of one group.
+
+    `barriers` names facts (without version) after which a batch is cut, so that the next message is
+    decided with what `on_heard` made of them; `on_heard` runs after their commit.
+    """
+
+    def __init__(
+        self,
+        hearing: Hearing,
+        executor: Executor,
+        clock: Clock,
+        bootstrap: Sequence[str],
+        metrics: Metrics,
+        *,
+        group: str,
+        barriers: Collection[str] = (),
+        on_heard: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None,
+        middlewares: Sequence[Any] = (),
+    ) -> None:
+        self._hearing = hearing
+        self._executor = executor
+        self._clock = clock
+        self._metrics = metrics
+        self._bootstrap = list(bootstrap)
+        self._barriers = frozenset(barriers)
+        self._on_heard = on_heard
+        self._broker = KafkaBroker(
+            self._bootstrap,
+            client_id=f"steward-{hearing.consumer}",
+            graceful_timeout=DRAIN_SECONDS,
+            apply_types=False,
+            logger=None,
+            middlewares=middlewares,
+        )
+        self._subscriber = self._broker.subscriber(
+            *(Topic(name, declare=False) for name in hearing.topics),
+            group_id=group,
+            batch=True,
+            batch_timeout_ms=BATCH_TIMEOUT_MS,
+            max_records=MAX_RECORDS,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            listener=self,
+            fetch_max_wait_ms=BATCH_TIMEOUT_MS,
+            parser=self._parse,
+            decoder=_as_it_is,
+        )
+        self._subscriber(self._handle)
+        # Asks for the ends of topics over a connection of its own: on the listener's they would
+        # wait behind its long polls.
+        self._ends: AIOKafkaConsumer | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._free = asyncio.Event()
+        self._free.set()
+        self._leaving = False
+        self._joined = False
+        self._assigned: frozenset[TopicPartition] = frozenset()
+        self._handled: dict[TopicPartition, int] = {}
+        self._known: dict[TopicPartition, datetime] = {}
+        self._lag: dict[TopicPartition, int] = {}
+        self._progress_at = monotonic()
+        self._watched_at: float | None = None
+        self.handled_messages = 0
+
+    async def start(self) -> None:
+        """Join the group; raises KafkaError when Kafka cannot be reached."""
+        self._ends = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            client_id=f"steward-{self._hearing.consumer}-ends",
+            request_timeout_ms=5_000,
+        )
+        await self._ends.start()
+        await self._broker.start()
+        self._watch = asyncio.create_task(self._watching())
+
+    async def drain(self) -> None:
+        """Finish the batch in hand, commit it, and leave the group."""
+        self._leaving = True
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await self._broker.stop()
+        if self._ends is not None:
+            await self._ends.stop()
+
+    async def reasons(self) -> list[str]:
+        """Say in sentences why this listener is not well; nothing if it is."""
+        if not self._joined:
+            return ["The listener has not joined its consumer group yet."]
+        found = []
+        if self._watched_at is None or monotonic() - self._watched_at > 10 * _WATCH_SECONDS:
+            found.append("Kafka does not say where its topics end.")
+        behind = sum(self._lag.values())
+        still = monotonic() - self._progress_at
+        if behind and still > _STUCK_SECONDS / 2:
+            found.append(f"{behind} messages wait, and none was handled for {still:.0f} s.")
+        return found
+
+    # What the ticker asks.
+
+    def partitions(self) -> Collection[int]:
+        """Give the partitions assigned here on every topic; 0 brings group-wide streams along."""
+        by_topic: dict[str, set[int]] = {topic: set() for topic in self._hearing.topics}
+        for place in self._assigned:
+            by_topic[place.topic].add(place.partition)
+        mine = set.intersection(*by_topic.values())
+        return mine | {EVERYWHERE} if 0 in mine else mine
+
+    async def heard(self, partitions: Collection[int]) -> Mapping[int, datetime]:
+        """Give, by partition, the instant up to which everything was heard there.
+
+        It is the least over its topics of the last handled live fact's `known_at`, or, where the
+        handled offset is the topic's end, the time as read before asking for that end.
+        """
+        places = [
+            TopicPartition(topic, max(partition, 0))
+            for topic in self._hearing.topics
+            for partition in partitions
+        ]
+        now = self._clock.now()
+        try:
+            behind = await self._behind(places)
+        except KafkaError:
+            behind = {}  # then what was handled is all that is known
+        least: dict[int, datetime] = {}
+        for place in places:
+            if behind.get(place) == 0:
+                self._known[place] = max(now, self._known.get(place, now))
+            known = self._known.get(place)
+            if known is None:
+                known = datetime.min.replace(tzinfo=now.tzinfo)
+            least[place.partition] = min(known, least.get(place.partition, known))
+        return {partition: least[max(partition, 0)] for partition in partitions}
+
+    async def lag(self) -> int:
+        """Give how many messages Kafka holds that are not handled; raises KafkaError."""
+        places = sorted(self._assigned)
+        behind = await self._behind(places)
+        if len(behind) < len(places):
+            raise KafkaError("Some partitions do not say where they end.")
+        return sum(behind.values())
+
+    async def _behind(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        assert self._ends is not None  # noqa: S101 - made by start
+        mine = [place for place in places if place in self._assigned]
+        for place in mine:
+            if place not in self._handled:
+                await self._find_start(place)
+        if not mine:
+            return {}
+        ends = await self._ends.end_offsets(mine)
+        # Read again: a rebalance may have come between.
+        return {
+            place: max(0, end - self._handled[place])
+            for place, end in ends.items()
+            if place in self._handled
+        }
+
+    async def _find_start(self, place: TopicPartition) -> None:
+        consumer, assigned = self._subscriber.consumer, self._assigned
+        if consumer is None or self._ends is None:
+            return
+        offset = await consumer.committed(place)
+        if offset is None:
+            offset = (await self._ends.beginning_offsets([place]))[place]
+        if self._assigned is assigned:
+            self._handled.setdefault(place, offset)
+
+    # What Kafka's client calls.
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Finish the batch in hand, five seconds at most; compare-and-set covers the rest."""
+        if revoked:
+            self._leaving = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._free.wait(), DRAIN_SECONDS)
+        self._forget()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Begin anew with what is assigned."""
+        self._forget()
+        self._assigned = frozenset(assigned)
+        self._leaving = False
+        self._joined = True
+        self._progress_at = monotonic()
+
+    def _forget(self) -> None:
+        self._assigned = frozenset()
+        self._handled.clear()
+        self._known.clear()
+        self._lag.clear()
+
+    # One batch.
+
+    async def _parse(self, records: Records) -> KafkaMessage:
+        # The default parser decodes headers and raises for one that is not UTF-8: the message
+        # would be lost without a trace.
+        consumer = self._subscriber.consumer
+        assert consumer is not None  # noqa: S101 - it gave us the records
+        return KafkaAckableMessage(
+            raw_message=records,
+            body=[record.value or b"" for record in records],
+            consumer=consumer,
+        )
+
+    async def _handle(self, message: KafkaMessage) -> None:
+        records = message.raw_message
+        assert isinstance(records, tuple)  # noqa: S101 - a batch subscriber gives tuples
+        assigned = self._assigned
+        self._free.clear()
+        try:
+            for jobs in await self._chunks(records):
+                await run_batch(self._executor, jobs, self._gives_up)
+                await self._after(jobs)
+            await message.ack()
+        except GivenUp:
+            # Not committed: whoever gets the partitions next hears these messages again.
+            raise
+        except KafkaError as error:
+            _LOG.warning("The offset was not committed.", reason=type(error).__name__)
+            return
+        finally:
+            self._free.set()
+        self._note(records, assigned)
+
+    def _gives_up(self) -> bool:
+        return self._leaving
+
+    async def _chunks(self, records: Records) -> list[list[Job]]:
+        chunks: list[list[Job]] = [[]]
+        for number, record in enumerate(records):
+            if number % _DECODED_AT_ONCE == _DECODED_AT_ONCE - 1:
+                await asyncio.sleep(0)  # others run between
+            job = await self._job(record)
+            chunks[-1].append(job)
+            if job.heard is not None and _name(job.heard) in self._barriers:
+                chunks.append([])
+        return [chunk for chunk in chunks if chunk]
+
+    async def _job(self, record: "ConsumerRecord[bytes, bytes]") -> Job:
+        parcel = Parcel(record.topic, record.key or b"", tuple(record.headers), record.value or b"")
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        if record.topic in self._hearing.listens:
+            return self._hearing.own_job(parcel, place)
+        return await self._hearing.job(parcel, place)
+
+    async def _after(self, jobs: Iterable[Job]) -> None:
+        heard = [job.heard for job in jobs if job.heard is not None]
+        if self._on_heard is not None and heard:
+            try:
+                await self._on_heard(heard)
+            except Exception:
+                _LOG.exception("What was heard was stored, but a cache could not be refreshed.")
+
+    def _note(self, records: Records, assigned: frozenset[TopicPartition]) -> None:
+        self.handled_messages += len(records)
+        self._progress_at = monotonic()
+        if assigned is not self._assigned:
+            return
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            self._handled[place] = record.offset + 1
+            known = _live_known_at(record)
+            if known is not None:
+                self._known[place] = max(known, self._known.get(place, known))
+
+    # Whether all is well.
+
+    async def _watching(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                await self._look()
+            except KafkaError as error:
+                _LOG.warning("Kafka does not say where its topics end.", reason=repr(error))
+            except Exception:
+                _LOG.exception("The watch over the listener failed.")
+
+    async def _look(self) -> None:
+        self._lag = await self._behind(self._assigned)
+        self._watched_at = monotonic()
+        now = self._clock.now()
+        for topic in self._hearing.topics:
+            late = [
+                (now - self._known[place]).total_seconds() if place in self._known else 0.0
+                for place, waiting in self._lag.items()
+                if place.topic == topic and waiting
+            ]
+            self._metrics.heard_behind.labels(topic).set(max([0.0, *late]))
+        if not any(self._lag.values()) and self._joined:
+            self._progress_at = monotonic()
+        # A batch in hand is progress, even if it waits for the database.
+        if self._free.is_set() and monotonic() - self._progress_at > _STUCK_SECONDS:
+            _LOG.error("The listener makes no progress and is started again.")
+            self._progress_at = monotonic()
+            self._joined = False
+            await self._subscriber.stop()
+            self._forget()
+            await self._subscriber.start()
+
+
+async def _as_it_is(message: KafkaMessage) -> KafkaMessage:
+    return message
+
+
+def _name(recorded: Recorded) -> str:
+    return recorded.type.rpartition(".v")[0]
+
+
+def _live_known_at(record: "ConsumerRecord[bytes, bytes]") -> datetime | None:
+    # History is told long after it happened: it says nothing of what else was heard.
+    known = None
+    for name, value in record.headers:
+        if name == "ce_history":
+            return None
+        if name == "ce_knowntime":
+            known = value
+    if known is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(known.decode())
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None

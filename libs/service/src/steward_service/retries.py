@@ -1,0 +1,191 @@
+"""Parked streams are tried again by themselves, with growing gaps; people may help.
+
+parked --retry--> free          (all of its line was taken, in order)
+^        |
++--------+ refused again: later next time
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import structlog
+
+from steward_events.cloudevents import place_of
+from steward_eventstore.execute import Executor, Job, NotDone, Parked
+from steward_eventstore.port import (
+    Clock,
+    EventStore,
+    LinedUp,
+    OwnAdvance,
+    ParkedStream,
+    Postpone,
+    Reading,
+    Unpark,
+    Write,
+)
+from steward_service.batches import run_batch
+from steward_service.hearing import Hearing
+from steward_service.telemetry import Metrics
+from steward_service.ticker import CONSUMER as ALARMS
+from steward_service.ticker import parked_alarm_job
+
+_LOG = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 0.25
+_STREAMS_AT_ONCE = 100
+_METRICS_EVERY = 20
+_ALL = 10_000
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward/discarded")
+SOON_ATTEMPTS = 4
+"""So often a stream is expected to mend itself: what it lacked may be on its way."""
+
+
+class NotParked(Exception):
+    """There is no such parked stream; a sentence for a person."""
+
+
+class Retries:
+    """Tries what is parked again when its time has come."""
+
+    def __init__(
+        self, executor: Executor, wall: Clock, hearing: Hearing, metrics: Metrics | None = None
+    ) -> None:
+        self._executor = executor
+        self._store = executor.store
+        self._wall = wall
+        self._hearing = hearing
+        self._metrics = metrics
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Something was heard that others may have waited for: try them now."""
+        self._hurry.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Retry until told to stop."""
+        turn = 0
+        while not stop.is_set():
+            hurried = self._hurry.is_set()
+            self._hurry.clear()
+            try:
+                await self.retry_due(hurried=hurried, stopped=stop.is_set)
+                if turn % _METRICS_EVERY == 0:
+                    await self._measure()
+            except Exception as error:
+                _LOG.warning("Parked streams cannot be tried now.", reason=repr(error))
+            turn += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+
+    async def retry_due(
+        self, *, hurried: bool = False, stopped: Callable[[], bool] = lambda: False
+    ) -> int:
+        """Try all whose time has come; gives how many streams are free again."""
+        now = self._wall.now()
+        freed = 0
+        due_by = now + timedelta(days=1) if hurried else now
+        for parked in await self._store.parked(due_by=due_by, limit=_STREAMS_AT_ONCE):
+            if stopped():
+                break
+            if parked.retry_at > now and parked.code != "not_heard_yet":
+                continue
+            freed += await self.retry(parked)
+        return freed
+
+    async def retry(self, parked: ParkedStream) -> bool:
+        """Try one stream's line in order, up to the first that is refused again."""
+        while line := await self._store.line(parked.consumer, parked.stream):
+            for message in line:
+                job = await self._job(message, parked.attempts)
+                if job is None:
+                    await self._postpone(parked)
+                    return False
+                [outcome] = await run_batch(self._executor, [job], lambda: True)
+                if isinstance(outcome, Parked | NotDone):
+                    return False
+        return True
+
+    async def ready(self) -> int:
+        """Give how many parked streams are still expected to mend themselves."""
+        found = await self._store.parked()
+        return sum(parked.attempts < SOON_ATTEMPTS for parked in found)
+
+    async def _job(self, message: LinedUp, attempts: int) -> Job | None:
+        if message.consumer == ALARMS:
+            job = parked_alarm_job(message)
+        elif message.consumer == self._hearing.consumer:
+            place = message.stream.removeprefix("unreadable:")
+            job = await self._hearing.job_from_line(message.parcel, place)
+        else:
+            return None
+        return replace(job, retry=True, attempts=attempts, order=message.order)
+
+    async def _postpone(self, parked: ParkedStream) -> None:
+        reason = f"Nobody here listens as {parked.consumer}."
+        late = Postpone(
+            parked.consumer,
+            parked.stream,
+            reason,
+            "no_consumer",
+            self._wall.now() + timedelta(minutes=10),
+        )
+        await self._store.commit(Write(postpone=[late]))
+
+    async def _measure(self) -> None:
+        if self._metrics is None:
+            return
+        found = Counter(parked.code for parked in await self._store.parked(limit=_ALL))
+        self._metrics.parked_streams.clear()
+        for code, count in found.items():
+            self._metrics.parked_streams.labels(code).set(count)
+
+
+# What `steward parked retry | discard` do: they need the store only; the service does the rest.
+
+
+async def find_parked(store: EventStore, stream: str, consumer: str = "") -> ParkedStream:
+    """Find a parked stream; raises `NotParked`."""
+    for parked in await store.parked(limit=_ALL):
+        if parked.stream == stream and consumer in ("", parked.consumer):
+            return parked
+    raise NotParked(f"The stream {stream} is not parked.")
+
+
+async def retry_now(store: EventStore, parked: ParkedStream, wall: Clock) -> None:
+    """Let the running service try a parked stream at once."""
+    at_once = Postpone(parked.consumer, parked.stream, parked.reason, parked.code, wall.now())
+    await store.commit(Write(postpone=[at_once]))
+
+
+async def discard(store: EventStore, parked: ParkedStream, wall: Clock) -> LinedUp | None:
+    """Give up the message at the head of a parked stream's line, and let the rest be tried.
+
+    The inbox moves on past it. Where a version is missing, it is the missing one that is given up,
+    and nothing leaves the line (None). Raises `NotParked`.
+    """
+    line = await store.line(parked.consumer, parked.stream, 1)
+    if not line:
+        raise NotParked(f"Nothing waits any more in the line of {parked.stream}.")
+    [head] = line
+    place = (parked.consumer, parked.stream)
+    write = Write(parked_as_read={place: True})
+    found = place_of(head.parcel.headers)
+    missing = False
+    if found is not None and found[0] == parked.stream:
+        view = await store.read(Reading({}, own=[place]))
+        done, _ = view.own.get(place, (0, None))
+        missing = parked.code == "gap" and head.order > done + 1
+        version = head.order - 1 if missing else head.order
+        id_ = uuid5(_NAMESPACE, f"{parked.stream}|{version}") if missing else UUID(head.id)
+        if version > done:
+            write.own.append(OwnAdvance(*place, done, version, id_))
+    if not missing:
+        write.unpark.append(Unpark(*place, head.id))
+    await store.commit(write)
+    await retry_now(store, parked, wall)
+    return None if missing else head

@@ -1,0 +1,222 @@
+"""Rings alarms: each at its own time, and never before all that came before it was heard.
+
+The listener to which a partition is assigned also rings its alarms, and only up to what it heard
+there. So a service that was down for two hours does not escalate what was handled meanwhile.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from time import monotonic
+from uuid import NAMESPACE_URL, uuid5
+
+import structlog
+
+from steward_decider import Refused
+from steward_eventstore.execute import Alarms, Applied, Cause, Executor, Job, NotDone, To
+from steward_eventstore.port import Clock, ForeignMark, LinedUp, Parcel, Park, Write
+from steward_service.batches import run_batch
+from steward_service.clocks import ServiceClock
+from steward_service.listening import Heard
+from steward_service.telemetry import Metrics
+
+_LOG = structlog.get_logger(__name__)
+
+CONSUMER = "alarms"
+MAX_RINGS = 500
+PAUSE_SECONDS = 0.02
+UNHEARD_AFTER = timedelta(minutes=10)
+_READ_PARKED_SECONDS = 20.0
+_PARKED_AT_MOST = 10_000
+_WORTH_A_FLOOR = 100
+_FIRST_RETRY = timedelta(seconds=1)
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward/alarms")
+
+
+class Ticker:
+    """Rings the alarms of the partitions that are this process's business.
+
+    `unheard_after` is wall time: so long an alarm waits for what others know, then it rings with
+    `unheard=True` and an alert goes with it.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        clock: ServiceClock,
+        wall: Clock,
+        heard: Heard,
+        metrics: Metrics,
+        *,
+        unheard_after: timedelta = UNHEARD_AFTER,
+    ) -> None:
+        self._executor = executor
+        self._store = executor.store
+        self._clock = clock
+        self._wall = wall
+        self._heard = heard
+        self._metrics = metrics
+        self._unheard_after = unheard_after
+        self._one_pass = asyncio.Lock()
+        self._blocked: dict[int, tuple[datetime, float]] = {}
+        self._all_rung: tuple[datetime, datetime] | None = None
+        self._parked: dict[str, str] = {}
+        self._parked_read_at = -_READ_PARKED_SECONDS
+        self.rung = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ring until told to stop."""
+        while not stop.is_set():
+            pause = PAUSE_SECONDS
+            try:
+                await self.ring_due()
+                pause = await self._until_next()
+            except Exception as error:
+                _LOG.warning("Alarms cannot be rung now.", reason=repr(error))
+                pause = 0.5
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+
+    async def ring_due(self) -> int:
+        """Ring everything that is due and heard; gives how many streams rang.
+
+        Raises `Unavailable` or `GivenUp` without a store.
+        """
+        async with self._one_pass:
+            rung = 0
+            while streams := await self._ring_some():
+                rung += streams
+            return rung
+
+    async def due(self) -> int:
+        """Say whether alarms are due by the clock (1) or not (0), those that wait left aside."""
+        now = self._clock.now()
+        partitions = self._heard.partitions()
+        if not await self._anything(now):
+            return 0
+        return int(bool(await self._store.due(dict.fromkeys(partitions, now), 1)))
+
+    async def next_alarm(self) -> datetime | None:
+        """Give the next alarm of this process's partitions."""
+        partitions = sorted(self._heard.partitions())
+        return await self._store.next_due(partitions) if partitions else None
+
+    async def _anything(self, now: datetime) -> bool:
+        following = await self.next_alarm()
+        return following is not None and following < now
+
+    async def _until_next(self) -> float:
+        following = await self.next_alarm()
+        if following is None:
+            return PAUSE_SECONDS
+        left = (following - self._clock.now()).total_seconds()
+        return min(PAUSE_SECONDS, max(0.001, left))
+
+    async def _ring_some(self) -> int:
+        now, wall = self._clock.now(), self._wall.now()
+        if not await self._anything(now):
+            self._blocked.clear()
+            self._all_rung = (now, wall)
+            self._metrics.timers_overdue.set(0)
+            return 0
+        partitions = sorted(self._heard.partitions())
+        limits = dict(await self._heard.heard(partitions))
+        each = max(1, MAX_RINGS // len(partitions))
+        due = [(at, stream, False) for stream, at in await self._store.due(limits, each)]
+        if given_up := self._given_up(limits, now):
+            late = await self._store.due(dict.fromkeys(given_up, now), each)
+            known = {stream for _, stream, _ in due}
+            due += [(at, stream, True) for stream, at in late if stream not in known]
+        due = await self._with_parked(sorted(due))
+        self._metrics.timers_overdue.set(len(due))
+        if due:
+            await self._ring(due)
+            for partition in partitions if len(due) >= _WORTH_A_FLOOR else ():
+                self._store.rang(partition, due[0][0])
+        return len(due)
+
+    def _given_up(self, limits: Mapping[int, datetime], now: datetime) -> list[int]:
+        """Name the partitions where nothing more was heard for too long."""
+        found = []
+        for partition, limit in limits.items():
+            before, since = self._blocked.get(partition, (None, 0.0))
+            if limit >= now:
+                self._blocked.pop(partition, None)
+            elif before != limit:
+                self._blocked[partition] = (limit, monotonic())
+            elif monotonic() - since >= self._unheard_after.total_seconds():
+                found.append(partition)
+        if found:
+            _LOG.error("Alarms ring without what others know: nothing was heard.", count=len(found))
+        return found
+
+    async def _with_parked(
+        self, due: list[tuple[datetime, str, bool]]
+    ) -> list[tuple[datetime, str, bool]]:
+        """Ring without what others know where a source stream is parked for too long.
+
+        The store leaves such alarms out for the first ten minutes. Alarms that failed themselves
+        are the business of the retries alone.
+        """
+        if monotonic() - self._parked_read_at > _READ_PARKED_SECONDS or any(
+            stream in self._parked for _, stream, _ in due
+        ):
+            found = await self._store.parked(limit=_PARKED_AT_MOST)
+            self._parked = {parked.feeds: parked.consumer for parked in found if parked.feeds}
+            self._parked_read_at = monotonic()
+        return [
+            (at, stream, unheard or stream in self._parked)
+            for at, stream, unheard in due
+            if self._parked.get(stream) != CONSUMER
+        ]
+
+    async def _ring(self, due: list[tuple[datetime, str, bool]]) -> None:
+        jobs = [alarm_job(stream, at, unheard=unheard) for at, stream, unheard in due]
+        outcomes = await run_batch(self._executor, jobs, lambda: True)
+        done = self._wall.now()
+        self.rung += len(due)
+        for (at, stream, _), outcome in zip(due, outcomes, strict=True):
+            if isinstance(outcome, NotDone):
+                await self._park(stream, at, outcome.error)
+            elif isinstance(outcome, Applied) and outcome.facts:
+                self._metrics.timer_lateness.observe(self._lateness(at, done))
+
+    def _lateness(self, at: datetime, done: datetime) -> float:
+        passed = self._clock.passed(at)
+        if self._all_rung is not None and at < self._all_rung[0]:
+            # All that was due then had rung: this alarm was set later, for an instant gone by.
+            passed = max(passed, self._all_rung[1])
+        return max(0.0, (done - passed).total_seconds())
+
+    async def _park(self, stream: str, at: datetime, error: Exception) -> None:
+        """Let a stream's alarms wait for the retries; the rest goes on."""
+        code = error.code if isinstance(error, Refused) else type(error).__name__
+        _LOG.error("An alarm failed; its stream's alarms wait.", stream=stream, code=code)
+        now = self._wall.now()
+        message = LinedUp(CONSUMER, stream, 1, f"{stream} {at.isoformat()}", alarm_parcel(at))
+        park = Park(message, str(error), code, now, now + _FIRST_RETRY, feeds=stream)
+        await self._store.commit(Write(park=[park]))
+        self._parked[stream] = CONSUMER
+
+
+def alarm_job(stream: str, at: datetime, *, unheard: bool = False) -> Job:
+    """Make the job that rings one stream's alarm of one instant, if it still stands."""
+    cause = Cause(uuid5(_NAMESPACE, f"{stream}|{at.isoformat()}"), CONSUMER)
+    # Only this instant: what is due later rings in its turn, after other streams' earlier alarms.
+    alarms = Alarms(at=at, until=at + timedelta(microseconds=1), unheard=unheard)
+    return Job(cause, lambda: [To(stream, "", alarms)])
+
+
+def alarm_parcel(at: datetime) -> Parcel:
+    """Make what waits in the line of a stream whose alarm failed."""
+    return Parcel(CONSUMER, b"", (), at.isoformat().encode())
+
+
+def parked_alarm_job(message: LinedUp) -> Job:
+    """Make the job that rings an alarm which failed before."""
+    at = message.parcel.value.decode()
+    job = alarm_job(message.stream, datetime.fromisoformat(at))
+    mark = ForeignMark(CONSUMER, message.stream, at, message.stream)
+    return replace(job, mark=mark, parcel=message.parcel)
