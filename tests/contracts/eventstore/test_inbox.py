@@ -1,0 +1,183 @@
+"""What was heard: each once and in order; what cannot be done waits in line, the rest goes on."""
+
+from datetime import timedelta
+
+import pytest
+from tests.contracts.eventstore.conftest import OpenShop
+from tests.contracts.eventstore.test_append import notes
+from tests.support.eventstore import (
+    HEARD,
+    START,
+    AskUnheard,
+    Meet,
+    Note,
+    foreign,
+    heard,
+    id_of,
+    job,
+)
+
+from steward_decider import Refused
+from steward_eventstore.execute import Applied, Job, Outcome, Parked, Repeated, To
+from steward_eventstore.port import OwnMark, Reading
+
+
+def say(text: str) -> To:
+    return To("clock-1", "p-1", Note(START, text))
+
+
+def ask(needs: str) -> To:
+    return To("clock-1", "p-1", AskUnheard(START, needs))
+
+
+def again(job: Job) -> Job:
+    return Job(job.cause, job.react, job.mark, job.parcel, order=job.order, retry=True, attempts=1)
+
+
+async def place(shop: OpenShop, stream: str) -> int:
+    view = await shop.store.read(Reading({}, own=[("listener", stream)]))
+    return view.own.get(("listener", stream), (0, None))[0]
+
+
+async def kinds(shop: OpenShop, *jobs: Job) -> list[type[Outcome]]:
+    return [type(outcome) for outcome in await shop.executor().execute_batch(jobs)]
+
+
+async def test_versions_apply_in_turn_and_a_repeat_is_ignored(shop: OpenShop) -> None:
+    first, second = heard("case-1", 1, say("one")), heard("case-1", 2, say("two"))
+    assert await kinds(shop, first, second, first, second) == [Applied, Applied, Repeated, Repeated]
+    assert await kinds(shop, first, second) == [Repeated, Repeated]
+    assert await notes(shop, "clock-1") == ["one", "two"]
+
+
+async def test_a_gap_parks_until_what_is_missing_has_come(shop: OpenShop) -> None:
+    third = heard("case-1", 3, say("three"))
+    assert await kinds(shop, heard("case-1", 1, say("one")), third) == [Applied, Parked]
+    [parked] = await shop.store.parked()
+    assert (parked.stream, parked.code, parked.waiting) == ("case-1", "gap", 1)
+    assert await place(shop, "case-1") == 1
+
+
+async def test_the_same_version_with_another_id_parks_loudly(shop: OpenShop) -> None:
+    await kinds(shop, heard("case-1", 1, say("one")))
+    assert await kinds(shop, heard("case-1", 1, say("other"), id_="other")) == [Parked]
+    assert [p.code for p in await shop.store.parked()] == ["conflict"]
+    assert await notes(shop, "clock-1") == ["one"]
+
+
+async def test_two_facts_of_one_version_both_stay_in_the_line(shop: OpenShop) -> None:
+    one, other = heard("case-1", 5, say("one")), heard("case-1", 5, say("other"), id_="other")
+    assert await kinds(shop, one, other) == [Parked, Parked]
+    assert len(await shop.store.line("listener", "case-1")) == 2
+
+
+async def test_types_passed_over_advance_the_inbox_too(shop: OpenShop) -> None:
+    assert await kinds(shop, heard("case-1", 1), heard("case-1", 2, say("two"))) == [Applied] * 2
+    assert await place(shop, "case-1") == 2
+
+
+async def test_the_inbox_of_one_consumer_says_nothing_of_another(shop: OpenShop) -> None:
+    await kinds(shop, heard("case-1", 1))
+    other = Job(job("x").cause, list, OwnMark("someone", "case-1", 1, id_of("case-1/1")))
+    assert await kinds(shop, other) == [Applied]
+
+
+async def test_a_parked_stream_lines_up_and_the_rest_goes_on(shop: OpenShop) -> None:
+    jobs = [
+        heard("case-1", 1, ask("policy")),
+        heard("case-1", 2, say("two")),
+        heard("case-2", 1, say("elsewhere")),
+    ]
+    assert await kinds(shop, *jobs) == [Parked, Parked, Applied]
+    assert await kinds(shop, heard("case-1", 3, say("three"))) == [Parked]
+    assert await kinds(shop, *jobs) == [Parked, Parked, Repeated]
+    line = await shop.store.line("listener", "case-1")
+    assert [waiting.order for waiting in line] == [1, 2, 3]
+    assert line[0].parcel == jobs[0].parcel
+    [parked] = await shop.store.parked()
+    assert (parked.code, parked.waiting, parked.attempts) == ("not_heard_yet", 3, 0)
+    assert await place(shop, "case-1") == 0
+
+
+async def test_a_line_is_tried_again_in_order_and_freed_when_the_last_has_left(
+    shop: OpenShop,
+) -> None:
+    jobs = [heard("case-1", 1, ask("policy")), heard("case-1", 2, say("two"))]
+    await kinds(shop, *jobs)
+    HEARD.add("policy")
+    assert await kinds(shop, again(jobs[0])) == [Applied]
+    assert [p.waiting for p in await shop.store.parked()] == [1]
+    assert await kinds(shop, heard("case-1", 3, say("three"))) == [Parked]
+    assert (
+        await kinds(shop, again(jobs[1]), again(heard("case-1", 3, say("three")))) == [Applied] * 2
+    )
+    assert await shop.store.parked() == []
+    assert await kinds(shop, heard("case-1", 4, say("four"))) == [Applied]
+    assert await notes(shop, "clock-1") == ["policy", "two", "three", "four"]
+
+
+async def test_a_retry_in_vain_is_postponed_and_those_behind_are_not_tried(shop: OpenShop) -> None:
+    jobs = [foreign("ticket-1", "a", ask("policy")), foreign("ticket-1", "b", say("b"))]
+    assert await kinds(shop, *jobs) == [Parked, Parked]
+    [before] = await shop.store.parked()
+    assert await shop.store.parked(due_by=before.retry_at - timedelta(microseconds=1)) == []
+    assert await shop.store.parked(due_by=before.retry_at) == [before]
+    assert await kinds(shop, *map(again, jobs)) == [Parked, Parked]
+    [after] = await shop.store.parked()
+    assert after.attempts == 1
+    assert after.retry_at > before.retry_at
+    assert after.since == before.since
+    assert await notes(shop, "clock-1") == []
+
+
+async def test_foreign_messages_wait_in_the_order_in_which_they_came(shop: OpenShop) -> None:
+    await kinds(shop, foreign("ticket-1", "z", ask("policy")))
+    await kinds(shop, foreign("ticket-1", "a", say("a")), foreign("ticket-1", "m", say("m")))
+    line = await shop.store.line("inbound", "ticket-1")
+    assert [waiting.parcel.value for waiting in line] == [b"z", b"a", b"m"]
+
+
+async def test_a_message_that_could_not_be_read_waits_like_the_others(shop: OpenShop) -> None:
+    broken = heard("case-1", 1, broken=Refused("It is not JSON.", code="unreadable"))
+    assert await kinds(shop, broken, heard("case-1", 2, say("two"))) == [Parked, Parked]
+    assert [p.reason for p in await shop.store.parked()] == ["It is not JSON."]
+
+
+async def test_a_message_given_up_lets_those_behind_it_pass(shop: OpenShop) -> None:
+    await kinds(shop, heard("case-1", 1, ask("never")), heard("case-1", 2, say("two")))
+    given_up = again(heard("case-1", 1))
+    assert await kinds(shop, given_up, again(heard("case-1", 2, say("two")))) == [Applied, Applied]
+    assert await shop.store.parked() == []
+    assert await kinds(shop, heard("case-1", 1, ask("never"))) == [Repeated]
+
+
+async def test_a_foreign_message_is_taken_once(shop: OpenShop) -> None:
+    message = foreign("ticket-1", "m-1", say("once"))
+    assert await kinds(shop, message, message) == [Applied, Repeated]
+    assert await kinds(shop, message) == [Repeated]
+    assert await notes(shop, "clock-1") == ["once"]
+
+
+async def test_a_repeated_request_gets_the_answer_of_the_first(shop: OpenShop) -> None:
+    def request(text: str, fingerprint: str) -> Job:
+        return foreign(
+            "clock-1", "key-1", say(text), fingerprint=fingerprint, parked=False,
+            answer=lambda facts: f"{len(facts)} of {text}".encode(),
+        )  # fmt: skip
+
+    first = await shop.executor().execute(request("one", "x"))
+    second = await shop.executor().execute(request("two", "x"))
+    assert isinstance(first, Applied)
+    assert second == Repeated(b"1 of one")
+    assert first.answer == b"1 of one"
+    with pytest.raises(Refused) as refusal:
+        await shop.executor().execute(request("three", "y"))
+    assert refusal.value.code == "key_reused"
+    assert await notes(shop, "clock-1") == ["one"]
+
+
+async def test_a_refused_request_may_be_sent_again_with_its_key(shop: OpenShop) -> None:
+    request = foreign("clock-1", "key-1", To("clock-1", "p-1", Meet(START)), parked=False)
+    for _ in range(2):
+        with pytest.raises(Refused, match="Nothing runs"):
+            await shop.executor().execute(request)
