@@ -45,7 +45,7 @@ def with_lunch() -> Calendar:
         ("2026-09-30", "2026-10-07", 0),
         ("2026-10-08", "2026-10-09", 1),
         ("2026-10-09", "2026-10-08", -1),
-        ("2026-10-11", "2026-09-30", -4),
+        ("2026-10-11", "2026-09-30", -3),
         ("2025-12-31", "2026-01-02", 2),
     ],
 )
@@ -269,6 +269,12 @@ def test_there_is_no_silent_fallback_for_an_unknown_calendar() -> None:
         built_in("cn-offce")
 
 
+def test_a_calendar_is_the_same_after_it_was_written_and_read() -> None:
+    for name in BUILT_IN:
+        calendar = built_in(name)
+        assert Calendar.from_dict(json.loads(calendar.model_dump_json())) == calendar
+
+
 # ---- mainland China's holidays, against two other sources ----
 
 
@@ -391,6 +397,14 @@ def test_more_working_time_never_ends_earlier(
         assert calendar.add_working_seconds(once, more) == calendar.add_working_seconds(
             start, first + more
         )
+
+
+@given(some_calendars(), days, days, days)
+def test_working_days_add_up_in_every_direction(
+    calendar: Calendar, first: date, second: date, third: date
+) -> None:
+    between = calendar.working_days_between
+    assert between(first, second) + between(second, third) == between(first, third)
 
 
 @given(some_calendars(), days, st.integers(-200, 200))

@@ -254,6 +254,19 @@ def test_lint_finds_what_loads_but_is_doubtful() -> None:
     assert packs.lint(PACK, "small.yaml") == []
 
 
+@pytest.mark.parametrize(
+    ("when", "finding"),
+    [
+        ("{kind: complaint, severty: minor}", "no fact has the field 'severty' yet"),
+        ("{kind: complaint, severity: minr}", "'minr' is no severity; it is one of important, "),
+        ("{not: {any: [{kind: complain}]}}", "'complain' is no kind; it is one of complaint, "),
+    ],
+)
+def test_lint_finds_a_condition_that_never_holds(when: str, finding: str) -> None:
+    (found,) = packs.lint(PACK.replace("{kind: complaint}", when), "small.yaml")
+    assert found.startswith(f"small.yaml:9: target 'first' (RM-4.10.2), when: {finding}")
+
+
 def test_there_is_no_other_built_in_pack() -> None:
     with pytest.raises(PackError, match="no built-in pack '../x'"):
         packs.built_in("../x")

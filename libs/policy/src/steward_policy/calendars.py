@@ -308,9 +308,9 @@ class Calendar(BaseModel):
         return self.working_day_after(self.roll(day, forward=count >= 0), count)
 
     def working_days_between(self, start: date, end: date) -> int:
-        """Working days on the way: `start` excluded, `end` included, negative when reversed."""
+        """Working days after `start` up to and with `end`; reversed, the same number negative."""
         if end < start:
-            return -self._count_days(end.toordinal(), start.toordinal() - 1)
+            return -self.working_days_between(end, start)
         return self._count_days(start.toordinal() + 1, end.toordinal())
 
     def _count_days(self, first: int, last: int) -> int:

@@ -268,7 +268,7 @@ def _is_late(start: datetime, late: LateStart) -> bool:
 def _finish(
     day: date, at: datetime, ending: Ending, roll: Roll, calendar: Calendar, tz: ZoneInfo
 ) -> datetime:
-    """The end on its last day; `at` gives the time of day where that counts."""
+    """The end on its last day; `at` gives the time of day, and the end is never before it."""
     if roll is Roll.NEXT_WORKING_DAY or ending is Ending.END_OF_WORKING_DAY:
         day = calendar.roll(day)
     match ending:
@@ -277,8 +277,17 @@ def _finish(
         case Ending.END_OF_DAY:
             return first_instant(day, END_OF_DAY_MINUTE, tz).astimezone(tz)
         case Ending.END_OF_WORKING_DAY:
-            midnight = first_instant(day, END_OF_DAY_MINUTE, calendar.zone)
-            return calendar.last_open(midnight - timedelta(microseconds=1)).astimezone(tz)
+            close = _closing(day, calendar)
+            if close < at:
+                close = _closing(calendar.working_day_after(day, 1), calendar)
+            return close.astimezone(tz)
+
+
+def _closing(day: date, calendar: Calendar) -> datetime:
+    midnight = first_instant(day, END_OF_DAY_MINUTE, calendar.zone)
+    just_before = midnight - timedelta(microseconds=1)
+    last = calendar.last_open(just_before)
+    return midnight if last == just_before else last
 
 
 def _elapsed(at: datetime, seconds: float, tz: ZoneInfo) -> datetime:
