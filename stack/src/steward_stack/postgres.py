@@ -79,12 +79,8 @@ class Postgres:
     def wait(self, process: Process) -> None:
         """Wait until the server takes sessions."""
         deadline = time.monotonic() + START_SECONDS
-        probe: list[str | Path] = [
-            binaries_folder() / "pg_isready",
-            "-q",
-            "-h",
-            self._socket.resolve(),
-        ]
+        options = ("-q", "-U", "steward", "-d", "postgres", "-h", str(self._socket.resolve()))
+        probe = [str(binaries_folder() / "pg_isready"), *options]
         while subprocess.run(probe, check=False, env=_environment()).returncode != 0:
             if not process.alive or time.monotonic() > deadline:
                 raise StewardError(f"PostgreSQL did not start; {self._log} says why.")
@@ -121,12 +117,16 @@ class Postgres:
         self._folder.symlink_to(home)
 
     def _make_socket_folder(self) -> Path:
-        # Below /tmp, since a socket's whole path has 103 letters at most.
-        home = Path(tempfile.mkdtemp(prefix="steward-", dir="/tmp"))
-        self._own(home)
+        """Give the socket's folder: a server that is started again stays where it was."""
+        kept = self._socket.resolve()
+        if kept.is_dir() and kept.stat().st_uid == (self._account.user or os.geteuid()):
+            return kept
         self.forget_socket()
-        self._socket.symlink_to(home)
-        return home
+        # Below /tmp, since a socket's whole path has 103 letters at most.
+        folder = Path(tempfile.mkdtemp(prefix="steward-", dir="/tmp"))
+        self._own(folder)
+        self._socket.symlink_to(folder)
+        return folder
 
     def _make_data(self, binaries: Path, data: Path) -> None:
         draft = data.with_suffix(".new")

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from steward_stack.errors import StewardError
+
 GATE = 'read -r go && exec "$@" </dev/null'
 
 
@@ -125,7 +127,7 @@ class Processes:
             )
         began = birth(gate.pid)
         if began is None:
-            raise ChildProcessError(f"{name} ended before it began.")
+            raise StewardError(f"{name} ended before it began; {log} says why.")
         process = Process(name, role, gate.pid, began)
         others = [other for other in self.recorded() if other.name != name]
         self._write([*others, process])

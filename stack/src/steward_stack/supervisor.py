@@ -106,8 +106,6 @@ class Stack:
         variables = {
             "STEWARD_KAFKA": self.endpoints.kafka,
             "STEWARD_POSTGRES": self.endpoints.postgres,
-            "STEWARD_KEYS_POSTGRES": os.environ.get("STEWARD_KEYS_POSTGRES")
-            or self.endpoints.postgres,
             "STEWARD_CLOCK": self._clock,
             "STEWARD_PARTITIONS": str(PARTITIONS),
             "STEWARD_MASTER_KEY": self.settings.master_key,
