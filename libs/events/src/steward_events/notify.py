@@ -26,6 +26,8 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     values: dict[str, str] = {}
     """What the template needs; nothing personal."""
     not_before: Instant | None = None
+    only_if_sent: Id | None = None
+    """A correction: it is sent only if this earlier message was."""
 
 
 class MessageSending(MessageFact, name="notify.message_sending"):
@@ -33,6 +35,10 @@ class MessageSending(MessageFact, name="notify.message_sending"):
 
     attempt: int
     person_id: Id | None = None
+    role: Role | None = None
+    """The role that the person holds: the one asked for, or the next above that somebody holds."""
+    passed_over: tuple[Word, ...] = ()
+    """Who was passed over on the way up, and why."""
 
 
 class MessageSent(MessageFact, name="notify.message_sent"):
@@ -50,10 +56,14 @@ class MessageDelivered(MessageFact, name="notify.message_delivered"):
 
 
 class MessageFailed(MessageFact, name="notify.message_failed"):
-    """It was refused or did not arrive; `again_at` is the next attempt, None is for good."""
+    """It was refused or did not arrive; `again_at` is the next attempt, None is for good.
+
+    `again_at` is wall time, also where Steward's clock is stepped.
+    """
 
     attempt: int
     code: Word
+    passed_over: tuple[Word, ...] = ()
     again_at: Instant | None = None
 
 

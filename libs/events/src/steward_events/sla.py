@@ -107,6 +107,8 @@ class Escalated(ClockFact, name="sla.escalated"):
     deliver: Literal["at_once", "duty_hours"] = "at_once"
     due_at: Instant
     number: Word = ""
+    zone: Word = ""
+    """The project's zone, in which duty hours are meant and the due time is told."""
 
 
 class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):

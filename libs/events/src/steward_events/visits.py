@@ -5,6 +5,21 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import Id, Instant, Mode, Role, Word
 
 
+class CaseNoted(Fact, name="visits.case_noted"):
+    """What visits heard of the case, so that what is owed follows from its own facts."""
+
+    case_id: Id
+    project_id: Id
+    zone: Word
+    policy: Word
+    household_id: Id | None = None
+    round: int = 1
+    fields: dict[str, str] = {}
+    """What the conditions of follow-up rules may ask for: kind, severity, work category, …"""
+    happened: dict[str, Instant] = {}
+    """Facts of this round that a follow-up rule waits for, by name without owner and version."""
+
+
 class FollowupFact(Fact):
     """What every fact about one follow-up says."""
 
@@ -12,21 +27,25 @@ class FollowupFact(Fact):
     case_id: Id
     project_id: Id
     rule: tuple[Word, ...]
+    round: int = 1
 
 
 class FollowupDue(FollowupFact, name="visits.followup_due"):
     """A household is owed a follow-up, in this mode, by then."""
 
+    rules = ("FU-4.1.2.3a", "RM-4.6.4a")
+
     household_id: Id | None = None
     mode: Mode
     by: Instant
-    round: int = 1
     role: Role | None = None
     policy: Word = ""
 
 
 class FollowupDone(FollowupFact, name="visits.followup_done"):
-    """The follow-up was made."""
+    """The follow-up was made; `overdue` says that it was made after its time."""
+
+    rules = ("FU-4.1.1", "FU-5.1")
 
     mode: Mode
     round: int | None = None

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from steward_events.asyncapi import asyncapi_document
-from steward_service import problems
+from steward_service import counters, problems
 from steward_service.auth import Authenticator, is_guard
 from steward_service.idempotency import HEADER
 from steward_service.problems import Problem
@@ -85,6 +85,7 @@ def build_app(
     app.state.in_flight = in_flight or InFlight()
     problems.install(app)
     app.include_router(_operations(service))
+    app.include_router(counters.router)
     for router in service.routers:
         _check_guards(router)
         app.include_router(router)

@@ -1,0 +1,78 @@
+"""The policy versions that a service has heard: their texts in a table, their rules in memory."""
+
+from collections.abc import Iterable, Sequence
+
+import asyncpg
+import structlog
+from sqlalchemy import Column, MetaData, Table, Text, select
+
+from steward_events.recorded import Recorded
+from steward_events.registry import PolicyPublished
+from steward_eventstore.port import Change, Upsert
+from steward_policy.packs import PackError, Rules, UnknownVersion, load
+from steward_service.queries import fetch
+
+_LOG = structlog.get_logger(__name__)
+
+
+def policies_table(metadata: MetaData) -> Table:
+    """Declare the table in which a service keeps what it heard of policies."""
+    return Table(
+        "policies",
+        metadata,
+        Column("version", Text, primary_key=True),
+        Column("text", Text, nullable=False, default=""),
+    )
+
+
+def keep_policy(table: Table, recorded: Recorded) -> Iterable[Change]:
+    """Keep a published policy; the part of a projection that `Policies` reads."""
+    if isinstance(recorded.fact, PolicyPublished):
+        fact = recorded.fact
+        yield Upsert(table, {"version": _named(fact), "text": fact.text})
+
+
+class Policies:
+    """The rules by the name that facts give them, `pack@version`; what deciders ask.
+
+    Filled from the table at the start and from what is heard: group-wide facts reach every
+    partition, so every process hears a policy before any case that was decided under it.
+    """
+
+    def __init__(self) -> None:
+        self._rules: dict[str, Rules] = {}
+
+    def __getitem__(self, version: str) -> Rules:
+        """Give the rules of a version; raises `UnknownVersion`."""
+        try:
+            return self._rules[version]
+        except KeyError:
+            raise UnknownVersion(version) from None
+
+    async def load(self, pool: asyncpg.Pool, table: Table) -> None:
+        """Read what was heard before."""
+        for row in await fetch(pool, select(table)):
+            self._put(row["version"], row["text"])
+
+    async def heard(self, facts: Sequence[Recorded]) -> None:
+        """Take note of policies among the facts that were heard."""
+        for recorded in facts:
+            if isinstance(recorded.fact, PolicyPublished):
+                self._put(_named(recorded.fact), recorded.fact.text)
+
+    def put(self, rules: Rules) -> None:
+        """Take note of a version that was read already."""
+        self._rules[rules.version] = rules
+
+    def _put(self, version: str, text: str) -> None:
+        if version in self._rules:
+            return
+        try:
+            self._rules[version] = load(text, version)
+        except PackError as error:
+            # Its cases wait in their lines, and the reason is told here.
+            _LOG.error("A published policy cannot be read.", version=version, problems=str(error))
+
+
+def _named(fact: PolicyPublished) -> str:
+    return f"{fact.pack}@{fact.version}"

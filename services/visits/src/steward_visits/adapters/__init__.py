@@ -1,0 +1,1 @@
+"""What visits keeps for its readers."""

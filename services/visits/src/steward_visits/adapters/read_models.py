@@ -1,0 +1,78 @@
+"""The follow-ups as a list, kept up to date in the transaction of each fact."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+
+from steward_events.recorded import Recorded
+from steward_events.visits import FollowupDone, FollowupDue, FollowupOverdue, FollowupWaived
+from steward_eventstore.port import Change, Upsert
+from steward_service.policies import keep_policy, policies_table
+
+METADATA = MetaData()
+
+POLICIES = policies_table(METADATA)
+
+FOLLOWUPS = Table(
+    "followups",
+    METADATA,
+    Column("followup_id", Text, primary_key=True),
+    Column("case_id", Text, nullable=False, default=""),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("household_id", Text),
+    Column("rule", Text, nullable=False, default=""),
+    Column("policy", Text, nullable=False, default=""),
+    Column("round", Integer, nullable=False, default=1),
+    Column("mode", Text, nullable=False, default=""),
+    Column("by", DateTime(timezone=True)),
+    Column("status", Text, nullable=False, default="owed"),
+    Column("was_overdue", Boolean, nullable=False, default=False),
+    Column("made_as", Text),
+    Column("made_at", DateTime(timezone=True)),
+    Column("person_id", Text),
+    Column("satisfied", Boolean),
+    Column("waived_because", Text),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("followups_changed", "changed_at", "followup_id"),
+    Index("followups_project", "project_id", "status", "changed_at", "followup_id"),
+)
+
+
+def project(recorded: Recorded) -> Iterable[Change]:
+    """Give the changes that a fact makes."""
+    yield from keep_policy(POLICIES, recorded)
+    match recorded.fact:
+        case FollowupDue() as fact:
+            values: dict[str, Any] = {
+                "case_id": fact.case_id,
+                "project_id": fact.project_id,
+                "household_id": fact.household_id,
+                "rule": " ".join(fact.rule),
+                "policy": fact.policy,
+                "round": fact.round,
+                "mode": str(fact.mode),
+                "by": fact.by,
+                "status": "owed",
+            }
+        case FollowupOverdue() as fact:
+            values = {"status": "overdue", "was_overdue": True}
+        case FollowupDone() as fact:
+            values = {
+                "status": "done",
+                "was_overdue": fact.overdue,
+                "made_as": str(fact.mode),
+                "made_at": recorded.occurred_at,
+                "person_id": fact.person_id,
+                "satisfied": fact.satisfied,
+            }
+        case FollowupWaived() as fact:
+            values = {
+                "status": "waived",
+                "person_id": fact.person_id,
+                "waived_because": fact.reason,
+            }
+        case _:
+            return
+    key = {"followup_id": fact.followup_id, "changed_at": recorded.recorded_at}
+    yield Upsert(FOLLOWUPS, key | values)

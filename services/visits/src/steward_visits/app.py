@@ -1,0 +1,38 @@
+"""Wires visits."""
+
+from steward_service.policies import Policies
+from steward_service.runtime import Service
+from steward_visits.adapters import read_models
+from steward_visits.adapters.followup_list import PostgresFollowupList
+from steward_visits.api import http, subscribers
+from steward_visits.domain.followups import FollowupsDecider
+from steward_visits.settings import Settings
+
+
+def build(settings: Settings) -> Service:
+    """Put the service together."""
+    policies = Policies()
+
+    async def prepare(service: Service) -> None:
+        await policies.load(service.store.pool, read_models.POLICIES)
+
+    service = Service(
+        name="visits",
+        settings=settings,
+        deciders={"followups": FollowupsDecider(policies.__getitem__)},
+        topic="steward.visits",
+        listens={"steward.intake": subscribers.on_intake},
+        feeds=subscribers.feeds,
+        barriers={"registry.policy_published"},
+        on_heard=policies.heard,
+        prepare=prepare,
+        project=read_models.project,
+        metadata=read_models.METADATA,
+        routers=[http.router(lambda: PostgresFollowupList(service.store.pool))],
+    )
+    return service
+
+
+def main() -> None:
+    """Run until stopped."""
+    build(Settings()).run()

@@ -1,0 +1,1 @@
+"""What visits does about what it hears."""

@@ -1,0 +1,72 @@
+"""What visits does about a fact of a case: notes it, and owes what its rules demand."""
+
+from collections.abc import Iterable, Iterator
+
+from steward_events.fact import Fact
+from steward_events.intake import (
+    CaseClassified,
+    CaseClosed,
+    CaseReceived,
+    CaseReopened,
+    HistoryEnded,
+)
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import To
+from steward_visits.domain import followups
+from steward_visits.domain.followups import Command
+
+_ASKED_FOR = (
+    *("kind", "channel", "party", "topic", "validity", "ground", "severity"),
+    *("urgency", "work_category", "rework_of"),
+)
+"""Fields of a case that the conditions of follow-up rules may name."""
+
+
+def stream_of(case_id: str) -> str:
+    """Name the stream with the follow-ups of a case."""
+    return f"followups-{case_id}"
+
+
+def subject_of(case_id: str, household_id: str | None) -> str:
+    """Name the subject whose key seals what is said about a case: its household, else the case."""
+    return f"household-{household_id}" if household_id else f"case-{case_id}"
+
+
+def follow(heard: Recorded) -> Iterable[To]:
+    """Follow a case of intake."""
+    case_id = getattr(heard.fact, "case_id", None)
+    if heard.fact is None or case_id is None:
+        return
+    for command in _commands(heard, heard.fact):
+        yield To(stream_of(case_id), heard.key, command)
+
+
+def _commands(heard: Recorded, fact: Fact) -> Iterator[Command]:
+    at = heard.occurred_at
+    match fact:
+        case CaseReceived():
+            yield followups.NoteCase(
+                at,
+                fact.case_id,
+                fact.project_id,
+                fact.zone,
+                fact.policy,
+                fact.household_id,
+                _fields(fact),
+            )
+        case CaseClassified():
+            yield followups.NoteClassification(at, _fields(fact))
+        case CaseReopened():
+            yield followups.NoteReopening(at, fact.round)
+        case CaseClosed(by="history"):
+            yield followups.WaiveAll(at, followups.CLOSED_IN_HISTORY)
+        case HistoryEnded():
+            yield followups.EndHistory(at)
+        case _:
+            name = fact.wire_name.partition(".")[2]
+            yield followups.NoteProgress(at, name, getattr(fact, "round", None))
+
+
+def _fields(fact: Fact) -> dict[str, str]:
+    said = ((name, getattr(fact, name, None)) for name in _ASKED_FOR)
+    return {name: str(value) for name, value in said if value}
