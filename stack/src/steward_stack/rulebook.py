@@ -1,15 +1,12 @@
 """Where each service rule is carried out: found in pack, facts and tests, never kept by hand."""
 
 import ast
-import importlib
-import pkgutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import steward_events
-from steward_events.fact import known_facts
+from steward_events.jsonschema import published_facts
 from steward_policy import packs
 from steward_policy.catalogue import RULES, RuleText
 
@@ -63,10 +60,8 @@ def _in_policy() -> Found:
 
 def in_facts() -> Found:
     """Find the facts that name rules."""
-    for module in pkgutil.iter_modules(steward_events.__path__, "steward_events."):
-        importlib.import_module(module.name)
     found = defaultdict(list)
-    for fact in known_facts():
+    for fact in published_facts():
         for rule_id in fact.rules:
             found[rule_id].append(fact.wire_type)
     return found

@@ -6,6 +6,7 @@ import pytest
 
 from steward_policy import packs
 from steward_policy.calendars import CalendarError
+from steward_policy.lint import lint
 from steward_policy.packs import PackError, Rules, Shelf, UnknownVersion
 
 PACK = """\
@@ -245,13 +246,13 @@ def test_lint_finds_what_loads_but_is_doubtful() -> None:
     doubtful = PACK.replace("met_by: [case_handled]", "met_by: [case_handeld]", 1).replace(
         "    escalate: [{to: cs_supervisor}]\n", ""
     )
-    assert packs.lint(doubtful, "small.yaml") == [
+    assert lint(doubtful, "small.yaml") == [
         "small.yaml:11: target 'first' (RM-4.10.2), met_by:"
         " no service states the fact 'case_handeld' yet.",
         "small.yaml:14: target 'second' (RM-4.5.2c, RM-4.10.1):"
         " nobody is told when it is late: it has no 'escalate'.",
     ]
-    assert packs.lint(PACK, "small.yaml") == []
+    assert lint(PACK, "small.yaml") == []
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,7 @@ def test_lint_finds_what_loads_but_is_doubtful() -> None:
     ],
 )
 def test_lint_finds_a_condition_that_never_holds(when: str, finding: str) -> None:
-    (found,) = packs.lint(PACK.replace("{kind: complaint}", when), "small.yaml")
+    (found,) = lint(PACK.replace("{kind: complaint}", when), "small.yaml")
     assert found.startswith(f"small.yaml:9: target 'first' (RM-4.10.2), when: {finding}")
 
 

@@ -8,21 +8,16 @@ was decided under it.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from functools import cached_property, lru_cache
 from importlib import resources
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-import steward_events
-from steward_events.fact import known_facts
 from steward_events.vocabulary import Mode
 from steward_policy import calendars as working_calendars
 from steward_policy.calendars import Calendar, CalendarError
@@ -232,13 +227,13 @@ def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rul
 
     Raises `PackError` with every problem found.
     """
-    documents = [_read(text, name)]
+    documents = [read_document(text, name)]
     data: dict[str, Any] = documents[0].data
     pack = _resolve(data, documents)
     version = f"{pack.pack}@{pack.version}"
     digest = hashlib.sha256(text.encode())
     for other_text, other_name in overrides:
-        above = _read(other_text, other_name)
+        above = read_document(other_text, other_name)
         override = _validate(Override, above.data, [above])
         documents.append(above)
         data = _merge(data, override, above)
@@ -258,7 +253,9 @@ def read_targets(entries: object, rules: Rules) -> tuple[Target, ...]:
     document = Document("targets", data, {})
     listed = _validate(_Targets, data, [document]).targets
     problems = [
-        _problem([document], data, ("targets", index, *where), f"the calendar '{name}' is unknown")
+        problem_at(
+            [document], data, ("targets", index, *where), f"the calendar '{name}' is unknown"
+        )
         for index, target in enumerate(listed)
         for where, name in target.calendars
         if name not in rules.calendars
@@ -278,7 +275,8 @@ def _resolve(data: dict[str, Any], documents: list[Document]) -> PolicyPack:
     return pack
 
 
-def _read(text: str, name: str) -> Document:
+def read_document(text: str, name: str) -> Document:
+    """Read the YAML of a pack or an override; raises `PackError`."""
     try:
         document = read(text, name)
     except DocumentError as error:
@@ -294,7 +292,9 @@ def _validate(model: type[AnyEntry], data: Any, documents: list[Document]) -> An
     except ValidationError as error:
         raise PackError(
             [
-                _problem(documents, data, problem["loc"], _reason(problem["msg"], problem["type"]))
+                problem_at(
+                    documents, data, problem["loc"], _reason(problem["msg"], problem["type"])
+                )
                 for problem in error.errors(include_url=False)
             ]
         ) from error
@@ -310,7 +310,9 @@ def _reason(message: str, kind: str) -> str:
             return message.removeprefix("Value error, ").rstrip(".")
 
 
-def _problem(documents: list[Document], data: Any, loc: tuple[str | int, ...], reason: str) -> str:
+def problem_at(
+    documents: list[Document], data: Any, loc: tuple[str | int, ...], reason: str
+) -> str:
     """One sentence that begins with file, line and entry."""
     match loc:
         case (str(kind), int(index), *rest) if kind in KINDS:
@@ -361,7 +363,7 @@ def _check_entries(pack: PolicyPack, data: Any, documents: list[Document]) -> No
     """Refuse what single entries cannot know: doubled IDs, unknown rules and calendars."""
     known = {*pack.calendars, *working_calendars.BUILT_IN}
     problems = [
-        _problem(documents, data, (key,), f"the calendar '{name}' is unknown")
+        problem_at(documents, data, (key,), f"the calendar '{name}' is unknown")
         for key, name in (("calendar", pack.calendar), ("duty_calendar", pack.duty_calendar))
         if name not in known
     ]
@@ -369,7 +371,7 @@ def _check_entries(pack: PolicyPack, data: Any, documents: list[Document]) -> No
     for kind, index, entry in pack.entries():
 
         def refuse(reason: str, *rest: str | int, kind: Kind = kind, index: int = index) -> None:
-            problems.append(_problem(documents, data, (kind, index, *rest), reason))
+            problems.append(problem_at(documents, data, (kind, index, *rest), reason))
 
         if entry.id in seen:
             refuse(f"the ID '{entry.id}' is used twice", "id")
@@ -438,91 +440,3 @@ def built_in_text(name: str = "residential-cn") -> str:
 def built_in(name: str = "residential-cn") -> Rules:
     """Give the rules of a built-in pack."""
     return load(built_in_text(name), f"{name}.yaml")
-
-
-def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
-    """Find all that is wrong or doubtful in a pack, a sentence each; none when it is clean.
-
-    Beyond what `load` refuses: facts, fields and values that no service knows, and lateness of
-    which nobody is told.
-    """
-    try:
-        rules = load(text, name, *overrides)
-    except PackError as error:
-        return error.problems
-    document = _read(text, name)
-    documents = [document, *(_read(*override) for override in overrides)]
-    spoken = _vocabulary()
-    findings: list[str] = []
-    for kind, index, entry in rules.pack.entries():
-        for place, reason in _doubts(entry, spoken):
-            findings.append(_problem(documents, rules.source, (kind, index, *place), reason))
-    return findings
-
-
-@dataclass(frozen=True, slots=True)
-class _Vocabulary:
-    """The words that the declared facts know: facts, fields, and the values of closed fields."""
-
-    facts: frozenset[str]
-    fields: Mapping[str, frozenset[str] | None]
-
-
-@lru_cache
-def _vocabulary() -> _Vocabulary:
-    for module in pkgutil.iter_modules(steward_events.__path__, "steward_events."):
-        importlib.import_module(module.name)
-    facts, fields = set(), dict[str, frozenset[str] | None]()
-    for fact in known_facts():
-        facts.add(fact.wire_name.partition(".")[2])
-        for name, declared in fact.model_fields.items():
-            # A field that is open in one fact and closed in another is the closed one, retold.
-            values = (fields.get(name) or frozenset()) | _closed_values(declared.annotation)
-            fields[name] = values or None
-    return _Vocabulary(frozenset(facts), fields)
-
-
-def _closed_values(annotation: Any) -> frozenset[str]:
-    """The values of an enumeration, also of an optional one; none for an open field."""
-    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
-    if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], StrEnum):
-        return frozenset(kinds[0])
-    return frozenset()
-
-
-def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
-    """What an entry says that no fact will ever bear out."""
-    yield from _doubts_of_condition(entry.when, ("when",), spoken)
-    match entry:
-        case FollowUpRule():
-            if entry.after not in spoken.facts:
-                yield ("after",), f"no service states the fact '{entry.after}' yet"
-        case Target():
-            for key in ("starts", "met_by", "resets_on", "cancels_on"):
-                for pattern in getattr(entry, key):
-                    if pattern.fact not in spoken.facts:
-                        yield (key,), f"no service states the fact '{pattern.fact}' yet"
-                    yield from _doubts_of_condition(pattern.when, (key,), spoken)
-            if entry.or_by and entry.or_by.field not in spoken.fields:
-                yield ("or_by",), f"no fact has the field '{entry.or_by.field}' yet"
-            if not entry.escalate:
-                yield (), "nobody is told when it is late: it has no 'escalate'"
-
-
-def _doubts_of_condition(
-    condition: Condition, place: Place, spoken: _Vocabulary
-) -> Iterator[tuple[Place, str]]:
-    for field_name, values in condition.fields.items():
-        if field_name not in spoken.fields:
-            yield place, f"no fact has the field '{field_name}' yet"
-            continue
-        closed = spoken.fields[field_name]
-        for value in values:
-            if closed is not None and value is not None and value not in closed:
-                yield (
-                    place,
-                    f"'{value}' is no {field_name}; it is one of {', '.join(sorted(closed))}",
-                )
-    inner = (condition.not_,) if condition.not_ else ()
-    for part in (*condition.all, *condition.any, *inner):
-        yield from _doubts_of_condition(part, place, spoken)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from steward_policy import packs
 from steward_policy.explanation import explain as explained
+from steward_policy.lint import lint as doubts_of
 from steward_policy.packs import PackError, Rules
 from steward_stack.errors import StewardError
 
@@ -32,7 +33,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard
 def lint(file: PackFile, *, override: OnOption = None, as_json: JsonOption = False) -> None:
     """Name all that is wrong or doubtful in a pack; the exit status is 1 when there is any."""
     overrides = [(_text(path), str(path)) for path in override or []]
-    findings = packs.lint(_text(file), str(file), *overrides)
+    findings = doubts_of(_text(file), str(file), *overrides)
     if as_json:
         _print_json({"file": str(file), "findings": findings})
     else:

@@ -1,0 +1,98 @@
+"""What is doubtful in a pack that loads: words that no fact bears out, and silence about lateness."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, get_args
+
+from steward_events.jsonschema import published_facts
+from steward_policy.documents import Place
+from steward_policy.packs import FollowUpRule, PackError, load, problem_at, read_document
+from steward_policy.targets import Condition, Target
+
+
+def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
+    """Find all that is wrong or doubtful in a pack, a sentence each; none when it is clean.
+
+    Beyond what `load` refuses: facts, fields and values that no service knows, and lateness of
+    which nobody is told.
+    """
+    try:
+        rules = load(text, name, *overrides)
+    except PackError as error:
+        return error.problems
+    document = read_document(text, name)
+    documents = [document, *(read_document(*override) for override in overrides)]
+    spoken = _vocabulary()
+    findings: list[str] = []
+    for kind, index, entry in rules.pack.entries():
+        for place, reason in _doubts(entry, spoken):
+            findings.append(problem_at(documents, rules.source, (kind, index, *place), reason))
+    return findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """The words that the declared facts know: facts, fields, and the values of closed fields."""
+
+    facts: frozenset[str]
+    fields: Mapping[str, frozenset[str] | None]
+
+
+@lru_cache
+def _vocabulary() -> _Vocabulary:
+    facts, fields = set(), dict[str, frozenset[str] | None]()
+    for fact in published_facts():
+        facts.add(fact.wire_name.partition(".")[2])
+        for name, declared in fact.model_fields.items():
+            # A field that is open in one fact and closed in another is the closed one, retold.
+            values = (fields.get(name) or frozenset()) | _closed_values(declared.annotation)
+            fields[name] = values or None
+    return _Vocabulary(frozenset(facts), fields)
+
+
+def _closed_values(annotation: Any) -> frozenset[str]:
+    """The values of an enumeration, also of an optional one; none for an open field."""
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
+    if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], StrEnum):
+        return frozenset(kinds[0])
+    return frozenset()
+
+
+def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
+    """What an entry says that no fact will ever bear out."""
+    yield from _doubts_of_condition(entry.when, ("when",), spoken)
+    match entry:
+        case FollowUpRule():
+            if entry.after not in spoken.facts:
+                yield ("after",), f"no service states the fact '{entry.after}' yet"
+        case Target():
+            for key in ("starts", "met_by", "resets_on", "cancels_on"):
+                for pattern in getattr(entry, key):
+                    if pattern.fact not in spoken.facts:
+                        yield (key,), f"no service states the fact '{pattern.fact}' yet"
+                    yield from _doubts_of_condition(pattern.when, (key,), spoken)
+            if entry.or_by and entry.or_by.field not in spoken.fields:
+                yield ("or_by",), f"no fact has the field '{entry.or_by.field}' yet"
+            if not entry.escalate:
+                yield (), "nobody is told when it is late: it has no 'escalate'"
+
+
+def _doubts_of_condition(
+    condition: Condition, place: Place, spoken: _Vocabulary
+) -> Iterator[tuple[Place, str]]:
+    for field_name, values in condition.fields.items():
+        if field_name not in spoken.fields:
+            yield place, f"no fact has the field '{field_name}' yet"
+            continue
+        closed = spoken.fields[field_name]
+        for value in values:
+            if closed is not None and value is not None and value not in closed:
+                yield (
+                    place,
+                    f"'{value}' is no {field_name}; it is one of {', '.join(sorted(closed))}",
+                )
+    inner = (condition.not_,) if condition.not_ else ()
+    for part in (*condition.all, *condition.any, *inner):
+        yield from _doubts_of_condition(part, place, spoken)
