@@ -14,7 +14,7 @@ Facts may come late, so that a case handled may still be accepted, chased, assig
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, assert_never
+from typing import Literal, NoReturn, assert_never
 
 from steward_decider import NotHeardYet, Refused, Ring
 from steward_events.fact import Fact
@@ -358,7 +358,6 @@ def decide(command: CaseCommand | Ring, state: Case) -> Sequence[CaseFact]:
         case ReportProgress():
             if command.report_id in story.said:
                 return []
-            _refuse_closed(state, "reported on")
             return [
                 ProgressReported(
                     case_id=story.case_id,
@@ -431,7 +430,7 @@ def _refuse_closed(state: Known, done: str) -> None:
         raise Refused(f"The case is closed: it can no longer be {done}. Reopen it first.")
 
 
-def _refuse_missing(key: str) -> None:
+def _refuse_missing(key: str) -> NoReturn:
     reason, rule = MISSING[key]
     raise Refused(reason, rule=rule)
 
@@ -439,6 +438,12 @@ def _refuse_missing(key: str) -> None:
 def _classify(command: ClassifyCase, state: Known) -> Sequence[CaseFact]:
     story, before = state.story, state.story.classified
     wanted = command.classified.model_copy(update={"case_id": story.case_id})
+    if command.by == "external" and story.kind is not Kind.COMPLAINT:
+        wanted = wanted.model_copy(update={"validity": None, "severity": None})
+    if command.by == "external" and before is not None:
+        # Another system tells what has changed; what it leaves out stands.
+        told = wanted.model_dump(exclude_defaults=True)
+        wanted = before.model_copy(update={**told, "cause": "correction", "classified_by": None})
     if story.kind is Kind.COMPLAINT:
         if wanted.validity is None or (
             wanted.validity is Validity.VALID and wanted.severity is None
@@ -563,7 +568,7 @@ def _close(command: CloseCase, state: Known) -> Sequence[CaseFact]:
 def _reopen(command: ReopenCase, state: Known) -> Sequence[CaseFact]:
     story = state.story
     if isinstance(state, Open | Waiting):
-        if story.round > 1:
+        if story.round > 1 or command.reason == "external":
             return []
         raise Refused("The case is open: nothing was handled that could be reopened.")
     reopened = CaseReopened(case_id=story.case_id, round=story.round + 1, reason=command.reason)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from steward_decider import Refused, Ring
+from steward_decider import AnyDecider, Refused, Ring
 from steward_events.registry import (
     GroupRegistered,
     HouseholdRegistered,
@@ -184,7 +184,7 @@ class PolicyDecider:
         return None
 
 
-DECIDERS = {
+DECIDERS: dict[str, AnyDecider] = {
     "group": RegisterDecider(),
     "project": RegisterDecider(),
     "household": RegisterDecider(),

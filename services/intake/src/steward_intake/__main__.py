@@ -1,0 +1,6 @@
+"""Run intake."""
+
+from steward_intake.app import service
+from steward_intake.settings import Settings
+
+service(Settings()).run()

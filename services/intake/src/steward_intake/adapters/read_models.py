@@ -1,0 +1,261 @@
+"""What intake remembers in tables so that requests can be checked and lists be shown."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+
+from steward_events.intake import (
+    CaseAccepted,
+    CaseAssigned,
+    CaseChased,
+    CaseClassified,
+    CaseClosed,
+    CaseHandled,
+    CasePaused,
+    CaseReceived,
+    CaseReopened,
+    CaseResumed,
+    FollowupNoted,
+    HistoryEnded,
+    ResultTold,
+    SatisfactionGiven,
+)
+from steward_events.recorded import Recorded
+from steward_events.registry import (
+    GroupRegistered,
+    HouseholdRegistered,
+    PersonRegistered,
+    PolicyPublished,
+    ProjectRegistered,
+    RoleAssigned,
+    RoleEnded,
+    StaffRegistered,
+)
+from steward_events.sealed import Sealed
+from steward_eventstore.port import Change, Delete, Increment, Upsert
+
+METADATA = MetaData()
+
+GROUPS = Table(
+    "groups",
+    METADATA,
+    Column("group_id", Text, primary_key=True),
+    Column("name", Text, nullable=False, default=""),
+)
+
+PROJECTS = Table(
+    "projects",
+    METADATA,
+    Column("project_id", Text, primary_key=True),
+    Column("group_id", Text, nullable=False, default=""),
+    Column("name", Text, nullable=False, default=""),
+    Column("zone", Text, nullable=False, default=""),
+    Column("policy", Text, nullable=False, default=""),
+)
+
+HOUSEHOLDS = Table(
+    "households",
+    METADATA,
+    Column("household_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("address", Text),
+    Column("key", Boolean, nullable=False, default=False),
+    Index("households_project", "project_id", "household_id"),
+)
+
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("person_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("household_id", Text, nullable=False, default=""),
+    Column("name", Text),
+    Column("phone", Text),
+    Column("email", Text),
+    Column("language", Text, nullable=False, default=""),
+    Index("people_household", "household_id"),
+)
+
+STAFF = Table(
+    "staff",
+    METADATA,
+    Column("person_id", Text, primary_key=True),
+    Column("group_id", Text, nullable=False, default=""),
+    Column("name", Text),
+    Column("phone", Text),
+    Column("email", Text),
+    Column("language", Text, nullable=False, default=""),
+)
+
+ROLES = Table(
+    "roles",
+    METADATA,
+    Column("project_id", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("person_id", Text, primary_key=True),
+)
+
+POLICIES = Table(
+    "policies",
+    METADATA,
+    Column("pack", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("sha256", Text, nullable=False, default=""),
+    Column("effective_from", DateTime(timezone=True)),
+)
+
+CASES = Table(
+    "cases",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("number", Text, nullable=False, default=""),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("household_id", Text),
+    Column("kind", Text, nullable=False, default=""),
+    Column("channel", Text, nullable=False, default=""),
+    Column("status", Text, nullable=False, default="open"),
+    Column("topic", Text, nullable=False, default=""),
+    Column("validity", Text),
+    Column("severity", Text),
+    Column("urgency", Text),
+    Column("work_category", Text),
+    Column("round", Integer, nullable=False, default=1),
+    Column("owner_id", Text),
+    Column("chased", Integer, nullable=False, default=0),
+    Column("satisfaction", Integer),
+    Column("followed_up_round", Integer, nullable=False, default=0),
+    Column("received_at", DateTime(timezone=True)),
+    Column("classified_at", DateTime(timezone=True)),
+    Column("accepted_at", DateTime(timezone=True)),
+    Column("handled_at", DateTime(timezone=True)),
+    Column("told_at", DateTime(timezone=True)),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("history_until", DateTime(timezone=True)),
+    Column("external_source", Text),
+    Column("external_subject", Text),
+    Column("version", Integer, nullable=False, default=0),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("cases_changed", "changed_at", "case_id"),
+    Index("cases_project", "project_id", "changed_at", "case_id"),
+)
+
+CASE_NUMBERS = Table(
+    "case_numbers",
+    METADATA,
+    Column("project_id", Text, primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("last", Integer, nullable=False, default=0),
+    info={"projected": False},  # counted at the edge; gaps are allowed, so it is not rebuilt
+)
+
+
+def project(recorded: Recorded) -> Iterable[Change]:
+    """Give the changes that a fact makes."""
+    match recorded.fact:
+        case GroupRegistered() as fact:
+            yield Upsert(GROUPS, {"group_id": fact.group_id, "name": fact.name})
+        case ProjectRegistered() as fact:
+            yield Upsert(PROJECTS, fact.model_dump())
+        case HouseholdRegistered() as fact:
+            yield Upsert(HOUSEHOLDS, _row(fact))
+        case PersonRegistered() as fact:
+            yield Upsert(PEOPLE, _row(fact))
+        case StaffRegistered() as fact:
+            yield Upsert(STAFF, _row(fact))
+        case RoleAssigned() as fact:
+            yield Upsert(ROLES, fact.model_dump())
+        case RoleEnded() as fact:
+            yield Delete(ROLES, fact.model_dump())
+        case PolicyPublished() as fact:
+            fields = {"pack", "version", "sha256", "effective_from"}
+            yield Upsert(POLICIES, fact.model_dump(include=fields))
+        case None:
+            return
+        case _ if recorded.stream.startswith("case-") and recorded.type.startswith("intake."):
+            yield from _case(recorded)
+        case _:
+            return
+
+
+def _case(recorded: Recorded) -> Iterable[Change]:
+    case_id = recorded.stream.removeprefix("case-")
+    values = {
+        "case_id": case_id,
+        "version": recorded.version,
+        "changed_at": recorded.recorded_at,
+        **_case_values(recorded),
+    }
+    yield Upsert(CASES, values)
+    if isinstance(recorded.fact, CaseChased):
+        yield Increment(CASES, {"case_id": case_id}, {"chased": 1})
+
+
+def _case_values(recorded: Recorded) -> dict[str, Any]:
+    at = recorded.occurred_at
+    match recorded.fact:
+        case CaseReceived() as fact:
+            return {
+                "number": fact.number,
+                "project_id": fact.project_id,
+                "household_id": fact.household_id,
+                "kind": str(fact.kind),
+                "channel": str(fact.channel),
+                "status": "open",
+                "topic": fact.topic,
+                "received_at": at,
+                "external_source": fact.external.source if fact.external else None,
+                "external_subject": fact.external.subject if fact.external else None,
+            }
+        case CaseClassified() as fact:
+            values: dict[str, Any] = {
+                "validity": _word(fact.validity),
+                "severity": _word(fact.severity),
+                "urgency": str(fact.urgency),
+                "work_category": _word(fact.work_category),
+                "classified_at": at,
+            }
+            return values | ({"topic": fact.topic} if fact.topic else {})
+        case CaseAssigned() as fact:
+            return {"owner_id": fact.person_id}
+        case CaseAccepted():
+            return {"accepted_at": at}
+        case CasePaused():
+            return {"status": "waiting"}
+        case CaseResumed():
+            return {"status": "open"}
+        case CaseHandled():
+            return {"status": "handled", "handled_at": at}
+        case ResultTold():
+            return {"status": "told", "told_at": at}
+        case SatisfactionGiven() as fact:
+            return {"satisfaction": fact.score}
+        case FollowupNoted() as fact:
+            return {"followed_up_round": fact.round}
+        case CaseClosed():
+            return {"status": "closed", "closed_at": at}
+        case CaseReopened() as fact:
+            return {
+                "status": "open",
+                "round": fact.round,
+                "accepted_at": None,
+                "handled_at": None,
+                "told_at": None,
+                "closed_at": None,
+                "satisfaction": None,
+            }
+        case HistoryEnded() as fact:
+            return {"history_until": fact.until}
+        case _:
+            return {}
+
+
+def _row(fact: HouseholdRegistered | PersonRegistered | StaffRegistered) -> dict[str, Any]:
+    return {
+        name: value.model_dump_json() if isinstance(value, Sealed) else value
+        for name, value in fact
+    } | ({} if isinstance(fact, HouseholdRegistered) else {"language": str(fact.language)})
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,491 @@
+"""The HTTP interface of intake: the registry, cases, and the import of history."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
+from pydantic_core import from_json, to_json
+from starlette.responses import JSONResponse, Response
+from uuid_utils.compat import uuid7
+
+from steward_decider import Refused
+from steward_events.recorded import Recorded
+from steward_events.sealed import Sealed
+from steward_eventstore.execute import Applied, Cause, Executor, Job, NotDone, Parked, Repeated, To
+from steward_eventstore.port import Clock, ForeignMark
+from steward_intake.application import registration as registry
+from steward_intake.application.desk import REOPENING, Desk, external_case_id, subject_of, year_of
+from steward_intake.application.ports import Cursor, Registers, Row, Seals
+from steward_intake.application.words import ACTIONS, Action, Assign, Reception, Record, Reopen
+from steward_service.auth import EVERY_PROJECT, Principal, require
+from steward_service.idempotency import IfMatch, etag, handle, idempotency_key
+from steward_service.problems import Problem, not_found, problem_of
+
+PAGE = 100
+BULK = 500
+
+router = APIRouter()
+
+
+class Intake(Protocol):
+    """What the routes need of the service that serves them."""
+
+    @property
+    def executor(self) -> Executor: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def registers(self) -> Registers: ...
+
+    @property
+    def sealer(self) -> Seals: ...
+
+
+def _intake(request: Request) -> Intake:
+    service: Intake = request.app.state.service
+    return service
+
+
+Served = Annotated[Intake, Depends(_intake)]
+Registrar = Annotated[Principal, Depends(require("registry.write"))]
+Reader = Annotated[Principal, Depends(require("case.read"))]
+Receiver = Annotated[Principal, Depends(require("case.receive"))]
+Historian = Annotated[Principal, Depends(require("history.import"))]
+
+
+def open_desk(service: Intake) -> Desk:
+    """Open a desk for one request or message."""
+    return Desk(service.registers, service.sealer, service.clock)
+
+
+# The registry.
+
+
+async def _register(
+    request: Request, principal: Principal, service: Intake, body: registry.Registration
+) -> Response:
+    desk = open_desk(service)
+    to = await body.to(desk, desk.moment(body.occurred_at))
+    answer = {"stream": to.stream, "id": to.stream.partition("-")[2]}
+    return await handle(request, principal, service.executor, to=[to], answer=answer)
+
+
+@router.post("/v1/groups", status_code=201)
+async def post_group(
+    request: Request, principal: Registrar, service: Served, body: registry.Group
+) -> Response:
+    """Register a property group, or change it."""
+    return await _register(request, principal, service, body)
+
+
+@router.post("/v1/projects", status_code=201)
+async def post_project(
+    request: Request, principal: Registrar, service: Served, body: registry.Project
+) -> Response:
+    """Register a project, or change it."""
+    return await _register(request, principal, service, body)
+
+
+@router.post("/v1/households", status_code=201)
+async def post_household(
+    request: Request, principal: Registrar, service: Served, body: registry.Household
+) -> Response:
+    """Register a household, or change it."""
+    return await _register(request, principal, service, body)
+
+
+@router.post("/v1/people", status_code=201)
+async def post_person(
+    request: Request, principal: Registrar, service: Served, body: registry.Person
+) -> Response:
+    """Register a person of a household, or change how to reach them."""
+    return await _register(request, principal, service, body)
+
+
+@router.post("/v1/staff", status_code=201)
+async def post_staff(
+    request: Request, principal: Registrar, service: Served, body: registry.Staff
+) -> Response:
+    """Register a member of staff, or change how to reach them."""
+    return await _register(request, principal, service, body)
+
+
+@router.post("/v1/roles", status_code=201)
+async def post_role(
+    request: Request, principal: Registrar, service: Served, body: registry.Holder
+) -> Response:
+    """Give a role at a project to a person, or take it away."""
+    return await _register(request, principal, service, body)
+
+
+@router.post("/v1/policies", status_code=201)
+async def post_policy(
+    request: Request, principal: Registrar, service: Served, body: registry.Policy
+) -> Response:
+    """Publish a version of a policy pack."""
+    return await _register(request, principal, service, body)
+
+
+Registrations = Annotated[list[registry.AnyRegistration], Field(min_length=1, max_length=BULK)]
+
+
+@router.post("/v1/registers")
+async def post_registers(
+    request: Request, principal: Registrar, service: Served, body: Registrations
+) -> Response:
+    """Register many things at once; each line has its result, and one bad line stops no other.
+
+    Groups go before projects, these before households, those before people, in whatever order they
+    stand.
+    """
+    key = idempotency_key(request)
+    results: dict[int, dict[str, Any]] = {}
+    for wave in sorted({line.wave for line in body}):
+        desk = open_desk(service)
+        lines = [(place, line) for place, line in enumerate(body) if line.wave == wave]
+        await _look_up(desk, [line for _, line in lines])
+        jobs: dict[int, Job] = {}
+        for place, line in lines:
+            try:
+                to = await line.to(desk, desk.moment(line.occurred_at))
+                principal.demand(to.key)
+            except (Refused, Problem) as error:
+                results[place] = _error(error)
+                continue
+            mark = ForeignMark(
+                "http",
+                principal.id,
+                f"{key}|{place}",
+                to.stream,
+                hashlib.sha256(line.model_dump_json().encode()).hexdigest(),
+            )
+            answer = to_json({"id": to.stream.partition("-")[2]})
+            cause = _cause(request)
+            jobs[place] = Job(cause, _always([to]), mark, answer=_answer(answer))
+        results |= await _results(service.executor, jobs)
+    return JSONResponse({"results": [results[place] for place in range(len(body))]})
+
+
+async def _look_up(desk: Desk, lines: Sequence[registry.Registration]) -> None:
+    wanted = {
+        "groups": "group_id",
+        "projects": "project_id",
+        "households": "household_id",
+        "people": "person_id",
+        "staff": "person_id",
+    }
+    for register, field in wanted.items():
+        ids = (getattr(line, field, None) for line in lines)
+        await desk.look_up(register, [id_ for id_ in ids if id_])
+
+
+# Cases.
+
+
+@router.post("/v1/cases", status_code=201)
+async def post_case(
+    request: Request, principal: Receiver, service: Served, body: Reception
+) -> Response:
+    """Take a case in."""
+    principal.demand(body.project_id)
+    desk = open_desk(service)
+    case_id = external_case_id(body.external) if body.external else str(uuid7())
+    at = desk.moment(body.occurred_at)
+    command = await desk.reception(body, case_id, at)
+    answer = {"case_id": case_id, "number": command.received.number}
+    to = To(f"case-{case_id}", body.project_id, command)
+    return await handle(request, principal, service.executor, to=[to], answer=answer)
+
+
+async def _case(service: Intake, principal: Principal, case_id: str) -> Row:
+    row = (await service.registers.entries("cases", [case_id])).get(case_id)
+    if row is None or not principal.may(row["project_id"]):
+        raise not_found("case of this ID")
+    return row
+
+
+def _add_action(name: str, kind: type[Action]) -> None:
+    guard = require(f"case.{name}")
+
+    async def act(
+        request: Request,
+        principal: Annotated[Principal, Depends(guard)],
+        service: Served,
+        case_id: str,
+        expected: IfMatch,
+        body: kind,  # type: ignore[valid-type]
+    ) -> Response:
+        return await _act(request, principal, service, case_id, expected, body)
+
+    act.__doc__ = kind.__doc__
+    act.__name__ = f"post_{name.replace('-', '_')}"
+    router.add_api_route(f"/v1/cases/{{case_id}}/{name}", act, methods=["POST"])
+
+
+async def _act(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    case_id: str,
+    expected: int | None,
+    said: Action,
+) -> Response:
+    case = await _case(service, principal, case_id)
+    desk = open_desk(service)
+    at = desk.moment(said.occurred_at, after=case["received_at"])
+    if isinstance(said, Assign):
+        await desk.staff(said.person_id)
+    if isinstance(said, Reopen):
+        _check_reopening(case, at)
+    subject = subject_of(case_id, case["household_id"])
+    command = await said.command(desk.speaking(at, "steward", str(uuid7()), subject))
+    to = To(f"case-{case_id}", case["project_id"], command, expected=expected)
+
+    def answer(facts: Sequence[Recorded]) -> Mapping[str, Any]:
+        version = facts[-1].version if facts else case["version"]
+        return {"case_id": case_id, "facts": [fact.type for fact in facts], "version": version}
+
+    return await handle(request, principal, service.executor, to=[to], answer=answer, status=200)
+
+
+def _check_reopening(case: Row, at: datetime) -> None:
+    closed_at = case["closed_at"]
+    if closed_at is not None and at > closed_at + REOPENING:
+        raise Refused(
+            f"The case was closed more than {REOPENING.days} days ago: take in a new case instead."
+        )
+
+
+for _name, _kind in ACTIONS.items():
+    _add_action(_name, _kind)
+
+
+CASE_FILTERS = ("project_id", "household_id", "kind", "status", "severity", "owner_id")
+
+
+@router.get("/v1/cases")
+async def get_cases(
+    request: Request,
+    principal: Reader,
+    service: Served,
+    since: str = "",
+    limit: Annotated[int, Query(ge=1, le=BULK)] = PAGE,
+) -> Response:
+    """List cases in the order of their last change; `since` is the `next` of an earlier answer."""
+    filters = {name: value for name in CASE_FILTERS if (value := request.query_params.get(name))}
+    rows = await service.registers.cases(_projects(principal), filters, _read_cursor(since), limit)
+    last = _write_cursor(rows[-1]) if rows else since
+    return JSONResponse(
+        {"cases": [_shown(row) for row in rows], "next": last, "more": len(rows) == limit}
+    )
+
+
+@router.get("/v1/cases/{case_id}")
+async def get_case(principal: Reader, service: Served, case_id: str) -> Response:
+    """Show a case as it stands; the ETag is its version."""
+    case = await _case(service, principal, case_id)
+    return JSONResponse(_shown(case), headers={"ETag": etag(case["version"])})
+
+
+@router.get("/v1/cases/{case_id}/facts")
+async def get_facts(principal: Reader, service: Served, case_id: str) -> Response:
+    """Show a case's whole story; what is sealed is only named."""
+    await _case(service, principal, case_id)
+    facts = await service.executor.store.facts_of(f"case-{case_id}")
+    return JSONResponse({"facts": [_told(fact) for fact in facts]})
+
+
+KEYS = {
+    "groups": ("group_id",),
+    "projects": ("project_id",),
+    "households": ("household_id",),
+    "people": ("person_id",),
+    "staff": ("person_id",),
+    "roles": ("project_id", "role", "person_id"),
+    "policies": ("pack", "version"),
+}
+"""The registers that can be listed, and the order in which they are."""
+
+
+def _add_list(register: str) -> None:
+    guard = require("registry.read")
+
+    async def list_entries(
+        principal: Annotated[Principal, Depends(guard)],
+        service: Served,
+        project_id: str = "",
+        after: str = "",
+        limit: Annotated[int, Query(ge=1, le=BULK)] = PAGE,
+    ) -> Response:
+        filters = {"project_id": project_id} if project_id else {}
+        rows = await service.registers.listed(register, _projects(principal), filters, after, limit)
+        last = "|".join(str(rows[-1][name]) for name in KEYS[register]) if rows else after
+        return JSONResponse(
+            {register: [_shown(row) for row in rows], "next": last, "more": len(rows) == limit}
+        )
+
+    list_entries.__doc__ = f"List {register} in the order of their IDs."
+    list_entries.__name__ = f"get_{register}"
+    router.add_api_route(f"/v1/{register}", list_entries, methods=["GET"])
+
+
+for _register_name in KEYS:
+    _add_list(_register_name)
+
+
+# History.
+
+Records = Annotated[list[Record], Field(min_length=1, max_length=BULK)]
+
+
+@router.post("/v1/imports")
+async def post_imports(
+    request: Request, principal: Historian, service: Served, body: Records
+) -> Response:
+    """Import cases' pasts with their own times; each record is taken whole and once, by its ID."""
+    desk = open_desk(service)
+    await desk.look_up("projects", [record.project_id for record in body])
+    receptions = [said for record in body for said in record.facts if isinstance(said, Reception)]
+    await desk.look_up(
+        "households", [said.household_id for said in receptions if said.household_id]
+    )
+    numbers = []
+    for said in receptions:
+        project = await desk.entry("projects", said.project_id)
+        if project is not None and said.occurred_at is not None:
+            numbers.append((said.project_id, year_of(project, said.occurred_at)))
+    await desk.reserve(numbers)
+    results: dict[int, dict[str, Any]] = {}
+    jobs: dict[int, Job] = {}
+    for place, record in enumerate(body):
+        try:
+            principal.demand(record.project_id)
+            commands = await desk.past(record)
+        except (Refused, Problem) as error:
+            results[place] = {"id": record.id, **_error(error)}
+            continue
+        mark = ForeignMark(
+            "import",
+            record.external.source,
+            record.id,
+            commands[0].stream,
+            hashlib.sha256(record.model_dump_json().encode()).hexdigest(),
+        )
+        answer = to_json({"id": record.id, "case_id": external_case_id(record.external)})
+        cause = _cause(request, history=record.history_until)
+        jobs[place] = Job(cause, _always(commands), mark, answer=_answer(answer))
+    for place, result in (await _results(service.executor, jobs)).items():
+        results[place] = {"id": body[place].id, **result}
+    return JSONResponse({"results": [results[place] for place in range(len(body))]})
+
+
+def _cause(request: Request, history: datetime | None = None) -> Cause:
+    return Cause(
+        id=uuid7(),
+        consumer="http" if history is None else "import",
+        correlation_id=getattr(request.state, "correlation_id", ""),
+        history=history,
+        # A record is committed whole, so that its stream is live again when anybody sees it.
+        ends_history=history is not None,
+    )
+
+
+def _always(commands: list[To]) -> Callable[[], list[To]]:
+    return lambda: commands
+
+
+def _answer(said: bytes) -> Callable[[Sequence[Recorded]], bytes]:
+    return lambda _: said
+
+
+async def _results(executor: Executor, jobs: Mapping[int, Job]) -> dict[int, dict[str, Any]]:
+    """Run the lines together and say of each what became of it."""
+    outcomes = await executor.execute_batch(list(jobs.values()))
+    results: dict[int, dict[str, Any]] = {}
+    for place, outcome in zip(jobs, outcomes, strict=True):
+        match outcome:
+            case Applied(facts, answer):
+                results[place] = {**from_json(answer or b"{}"), "facts": len(facts)}
+            case Repeated(answer):
+                results[place] = {**from_json(answer or b"{}"), "facts": 0, "repeated": True}
+            case Parked(reason, _):
+                results[place] = {"error": reason}
+            case NotDone(error):
+                results[place] = _error(error)
+    return results
+
+
+def _error(error: Exception) -> dict[str, Any]:
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    said = {"error": problem.detail, "code": problem.code}
+    return said | ({"rule": error.rule} if isinstance(error, Refused) and error.rule else {})
+
+
+# Showing.
+
+
+def _projects(principal: Principal) -> list[str] | None:
+    return None if EVERY_PROJECT in principal.projects else sorted(principal.projects)
+
+
+_SEALED_COLUMNS = {"address", "name", "phone", "email"}
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """Give a row for a reader: what is sealed is only named, revealing it is another matter."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else _named_if_sealed(name, value)
+        for name, value in row.items()
+    }
+
+
+def _named_if_sealed(name: str, value: Any) -> Any:
+    is_sealed = (
+        name in _SEALED_COLUMNS and isinstance(value, str) and value.startswith('{"subject"')
+    )
+    return {"sealed": True} if is_sealed else value
+
+
+def _told(recorded: Recorded) -> dict[str, Any]:
+    data = recorded.fact.model_dump(mode="json") if recorded.fact else {}
+    if recorded.fact is not None:
+        data |= {
+            name: {"sealed": True} for name, value in recorded.fact if isinstance(value, Sealed)
+        }
+    return {
+        "id": str(recorded.id),
+        "type": recorded.type,
+        "version": recorded.version,
+        "occurred_at": recorded.occurred_at.isoformat(),
+        "recorded_at": recorded.recorded_at.isoformat(),
+        "known_at": recorded.known_at.isoformat(),
+        "history": recorded.history.isoformat() if recorded.history else None,
+        "rules": list(type(recorded.fact).rules) if recorded.fact else [],
+        "data": data,
+    }
+
+
+def _write_cursor(row: Row) -> str:
+    place = f"{row['changed_at'].isoformat()}|{row['case_id']}"
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _read_cursor(text: str) -> Cursor | None:
+    if not text:
+        return None
+    try:
+        at, _, id_ = base64.urlsafe_b64decode(text).decode().partition("|")
+        return Cursor(datetime.fromisoformat(at), id_)
+    except (ValueError, binascii.Error):
+        raise Problem(
+            422, "cursor", "The parameter “since” is not one that an earlier answer gave."
+        ) from None

@@ -1,0 +1,23 @@
+"""What intake listens to, by topic."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from steward_events.cloudevents import ForeignEvent
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import To
+from steward_intake.application import reactions, tickets
+from steward_intake.application.desk import Desk
+
+
+def on_visits(recorded: Recorded) -> Iterable[To]:
+    """Hear of follow-ups."""
+    return reactions.on_followup(recorded)
+
+
+def on_tickets(open_desk: Callable[[], Desk]) -> Callable[[ForeignEvent], Awaitable[Iterable[To]]]:
+    """Hear of another system's tickets; each is served at a desk of its own."""
+
+    async def hear(event: ForeignEvent) -> Iterable[To]:
+        return await tickets.commands(open_desk(), event)
+
+    return hear

@@ -1,0 +1,257 @@
+"""The reception desk: checks what is said against the registers, dates it, numbers it, seals it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from uuid import NAMESPACE_URL, uuid5
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from steward_decider import Refused
+from steward_events.intake import CaseReceived
+from steward_events.sealed import Sealed
+from steward_events.vocabulary import External
+from steward_eventstore.execute import To
+from steward_eventstore.port import Clock
+from steward_intake.application.ports import Registers, Row, Seals
+from steward_intake.application.words import Reception, Record, Speaking
+from steward_intake.domain.case import EndHistory, Origin, ReceiveCase
+
+AHEAD = timedelta(minutes=2)
+"""How far ahead another clock may be; such instants are taken as now."""
+
+BACKDATING = timedelta(days=30)
+"""How far back a person may date what they type in; what is older is imported as history."""
+
+REOPENING = timedelta(days=30)
+"""After that a reopening is a new case."""
+
+DEFAULT_PACK = "residential-cn"
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward/intake")
+
+
+def external_case_id(external: External) -> str:
+    """Give the ID of another system's ticket as a case here: always the same."""
+    return str(uuid5(_NAMESPACE, f"{external.source}|{external.subject}"))
+
+
+def invalid(reason: str) -> Refused:
+    """Refuse what is wrong in itself, whatever the state."""
+    return Refused(reason, code="bad_data")
+
+
+def unknown(what: str) -> Refused:
+    """Refuse what names something that is not registered."""
+    return Refused(f"There is no {what}.", code="not_found")
+
+
+class Desk:
+    """Serves one request or message; what it looked up is remembered for as long."""
+
+    def __init__(self, registers: Registers, seals: Seals, clock: Clock) -> None:
+        self.registers = registers
+        self.seals = seals
+        self.clock = clock
+        self._known: dict[tuple[str, str], Row | None] = {}
+        self._policies: dict[str, Sequence[Row]] = {}
+        self._numbers: dict[tuple[str, int], Iterator[int]] = {}
+
+    def moment(
+        self, said: datetime | None, by: Origin = "steward", *, after: datetime | None = None
+    ) -> datetime:
+        """Give the instant at which something happened; refuses the future and a far past.
+
+        `after` is what it cannot be earlier than: the reception of its case.
+        """
+        now = self.clock.now()
+        if said is None:
+            return now
+        if said > now + AHEAD:
+            raise invalid(f"{said.isoformat()} is in the future: what has not happened is no fact.")
+        if by == "steward" and said < now - BACKDATING:
+            raise invalid(
+                f"{said.isoformat()} is more than {BACKDATING.days} days ago: import it as history."
+            )
+        if after is not None and said < after:
+            raise invalid(
+                f"{said.isoformat()} is before the case was received, {after.isoformat()}."
+            )
+        return min(said, now)
+
+    async def look_up(self, register: str, ids: Iterable[str]) -> None:
+        """Remember rows at once, where many will be asked for."""
+        wanted = {id_ for id_ in ids if (register, id_) not in self._known}
+        if wanted:
+            found = await self.registers.entries(register, sorted(wanted))
+            self._known.update({(register, id_): found.get(id_) for id_ in wanted})
+
+    async def entry(self, register: str, id_: str) -> Row | None:
+        """Give a row of a register."""
+        await self.look_up(register, [id_])
+        return self._known[register, id_]
+
+    async def project(self, project_id: str) -> Row:
+        """Give a project; refuses an unknown one."""
+        row = await self.entry("projects", project_id)
+        if row is None:
+            raise unknown(f"project “{project_id}”")
+        return row
+
+    async def household(self, household_id: str, project_id: str) -> Row:
+        """Give a household; refuses an unknown one, and one of another project."""
+        row = await self.entry("households", household_id)
+        if row is None:
+            raise unknown(f"household “{household_id}”")
+        if row["project_id"] != project_id:
+            raise invalid(
+                f"The household “{household_id}” does not belong to the project “{project_id}”."
+            )
+        return row
+
+    async def staff(self, person_id: str) -> Row:
+        """Give a member of staff; refuses an unknown one."""
+        row = await self.entry("staff", person_id)
+        if row is None:
+            raise unknown(f"member of staff “{person_id}”")
+        return row
+
+    async def policy(self, project: Row, at: datetime) -> str:
+        """Name the policy version in force at a project on that day."""
+        pack = project["policy"] or DEFAULT_PACK
+        if pack not in self._policies:
+            self._policies[pack] = await self.registers.policies(pack)
+        day = at.astimezone(ZoneInfo(project["zone"])).date()
+        started = [
+            (row["effective_from"].astimezone(UTC).date(), row["version"])
+            for row in self._policies[pack]
+            if row["effective_from"].astimezone(UTC).date() <= day
+        ]
+        if not started:
+            raise Refused(
+                f"No version of the policy pack “{pack}” is in force on {day.isoformat()}.",
+                code="not_heard_yet",
+            )
+        return f"{pack}@{max(started)[1]}"
+
+    async def reserve(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Take many case numbers at once, by project and year."""
+        for place, group in groupby(sorted(wanted)):
+            project_id, year = place
+            taken = await self.registers.numbers(project_id, year, len(list(group)))
+            self._numbers[place] = iter(taken)
+
+    async def number(self, project: Row, at: datetime) -> str:
+        """Take the next readable number of a project and year."""
+        project_id, year = project["project_id"], year_of(project, at)
+        number = 0
+        if (project_id, year) in self._numbers:
+            number = next(self._numbers[project_id, year], 0)
+        if not number:
+            [number] = await self.registers.numbers(project_id, year)
+        return f"{project_id}-{year}-{number:05d}"
+
+    async def reception(self, said: Reception, case_id: str, at: datetime) -> ReceiveCase:
+        """Make the command that takes a case in."""
+        project = await self.project(said.project_id)
+        if said.household_id is not None:
+            await self.household(said.household_id, said.project_id)
+        subject = subject_of(case_id, said.household_id)
+        texts = {
+            "summary": said.summary,
+            "description": said.description,
+            "reporter_name": said.reporter.name,
+            "reporter_phone": said.reporter.phone,
+            "reporter_email": said.reporter.email,
+        }
+        sealed = {name: await self.seal(subject, name, text) for name, text in texts.items()}
+        plain = said.model_dump(
+            exclude={"type", "occurred_at", "summary", "description", "reporter"}
+        )
+        received = CaseReceived(
+            case_id=case_id,
+            number=await self.number(project, at),
+            zone=project["zone"],
+            policy=await self.policy(project, at),
+            **plain,
+            **sealed,
+        )
+        return ReceiveCase(at, received)
+
+    def speaking(self, at: datetime, by: Origin, id_: str, subject: str) -> Speaking:
+        """Say when and through whom something is said, and whose key seals it."""
+
+        async def seal(field: str, text: str) -> Sealed | None:
+            return await self.seal(subject, field, text)
+
+        return Speaking(at, by, id_, seal)
+
+    async def seal(self, subject: str, field: str, text: str) -> Sealed | None:
+        """Seal a text; an empty one is none."""
+        return await self.seals.seal(subject, field, text) if text else None
+
+    async def seal_again(
+        self, before: str | None, subject: str, field: str, text: str
+    ) -> Sealed | None:
+        """Seal a text, or give the seal as it was when the text has not changed."""
+        if before is not None and text:
+            sealed = Sealed.model_validate_json(before)
+            with suppress(Exception):  # a seal that cannot be opened is made anew
+                if await self.seals.unseal(sealed) == text:
+                    return sealed
+        return await self.seal(subject, field, text)
+
+    async def past(self, record: Record) -> list[To]:
+        """Make the commands of an imported record, the end of its history last."""
+        project = await self.project(record.project_id)
+        now, until = self.clock.now(), record.history_until
+        if until > now + AHEAD:
+            raise invalid(f"The history cannot end in the future, at {until.isoformat()}.")
+        case_id = external_case_id(record.external)
+        stream = f"case-{case_id}"
+        household = next(
+            (said.household_id for said in record.facts if isinstance(said, Reception)), None
+        )
+        found: list[To] = []
+        for place, said in enumerate(record.facts):
+            if said.occurred_at is None or said.occurred_at > until:
+                raise invalid(
+                    "Every imported fact needs its own occurred_at, not after history_until."
+                )
+            at = said.occurred_at
+            if found and at < found[-1].command.at:
+                raise invalid("The facts of a record must stand in the order of their times.")
+            if isinstance(said, Reception):
+                if said.project_id != record.project_id:
+                    raise invalid("The record and its reception name different projects.")
+                said = said.model_copy(update={"external": record.external})
+                command = await self.reception(said, case_id, at)
+                found.append(To(stream, project["project_id"], command, known_at=at))
+                continue
+            speaking = self.speaking(
+                at, "history", str(uuid5(_NAMESPACE, f"{record.id}|{place}")),
+                subject_of(case_id, household),
+            )  # fmt: skip
+            found.append(
+                To(stream, project["project_id"], await said.command(speaking), known_at=at)
+            )
+        found.append(To(stream, project["project_id"], EndHistory(until, until)))
+        return found
+
+
+def subject_of(case_id: str, household_id: str | None) -> str:
+    """Name the subject whose key seals a case's texts: its household, else the case."""
+    return f"household-{household_id}" if household_id else f"case-{case_id}"
+
+
+def year_of(project: Mapping[str, str], at: datetime) -> int:
+    """Give the year in which something happened at a project."""
+    return at.astimezone(ZoneInfo(project["zone"])).year
+
+
+def check_zone(zone: str) -> None:
+    """Refuse a time zone that does not exist."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise invalid(f"There is no time zone “{zone}”.") from None

@@ -1,0 +1,63 @@
+"""What the application needs of others: the registers, and a sealer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from steward_events.sealed import Sealed
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a list: what comes after it is asked for."""
+
+    changed_at: datetime | None
+    id: str
+
+
+class Seals(Protocol):
+    """Seals personal data before the domain sees it; unsealing may find it erased."""
+
+    async def seal(self, subject: str, field: str, text: str) -> Sealed: ...
+
+    async def unseal(self, sealed: Sealed) -> object: ...
+
+
+class Registers(Protocol):
+    """The read models, by ID."""
+
+    async def entries(self, register: str, ids: Sequence[str]) -> dict[str, Row]:
+        """Give the rows of `groups`, `projects`, `households`, `people`, `staff` or `cases`."""
+        ...
+
+    async def policies(self, pack: str) -> Sequence[Row]:
+        """Give the published versions of a pack."""
+        ...
+
+    async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
+        """Take the next numbers of a project and year; nobody gets them again."""
+        ...
+
+    async def cases(
+        self,
+        projects: Sequence[str] | None,
+        filters: Mapping[str, str],
+        since: Cursor | None,
+        limit: int,
+    ) -> Sequence[Row]:
+        """Give cases in the order of their last change; `projects` None for all."""
+        ...
+
+    async def listed(
+        self,
+        register: str,
+        projects: Sequence[str] | None,
+        filters: Mapping[str, str],
+        after: str,
+        limit: int,
+    ) -> Sequence[Row]:
+        """Give rows of a register in the order of their keys, after one with bars between."""
+        ...

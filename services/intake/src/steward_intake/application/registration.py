@@ -1,0 +1,226 @@
+"""What may be registered, and the command that each line becomes."""
+
+from abc import ABC, abstractmethod
+from datetime import UTC, date, datetime, time
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from steward_events.registry import (
+    GroupRegistered,
+    HouseholdRegistered,
+    PersonRegistered,
+    PolicyPublished,
+    ProjectRegistered,
+    StaffRegistered,
+)
+from steward_events.vocabulary import Language, Role, Word
+from steward_eventstore.execute import To
+from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
+from steward_intake.application.words import Line, Name, Said
+from steward_intake.domain.registry import AssignRole, EndRole, PublishPolicy, Register
+from steward_policy.packs import PackError, built_in_text, load
+
+ALWAYS = datetime(1900, 1, 1, tzinfo=UTC)
+"""From when a pack is in force that names no date."""
+
+PackText = Annotated[str, StringConstraints(max_length=300_000, pattern=r"^[^\x00]*$")]
+
+
+class Registration(Said, ABC):
+    """One entry of the registry, as it is told to us; `wave` says what must come before it."""
+
+    wave: ClassVar[int] = 0
+    occurred_at: AwareDatetime | None = None
+
+    @abstractmethod
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Give the command; refuses what names something that is not registered."""
+
+
+class Group(Registration):
+    """A property group."""
+
+    type: Literal["group"] = "group"
+    group_id: Name
+    name: Word
+
+    async def to(self, desk: Desk, at: datetime) -> To:  # noqa: ARG002
+        """Register; told to everybody."""
+        entry = GroupRegistered(group_id=self.group_id, name=self.name)
+        return To(f"group-{self.group_id}", self.group_id, Register(at, entry), everywhere=True)
+
+
+class Project(Registration):
+    """A residential project."""
+
+    wave = 1
+    type: Literal["project"] = "project"
+    project_id: Name
+    group_id: Name
+    name: Word
+    zone: Word = "Asia/Shanghai"
+    policy: Word = DEFAULT_PACK
+    """The pack by which it is run."""
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Register; its ID is the key of all that happens there."""
+        check_zone(self.zone)
+        if await desk.entry("groups", self.group_id) is None:
+            raise unknown(f"group “{self.group_id}”")
+        if not await desk.registers.policies(self.policy):
+            raise unknown(f"policy pack “{self.policy}”")
+        entry = ProjectRegistered(
+            project_id=self.project_id,
+            group_id=self.group_id,
+            name=self.name,
+            zone=self.zone,
+            policy=self.policy,
+        )
+        return To(f"project-{self.project_id}", self.project_id, Register(at, entry))
+
+
+class Household(Registration):
+    """A household of a project."""
+
+    wave = 2
+    type: Literal["household"] = "household"
+    household_id: Name
+    project_id: Name
+    address: Line = ""
+    key: bool = False
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Register; the address is sealed."""
+        await desk.project(self.project_id)
+        before = await desk.entry("households", self.household_id) or {}
+        subject = f"household-{self.household_id}"
+        entry = HouseholdRegistered(
+            household_id=self.household_id,
+            project_id=self.project_id,
+            address=await desk.seal_again(before.get("address"), subject, "address", self.address),
+            key=self.key,
+        )
+        return To(f"household-{self.household_id}", self.project_id, Register(at, entry))
+
+
+class Person(Registration):
+    """A person of a household, and how to reach them."""
+
+    wave = 3
+    type: Literal["person"] = "person"
+    person_id: Name
+    household_id: Name
+    name: Line = ""
+    phone: Line = ""
+    email: Line = ""
+    language: Language = Language.CHINESE
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Register at the household's project; what reaches the person is sealed."""
+        household = await desk.entry("households", self.household_id)
+        if household is None:
+            raise unknown(f"household “{self.household_id}”")
+        before = await desk.entry("people", self.person_id) or {}
+        subject = f"person-{self.person_id}"
+        entry = PersonRegistered(
+            person_id=self.person_id,
+            project_id=household["project_id"],
+            household_id=self.household_id,
+            name=await desk.seal_again(before.get("name"), subject, "name", self.name),
+            phone=await desk.seal_again(before.get("phone"), subject, "phone", self.phone),
+            email=await desk.seal_again(before.get("email"), subject, "email", self.email),
+            language=self.language,
+        )
+        return To(f"person-{self.person_id}", household["project_id"], Register(at, entry))
+
+
+class Staff(Registration):
+    """A member of staff, and how to reach them."""
+
+    wave = 1
+    type: Literal["staff"] = "staff"
+    person_id: Name
+    group_id: Name
+    name: Line = ""
+    phone: Line = ""
+    email: Line = ""
+    language: Language = Language.CHINESE
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Register; told to everybody, since staff may work at any project of the group."""
+        if await desk.entry("groups", self.group_id) is None:
+            raise unknown(f"group “{self.group_id}”")
+        before = await desk.entry("staff", self.person_id) or {}
+        subject = f"staff-{self.person_id}"
+        entry = StaffRegistered(
+            person_id=self.person_id,
+            group_id=self.group_id,
+            name=await desk.seal_again(before.get("name"), subject, "name", self.name),
+            phone=await desk.seal_again(before.get("phone"), subject, "phone", self.phone),
+            email=await desk.seal_again(before.get("email"), subject, "email", self.email),
+            language=self.language,
+        )
+        return To(f"staff-{self.person_id}", self.group_id, Register(at, entry), everywhere=True)
+
+
+class Holder(Registration):
+    """Who holds a role at a project, or no longer does."""
+
+    wave = 2
+    type: Literal["role"] = "role"
+    project_id: Name
+    role: Role
+    person_id: Name
+    ended: bool = False
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Give or take the role."""
+        await desk.project(self.project_id)
+        await desk.staff(self.person_id)
+        change = EndRole if self.ended else AssignRole
+        command = change(at, self.project_id, self.role, self.person_id)
+        return To(f"roles-{self.project_id}", self.project_id, command)
+
+
+class Policy(Registration):
+    """A policy pack: the rules as data, whole."""
+
+    type: Literal["policy"] = "policy"
+    text: PackText
+    group_id: Name | None = None
+
+    async def to(self, desk: Desk, at: datetime) -> To:  # noqa: ARG002
+        """Check every entry, then publish to everybody."""
+        published = policy(self.text, self.group_id)
+        key = self.group_id or published.pack
+        command = PublishPolicy(at, published)
+        return To(f"policy-{published.pack}", key, command, everywhere=True)
+
+
+def policy(text: str, group_id: str | None = None) -> PolicyPublished:
+    """Give the fact of a pack's text; refuses a pack that is wrong, with every problem."""
+    try:
+        rules = load(text)
+    except PackError as error:
+        raise invalid(" ".join(error.problems)) from None
+    day: date | None = rules.effective_from
+    return PolicyPublished(
+        pack=rules.pack.pack,
+        version=rules.pack.version,
+        text=text,
+        sha256=rules.sha256,
+        effective_from=datetime.combine(day, time(), UTC) if day else ALWAYS,
+        group_id=group_id,
+    )
+
+
+def built_in_policy(at: datetime) -> To:
+    """Publish the built-in pack; what was published already is answered with nothing."""
+    published = policy(built_in_text(DEFAULT_PACK))
+    return To(f"policy-{DEFAULT_PACK}", DEFAULT_PACK, PublishPolicy(at, published), everywhere=True)
+
+
+AnyRegistration = Annotated[
+    Group | Project | Household | Person | Staff | Holder | Policy, Field(discriminator="type")
+]

@@ -1,0 +1,207 @@
+"""What another ticketing system says about its tickets, as commands for our cases.
+
+A ticket is a case here, found by the system's URI and its own ID of the ticket. The system is an
+equal writer; what its words leave out is listed when it closes a case.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+from uuid import NAMESPACE_URL, uuid5
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from steward_decider import Refused
+from steward_events.cloudevents import ForeignEvent
+from steward_events.fact import Unreadable, split_type
+from steward_events.intake import CaseClassified
+from steward_events.vocabulary import (
+    Channel,
+    External,
+    Kind,
+    Severity,
+    Urgency,
+    Validity,
+    Word,
+    WorkCategory,
+)
+from steward_eventstore.execute import To
+from steward_intake.application.desk import Desk, external_case_id, invalid, subject_of
+from steward_intake.application.words import Line, Name, Reception, Reporter, Text
+from steward_intake.domain.case import (
+    AssignCase,
+    CaseCommand,
+    ClassifyCase,
+    CloseCase,
+    HandleCase,
+    ReopenCase,
+    ReportProgress,
+)
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward/ticket-event")
+
+
+class _Foreign(BaseModel):
+    # What a foreign system says beyond this is its own business.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TicketReporter(_Foreign):
+    """Who speaks."""
+
+    name: Line | None = None
+    phone: Line | None = None
+    email: Line | None = None
+
+
+class Ticket(_Foreign):
+    """What every ticket event may say."""
+
+    project_id: Name
+    household_id: Name | None = None
+    severity: Severity | None = None
+    validity: Validity | None = None
+    urgency: Urgency = Urgency.ORDINARY
+    work_category: WorkCategory | None = None
+    topic: Word = ""
+    assignee: Line | None = None
+    comment: Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")] = Field(
+        default="", validation_alias=AliasChoices("comment", "description", "summary")
+    )
+
+
+class OpenedTicket(Ticket):
+    """What an opening must say."""
+
+    kind: Kind
+    channel: Channel = Channel.SYSTEM
+    summary: Line
+    description: Text | None = None
+    reporter: TicketReporter | None = None
+    date_only: bool = False
+
+
+AnyTicket = TypeVar("AnyTicket", bound=Ticket)
+
+
+async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
+    """Map a ticket event; raises `Refused` for what cannot be mapped."""
+    what = _kind_of(event.type)
+    at = desk.moment(event.time, "external")
+    case_id = external_case_id(_external(event))
+    ticket = _read(OpenedTicket if what == "opened" else Ticket, event.data)
+    if event.key and event.key != ticket.project_id:
+        raise invalid(
+            f"The key of the message is “{event.key[:100]}”, but the ticket's project is "
+            f"“{ticket.project_id}”."
+        )
+    await desk.project(ticket.project_id)
+    said: list[CaseCommand] = []
+    match what:
+        case "opened":
+            assert isinstance(ticket, OpenedTicket)  # noqa: S101 - read as one above
+            said.append(await desk.reception(_reception(ticket, event), case_id, at))
+            said += _classified(ticket, at, complete=True)
+            said += await _assigned(desk, ticket, at)
+        case "changed":
+            said += _classified(ticket, at, complete=False)
+            said += await _assigned(desk, ticket, at)
+        case "commented":
+            subject = subject_of(case_id, ticket.household_id)
+            text = await desk.seal(subject, "text", ticket.comment)
+            report_id = str(uuid5(_NAMESPACE, f"{event.source}|{event.id}"))
+            said.append(ReportProgress(at, report_id, text=text))
+        case "handled":
+            said.append(HandleCase(at, by="external"))
+        case "closed":
+            said += [HandleCase(at, by="external"), CloseCase(at, by="external")]
+        case "reopened":
+            said.append(ReopenCase(at, "external"))
+    return [To(f"case-{case_id}", ticket.project_id, command) for command in said]
+
+
+def _kind_of(wire_type: str) -> str:
+    try:
+        name, version = split_type(wire_type)
+    except Unreadable as error:
+        raise Refused(str(error), code="unknown_type") from None
+    what = name.removeprefix("ticket.")
+    kinds = ("opened", "changed", "commented", "handled", "closed", "reopened")
+    if not name.startswith("ticket.") or what not in kinds:
+        raise Refused(
+            f"“{wire_type[:200]}” is not a type of ticket event; there are "
+            + ", ".join(f"ticket.{kind}.v1" for kind in kinds)
+            + ".",
+            code="unknown_type",
+        )
+    if version != 1:
+        raise Refused(
+            f"{wire_type} is newer than ticket.{what}.v1, the newest that this program knows.",
+            code="newer_version",
+        )
+    return what
+
+
+def _external(event: ForeignEvent) -> External:
+    try:
+        return External(source=event.source, subject=event.subject)
+    except ValidationError:
+        raise invalid(
+            "A ticket event needs a source and a subject, 1 to 300 characters each."
+        ) from None
+
+
+def _read(model: type[AnyTicket], data: Any) -> AnyTicket:
+    if not isinstance(data, dict):
+        raise invalid("The content of a ticket event must be a JSON object.")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        # The value itself is left out: it may be personal.
+        problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise invalid(f"The ticket's field “{place}” cannot be used: {problem['msg']}.") from None
+
+
+def _reception(ticket: OpenedTicket, event: ForeignEvent) -> Reception:
+    reporter = ticket.reporter or TicketReporter()
+    return Reception(
+        project_id=ticket.project_id,
+        kind=ticket.kind,
+        channel=ticket.channel,
+        household_id=ticket.household_id,
+        topic=ticket.topic,
+        summary=ticket.summary,
+        description=ticket.description or "",
+        reporter=Reporter(
+            name=reporter.name or "", phone=reporter.phone or "", email=reporter.email or ""
+        ),
+        external=_external(event),
+        date_only=ticket.date_only,
+    )
+
+
+def _classified(ticket: Ticket, at: datetime, *, complete: bool) -> list[CaseCommand]:
+    """Classify where the system says enough; a change may name only what has changed."""
+    is_complaint = not isinstance(ticket, OpenedTicket) or ticket.kind is Kind.COMPLAINT
+    if is_complaint:
+        given = [ticket.validity is not None, ticket.severity is not None]
+        if not (all(given) if complete else any(given)):
+            return []
+    elif ticket.work_category is None:
+        return []
+    classified = CaseClassified(
+        case_id="-",
+        validity=ticket.validity if is_complaint else None,
+        severity=ticket.severity if is_complaint else None,
+        topic=ticket.topic,
+        urgency=ticket.urgency,
+        work_category=ticket.work_category,
+    )
+    return [ClassifyCase(at, classified, "external")]
+
+
+async def _assigned(desk: Desk, ticket: Ticket, at: datetime) -> list[CaseCommand]:
+    """Assign to one of our staff; other names mean nothing here, and may be personal."""
+    if not ticket.assignee or await desk.entry("staff", ticket.assignee) is None:
+        return []
+    return [AssignCase(at, ticket.assignee, "external")]
