@@ -48,7 +48,6 @@ class FollowupDone(FollowupFact, name="visits.followup_done"):
     rules = ("FU-4.1.1", "FU-5.1")
 
     mode: Mode
-    round: int | None = None
     person_id: Id | None = None
     satisfied: bool | None = None
     remark: Sealed | None = None
@@ -58,7 +57,6 @@ class FollowupDone(FollowupFact, name="visits.followup_done"):
 class FollowupWaived(FollowupFact, name="visits.followup_waived"):
     """The follow-up is owed no longer, and why."""
 
-    round: int | None = None
     reason: Word
     person_id: Id | None = None
 

@@ -1,0 +1,308 @@
+"""What is owed to a household after its case was handled."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+from tests.support.rules import rule
+
+from steward_decider import NotHeardYet, Refused, Ring
+from steward_events.visits import (
+    CaseNoted,
+    FollowupDone,
+    FollowupDue,
+    FollowupOverdue,
+    FollowupWaived,
+)
+from steward_events.vocabulary import Mode
+from steward_policy import packs
+from steward_visits.domain.followups import (
+    CLOSED_IN_HISTORY,
+    Command,
+    EndHistory,
+    FollowupsDecider,
+    NoteCase,
+    NoteClassification,
+    NoteProgress,
+    NoteReopening,
+    RecordFollowUp,
+    State,
+    VisitsFact,
+    WaiveAll,
+    WaiveFollowUp,
+)
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+RECEIVED = datetime(2026, 9, 29, 10, 0, tzinfo=SHANGHAI)
+HANDLED = datetime(2026, 9, 30, 21, 30, tzinfo=SHANGHAI)
+NEXT_MIDNIGHT = datetime(2026, 10, 2, 0, 0, tzinfo=SHANGHAI)
+THIRD_MIDNIGHT = datetime(2026, 10, 4, 0, 0, tzinfo=SHANGHAI)
+
+
+class OneCase:
+    """A case whose follow-ups are decided about, fact by fact."""
+
+    def __init__(self, *commands: Command) -> None:
+        shelf = {packs.built_in().version: packs.built_in()}
+        self.decider = FollowupsDecider(shelf.__getitem__)
+        self.state: State = self.decider.initial
+        self.facts: list[VisitsFact] = []
+        for command in commands:
+            self.when(command)
+
+    def when(self, command: Command) -> Sequence[VisitsFact]:
+        facts = self.decider.decide(command, self.state)
+        for fact in facts:
+            self.state = self.decider.evolve(self.state, fact)
+        self.facts += facts
+        return facts
+
+    @property
+    def due(self) -> FollowupDue:
+        [due] = [fact for fact in self.facts if isinstance(fact, FollowupDue)]
+        return due
+
+
+def received(**fields: str) -> NoteCase:
+    version = packs.built_in().version
+    return NoteCase(RECEIVED, "c1", "p1", "Asia/Shanghai", version, "h1", fields)
+
+
+def handled(at: datetime = HANDLED, round: int = 1) -> NoteProgress:
+    return NoteProgress(at, "case_handled", round)
+
+
+def ordinary_repair() -> OneCase:
+    return OneCase(
+        received(kind="service_request"),
+        NoteClassification(RECEIVED, {"work_category": "ordinary"}),
+        handled(),
+    )
+
+
+def complaint(severity: str = "minor") -> OneCase:
+    return OneCase(
+        received(kind="complaint"), NoteClassification(RECEIVED, {"severity": severity}), handled()
+    )
+
+
+def done(followup_id: str, mode: Mode = Mode.PHONE, at: datetime = HANDLED) -> RecordFollowUp:
+    return RecordFollowUp(at + timedelta(hours=1), followup_id, mode, "s1", satisfied=True)
+
+
+@rule("FU-4.1.2.3a")
+def test_an_ordinary_repair_is_owed_a_call_by_the_end_of_the_next_day() -> None:
+    due = ordinary_repair().due
+    assert (due.mode, due.by, due.rule) == (Mode.PHONE, NEXT_MIDNIGHT, ("FU-4.1.2.3a",))
+    assert (due.case_id, due.project_id, due.household_id) == ("c1", "p1", "h1")
+
+
+@rule("FU-4.1.2.3a")
+@pytest.mark.parametrize("category", ["leak_bathroom", "concealed"])
+def test_another_kind_of_repair_is_not_owed_that_call(category: str) -> None:
+    case = OneCase(
+        received(kind="service_request"),
+        NoteClassification(RECEIVED, {"work_category": category}),
+        handled(),
+    )
+    assert not [fact for fact in case.facts if not isinstance(fact, CaseNoted)]
+
+
+@rule("FU-4.1.2.3a")
+def test_the_next_day_ends_in_the_projects_zone() -> None:
+    case = OneCase(
+        NoteCase(
+            RECEIVED,
+            "c1",
+            "p1",
+            "America/New_York",
+            packs.built_in().version,
+            None,
+            {"kind": "service_request", "work_category": "ordinary"},
+        ),
+        handled(),
+    )
+    assert case.due.by == datetime(2026, 10, 2, 0, 0, tzinfo=ZoneInfo("America/New_York"))
+
+
+@rule("RM-4.6.4a")
+@pytest.mark.parametrize("severity", ["minor", "important"])
+def test_every_handled_complaint_is_followed_up_by_phone(severity: str) -> None:
+    due = complaint(severity).due
+    assert (due.mode, due.by, due.rule) == (Mode.PHONE, THIRD_MIDNIGHT, ("RM-4.6.4a",))
+
+
+@rule("RM-4.6.4a")
+def test_a_major_complaint_is_followed_up_on_site() -> None:
+    due = complaint("major").due
+    assert (due.mode, due.by, due.rule) == (Mode.ON_SITE, THIRD_MIDNIGHT, ("RM-4.6.4a",))
+
+
+@rule("RM-4.6.4a")
+def test_a_complaint_that_nobody_classified_is_followed_up_too() -> None:
+    assert OneCase(received(kind="complaint"), handled()).due.mode is Mode.PHONE
+
+
+def test_nothing_is_owed_before_the_work_is_done() -> None:
+    case = OneCase(received(kind="complaint"), NoteProgress(RECEIVED, "case_accepted"))
+    assert [type(fact) for fact in case.facts] == [CaseNoted]
+
+
+@rule("FU-4.1.1")
+def test_a_call_does_not_count_where_a_visit_is_owed() -> None:
+    case = complaint("major")
+    with pytest.raises(Refused, match="owed on-site") as refusal:
+        case.when(done(case.due.followup_id))
+    assert refusal.value.rule == "RM-4.6.4a"
+
+
+@rule("FU-4.1.1")
+def test_a_visit_counts_where_a_call_is_owed() -> None:
+    case = complaint()
+    [fact] = case.when(done(case.due.followup_id, Mode.ON_SITE))
+    assert isinstance(fact, FollowupDone)
+    assert fact.mode is Mode.ON_SITE
+
+
+@rule("FU-5.1")
+def test_a_follow_up_that_was_made_leaves_a_record() -> None:
+    case = ordinary_repair()
+    [fact] = case.when(done(case.due.followup_id))
+    assert fact == FollowupDone(
+        followup_id=case.due.followup_id,
+        case_id="c1",
+        project_id="p1",
+        rule=("FU-4.1.2.3a",),
+        mode=Mode.PHONE,
+        person_id="s1",
+        satisfied=True,
+    )
+    assert case.when(done(case.due.followup_id)) == []
+
+
+def test_a_follow_up_not_made_in_time_is_overdue_once() -> None:
+    case = ordinary_repair()
+    assert case.decider.wake_at(case.state) == NEXT_MIDNIGHT
+    [fact] = case.when(Ring(NEXT_MIDNIGHT))
+    assert isinstance(fact, FollowupOverdue)
+    assert case.decider.wake_at(case.state) is None
+    assert case.when(Ring(NEXT_MIDNIGHT)) == []
+
+
+def test_one_made_late_says_so_and_one_written_down_late_does_not() -> None:
+    for at, overdue in ((NEXT_MIDNIGHT + timedelta(hours=9), True), (HANDLED, False)):
+        case = ordinary_repair()
+        case.when(Ring(NEXT_MIDNIGHT))
+        [fact] = case.when(done(case.due.followup_id, at=at))
+        assert isinstance(fact, FollowupDone)
+        assert fact.overdue is overdue
+
+
+def test_a_waived_follow_up_is_owed_no_longer() -> None:
+    case = complaint()
+    waive = WaiveFollowUp(HANDLED, case.due.followup_id, "moved abroad", "s1")
+    [fact] = case.when(waive)
+    assert isinstance(fact, FollowupWaived)
+    assert fact.reason == "moved abroad"
+    assert case.when(waive) == []
+    assert case.decider.wake_at(case.state) is None
+    with pytest.raises(Refused, match="was waived"):
+        case.when(done(case.due.followup_id))
+
+
+def test_one_that_was_made_cannot_be_waived() -> None:
+    case = complaint()
+    case.when(done(case.due.followup_id))
+    with pytest.raises(Refused, match="made already"):
+        case.when(WaiveFollowUp(HANDLED, case.due.followup_id, "?", None))
+
+
+def test_a_follow_up_that_nobody_owes_is_refused() -> None:
+    for command in (done("f9"), WaiveFollowUp(HANDLED, "f9", "?", None)):
+        with pytest.raises(Refused, match="no such follow-up"):
+            complaint().when(command)
+
+
+@rule("RM-4.6.4a")
+def test_a_reopened_case_owes_its_follow_up_after_the_next_round() -> None:
+    case = complaint()
+    first = case.due
+    _noted, waived = case.when(NoteReopening(HANDLED, 2))
+    assert isinstance(waived, FollowupWaived)
+    assert (waived.followup_id, waived.reason, waived.round) == (first.followup_id, "reopened", 1)
+    assert case.when(handled(round=1)) == []
+    _, second = case.when(handled(HANDLED + timedelta(days=2), round=2))
+    assert isinstance(second, FollowupDue)
+    assert second.followup_id != first.followup_id
+    assert (second.round, second.by) == (2, THIRD_MIDNIGHT + timedelta(days=2))
+
+
+@rule("RM-4.6.4a")
+def test_a_complaint_that_turns_out_to_be_major_owes_a_visit_instead_of_a_call() -> None:
+    case = complaint("minor")
+    call = case.due
+    _, waived, visit = case.when(NoteClassification(HANDLED, {"severity": "major"}))
+    assert isinstance(waived, FollowupWaived)
+    assert isinstance(visit, FollowupDue)
+    assert (waived.followup_id, waived.reason) == (call.followup_id, "reclassified")
+    assert (visit.mode, visit.by) == (Mode.ON_SITE, THIRD_MIDNIGHT)
+    *_, again = case.when(NoteClassification(HANDLED, {"severity": "minor"}))
+    assert again == call
+
+
+def test_a_case_that_ended_in_history_owes_nothing_any_more() -> None:
+    case = complaint()
+    [waived] = case.when(WaiveAll(HANDLED, CLOSED_IN_HISTORY))
+    assert isinstance(waived, FollowupWaived)
+    assert waived.reason == CLOSED_IN_HISTORY
+    assert case.when(EndHistory(HANDLED)) == []
+
+
+def test_a_policy_not_heard_of_yet_makes_the_case_wait() -> None:
+    command = NoteCase(RECEIVED, "c1", "p1", "Asia/Shanghai", "residential-cn@2099.9", None, {})
+    with pytest.raises(NotHeardYet, match=r"residential-cn@2099\.9"):
+        OneCase(command)
+
+
+def test_a_case_not_heard_of_yet_makes_its_facts_wait() -> None:
+    with pytest.raises(NotHeardYet):
+        OneCase(handled())
+    assert OneCase().when(EndHistory(HANDLED)) == []
+
+
+INSTANTS = st.datetimes(
+    datetime(2026, 9, 1),  # noqa: DTZ001 - Hypothesis adds the zone
+    datetime(2026, 12, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+WORDS: dict[str, Any] = {
+    "kind": st.sampled_from(["complaint", "service_request"]),
+    "severity": st.sampled_from(["minor", "important", "major"]),
+    "work_category": st.sampled_from(["ordinary", "concealed"]),
+}
+PROGRESS = st.one_of(
+    st.builds(NoteClassification, INSTANTS, st.fixed_dictionaries({}, optional=WORDS)),
+    st.builds(handled, INSTANTS, st.integers(1, 3)),
+    st.builds(NoteReopening, INSTANTS, st.integers(1, 3)),
+    st.builds(WaiveAll, INSTANTS, st.just(CLOSED_IN_HISTORY)),
+    st.builds(EndHistory, INSTANTS),
+)
+
+
+@for_all(st.fixed_dictionaries({}, optional=WORDS), st.lists(PROGRESS, max_size=8))
+def test_a_repeat_changes_nothing_and_a_rung_alarm_does_not_ring_again(
+    fields: dict[str, str], commands: list[Command]
+) -> None:
+    case = OneCase(received(**fields))
+    for command in commands:
+        case.when(command)
+        assert case.when(command) == []
+        alarm = case.decider.wake_at(case.state)
+        if alarm is not None:
+            assert case.when(Ring(alarm))
+            later = case.decider.wake_at(case.state)
+            assert later is None or later > alarm
