@@ -137,7 +137,7 @@ class Office:
         return self.reasons
 
 
-async def _with_keys(dsn: str) -> None:
+async def with_keys(dsn: str) -> None:
     await make_tables(dsn, keys.METADATA)
 
 
@@ -147,9 +147,7 @@ async def _with_store(dsn: str) -> None:
 
 @pytest.fixture
 async def keys_pool(fresh_database: FreshDatabase) -> AsyncIterator[asyncpg.Pool]:
-    async with asyncpg.create_pool(
-        await fresh_database(_with_keys), min_size=1, max_size=4
-    ) as pool:
+    async with asyncpg.create_pool(await fresh_database(with_keys), min_size=1, max_size=4) as pool:
         yield pool
 
 

@@ -34,7 +34,7 @@ _ANSWERS = "steward_clock_answers"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS clock (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     now timestamptz NOT NULL,
     round bigint NOT NULL
 );

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from steward_eventstore import migrations
-from steward_service import keys
+from steward_service import clocks, keys
 from steward_service.settings import ServiceSettings
 from steward_service.topics import WrongTopics, create_topics
 
@@ -40,7 +40,8 @@ async def provision(settings: ServiceSettings) -> None:
     for service in SERVICES:
         await _migrate(service, settings.database_dsn(service))
     await make_tables(settings.database_dsn("keys"), keys.METADATA)
-    _say("The table of keys is there.")
+    await clocks.prepare(settings.database_dsn("clock"))
+    _say("The tables of keys and clock are there.")
     try:
         made = await create_topics(
             settings.kafka, settings.partitions, replication=settings.replication
@@ -75,7 +76,12 @@ async def make_databases(settings: ServiceSettings, names: Sequence[str] = DATAB
 
 
 async def make_tables(dsn: str, metadata: MetaData) -> None:
-    """Make the tables and indexes of a metadata that are missing in a database."""
+    """Make the tables and indexes of a metadata that are missing in a database.
+
+    Raises `CannotProvision`.
+    """
+    if not metadata.tables:
+        return
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     statements = []
     for table in metadata.sorted_tables:
@@ -91,6 +97,8 @@ async def make_tables(dsn: str, metadata: MetaData) -> None:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             for statement in statements:
                 await connection.execute(statement)
+    except asyncpg.PostgresError as error:
+        raise CannotProvision(f"The tables cannot be made: {error}") from error
     finally:
         await connection.close()
 

@@ -37,6 +37,7 @@ from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction
 from steward_service.http import InFlight, build_app
 from steward_service.listening import EverythingHeard, Heard, Listener
 from steward_service.partitions import partition_of
+from steward_service.provision import CannotProvision, make_tables
 from steward_service.relay import Relay
 from steward_service.retries import Retries
 from steward_service.sealing import Sealer
@@ -265,6 +266,7 @@ class Service:
     async def _open(self) -> None:
         settings = self.settings
         try:
+            await make_tables(settings.database_dsn(self.name), self.metadata)
             self.store = await PostgresStore.connect(
                 settings.database_dsn(self.name), application=self.process
             )
@@ -275,7 +277,7 @@ class Service:
                     settings.database_dsn("clock"), self.process, self.wall
                 )
             self.keys_pool = await keys.open_keys(settings)
-        except Unavailable as error:
+        except (CannotProvision, Unavailable) as error:
             raise CannotStart(str(error)) from error
         except (OSError, asyncpg.PostgresError) as error:
             raise CannotStart(f"PostgreSQL cannot be used: {error}") from error

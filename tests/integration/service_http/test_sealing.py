@@ -1,0 +1,242 @@
+"""Sealed values, and how keys travel from the owner's database to a reader's."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from tests.integration.service_http.conftest import with_keys
+from tests.support.stack import FreshDatabase
+
+from steward_decider import Refused
+from steward_events.sealed import SubjectKey
+from steward_service.keys import hear_keys, relay_keys, store_keys, tell_keys
+from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard, Sealer
+from steward_service.topics import Topic, create_topics
+
+MASTER = b"m" * 32
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def sealer(keys_pool: asyncpg.Pool) -> Sealer:
+    return Sealer(keys_pool, MASTER)
+
+
+@pytest.fixture
+async def readers_pool(fresh_database: FreshDatabase) -> AsyncIterator[asyncpg.Pool]:
+    async with asyncpg.create_pool(await fresh_database(with_keys), min_size=1, max_size=4) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def topic(kafka_bootstrap: str) -> str:
+    name = f"keys-test-{next(_numbers)}"
+    await create_topics([kafka_bootstrap], 2, topics=[Topic(name, None)])
+    return name
+
+
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - nothing tells us
+            await asyncio.sleep(0.02)
+
+
+async def erase(pool: asyncpg.Pool, subject: str) -> None:
+    await pool.execute(
+        "UPDATE subject_keys SET wrapped = NULL, erased_at = clock_timestamp(), told = false, "
+        "revision = revision + 1 WHERE subject = $1",
+        subject,
+    )
+
+
+async def test_what_was_sealed_is_unsealed(sealer: Sealer, keys_pool: asyncpg.Pool) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    assert "13800138000" not in sealed.model_dump_json()
+    assert await Sealer(keys_pool, MASTER).unseal(sealed) == "13800138000"
+
+
+async def test_the_key_is_committed_before_it_is_used(
+    sealer: Sealer, keys_pool: asyncpg.Pool
+) -> None:
+    await sealer.seal("person-1", "phone", "13800138000")
+    wrapped = await keys_pool.fetchval("SELECT wrapped FROM subject_keys")
+    assert len(wrapped) == 12 + 32 + 16
+
+
+async def test_two_processes_that_seal_at_once_use_one_key(keys_pool: asyncpg.Pool) -> None:
+    sealers = [Sealer(keys_pool, MASTER) for _ in range(6)]
+    sealed = await asyncio.gather(
+        *(s.seal("case-1", "text", f"{n}") for n, s in enumerate(sealers))
+    )
+    reader = Sealer(keys_pool, MASTER)
+    assert [await reader.unseal(one) for one in sealed] == [str(n) for n in range(6)]
+
+
+@pytest.mark.parametrize("change", ["subject", "field", "value_id", "box"])
+async def test_a_value_that_was_moved_or_changed_stays_shut(sealer: Sealer, change: str) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    await sealer.seal("person-2", "phone", "13900139000")
+    to = {
+        "subject": "person-2",
+        "field": "name",
+        "value_id": "0",
+        "box": base64.b64encode(b"x" * 40).decode(),
+    }
+    with pytest.raises(BrokenSeal):
+        await sealer.unseal(sealed.model_copy(update={change: to[change]}))
+
+
+async def test_another_installations_key_opens_nothing(
+    sealer: Sealer, keys_pool: asyncpg.Pool
+) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    with pytest.raises(BrokenSeal):
+        await Sealer(keys_pool, b"n" * 32).unseal(sealed)
+
+
+async def test_a_key_not_heard_yet_never_looks_erased(
+    sealer: Sealer, readers_pool: asyncpg.Pool
+) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    with pytest.raises(KeyNotHeard):
+        await Sealer(readers_pool, MASTER).unseal(sealed)
+
+
+async def test_a_subject_once_erased_is_refused_for_ever(
+    sealer: Sealer, keys_pool: asyncpg.Pool
+) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    await erase(keys_pool, "person-1")
+    later = Sealer(keys_pool, MASTER)
+    assert await later.unseal(sealed) == Erased("person-1")
+    with pytest.raises(Refused, match="erased for good"):
+        await later.seal("person-1", "phone", "13800138000")
+
+
+async def test_a_bar_in_a_name_would_make_the_seal_ambiguous(sealer: Sealer) -> None:
+    with pytest.raises(ValueError, match="ambiguous"):
+        await sealer.seal("person|1", "phone", "13800138000")
+
+
+async def test_keys_travel_to_a_reader_and_so_does_their_erasure(
+    sealer: Sealer,
+    keys_pool: asyncpg.Pool,
+    readers_pool: asyncpg.Pool,
+    kafka_bootstrap: str,
+    topic: str,
+) -> None:
+    sealed = [await sealer.seal(f"person-{n}", "phone", str(n)) for n in range(50)]
+    tasks = [
+        asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)),
+        asyncio.create_task(hear_keys(readers_pool, [kafka_bootstrap], "notify", topic)),
+    ]
+    try:
+        await until(lambda: _count(readers_pool, "wrapped IS NOT NULL", 50))
+        reader = Sealer(readers_pool, MASTER)
+        assert [await reader.unseal(one) for one in sealed] == [str(n) for n in range(50)]
+        await erase(keys_pool, "person-7")
+        await until(lambda: _count(readers_pool, "erased_at IS NOT NULL", 1))
+        assert await Sealer(readers_pool, MASTER).unseal(sealed[7]) == Erased("person-7")
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_of_two_relayers_one_tells_the_keys(
+    sealer: Sealer, keys_pool: asyncpg.Pool, kafka_bootstrap: str, topic: str
+) -> None:
+    tasks = [asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)) for _ in range(2)]
+    try:
+        for number in range(20):
+            await sealer.seal(f"person-{number}", "phone", "1")
+        await until(lambda: _count(keys_pool, "told", 20))
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest"
+    ) as consumer:
+        assert sum((await consumer.end_offsets(consumer.assignment())).values()) == 20
+
+
+async def test_the_lead_passes_on_when_its_session_dies(
+    sealer: Sealer, keys_pool: asyncpg.Pool, kafka_bootstrap: str, topic: str
+) -> None:
+    task = asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic))
+    try:
+        await sealer.seal("person-1", "phone", "1")
+        await until(lambda: _count(keys_pool, "told", 1))
+        await keys_pool.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database "
+            "WHERE locktype = 'advisory' AND datname = current_database()"
+        )
+        await sealer.seal("person-2", "phone", "1")
+        await until(lambda: _count(keys_pool, "told", 2))
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_an_erased_key_does_not_come_back(
+    sealer: Sealer, keys_pool: asyncpg.Pool, readers_pool: asyncpg.Pool
+) -> None:
+    await sealer.seal("person-1", "phone", "1")
+    row = await keys_pool.fetchrow("SELECT * FROM subject_keys")
+    assert row is not None
+    told = SubjectKey(
+        subject="person-1",
+        wrapped=base64.b64encode(row["wrapped"]).decode(),
+        created_at=row["created_at"],
+    )
+    record = (b"person-1", told.model_dump_json().encode())
+    for records in ([record], [(b"person-1", None)], [record], [record, record]):
+        await store_keys(readers_pool, records)
+    assert await _count(readers_pool, "erased_at IS NOT NULL AND wrapped IS NULL", 1)
+
+
+async def test_records_that_cannot_be_read_are_passed_over(readers_pool: asyncpg.Pool) -> None:
+    nonsense = [(None, b"{}"), (b"\xff", b"{}"), (b"person-1", b"nonsense"), (b"a\0b", None)]
+    await store_keys(readers_pool, nonsense)
+    assert await _count(readers_pool, "true", 0)
+
+
+async def test_a_key_erased_while_it_was_told_is_told_again(
+    sealer: Sealer,
+    keys_pool: asyncpg.Pool,
+    kafka_bootstrap: str,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await sealer.seal("person-1", "phone", "1")
+
+    async with (
+        AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer,
+        keys_pool.acquire() as connection,
+    ):
+        send = producer.send
+
+        async def send_while_erased(*args: Any, **kwargs: Any) -> Any:
+            await erase(keys_pool, "person-1")
+            return await send(*args, **kwargs)
+
+        monkeypatch.setattr(producer, "send", send_while_erased)
+        assert await tell_keys(connection, producer, topic) == 1
+        monkeypatch.undo()
+        assert await tell_keys(connection, producer, topic) == 1
+        assert await tell_keys(connection, producer, topic) == 0
+
+
+async def _count(pool: asyncpg.Pool, condition: str, wanted: int) -> bool:
+    found = await pool.fetchval(f"SELECT count(*) FROM subject_keys WHERE {condition}")
+    return bool(found == wanted)

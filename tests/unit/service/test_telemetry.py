@@ -1,0 +1,111 @@
+"""Logs are JSON, carry their correlation ID and say nothing personal; metrics have their names."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from prometheus_client import generate_latest
+
+from steward_service.telemetry import Metrics, configure_logs
+
+NAMES = [
+    "steward_facts_appended_total",
+    "steward_relay_lag_seconds",
+    "steward_relay_backlog_facts",
+    "steward_heard_behind_seconds",
+    "steward_timer_lateness_seconds",
+    "steward_timers_overdue",
+    "steward_clock_breaches_total",
+    "steward_clocks_running",
+    "steward_escalations_unacknowledged",
+    "steward_parked_streams",
+    "steward_messages_total",
+    "steward_oldest_write_transaction_seconds",
+    "steward_audit_disagreements",
+]
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in ("aiokafka", "uvicorn.access")}
+    yield
+    root.handlers[:], root.level = handlers, level
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+    structlog.reset_defaults()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return [json.loads(line) for line in captured.err.splitlines()]
+
+
+def test_a_line_says_who_when_and_about_what(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("sla")
+    with structlog.contextvars.bound_contextvars(correlation_id="call-42"):
+        structlog.get_logger("steward_sla.clocks").info("A clock started.", stream="clock-1")
+    [line] = lines(capsys)
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "event": "A clock started.",
+        "level": "info",
+        "logger": "steward_sla.clocks",
+        "service": "sla",
+        "stream": "clock-1",
+        "correlation_id": "call-42",
+    }
+
+
+def test_personal_data_is_masked_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("intake")
+    structlog.get_logger("x").warning(
+        "It was refused.",
+        phone="13800138000",
+        case={"summary": "13800138000", "people": [{"name": "13800138000", "id": "p"}]},
+    )
+    [line] = lines(capsys)
+    assert "13800138000" not in str(line)
+    assert line["case"]["people"][0] == {"name": "[personal]", "id": "p"}
+
+
+def test_an_exception_does_not_quote_what_it_was_given(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("intake")
+    try:
+        try:
+            int("13800138000x")
+        except ValueError as error:
+            raise RuntimeError("The number is wrong.") from error
+    except RuntimeError:
+        structlog.get_logger("x").exception("It failed.")
+        logging.getLogger("library").exception("It failed, too: %s.", "really")
+    first, second = lines(capsys)
+    for line in (first, second):
+        assert "13800138000" not in str(line)
+        assert "RuntimeError: The number is wrong." in line["exception"]
+        assert "test_telemetry.py" in line["exception"]
+        assert line["exception"].endswith("ValueError")
+    assert second["event"] == "It failed, too: really."
+
+
+def test_what_libraries_log_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("intake")
+    logging.getLogger("uvicorn.error").info("Started on port %d", 8080)
+    logging.getLogger("aiokafka.client").info("noise")
+    [line] = lines(capsys)
+    assert line["event"] == "Started on port 8080"
+
+
+def test_metrics_have_the_names_that_alerts_use() -> None:
+    metrics = Metrics()
+    metrics.clock_breaches.labels("minor-resolve", "minor").inc()
+    exposed = generate_latest(metrics.registry).decode()
+    assert [name for name in NAMES if f"# HELP {name}" not in exposed] == []
+    assert 'steward_clock_breaches_total{severity="minor",target="minor-resolve"} 1.0' in exposed
