@@ -1,0 +1,31 @@
+"""docs/policy.md shows only what works."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from steward_policy import packs
+from steward_policy.durations import Duration
+from steward_policy.lint import lint
+
+PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
+
+
+def test_the_override_of_the_page_is_sound_and_does_what_it_says() -> None:
+    (override,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    upon = (packs.built_in_text(), "residential-cn.yaml", (override, "riverside.yaml"))
+    assert lint(*upon) == []
+    rules = packs.load(*upon)
+    within = rules.by_id["minor-resolve"].within
+    assert within is not None
+    assert within.days == 1
+    assert "ordinary-repair" not in {followup.id for followup in rules.followups}
+    assert rules.calendar("riverside-office").tz == "Asia/Shanghai"
+
+
+def test_the_durations_of_the_page_can_be_read() -> None:
+    written = re.findall(r"^\| `(\{.*?\})` \|", PAGE, re.MULTILINE)
+    assert len(written) == 6
+    for duration in written:
+        Duration.model_validate(yaml.safe_load(duration))
