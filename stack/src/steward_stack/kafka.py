@@ -88,7 +88,7 @@ class Kafka:
         command = [java, "-cp", f"{jars}/*", "-Dlog4j2.configurationFile=log4j2.yaml"]
         if not (self._folder / "data" / "meta.properties").exists():
             self._format(command)
-        sizes = ["-Xms128m", "-Xmx384m", "-XX:+UseSerialGC"]
+        sizes = ["-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         return processes.spawn(
             "kafka",
             Role.KAFKA,

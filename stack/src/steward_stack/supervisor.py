@@ -76,10 +76,10 @@ class Stack:
         """Start everything and wait until it is ready."""
         began = time.monotonic()
         outside = {name: os.environ.get(name) for name in ("STEWARD_KAFKA", "STEWARD_POSTGRES")}
-        if not outside["STEWARD_POSTGRES"]:
-            self._begin("postgres", lambda: self._postgres.start(self.state.processes))
         if not outside["STEWARD_KAFKA"]:
             self._begin("kafka", lambda: self._kafka.start(self.state.processes, self._console))
+        if not outside["STEWARD_POSTGRES"]:
+            self._begin("postgres", lambda: self._postgres.start(self.state.processes))
         if "postgres" in self._running:
             self._postgres.wait(self._running["postgres"])
         if "kafka" in self._running:

@@ -1,0 +1,64 @@
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from steward_stack.processes import Process
+from steward_stack.state import State
+from steward_stack.supervisor import running_stack
+
+
+async def postgres_answers(dsn: str) -> bool:
+    try:
+        connection = await asyncpg.connect(dsn)
+    except (OSError, asyncpg.PostgresError):
+        return False
+    await connection.close()
+    return True
+
+
+async def kafka_answers(bootstrap: str) -> bool:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        await admin.list_topics()
+    except KafkaError:
+        return False
+    finally:
+        await admin.close()
+    return True
+
+
+def recorded(state: State, name: str) -> Process:
+    return next(process for process in state.processes.recorded() if process.name == name)
+
+
+async def kill_and_wait(
+    state: State, name: str, answers: Callable[[str], Awaitable[bool]], address: str
+) -> None:
+    killed = recorded(state, name)
+    killed.send(signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while recorded(state, name) == killed or not await answers(address):
+        assert time.monotonic() < deadline, f"{name} stays away"
+        await asyncio.sleep(0.05)
+
+
+def test_a_killed_server_comes_back_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STEWARD_KAFKA", raising=False)
+    monkeypatch.delenv("STEWARD_POSTGRES", raising=False)
+    state = State(tmp_path / "state")
+    with running_stack(state, Console(stderr=True), services=False) as stack, stack.mended():
+        where = stack.endpoints
+        asyncio.run(kill_and_wait(state, "postgres", postgres_answers, where.postgres))
+        asyncio.run(kill_and_wait(state, "kafka", kafka_answers, where.kafka))
+    state.remove()
