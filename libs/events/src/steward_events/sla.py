@@ -124,6 +124,8 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     escalation_id: Id
     to: Role
     number: Word = ""
+    due_at: Instant | None = None
+    zone: Word = ""
 
 
 class ExtensionRequested(ClockFact, name="sla.extension_requested"):
