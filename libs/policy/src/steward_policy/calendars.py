@@ -31,8 +31,10 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_DAY_MINUTES = 24 * 60
 _LONGEST_WALK_YEARS = 200
+
+END_OF_DAY = 24 * 60
+"""The minute of the day that is written 24:00."""
 
 
 class CalendarError(ValueError):
@@ -47,7 +49,7 @@ def _minute_of_day(value: object) -> int:
         if match is None or int(match[2]) > 59:
             raise ValueError(f"{value!r} is not a time of day such as 09:00 or 24:00")
         minute = int(match[1]) * 60 + int(match[2])
-    if not 0 <= minute <= _DAY_MINUTES:
+    if not 0 <= minute <= END_OF_DAY:
         raise ValueError(f"{value!r} is not a time of day between 00:00 and 24:00")
     return minute
 
@@ -104,7 +106,7 @@ def first_instant(day: date, minute: int, zone: ZoneInfo) -> datetime:
 
     A time that the change of clocks skips is the change itself; one that comes twice is the first.
     """
-    if minute == _DAY_MINUTES:
+    if minute == END_OF_DAY:
         day, minute = day + timedelta(days=1), 0
     wall = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=zone)
     before = wall.astimezone(UTC)
@@ -455,7 +457,7 @@ def built_in(name: str) -> Calendar:
             )
         case "duty-24h":
             return Calendar(
-                name=name, version="1", tz=tz, hours=dict.fromkeys(WEEKDAYS, ((0, _DAY_MINUTES),))
+                name=name, version="1", tz=tz, hours=dict.fromkeys(WEEKDAYS, ((0, END_OF_DAY),))
             )
         case _:
             raise CalendarError(

@@ -16,9 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from steward_policy.calendars import Calendar, TimeOfDay, first_instant
-
-END_OF_DAY_MINUTE = 24 * 60
+from steward_policy.calendars import END_OF_DAY, Calendar, TimeOfDay, first_instant
 
 
 class Counting(StrEnum):
@@ -275,7 +273,7 @@ def _finish(
         case Ending.SAME_TIME:
             return at if day == at.date() else _shift_days(at, (day - at.date()).days, tz)
         case Ending.END_OF_DAY:
-            return first_instant(day, END_OF_DAY_MINUTE, tz).astimezone(tz)
+            return first_instant(day, END_OF_DAY, tz).astimezone(tz)
         case Ending.END_OF_WORKING_DAY:
             close = _closing(day, calendar)
             if close < at:
@@ -284,7 +282,7 @@ def _finish(
 
 
 def _closing(day: date, calendar: Calendar) -> datetime:
-    midnight = first_instant(day, END_OF_DAY_MINUTE, calendar.zone)
+    midnight = first_instant(day, END_OF_DAY, calendar.zone)
     just_before = midnight - timedelta(microseconds=1)
     last = calendar.last_open(just_before)
     return midnight if last == just_before else last
