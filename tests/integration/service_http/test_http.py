@@ -125,6 +125,12 @@ async def test_a_backslash_before_u0000_is_plain_text(client: AsyncClient) -> No
     assert response.status_code == 201
 
 
+async def test_a_letter_written_as_two_escapes_is_whole(client: AsyncClient) -> None:
+    headers = ONCE | {"Content-Type": "application/json"}
+    response = await client.post(PROJECTS, content=b'{"name":"\\ud83d\\ude00"}', headers=headers)
+    assert response.status_code == 201
+
+
 @pytest.mark.parametrize("path", ["/v1/groups/a%00b/projects", f"{PROJECTS}?name=%00"])
 async def test_a_nul_in_the_address_is_refused(client: AsyncClient, path: str) -> None:
     problem_in(await client.post(path, json={"name": "x"}, headers=ONCE), 422)

@@ -1,5 +1,6 @@
 """Logs are JSON, carry their correlation ID and say nothing personal; metrics have their names."""
 
+import base64
 import json
 import logging
 from collections.abc import Iterator
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 import structlog
 from prometheus_client import generate_latest
+from pydantic import SecretStr
 
-from steward_service.telemetry import Metrics, configure_logs
+from steward_service.settings import ServiceSettings
+from steward_service.telemetry import Metrics, configure_logs, tracer_provider
 
 NAMES = [
     "steward_facts_appended_total",
@@ -109,3 +112,14 @@ def test_metrics_have_the_names_that_alerts_use() -> None:
     exposed = generate_latest(metrics.registry).decode()
     assert [name for name in NAMES if f"# HELP {name}" not in exposed] == []
     assert 'steward_clock_breaches_total{severity="minor",target="minor-resolve"} 1.0' in exposed
+
+
+def test_traces_are_collected_only_where_an_endpoint_is_set() -> None:
+    master_key = SecretStr(base64.b64encode(b"k" * 32).decode())
+    settings = ServiceSettings(kafka=["a:1"], postgres="postgresql:///x", master_key=master_key)
+    assert tracer_provider(settings, "sla") is None
+    collected = settings.model_copy(update={"otlp_endpoint": "http://127.0.0.1:1"})
+    provider = tracer_provider(collected, "sla")
+    assert provider is not None
+    assert provider.resource.attributes["service.name"] == "steward-sla"
+    provider.shutdown()
