@@ -15,8 +15,8 @@ def answer_lines(
 
     `answer` gives the members that stand beside `id`, and raises ValueError to refuse.
     """
-    out = sink or sys.stdout.buffer
-    for line in source or sys.stdin.buffer:
+    out = sys.stdout.buffer if sink is None else sink
+    for line in sys.stdin.buffer if source is None else source:
         if line.strip():
             # A lone surrogate has no UTF-8 form; its escape is what JSON writes for it.
             text = json.dumps(_answered(answer, line), ensure_ascii=False)

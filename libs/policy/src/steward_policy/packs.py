@@ -70,7 +70,10 @@ class FollowUpRule(Entry):
 
 
 class Acknowledgement(Entry):
-    """How long the person told of an escalation has to acknowledge it before the next is told."""
+    """How long who is told of an escalation has to acknowledge it before the next role is told.
+
+    Working time is that of the pack's `duty_calendar`.
+    """
 
     within: Duration
     emergency: Duration

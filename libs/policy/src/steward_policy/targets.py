@@ -219,7 +219,7 @@ class Overdue(Entry):
     decide_within: Duration | None = None
     max_times: Annotated[int, Field(ge=1)] | None = None
     max_total: Duration | None = None
-    effective: Literal["owner_told", "approved"] = "owner_told"
+    effective: Literal["owner_told", "approved"] = "approved"
 
 
 class Deliver(StrEnum):
