@@ -159,7 +159,10 @@ def _read(model: type[AnyTicket], data: Any) -> AnyTicket:
         # The value itself is left out: it may be personal.
         problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in problem["loc"])
-        raise invalid(f"The ticket's field “{place}” cannot be used: {problem['msg']}.") from None
+        message = problem["msg"]
+        if problem["type"] == "string_pattern_mismatch":
+            message = "it contains a character that is not allowed, such as NUL"
+        raise invalid(f"The ticket's field “{place}” cannot be used: {message}.") from None
 
 
 def _reception(ticket: OpenedTicket, event: ForeignEvent) -> Reception:

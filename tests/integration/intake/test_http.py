@@ -1,0 +1,241 @@
+"""Intake's HTTP interface on a real PostgreSQL."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.integration.intake.conftest import NOON, REGISTERS, Caller, Office
+from tests.support.rules import rule
+
+from steward_events.registry import PersonRegistered
+from steward_intake.adapters.read_models import METADATA
+
+COMPLAINT: dict[str, Any] = {
+    "project_id": "lakeside",
+    "kind": "complaint",
+    "channel": "phone",
+    "household_id": "h1",
+    "topic": "漏水",
+    "summary": "卫生间天花板漏水",
+    "reporter": {"name": "王芳", "phone": "13800138000"},
+}
+
+
+async def received(caller: Caller, **changes: Any) -> str:
+    answer = await caller.post("cases", {**COMPLAINT, **changes})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["case_id"])
+
+
+async def test_what_is_registered_in_any_order_is_found_and_sealed(
+    registered: Caller, office: Office
+) -> None:
+    people = (await registered.get("people")).json()["people"]
+    assert [person["household_id"] for person in people] == ["h1"]
+    assert people[0]["phone"] == {"sealed": True}
+    assert "13800138000" not in str(await office.store.facts_of("person-p1"))
+    again = await registered.post("registers", REGISTERS)
+    assert [line["facts"] for line in again.json()["results"]] == [0] * len(REGISTERS)
+
+
+async def test_a_changed_phone_is_a_new_fact_and_the_name_keeps_its_seal(
+    registered: Caller, office: Office
+) -> None:
+    changed = {**REGISTERS[0], "phone": "13700137000"}
+    changed.pop("type")
+    assert (await registered.post("people", changed)).status_code == 201
+    before, after = [f.fact for f in await office.store.facts_of("person-p1")]
+    assert isinstance(before, PersonRegistered)
+    assert isinstance(after, PersonRegistered)
+    assert before.name == after.name
+    assert before.phone != after.phone
+
+
+async def test_the_built_in_policy_is_published_once(caller: Caller) -> None:
+    policies = (await caller.get("policies")).json()["policies"]
+    assert [(p["pack"], p["version"]) for p in policies] == [("residential-cn", "2026.1")]
+
+
+@rule("RC-2", "RM-4.6.1", "RM-4.6.3", "RM-4.6.4a")
+async def test_a_complaint_goes_from_reception_to_its_end(
+    registered: Caller, office: Office
+) -> None:
+    case_id = await received(registered)
+    case = (await registered.get(f"cases/{case_id}")).json()
+    assert case["number"] == "lakeside-2026-00001"
+    steps = [
+        ("classify", {"validity": "valid", "severity": "minor"}),
+        ("assign", {"person_id": "m1", "reason": "首问负责"}),
+        ("accept", {"role": "cs_supervisor", "person_id": "m1"}),
+        ("chase", {"demand": "请尽快"}),
+        ("handle", {"corrective": "更换管件", "preventive": "每季度检查"}),
+        ("tell-result", {"how": "phone"}),
+        ("satisfaction", {"score": 5}),
+    ]
+    for name, body in steps:
+        answer = await registered.post(f"cases/{case_id}/{name}", body)
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["facts"]) == 1
+    too_early = await registered.post(f"cases/{case_id}/close", {})
+    assert too_early.status_code == 409
+    assert too_early.json()["rule"] == "RM-4.6.4a"
+    told = (await registered.get(f"cases/{case_id}/facts")).json()["facts"]
+    assert told[0]["data"]["policy"] == "residential-cn@2026.1"
+    assert told[0]["data"]["summary"] == {"sealed": True}
+    shown = await registered.get(f"cases/{case_id}")
+    assert shown.headers["ETag"] == f'"{len(told)}"'
+    assert shown.json()["status"] == "told"
+    assert shown.json()["chased"] == 1
+
+
+@rule("RM-4.6.1")
+async def test_a_valid_complaint_is_not_handled_without_measures(registered: Caller) -> None:
+    case_id = await received(registered)
+    await registered.post(f"cases/{case_id}/classify", {"validity": "valid", "severity": "minor"})
+    answer = await registered.post(f"cases/{case_id}/handle", {"corrective": "更换管件"})
+    assert answer.status_code == 409
+    assert answer.json()["rule"] == "RM-4.6.1"
+    assert "preventive" in answer.json()["detail"]
+
+
+async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
+    late, old = NOON + timedelta(minutes=3), NOON - timedelta(days=31)
+    wrong: list[tuple[dict[str, Any], int, str]] = [
+        ({"project_id": "nowhere"}, 404, "There is no project “nowhere”."),
+        ({"household_id": "h9"}, 404, "There is no household “h9”."),
+        ({"household_id": "h2"}, 422, "does not belong to the project"),
+        ({"occurred_at": late.isoformat()}, 422, "is in the future"),
+        ({"occurred_at": old.isoformat()}, 422, "import it as history"),
+        ({"kind": "poem"}, 422, "kind"),
+        ({"summary": "a\0b"}, 422, "NUL"),
+        ({"surprise": 1}, 422, "surprise"),
+    ]
+    for change, status, sentence in wrong:
+        answer = await registered.post("cases", {**COMPLAINT, **change})
+        assert answer.status_code == status, answer.text
+        assert sentence in answer.json()["detail"]
+    assert (await registered.get("cases")).json()["cases"] == []
+
+
+async def test_an_instant_just_ahead_is_taken_as_now(registered: Caller) -> None:
+    soon = NOON + timedelta(seconds=90)
+    case_id = await received(registered, occurred_at=soon.isoformat())
+    [fact] = (await registered.get(f"cases/{case_id}/facts")).json()["facts"]
+    assert datetime.fromisoformat(fact["occurred_at"]) == NOON
+
+
+async def test_nothing_happens_to_a_case_before_its_reception(registered: Caller) -> None:
+    case_id = await received(registered)
+    before = (NOON - timedelta(hours=1)).isoformat()
+    answer = await registered.post(f"cases/{case_id}/chase", {"occurred_at": before})
+    assert answer.status_code == 422
+    assert "before the case was received" in answer.json()["detail"]
+
+
+async def test_a_request_sent_twice_makes_one_case(registered: Caller) -> None:
+    first = await registered.post("cases", COMPLAINT, key="once")
+    again = await registered.post("cases", COMPLAINT, key="once")
+    assert first.json() == again.json()
+    assert len((await registered.get("cases")).json()["cases"]) == 1
+
+
+async def test_an_outdated_version_is_not_overwritten(registered: Caller) -> None:
+    case_id = await received(registered)
+    answer = await registered.post(
+        f"cases/{case_id}/classify",
+        {"validity": "valid", "severity": "minor"},
+        **{"If-Match": '"7"'},
+    )
+    assert answer.status_code == 412
+
+
+async def test_a_list_goes_on_where_it_stopped(registered: Caller) -> None:
+    for _ in range(3):
+        await received(registered)
+    first = (await registered.get("cases", limit=2)).json()
+    rest = (await registered.get("cases", limit=2, since=first["next"])).json()
+    assert [len(first["cases"]), len(rest["cases"])] == [2, 1]
+    assert not rest["more"]
+    nothing = (await registered.get("cases", since=rest["next"])).json()
+    assert nothing["cases"] == []
+    assert (await registered.get("cases", since="%%")).status_code == 422
+    assert (await registered.get("cases", status="closed")).json()["cases"] == []
+
+
+async def test_another_projects_key_sees_nothing(registered: Caller, office: Office) -> None:
+    case_id = await received(registered)
+    _, key = await office.authenticator.make_key("hillside", ["staff"], ["hillside"])
+    registered.http.headers["Authorization"] = f"Bearer {key}"
+    assert (await registered.get("cases")).json()["cases"] == []
+    assert (await registered.get(f"cases/{case_id}")).status_code == 404
+    assert (await registered.post("cases", COMPLAINT)).status_code == 403
+    assert (await registered.post("groups", {"group_id": "g2", "name": "x"})).status_code == 403
+
+
+async def test_a_pack_with_an_unknown_target_is_refused_with_its_line(caller: Caller) -> None:
+    text = "pack: mine\nversion: '1'\ncalendar: cn-office\ntargets:\n  - id: x\n    nonsense: 1\n"
+    answer = await caller.post("policies", {"text": text})
+    assert answer.status_code == 422
+    assert "pack.yaml:" in answer.json()["detail"]
+
+
+RECORD: dict[str, Any] = {
+    "id": "old-1",
+    "project_id": "lakeside",
+    "external": {"source": "urn:old", "subject": "T-1"},
+    "history_until": "2026-09-28T00:00:00+08:00",
+    "facts": [
+        {
+            **COMPLAINT,
+            "type": "case_received",
+            "occurred_at": "2026-09-20T09:00:00+08:00",
+        },
+        {
+            "type": "case_classified",
+            "occurred_at": "2026-09-20T09:10:00+08:00",
+            "validity": "valid",
+            "severity": "minor",
+        },
+        {"type": "case_handled", "occurred_at": "2026-09-23T10:00:00+08:00"},
+        {"type": "case_closed", "occurred_at": "2026-09-24T10:00:00+08:00"},
+    ],
+}
+
+
+async def test_a_record_is_imported_whole_with_its_own_times_and_once(
+    registered: Caller, office: Office
+) -> None:
+    unknown = {**RECORD, "id": "old-2", "project_id": "nowhere"}
+    [done, refused] = (await registered.post("imports", [RECORD, unknown])).json()["results"]
+    assert refused == {
+        "id": "old-2",
+        "error": "There is no project “nowhere”.",
+        "code": "not_found",
+    }
+    assert done["facts"] == 5
+    facts = await office.store.facts_of(f"case-{done['case_id']}")
+    assert [f.type.split(".")[1] for f in facts][-1] == "history_ended"
+    assert [f.known_at == f.occurred_at for f in facts] == [True] * 4 + [False]
+    assert [f.history is not None for f in facts] == [True] * 4 + [False]
+    closed = facts[3].fact
+    assert closed is not None
+    assert json.loads(closed.model_dump_json())["missing"] == [
+        "measures",
+        "result_told",
+        "followup",
+    ]
+    [again] = (await registered.post("imports", [RECORD])).json()["results"]
+    assert again["repeated"]
+    [changed] = (
+        await registered.post("imports", [{**RECORD, "facts": RECORD["facts"][:2]}])
+    ).json()["results"]
+    assert changed["code"] == "key_reused"
+
+
+async def test_the_migration_makes_what_the_read_models_declare(office: Office) -> None:
+    found = await office.store.pool.fetch(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema='public'"
+    )
+    there = {(row["table_name"], row["column_name"]) for row in found}
+    declared = {(t.name, c.name) for t in METADATA.sorted_tables for c in t.columns}
+    assert declared <= there

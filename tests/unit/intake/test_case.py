@@ -1,0 +1,355 @@
+"""The case's rules: given facts, when a command, then facts."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+from tests.support.rules import rule
+
+from steward_decider import NotHeardYet, Refused, Ring
+from steward_events.intake import (
+    CaseAccepted,
+    CaseAssigned,
+    CaseChased,
+    CaseClassified,
+    CaseClosed,
+    CaseHandled,
+    CasePaused,
+    CaseReceived,
+    CaseReopened,
+    CaseResumed,
+    FollowupNoted,
+    HistoryEnded,
+    ResultTold,
+)
+from steward_events.sealed import Sealed
+from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_intake.domain.case import (
+    AcceptCase,
+    AssignCase,
+    Case,
+    CaseCommand,
+    CaseFact,
+    ChaseCase,
+    ClassifyCase,
+    CloseCase,
+    EndHistory,
+    GiveSatisfaction,
+    HandleCase,
+    NoteFollowup,
+    Nothing,
+    PauseCase,
+    ReceiveCase,
+    ReopenCase,
+    ReportProgress,
+    ResumeCase,
+    TellResult,
+    decide,
+    evolve,
+    wake_at,
+)
+
+MONDAY = datetime.fromisoformat("2026-09-28T10:00:00+08:00")
+WORDS = Sealed(subject="case-c", field="corrective", value_id="1", box="AA==")
+
+
+def a_case(kind: Kind) -> CaseReceived:
+    return CaseReceived(
+        case_id="c",
+        number="p-2026-00001",
+        project_id="p",
+        zone="Asia/Shanghai",
+        policy="residential-cn@2026.1",
+        kind=kind,
+    )
+
+
+def classified(severity: Severity | None = Severity.MINOR, **more: Any) -> CaseClassified:
+    return CaseClassified(case_id="c", validity=Validity.VALID, severity=severity, **more)
+
+
+RECEIVED = a_case(Kind.COMPLAINT)
+CLASSIFIED = classified()
+HANDLED = CaseHandled(case_id="c", corrective=WORDS, preventive=WORDS)
+TOLD = ResultTold(case_id="c", how="phone")
+FOLLOWED_UP = FollowupNoted(case_id="c", followup_id="f", round=1, outcome="done")
+CLOSED = CaseClosed(case_id="c")
+
+
+def state_of(facts: Sequence[CaseFact]) -> Case:
+    state: Case = Nothing()
+    for fact in facts:
+        state = evolve(state, fact)
+    return state
+
+
+def when(given: Sequence[CaseFact], command: CaseCommand | Ring) -> Sequence[CaseFact]:
+    return decide(command, state_of(given))
+
+
+def refusal(given: Sequence[CaseFact], command: CaseCommand) -> Refused:
+    with pytest.raises(Refused) as refused:
+        when(given, command)
+    return refused.value
+
+
+@rule("RC-2")
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_is_taken_in(kind: Kind) -> None:
+    assert when([], ReceiveCase(MONDAY, a_case(kind))) == [a_case(kind)]
+
+
+def test_an_unknown_case_may_yet_be_heard_of() -> None:
+    assert isinstance(refusal([], CloseCase(MONDAY)), NotHeardYet)
+
+
+@rule("RM-3.4", "RC-4.2")
+def test_the_first_classification_is_the_first_whatever_is_said() -> None:
+    said = classified(cause="new_facts")
+    assert when([RECEIVED], ClassifyCase(MONDAY, said)) == [classified(cause="first")]
+
+
+def test_a_later_classification_is_a_correction() -> None:
+    changed = when([RECEIVED, CLASSIFIED], ClassifyCase(MONDAY, classified(Severity.IMPORTANT)))
+    assert changed == [classified(Severity.IMPORTANT, cause="correction")]
+
+
+def test_the_same_classification_again_is_no_fact() -> None:
+    assert when([RECEIVED, CLASSIFIED], ClassifyCase(MONDAY, classified())) == []
+
+
+@rule("RM-4.3.1a..g")
+def test_a_valid_complaint_needs_a_severity() -> None:
+    assert "severity" in refusal([RECEIVED], ClassifyCase(MONDAY, classified(None))).reason
+
+
+def test_only_a_complaint_has_a_severity() -> None:
+    request = a_case(Kind.SERVICE_REQUEST)
+    assert refusal([request], ClassifyCase(MONDAY, classified())).rule == "RM-4.3.1a..g"
+
+
+def test_another_system_tells_only_what_has_changed() -> None:
+    said = CaseClassified(case_id="-", severity=Severity.IMPORTANT)
+    [fact] = when([RECEIVED, CLASSIFIED], ClassifyCase(MONDAY, said, "external"))
+    assert fact == classified(Severity.IMPORTANT, cause="correction")
+
+
+@rule("RM-3.4")
+def test_a_case_is_given_to_a_named_person_and_the_fact_says_from_whom() -> None:
+    first = CaseAssigned(case_id="c", person_id="a")
+    assert when([RECEIVED], AssignCase(MONDAY, "a")) == [first]
+    assert when([RECEIVED, first], AssignCase(MONDAY, "a")) == []
+    assert when([RECEIVED, first], AssignCase(MONDAY, "b")) == [
+        CaseAssigned(case_id="c", person_id="b", before="a")
+    ]
+
+
+@rule("RM-4.5.2b")
+def test_the_manager_takes_the_case_into_the_procedure_once() -> None:
+    accepted = CaseAccepted(case_id="c", person_id="m", role=Role.CENTRE_MANAGER)
+    command = AcceptCase(MONDAY, Role.CENTRE_MANAGER, "m")
+    assert when([RECEIVED], command) == [accepted]
+    assert when([RECEIVED, accepted], command) == []
+
+
+def test_an_acceptance_typed_in_late_still_counts() -> None:
+    facts = when([RECEIVED, CLASSIFIED, HANDLED], AcceptCase(MONDAY, Role.CENTRE_MANAGER, "m"))
+    assert len(facts) == 1
+
+
+def test_each_asking_again_is_told_once() -> None:
+    chased = CaseChased(case_id="c", chase_id="1")
+    assert when([RECEIVED], ChaseCase(MONDAY, "1")) == [chased]
+    assert when([RECEIVED, chased], ChaseCase(MONDAY, "1")) == []
+    assert len(when([RECEIVED, chased], ChaseCase(MONDAY, "2"))) == 1
+
+
+def test_a_case_waits_for_its_owner_for_seven_days_at_most() -> None:
+    week = MONDAY + timedelta(days=7)
+    assert when([RECEIVED], PauseCase(MONDAY, week)) == [
+        CasePaused(case_id="c", reason="waiting_owner", resume_on=week)
+    ]
+    assert "7 days" in refusal([RECEIVED], PauseCase(MONDAY, week + timedelta(seconds=1))).reason
+    assert "future" in refusal([RECEIVED], PauseCase(MONDAY, MONDAY)).reason
+
+
+def test_a_pause_ends_by_itself_on_its_date() -> None:
+    until = MONDAY + timedelta(days=2)
+    paused = CasePaused(case_id="c", reason="waiting_owner", resume_on=until)
+    assert wake_at(state_of([RECEIVED, paused])) == until
+    assert when([RECEIVED, paused], Ring(until)) == [CaseResumed(case_id="c")]
+    assert when([RECEIVED, paused], Ring(until - timedelta(seconds=1))) == []
+    assert wake_at(state_of([RECEIVED, paused, CaseResumed(case_id="c")])) is None
+
+
+def test_work_done_during_a_pause_ends_the_pause() -> None:
+    paused = CasePaused(case_id="c", reason="waiting_owner", resume_on=MONDAY + timedelta(days=2))
+    command = HandleCase(MONDAY, None, WORDS, WORDS)
+    facts = when([RECEIVED, CLASSIFIED, paused], command)
+    assert facts == [CaseResumed(case_id="c"), HANDLED]
+
+
+@rule("RM-4.6.1")
+@pytest.mark.parametrize(("corrective", "preventive"), [(None, None), (WORDS, None), (None, WORDS)])
+def test_a_valid_complaint_is_not_handled_without_both_measures(
+    corrective: Sealed | None, preventive: Sealed | None
+) -> None:
+    refused = refusal([RECEIVED, CLASSIFIED], HandleCase(MONDAY, None, corrective, preventive))
+    assert refused.rule == "RM-4.6.1"
+
+
+@rule("RM-4.6.1")
+def test_a_coordination_matter_needs_no_measures() -> None:
+    matter = CaseClassified(case_id="c", validity=Validity.COORDINATION)
+    assert len(when([RECEIVED, matter], HandleCase(MONDAY))) == 1
+
+
+@rule("RC-4.2")
+def test_a_complaint_is_classified_before_it_is_handled() -> None:
+    assert refusal([RECEIVED], HandleCase(MONDAY, None, WORDS, WORDS)).rule == "RC-4.2"
+
+
+@rule("RM-4.6.3")
+def test_nothing_is_told_before_the_work_is_done() -> None:
+    assert "not been handled" in refusal([RECEIVED], TellResult(MONDAY, "phone")).reason
+    assert when([RECEIVED, CLASSIFIED, HANDLED], TellResult(MONDAY, "phone")) == [TOLD]
+
+
+@rule("RM-4.6.3", "RM-4.6.4a")
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ([RECEIVED, CLASSIFIED], "RC-7"),
+        ([RECEIVED, CLASSIFIED, HANDLED, FOLLOWED_UP], "RM-4.6.3"),
+        ([RECEIVED, CLASSIFIED, HANDLED, TOLD], "RM-4.6.4a"),
+    ],
+)
+def test_a_complaint_never_closes_by_silence(given: Sequence[CaseFact], missing: str) -> None:
+    assert refusal(given, CloseCase(MONDAY)).rule == missing
+
+
+@rule("RM-4.6.3", "RM-4.6.4a")
+def test_a_complaint_closes_when_told_and_followed_up() -> None:
+    waived = NoteFollowup(MONDAY, "f", "waived")
+    [noted] = when([RECEIVED, CLASSIFIED, HANDLED, TOLD], waived)
+    given: list[CaseFact] = [RECEIVED, CLASSIFIED, HANDLED, TOLD, noted]
+    assert when(given, CloseCase(MONDAY)) == [CLOSED]
+    assert when([*given, CLOSED], CloseCase(MONDAY)) == []
+
+
+@rule("RM-4.6.4a")
+def test_the_follow_up_of_an_earlier_round_does_not_close_this_one() -> None:
+    given: list[CaseFact] = [
+        *(RECEIVED, CLASSIFIED, HANDLED, TOLD, FOLLOWED_UP, CLOSED),
+        CaseReopened(case_id="c", round=2),
+        HANDLED.model_copy(update={"round": 2}),
+        TOLD.model_copy(update={"round": 2}),
+    ]
+    assert refusal(given, CloseCase(MONDAY)).rule == "RM-4.6.4a"
+
+
+@pytest.mark.parametrize("by", ["external", "history"])
+def test_a_closing_from_elsewhere_stands_and_lists_what_is_missing(by: Any) -> None:
+    [closed] = when([RECEIVED, CLASSIFIED], CloseCase(MONDAY, by))
+    assert isinstance(closed, CaseClosed)
+    assert closed.missing == ("handled", "result_told", "followup")
+    given: list[CaseFact] = [RECEIVED, CLASSIFIED, CaseHandled(case_id="c")]
+    [closed] = when(given, CloseCase(MONDAY, by))
+    assert isinstance(closed, CaseClosed)
+    assert closed.missing == ("measures", "result_told", "followup")
+
+
+@rule("RC-5.4")
+def test_a_service_request_closes_when_its_owner_confirms() -> None:
+    request = a_case(Kind.SERVICE_REQUEST)
+    assert refusal([request, HANDLED], CloseCase(MONDAY)).rule == "RC-5.4"
+    assert when([request, HANDLED, TOLD], CloseCase(MONDAY)) == [CLOSED]
+
+
+def test_a_closed_case_is_reopened_into_its_next_round() -> None:
+    given: list[CaseFact] = [RECEIVED, CLASSIFIED, HANDLED, TOLD, FOLLOWED_UP, CLOSED]
+    reopened = CaseReopened(case_id="c", round=2)
+    assert when(given, ReopenCase(MONDAY)) == [reopened]
+    assert when([*given, reopened], ReopenCase(MONDAY)) == []
+    assert "open" in refusal([RECEIVED], ReopenCase(MONDAY)).reason
+    assert "closed" in refusal(given, AssignCase(MONDAY, "a")).reason
+
+
+@rule("RM-4.4.2")
+def test_the_second_reopening_makes_it_at_least_important() -> None:
+    given: list[CaseFact] = [
+        *(RECEIVED, CLASSIFIED, HANDLED),
+        CaseReopened(case_id="c", round=2),
+        HANDLED.model_copy(update={"round": 2}),
+    ]
+    reopened, raised = when(given, ReopenCase(MONDAY))
+    assert reopened == CaseReopened(case_id="c", round=3)
+    assert raised == classified(Severity.IMPORTANT, cause="new_facts")
+    lower = ClassifyCase(MONDAY, classified(Severity.MINOR))
+    assert refusal([*given, reopened, raised], lower).rule == "RM-4.4.2"
+    from_elsewhere = ClassifyCase(MONDAY, classified(Severity.MINOR), "external")
+    assert when([*given, reopened, raised], from_elsewhere) == []
+
+
+def test_history_ends_once() -> None:
+    ended = HistoryEnded(case_id="c", until=MONDAY)
+    assert when([RECEIVED], EndHistory(MONDAY, MONDAY)) == [ended]
+    assert when([RECEIVED, ended], EndHistory(MONDAY, MONDAY)) == []
+
+
+INSTANTS = st.integers(0, 20 * 24 * 60).map(lambda minutes: MONDAY + timedelta(minutes=minutes))
+ORIGINS = st.sampled_from(["steward", "external", "history"])
+SEALS = st.sampled_from([None, WORDS])
+IDS = st.sampled_from(["a", "b"])
+CLASSES = st.builds(
+    CaseClassified,
+    case_id=st.just("c"),
+    validity=st.sampled_from([None, *Validity]),
+    severity=st.sampled_from([None, *Severity]),
+    cause=st.sampled_from(["first", "correction", "new_facts"]),
+)
+COMMANDS: st.SearchStrategy[CaseCommand | Ring] = st.one_of(
+    st.builds(ReceiveCase, INSTANTS, st.sampled_from([a_case(kind) for kind in Kind])),
+    st.builds(ClassifyCase, INSTANTS, CLASSES, ORIGINS),
+    st.builds(AssignCase, INSTANTS, IDS),
+    st.builds(AcceptCase, INSTANTS, st.sampled_from(Role), IDS),
+    st.builds(ChaseCase, INSTANTS, IDS),
+    st.builds(ReportProgress, INSTANTS, IDS),
+    st.builds(PauseCase, INSTANTS, INSTANTS),
+    st.builds(ResumeCase, INSTANTS),
+    st.builds(HandleCase, INSTANTS, IDS, SEALS, SEALS, ORIGINS),
+    st.builds(TellResult, INSTANTS, st.sampled_from(["phone", "message"])),
+    st.builds(NoteFollowup, INSTANTS, IDS, st.sampled_from(["done", "waived"])),
+    st.builds(GiveSatisfaction, INSTANTS, st.integers(0, 6), SEALS),
+    st.builds(CloseCase, INSTANTS, ORIGINS),
+    st.builds(ReopenCase, INSTANTS, st.sampled_from(["owner", "followup", "external"])),
+    st.builds(EndHistory, INSTANTS, INSTANTS),
+    st.builds(Ring, INSTANTS),
+)
+
+
+@for_all(st.lists(COMMANDS, max_size=25))
+def test_a_repeat_changes_nothing_and_an_alarm_does_not_ring_again(
+    commands: list[CaseCommand | Ring],
+) -> None:
+    state: Case = Nothing()
+    for command in commands:
+        try:
+            facts = decide(command, state)
+        except Refused:
+            continue
+        for fact in facts:
+            state = evolve(state, fact)
+        try:
+            assert list(decide(command, state)) == []
+        except Refused:
+            pytest.fail(f"The repeat of {command} was refused.")
+        due = wake_at(state)
+        if due is not None:
+            rung = state
+            for fact in decide(Ring(due), rung):
+                rung = evolve(rung, fact)
+            assert wake_at(rung) is None

@@ -1,0 +1,67 @@
+"""The registry: what is the same is no fact, what has changed is one."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from steward_decider import Refused
+from steward_events.registry import (
+    HouseholdRegistered,
+    PolicyPublished,
+    RoleAssigned,
+    RoleEnded,
+)
+from steward_events.vocabulary import Role
+from steward_intake.domain.registry import (
+    AssignRole,
+    EndRole,
+    PolicyDecider,
+    PublishPolicy,
+    Register,
+    RegisterDecider,
+    RolesDecider,
+)
+
+AT = datetime(2026, 9, 28, tzinfo=UTC)
+HOUSEHOLD = HouseholdRegistered(household_id="h", project_id="p")
+
+
+def test_the_same_entry_again_is_no_fact_and_a_change_is_one() -> None:
+    register = RegisterDecider()
+    assert register.decide(Register(AT, HOUSEHOLD), register.initial) == [HOUSEHOLD]
+    state = register.evolve(register.initial, HOUSEHOLD)
+    assert register.decide(Register(AT, HOUSEHOLD), state) == []
+    key = HOUSEHOLD.model_copy(update={"key": True})
+    assert register.decide(Register(AT, key), state) == [key]
+
+
+def test_a_household_stays_at_its_project() -> None:
+    register = RegisterDecider()
+    state = register.evolve(register.initial, HOUSEHOLD)
+    moved = HOUSEHOLD.model_copy(update={"project_id": "q"})
+    with pytest.raises(Refused, match="another project"):
+        register.decide(Register(AT, moved), state)
+
+
+def test_a_role_is_given_once_and_taken_once() -> None:
+    roles = RolesDecider()
+    give = AssignRole(AT, "p", Role.CENTRE_MANAGER, "m")
+    [given] = roles.decide(give, roles.initial)
+    assert isinstance(given, RoleAssigned)
+    held = roles.evolve(roles.initial, given)
+    assert roles.decide(give, held) == []
+    take = EndRole(AT, "p", Role.CENTRE_MANAGER, "m")
+    [ended] = roles.decide(take, held)
+    assert isinstance(ended, RoleEnded)
+    assert roles.decide(take, roles.evolve(held, ended)) == []
+
+
+def test_a_published_version_never_changes_its_text() -> None:
+    policies = PolicyDecider()
+    pack = PolicyPublished(pack="x", version="1", text="a", sha256="1", effective_from=AT)
+    [published] = policies.decide(PublishPolicy(AT, pack), policies.initial)
+    state = policies.evolve(policies.initial, published)
+    assert policies.decide(PublishPolicy(AT, pack), state) == []
+    other = pack.model_copy(update={"text": "b", "sha256": "2"})
+    with pytest.raises(Refused, match="new version"):
+        policies.decide(PublishPolicy(AT, other), state)
