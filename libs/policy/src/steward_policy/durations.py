@@ -1,4 +1,4 @@
-"""How long something may take, and when that ends (READINGS 2 and 5).
+"""How long something may take, and when that ends.
 
 Day limits run through weekends and holidays: the first day is not counted, the last one ends at
 24:00 of the project's zone, that is 00:00 of the next day. A month ends on its date. Hours are

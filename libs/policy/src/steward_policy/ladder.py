@@ -1,4 +1,4 @@
-"""Who stands above whom in a service centre (READINGS 1)."""
+"""Who stands above whom in a service centre."""
 
 from steward_events.vocabulary import Role
 

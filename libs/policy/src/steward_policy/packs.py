@@ -1,4 +1,4 @@
-"""Policy packs: versioned, effective-dated rules as data (DESIGN 4).
+"""Policy packs: versioned, effective-dated rules as data.
 
 A group overrides entries of a built-in pack, a project those of its group; the most specific wins,
 entry by entry. What comes out is `Rules`, immutable, and named by its version in every fact that

@@ -1,4 +1,4 @@
-"""The target language of a policy pack (READINGS 5): what a rule demands, as data.
+"""The target language of a policy pack: what a rule demands, as data.
 
 Every model refuses keys that it does not know. Conditions are data, never code.
 """
