@@ -1,0 +1,58 @@
+"""What a demonstration plays: registers, a past to import, and what happens live, by the clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Somebody comes with a case: `POST /v1/cases`. `ref` names it in what follows."""
+
+    at: datetime
+    ref: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something happens to a case: `POST /v1/cases/{id}/{action}`."""
+
+    at: datetime
+    ref: str
+    action: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticketed:
+    """Another system says something: a CloudEvent on `steward.inbound.tickets`."""
+
+    at: datetime
+    key: str
+    event: dict[str, Any]
+    """Structured JSON, as CloudEvents 1.0 words it."""
+
+
+Step = Received | Happened | Ticketed
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One play. `history` and `afterwards` are records for `POST /v1/imports`.
+
+    The clock begins at `begins`; history is imported; `live` is played until `ends`; then the clock
+    is set to `closes_at`, if there is one, and `afterwards` is imported as history.
+    """
+
+    name: str
+    begins: datetime
+    ends: datetime
+    registers: Sequence[dict[str, Any]]
+    history: Sequence[dict[str, Any]]
+    live: Sequence[Step]
+    afterwards: Sequence[dict[str, Any]] = ()
+    closes_at: datetime | None = None
+    figures: dict[str, int] = field(default_factory=dict)
+    """What the reading of the input counted: rows read, selected and so on."""
