@@ -342,13 +342,13 @@ class Listener(ConsumerRebalanceListener):
 
     async def _watching(self) -> None:
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
             try:
                 await self._look()
             except KafkaError as error:
                 _LOG.warning("Kafka does not say where its topics end.", reason=repr(error))
             except Exception:
                 _LOG.exception("The watch over the listener failed.")
+            await asyncio.sleep(_WATCH_SECONDS)
 
     async def _look(self) -> None:
         self._lag = await self._behind(self._assigned)

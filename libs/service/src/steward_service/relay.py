@@ -10,7 +10,7 @@ the first occurrences stay in order.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -40,6 +40,9 @@ _RENEW_SECONDS = 2.0
 _BACKLOG_SECONDS = 5.0
 _BATCH_BYTES = 512 * 1024
 _REQUEST_BYTES = 1024 * 1024
+_BUILT_AT_ONCE = 200
+_AFTER_ERROR_SECONDS = 0.2
+_CLOSE_SECONDS = 2.0
 
 
 class Relay:
@@ -89,7 +92,7 @@ class Relay:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._appended.wait(), POLL_SECONDS)
         finally:
-            await self._throw_producer_away()
+            await self.close()
 
     async def _turn(self) -> int:
         try:
@@ -105,8 +108,8 @@ class Relay:
             return published
         # A failed idempotent batch has used up its number: this producer would fail for ever.
         self._lease = None
-        await self._throw_producer_away()
-        await asyncio.sleep(0.2)
+        await self.close()
+        await asyncio.sleep(_AFTER_ERROR_SECONDS)
         return 0
 
     async def publish_page(self) -> int:
@@ -147,23 +150,32 @@ class Relay:
     async def _send(self, page: Sequence[Relayed]) -> None:
         producer = await self._started()
         batches: dict[int, Any] = {}
-        sent: list[Awaitable[object]] = []
         for number, row in enumerate(page):
             key, headers, value = to_kafka(row.type, row.stream, row.version, row.data, row.meta)
             places = self._partitions if row.partition == EVERYWHERE else (row.partition,)
             for place in places:
-                batch = batches.get(place)
-                if batch is None:
-                    batch = batches[place] = producer.create_batch()
+                batch = batches.get(place) or producer.create_batch()
                 if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                    sent.append(await producer.send_batch(batch, self._topic, partition=place))
-                    batch = batches[place] = producer.create_batch()
+                    # Never two batches of a partition under way: if the first failed, the second
+                    # would stand before it.
+                    await self._acknowledged(producer, batches)
+                    batches.clear()
+                    batch = producer.create_batch()
                     batch.append(key=key, value=value, timestamp=None, headers=headers)
-            if number % 200 == 199:
+                batches[place] = batch
+            if number % _BUILT_AT_ONCE == _BUILT_AT_ONCE - 1:
                 await asyncio.sleep(0)  # others run between
-        for place, batch in batches.items():
-            sent.append(await producer.send_batch(batch, self._topic, partition=place))
-        await asyncio.gather(*sent)
+        await self._acknowledged(producer, batches)
+
+    async def _acknowledged(self, producer: AIOKafkaProducer, batches: dict[int, Any]) -> None:
+        sent = [
+            await producer.send_batch(batch, self._topic, partition=place)
+            for place, batch in batches.items()
+        ]
+        # All have ended, well or not, before anything is sent again.
+        for outcome in await asyncio.gather(*sent, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -180,11 +192,15 @@ class Relay:
             self._producer = producer
         return self._producer
 
-    async def _throw_producer_away(self) -> None:
+    async def close(self) -> None:
+        """Throw the producer away; the next page would start a new one."""
         producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(KafkaError, TimeoutError):
-                await asyncio.wait_for(producer.stop(), 2.0)
+        if producer is None:
+            return
+        try:
+            await asyncio.wait_for(producer.stop(), _CLOSE_SECONDS)
+        except (KafkaError, TimeoutError):
+            await producer.client.close()
 
     async def _measure(self) -> None:
         if monotonic() - self._measured_at < _BACKLOG_SECONDS:

@@ -61,6 +61,7 @@ class Ticker:
         self._unheard_after = unheard_after
         self._one_pass = asyncio.Lock()
         self._blocked: dict[int, tuple[datetime, float]] = {}
+        self._next: datetime | None = None
         self._all_rung: tuple[datetime, datetime] | None = None
         self._parked: dict[str, str] = {}
         self._parked_read_at = -_READ_PARKED_SECONDS
@@ -72,7 +73,7 @@ class Ticker:
             pause = PAUSE_SECONDS
             try:
                 await self.ring_due()
-                pause = await self._until_next()
+                pause = self._until_next()
             except Exception as error:
                 _LOG.warning("Alarms cannot be rung now.", reason=repr(error))
                 pause = 0.5
@@ -104,15 +105,15 @@ class Ticker:
         return await self._store.next_due(partitions) if partitions else None
 
     async def _anything(self, now: datetime) -> bool:
-        following = await self.next_alarm()
-        return following is not None and following < now
+        self._next = await self.next_alarm()
+        return self._next is not None and self._next < now
 
-    async def _until_next(self) -> float:
-        following = await self.next_alarm()
-        if following is None:
+    def _until_next(self) -> float:
+        if self._next is None:
             return PAUSE_SECONDS
-        left = (following - self._clock.now()).total_seconds()
-        return min(PAUSE_SECONDS, max(0.001, left))
+        left = (self._next - self._clock.now()).total_seconds()
+        # What is due and did not ring waits for something to be heard.
+        return min(PAUSE_SECONDS, left) if left > 0 else PAUSE_SECONDS / 2
 
     async def _ring_some(self) -> int:
         now, wall = self._clock.now(), self._wall.now()

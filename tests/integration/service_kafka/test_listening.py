@@ -1,0 +1,279 @@
+"""Kafka's messages become facts: in order, none lost, and none of them stops the others."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+from tests.integration.service_kafka.conftest import Workshop, fact, notes_of, stored, until
+from tests.support.eventstore import HEARD, AskUnheard, Note, met
+
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import To
+from steward_eventstore.port import EVERYWHERE
+from steward_service.hearing import Hearing
+from steward_service.listening import Listener
+from steward_service.partitions import partition_of
+from steward_service.retries import NotParked, Retries, discard, find_parked
+
+
+def copy(heard: Recorded) -> Iterable[To]:
+    stream = heard.stream.replace("case-", "clock-")
+    yield To(stream, heard.key, Note(heard.occurred_at, f"{heard.stream}/{heard.version}"))
+
+
+async def test_what_is_published_is_heard_in_order(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+    await workshop.publish(
+        topic, *(fact(f"case-{n % 7}", n // 7 + 1, key=f"p-{n % 7}", when=now) for n in range(70))
+    )
+    executor = workshop.executor(store, clock)
+    await workshop.listening(workshop.listener(executor, clock, {topic: copy}))
+
+    async def all_heard() -> bool:
+        return await stored(store) == 70
+
+    await until(all_heard, "not everything was heard")
+    for case in range(7):
+        assert await notes_of(store, f"clock-{case}") == [f"case-{case}/{v}" for v in range(1, 11)]
+
+
+async def test_a_header_that_is_not_utf8_does_not_stop_its_partition(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+    producer = await workshop.producer()
+    place = partition_of("p-1", workshop.partitions)
+    await producer.send_and_wait(topic, b"{}", b"p-1", place, headers=[("ce_id", b"\xff\xfe")])
+    await workshop.publish(topic, fact("case-1", 1, when=now))
+    executor = workshop.executor(store, clock)
+    await workshop.listening(workshop.listener(executor, clock, {topic: copy}))
+
+    async def the_next_was_heard() -> bool:
+        return await notes_of(store, "clock-1") == ["case-1/1"]
+
+    await until(the_next_was_heard, "the message behind the broken one was not heard")
+    [parked] = await store.parked()
+    assert parked.stream == f"unreadable:{topic}/{place}/0"
+    assert parked.reason == "The header ce_id is not UTF-8."
+    [waiting] = await store.line(parked.consumer, parked.stream)
+    assert waiting.parcel.headers == (("ce_id", b"\xff\xfe"),)
+
+
+async def test_what_cannot_be_read_waits_in_its_own_stream_only(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+    newer = replace(fact("case-1", 2, when=now), type="sla.clock_started.v9")
+    unknown = replace(fact("case-3", 1, when=now), type="sla.nobody_knows_this.v1")
+    await workshop.publish(
+        topic,
+        fact("case-1", 1, when=now),
+        newer,
+        fact("case-1", 3, when=now),
+        fact("case-2", 2, when=now),
+        unknown,
+        fact("case-3", 2, when=now),
+    )
+    executor = workshop.executor(store, clock)
+    await workshop.listening(workshop.listener(executor, clock, {topic: copy}))
+
+    async def the_last_was_heard() -> bool:
+        return await notes_of(store, "clock-3") == ["case-3/2"]
+
+    await until(the_last_was_heard, "an unknown name was not passed over")
+    parked = {p.stream: (p.code, p.waiting) for p in await store.parked()}
+    assert parked == {"case-1": ("newer_version", 2), "case-2": ("gap", 1)}
+    assert await notes_of(store, "clock-1") == ["case-1/1"]
+
+
+async def test_a_parked_stream_is_taken_up_by_itself_when_the_cause_is_mended(
+    workshop: Workshop,
+) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+
+    def needs_policy(heard: Recorded) -> Iterable[To]:
+        yield To("clock-1", heard.key, AskUnheard(heard.occurred_at, f"policy {topic}"))
+
+    await workshop.publish(topic, *(fact("case-1", v, when=now) for v in (1, 2, 3)))
+    executor = workshop.executor(store, clock)
+    await workshop.listening(workshop.listener(executor, clock, {topic: needs_policy}))
+
+    async def all_wait() -> bool:
+        return [(p.code, p.waiting) for p in await store.parked()] == [("not_heard_yet", 3)]
+
+    await until(all_wait, "the stream was not parked")
+    HEARD.add(f"policy {topic}")
+    hearing = Hearing("test", {topic: needs_policy})
+    retries = Retries(executor, clock, hearing)
+    stop = asyncio.Event()
+    running = asyncio.create_task(retries.run(stop))
+
+    async def all_noted() -> bool:
+        return len(await notes_of(store, "clock-1")) == 3
+
+    await until(all_noted, "the parked stream was not tried again")
+    stop.set()
+    await running
+    assert await store.parked() == []
+    await workshop.publish(topic, fact("case-1", 4, when=now))
+
+    async def the_next_was_heard() -> bool:
+        return len(await notes_of(store, "clock-1")) == 4
+
+    await until(the_next_was_heard, "a freed stream does not go on")
+
+
+async def test_a_discarded_message_lets_the_rest_of_its_line_go_on(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+    newer = replace(fact("case-1", 1, when=now), type="sla.clock_started.v9")
+    await workshop.publish(topic, newer, fact("case-1", 2, when=now), fact("case-1", 4, when=now))
+    executor = workshop.executor(store, clock)
+    await workshop.listening(workshop.listener(executor, clock, {topic: copy}))
+
+    async def all_wait() -> bool:
+        return [p.waiting for p in await store.parked()] == [3]
+
+    await until(all_wait, "the stream was not parked")
+    retries = Retries(executor, clock, Hearing("test", {topic: copy}))
+    given_up = await discard(store, await find_parked(store, "case-1"), clock)
+    assert given_up is not None
+    assert given_up.order == 1
+    await retries.retry_due()
+    assert await notes_of(store, "clock-1") == ["case-1/2"]
+    parked = await find_parked(store, "case-1")
+    assert (parked.code, parked.waiting) == ("gap", 1)
+    assert await discard(store, parked, clock) is None
+    await retries.retry_due()
+    assert await notes_of(store, "clock-1") == ["case-1/2", "case-1/4"]
+    with pytest.raises(NotParked, match="case-1 is not parked"):
+        await find_parked(store, "case-1")
+
+
+async def test_a_defect_parks_the_one_message_that_meets_it(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+
+    def sometimes_broken(heard: Recorded) -> Iterable[To]:
+        if heard.stream == "case-5":
+            raise ZeroDivisionError
+        return copy(heard)
+
+    await workshop.publish(topic, *(fact(f"case-{n}", 1, when=now) for n in range(20)))
+    executor = workshop.executor(store, clock)
+    await workshop.listening(workshop.listener(executor, clock, {topic: sometimes_broken}))
+
+    async def all_but_one() -> bool:
+        return await stored(store) == 19
+
+    await until(all_but_one, "a defect stopped others")
+    assert [(p.stream, p.code) for p in await store.parked()] == [("case-5", "defect")]
+
+
+async def test_after_a_barrier_the_next_message_sees_what_was_heard(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+    shelf: list[str] = []
+    seen: dict[str, list[str]] = {}
+
+    def look(heard: Recorded) -> Iterable[To]:
+        seen[heard.stream] = list(shelf)
+        return ()
+
+    async def put_on_shelf(heard: Sequence[Recorded]) -> None:
+        shelf.extend(each.stream for each in heard if each.type.startswith("sla.clock_met"))
+
+    barrier = replace(fact("policy-1", 1, when=now), fact=met(now), type="sla.clock_met.v1")
+    await workshop.publish(topic, fact("case-1", 1, when=now), barrier, fact("case-2", 1, when=now))
+    executor = workshop.executor(store, clock)
+    await workshop.listening(
+        workshop.listener(
+            executor, clock, {topic: look}, barriers={"sla.clock_met"}, on_heard=put_on_shelf
+        )
+    )
+
+    async def both_heard() -> bool:
+        return {"case-1", "case-2"} <= seen.keys()
+
+    await until(both_heard, "the messages were not heard")
+    assert seen["case-1"] == []
+    assert seen["case-2"] == ["policy-1"]
+
+
+async def test_two_members_share_partitions_and_keep_the_order_through_a_rebalance(
+    workshop: Workshop,
+) -> None:
+    topics = [await workshop.topic(), await workshop.topic()]
+    dsn = await workshop.dsn()
+    store = await workshop.store(dsn)
+    clock = await workshop.clock(store)
+    now = clock.now()
+    listens = dict.fromkeys(topics, copy)
+
+    async def member() -> Listener:
+        executor = workshop.executor(await workshop.store(dsn), clock)
+        return await workshop.listening(
+            workshop.listener(executor, clock, listens, group=f"shared-{topics[0]}")
+        )
+
+    async def publish(versions: range) -> None:
+        for topic, kind in zip(topics, "ab", strict=True):
+            await workshop.publish(
+                topic,
+                *(
+                    fact(f"case-{kind}{n}", v, key=f"p-{n}", when=now)
+                    for v in versions
+                    for n in range(20)
+                ),
+            )
+
+    first = await member()
+    publishing = asyncio.create_task(publish(range(1, 16)))
+    second = await member()
+    await publishing
+
+    async def shared() -> bool:
+        mine, other = (set(m.partitions()) - {EVERYWHERE} for m in (first, second))
+        return bool(mine and other) and mine | other == set(range(6)) and not mine & other
+
+    await until(shared, "the two members do not share the partitions")
+    await second.drain()
+    await publish(range(16, 21))
+
+    async def all_heard() -> bool:
+        return await stored(store) == 20 * 2 * 20
+
+    await until(all_heard, "not everything was heard", 40)
+    assert await store.parked() == []
+    for kind in "ab":
+        for n in range(20):
+            expected = [f"case-{kind}{n}/{v}" for v in range(1, 21)]
+            assert await notes_of(store, f"clock-{kind}{n}") == expected
+
+
+async def test_a_listener_goes_on_where_the_last_one_stopped(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+    executor = workshop.executor(store, clock)
+    await workshop.publish(topic, fact("case-1", 1, when=now))
+
+    for version in (1, 2):
+        listener = workshop.listener(executor, clock, {topic: copy}, group=f"again-{topic}")
+        await listener.start()
+
+        async def heard(version: int = version) -> bool:
+            return len(await notes_of(store, "clock-1")) == version
+
+        await until(heard, "it was not heard")
+        await listener.drain()
+        assert listener.handled_messages == 1
+        await workshop.publish(topic, fact("case-1", 2, when=now))

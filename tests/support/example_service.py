@@ -1,0 +1,36 @@
+"""A small service on the real shell, for tests that start, kill and stop whole processes.
+
+`python -m tests.support.example_service NAME OWN_TOPIC HEARD_TOPIC`: what it hears on one topic it
+notes in streams of its own, which its relay publishes on the other.
+"""
+
+import sys
+from collections.abc import Iterable
+
+from tests.support.eventstore import ClockDecider, Note
+
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import To
+from steward_service.runtime import Service
+from steward_service.settings import ServiceSettings
+
+
+def note(heard: Recorded) -> Iterable[To]:
+    """Note what was heard."""
+    stream = heard.stream.replace("case-", "clock-")
+    yield To(stream, heard.key, Note(heard.occurred_at, f"{heard.stream}/{heard.version}"))
+
+
+def service(name: str, topic: str, heard: str) -> Service:
+    """Put the service together."""
+    return Service(
+        name=name,
+        settings=ServiceSettings(),
+        deciders={"clock": ClockDecider()},
+        topic=topic,
+        listens={heard: note} if heard else {},
+    )
+
+
+if __name__ == "__main__":
+    service(*sys.argv[1:]).run()
