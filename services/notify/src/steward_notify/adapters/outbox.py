@@ -1,0 +1,145 @@
+"""The messages in PostgreSQL: as an outbox for the sender, as a list for readers."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from pydantic_core import from_json
+from sqlalchemy import Select, func, or_, select, tuple_
+
+from steward_events.vocabulary import Role
+from steward_notify.adapters.read_models import MESSAGES
+from steward_notify.application.ports import Lead, OwedMessage, Row
+from steward_service.queries import fetch
+
+_LEAD_LOCK = 7_311_954_020_101
+_EARLIER = MESSAGES.alias("earlier")
+_COLUMNS = MESSAGES.c
+
+
+def _messages() -> Select[Any]:
+    return select(
+        MESSAGES, _EARLIER.c.status.label("earlier"), _EARLIER.c.content.label("before")
+    ).join(_EARLIER, _COLUMNS.only_if_sent == _EARLIER.c.message_id, isouter=True)
+
+
+class PostgresOutbox:
+    """`Outbox` over the service's own database; the lead is an advisory lock of a session."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @contextlib.asynccontextmanager
+    async def lead(self) -> AsyncIterator[Lead | None]:
+        """Lead while inside; the lock goes with the connection, also when the process is killed."""
+        async with self._pool.acquire() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LEAD_LOCK):
+                yield None
+                return
+            try:
+                yield PostgresLead(connection)
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("SELECT pg_advisory_unlock($1)", _LEAD_LOCK)
+
+
+class PostgresLead:
+    """Reads over the connection that holds the lock: who has lost it finds nothing to send."""
+
+    def __init__(self, connection: PoolConnectionProxy) -> None:
+        self._connection = connection
+
+    async def owed(
+        self, now: datetime, wall: datetime, without: Sequence[str], limit: int
+    ) -> list[OwedMessage]:
+        """Give what may be sent now, what was asked for first in front."""
+        query = _messages().where(
+            _COLUMNS.status == "owed",
+            or_(_COLUMNS.not_before.is_(None), _COLUMNS.not_before <= now),
+            or_(_COLUMNS.again_at.is_(None), _COLUMNS.again_at <= wall),
+            _COLUMNS.message_id.not_in(without),
+            # A correction waits until it is known whether there is something to correct.
+            or_(_EARLIER.c.status.is_(None), _EARLIER.c.status.not_in(["owed", "sending"])),
+        )
+        query = query.order_by(_COLUMNS.requested_at, _COLUMNS.message_id).limit(limit)
+        return [_owed(row) for row in await fetch(self._connection, query)]
+
+    async def left_sending(self) -> list[OwedMessage]:
+        """Give what the process that led before was sending when it ended."""
+        query = _messages().where(_COLUMNS.status == "sending").order_by(_COLUMNS.message_id)
+        return [_owed(row) for row in await fetch(self._connection, query)]
+
+
+class PostgresMessageList:
+    """`MessageList` over the service's own database."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def projects_of(self, message_ids: Sequence[str]) -> Mapping[str, str]:
+        """Give the project of each message that is ours."""
+        query = select(_COLUMNS.message_id, _COLUMNS.project_id)
+        rows = await fetch(self._pool, query.where(_COLUMNS.message_id.in_(message_ids)))
+        return {row["message_id"]: row["project_id"] for row in rows}
+
+    async def listed(
+        self,
+        projects: Sequence[str] | None,
+        filters: Mapping[str, str],
+        since: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[Row]:
+        """Give messages in the order of their last change."""
+        query = select(MESSAGES).where(
+            *(_COLUMNS[name] == value for name, value in filters.items())
+        )
+        if projects is not None:
+            query = query.where(_COLUMNS.project_id.in_(projects))
+        place = tuple_(_COLUMNS.changed_at, _COLUMNS.message_id)
+        if since is not None:
+            query = query.where(place > tuple_(*since))
+        query = query.order_by(_COLUMNS.changed_at, _COLUMNS.message_id).limit(limit)
+        return list(await fetch(self._pool, query))
+
+    async def counts(self, projects: Sequence[str] | None) -> dict[str, dict[str, int]]:
+        """Count messages by channel and status."""
+        query = select(_COLUMNS.channel, _COLUMNS.status, func.count().label("n"))
+        if projects is not None:
+            query = query.where(_COLUMNS.project_id.in_(projects))
+        found: dict[str, dict[str, int]] = {}
+        for row in await fetch(self._pool, query.group_by(_COLUMNS.channel, _COLUMNS.status)):
+            found.setdefault(row["channel"], {})[row["status"]] = row["n"]
+        return found
+
+    async def outstanding(self, now: datetime) -> int:
+        """Count what is owed and due, under way, or waits for its receipt."""
+        due = (_COLUMNS.status == "owed") & (
+            _COLUMNS.not_before.is_(None) | (_COLUMNS.not_before <= now)
+        )
+        awaited = (_COLUMNS.status == "sent") & (_COLUMNS.channel == "sms")
+        query = select(func.count().label("n")).where(
+            or_(due, _COLUMNS.status == "sending", awaited)
+        )
+        [row] = await fetch(self._pool, query)
+        return int(row["n"])
+
+
+def _owed(row: Row) -> OwedMessage:
+    values = from_json(row["content"])["values"]
+    if row["before"] is not None:
+        values = from_json(row["before"])["values"] | values
+    return OwedMessage(
+        row["message_id"],
+        row["project_id"],
+        row["channel"],
+        row["template"],
+        Role(row["role"]),
+        values,
+        row["attempts"],
+        row["only_if_sent"],
+        row["earlier"],
+        row["correlation_id"],
+    )

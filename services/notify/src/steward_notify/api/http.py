@@ -1,0 +1,118 @@
+"""Messages over HTTP: the list for readers, and the door for the network's receipts."""
+
+import binascii
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import SecretStr
+from uuid_utils.compat import uuid7
+
+from steward_events.vocabulary import Id
+from steward_eventstore.execute import Cause, Job, NotDone, To
+from steward_notify.application.ports import MessageList, Receipt, Row
+from steward_notify.application.reactions import stream_of
+from steward_notify.domain.message import Channel, NoteReceipt
+from steward_service.auth import EVERY_PROJECT, Principal, anyone, require
+from steward_service.problems import Problem, not_found
+
+Status = Literal["owed", "sending", "sent", "delivered", "failed", "unknown", "suppressed"]
+Reader = Annotated[Principal, Depends(require("message.read"))]
+
+
+def router(
+    messages: Callable[[], MessageList],
+    read_receipts: Callable[[bytes], Sequence[Receipt]],
+    receipts_token: SecretStr,
+    taken: Mapping[str, object],
+) -> APIRouter:
+    """Give the routes; `read_receipts` raises ValueError with a sentence, `taken` is the answer."""
+    routes = APIRouter(prefix="/v1", tags=["messages"])
+
+    @routes.get("/messages")
+    async def listed(
+        principal: Reader,
+        project_id: Id | None = None,
+        case_id: Id | None = None,
+        status: Status | None = None,
+        channel: Channel | None = None,
+        since: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> dict[str, Any]:
+        """List messages in the order of their last change; go on with `next` as `since`."""
+        projects = _projects(principal, project_id)
+        said = {"case_id": case_id, "status": status, "channel": channel}
+        filters = {name: str(value) for name, value in said.items() if value is not None}
+        rows = await messages().listed(projects, filters, _cursor(since), limit)
+        return {
+            "items": [_shown(row) for row in rows],
+            "next": _written(rows[-1]) if rows else since,
+            "counts": await messages().counts(projects),
+        }
+
+    @routes.post("/receipts/aliyun/{token}", dependencies=[anyone], include_in_schema=False)
+    async def receipts(request: Request, token: str) -> dict[str, object]:
+        """Take receipts; the provider knows no key of ours, so a secret stands in the address."""
+        if not hmac.compare_digest(token.encode(), receipts_token.get_secret_value().encode()):
+            raise not_found("such address")
+        try:
+            said = [
+                receipt for receipt in read_receipts(await request.body()) if receipt.message_id
+            ]
+        except ValueError as error:
+            raise Problem(422, "receipts", str(error)) from None
+        await _take(request, messages(), said)
+        return dict(taken)
+
+    return routes
+
+
+async def _take(request: Request, messages: MessageList, receipts: Sequence[Receipt]) -> None:
+    service = request.app.state.service
+    projects = await messages.projects_of([str(receipt.message_id) for receipt in receipts])
+    jobs = [
+        _job(
+            str(receipt.message_id), projects[str(receipt.message_id)], receipt, service.clock.now()
+        )
+        for receipt in receipts
+        if receipt.message_id in projects
+    ]
+    for outcome in await service.executor.execute_batch(jobs):
+        if isinstance(outcome, NotDone):
+            raise outcome.error
+
+
+def _job(message_id: str, project_id: str, receipt: Receipt, at: datetime) -> Job:
+    command = NoteReceipt(at, receipt.provider_id, receipt.delivered, receipt.code)
+    to = To(stream_of(message_id), project_id, command)
+    return Job(Cause(uuid7(), "receipts"), lambda: [to])
+
+
+def _projects(principal: Principal, project_id: str | None) -> list[str] | None:
+    if project_id is not None:
+        principal.demand(project_id)
+        return [project_id]
+    return None if EVERY_PROJECT in principal.projects else sorted(principal.projects)
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    hidden = {"content", "correlation_id"}
+    return {name: value for name, value in row.items() if name not in hidden}
+
+
+def _written(row: Row) -> str:
+    place = f"{row['changed_at'].isoformat()}|{row['message_id']}"
+    return urlsafe_b64encode(place.encode()).decode()
+
+
+def _cursor(since: str | None) -> tuple[datetime, str] | None:
+    if since is None:
+        return None
+    try:
+        changed_at, _, message_id = urlsafe_b64decode(since).decode().partition("|")
+        return datetime.fromisoformat(changed_at), message_id
+    except (ValueError, binascii.Error):
+        raise Problem(400, "since", "The cursor “since” is not one that a list gave.") from None

@@ -1,0 +1,17 @@
+"""What notify hears: a subscriber for each owner of facts."""
+
+from collections.abc import Iterable
+
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import To
+from steward_notify.application import reactions
+
+
+def on_intake(heard: Recorded) -> Iterable[To]:  # noqa: ARG001 - the registry is only kept
+    """Hear the registry."""
+    return ()
+
+
+def on_sla(heard: Recorded) -> Iterable[To]:
+    """Hear escalations."""
+    return reactions.tell(heard)

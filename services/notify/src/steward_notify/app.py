@@ -1,0 +1,137 @@
+"""Wires notify."""
+
+import asyncio
+from collections.abc import Sequence
+
+import httpx2
+
+from steward_events.notify import (
+    MessageDelivered,
+    MessageFact,
+    MessageFailed,
+    MessageRequested,
+    MessageSending,
+    MessageSent,
+    MessageSuppressed,
+    MessageUnknown,
+)
+from steward_events.recorded import Recorded
+from steward_notify.adapters import read_models
+from steward_notify.adapters.directory import PostgresDirectory
+from steward_notify.adapters.email_smtp import MailServer, SmtpMail
+from steward_notify.adapters.gateways import MailGateway, SmsGateway
+from steward_notify.adapters.outbox import PostgresMessageList, PostgresOutbox
+from steward_notify.adapters.sms_aliyun import RECEIPTS_TAKEN, Account, AliyunSms, parse_receipts
+from steward_notify.api import http, subscribers
+from steward_notify.application.sender import Sender
+from steward_notify.domain.message import MessageDecider
+from steward_notify.settings import Settings
+from steward_service.runtime import Service
+
+PROVIDER_SECONDS = 10.0
+
+
+def build(settings: Settings) -> Service:
+    """Put the service together."""
+    wake = asyncio.Event()
+
+    async def send(service: Service) -> None:
+        timeout = httpx2.Timeout(PROVIDER_SECONDS)
+        async with httpx2.AsyncClient(timeout=timeout, trust_env=False) as client:
+            sender = Sender(
+                service.executor,
+                PostgresOutbox(service.store.pool),
+                PostgresDirectory(service.store.pool),
+                {
+                    "sms": SmsGateway(
+                        AliyunSms(client, _account(settings)), service.wall, settings.sms_templates
+                    ),
+                    "email": MailGateway(SmtpMail(_mail_server(settings)), service.clock),
+                },
+                service.sealer,
+                service.clock,
+                service.wall,
+                wake,
+            )
+            await sender.run()
+
+    def on_facts(facts: Sequence[Recorded]) -> None:
+        for recorded in facts:
+            if isinstance(recorded.fact, MessageRequested):
+                wake.set()
+            elif isinstance(recorded.fact, MessageFact) and (outcome := outcome_of(recorded.fact)):
+                service.metrics.messages.labels(recorded.fact.channel, outcome).inc()
+
+    async def outstanding() -> int:
+        return await PostgresMessageList(service.store.pool).outstanding(service.clock.now())
+
+    service = Service(
+        name="notify",
+        settings=settings,
+        deciders={"message": MessageDecider()},
+        topic="steward.notify",
+        listens={
+            "steward.intake": subscribers.on_intake,
+            "steward.sla": subscribers.on_sla,
+        },
+        on_facts=on_facts,
+        project=read_models.project,
+        metadata=read_models.METADATA,
+        routers=[
+            http.router(
+                lambda: PostgresMessageList(service.store.pool),
+                parse_receipts,
+                settings.receipts_token,
+                RECEIPTS_TAKEN,
+            )
+        ],
+        background=[send] if "relay" in settings.roles else [],
+        outstanding=outstanding,
+        hears_keys=True,
+    )
+    return service
+
+
+def outcome_of(fact: MessageFact) -> str:
+    """Name what became of a message; empty while nothing has."""
+    match fact:
+        case MessageSent():
+            return "sent"
+        case MessageDelivered():
+            return "delivered"
+        case MessageFailed(again_at=None):
+            return "failed"
+        case MessageUnknown():
+            return "unknown"
+        case MessageSuppressed():
+            return "suppressed"
+        case MessageFailed() | MessageSending() | _:
+            return ""
+
+
+def _account(settings: Settings) -> Account:
+    return Account(
+        settings.sms_access_key_id,
+        settings.sms_access_key_secret.get_secret_value(),
+        settings.sms_sign_name,
+        settings.sms_endpoint,
+    )
+
+
+def _mail_server(settings: Settings) -> MailServer:
+    host, _, port = settings.smtp.rpartition(":")
+    password = settings.smtp_password
+    return MailServer(
+        host,
+        int(port),
+        settings.mail_from,
+        settings.mail_from_name,
+        settings.smtp_username,
+        password.get_secret_value() if password else None,
+        settings.smtp_tls,
+    )
+
+
+def main() -> None:
+    """Run until stopped."""
+    build(Settings()).run()

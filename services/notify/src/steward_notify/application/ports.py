@@ -1,0 +1,134 @@
+"""What notify needs of others: its own lists, the staff register, and the providers."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from steward_events.sealed import Sealed
+from steward_events.vocabulary import Role
+from steward_notify.application.outcomes import Outcome
+from steward_notify.domain.message import Channel
+from steward_notify.texts import Language, Text
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OwedMessage:
+    """A message that is owed, as the sender needs it."""
+
+    message_id: str
+    project_id: str
+    channel: Channel
+    template: str
+    role: Role
+    values: Mapping[str, str] = field(repr=False)
+    attempts: int = 0
+    only_if_sent: str | None = None
+    earlier: str | None = None
+    """What became of the message that `only_if_sent` names."""
+    correlation_id: str = ""
+
+
+class Lead(Protocol):
+    """The right to send, of one process at a time; lost with its connection, not with time."""
+
+    async def owed(
+        self, now: datetime, wall: datetime, without: Sequence[str], limit: int
+    ) -> list[OwedMessage]:
+        """Give what may be sent now, what was asked for first in front."""
+        ...
+
+    async def left_sending(self) -> list[OwedMessage]:
+        """Give what the process that led before was sending when it ended."""
+        ...
+
+
+class Outbox(Protocol):
+    """The messages, as the sender sees them."""
+
+    def lead(self) -> AbstractAsyncContextManager[Lead | None]:
+        """Lead while inside; None where another process leads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of the staff, and how to reach them; sealed."""
+
+    person_id: str
+    language: Language
+    phone: Sealed | None = field(default=None, repr=False)
+    email: Sealed | None = field(default=None, repr=False)
+
+    def address(self, channel: Channel) -> Sealed | None:
+        """Give where the channel reaches them."""
+        return self.phone if channel == "sms" else self.email
+
+
+class Directory(Protocol):
+    """Who holds which role, as heard from the registry."""
+
+    async def holders(self, project_id: str, role: Role) -> list[Person]:
+        """Give those who hold a role at a project, the longest first."""
+        ...
+
+    async def project_name(self, project_id: str) -> str:
+        """Give a project's name, its ID while the name was not heard yet."""
+        ...
+
+
+class Gateway(Protocol):
+    """One channel's provider."""
+
+    async def send(
+        self,
+        message_id: str,
+        address: str,
+        template: str,
+        language: Language,
+        values: Mapping[str, str],
+        text: Text,
+    ) -> Outcome:
+        """Send one message once; a cancelled call may have sent."""
+        ...
+
+
+class Receipt(Protocol):
+    """What the network says of one text."""
+
+    @property
+    def message_id(self) -> str | None: ...
+
+    @property
+    def provider_id(self) -> str: ...
+
+    @property
+    def delivered(self) -> bool: ...
+
+    @property
+    def code(self) -> str: ...
+
+
+class MessageList(Protocol):
+    """The messages as a list for readers."""
+
+    async def projects_of(self, message_ids: Sequence[str]) -> Mapping[str, str]:
+        """Give the project of each message that is ours."""
+        ...
+
+    async def listed(
+        self,
+        projects: Sequence[str] | None,
+        filters: Mapping[str, str],
+        since: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[Row]:
+        """Give messages in the order of their last change; `projects` None for all."""
+        ...
+
+    async def counts(self, projects: Sequence[str] | None) -> dict[str, dict[str, int]]:
+        """Count messages by channel and status."""
+        ...

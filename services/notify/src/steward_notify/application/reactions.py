@@ -1,0 +1,96 @@
+"""What notify does about a fact that it hears: owes messages, and takes them back."""
+
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+from typing import get_args
+from uuid import NAMESPACE_URL, uuid5
+from zoneinfo import ZoneInfo
+
+from steward_events.recorded import Recorded
+from steward_events.sla import Escalated, EscalationWithdrawn
+from steward_eventstore.execute import To
+from steward_notify.domain import duty_hours
+from steward_notify.domain.message import Channel, RequestMessage, Suppress
+from steward_notify.texts import deadline
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward/message")
+
+
+def stream_of(message_id: str) -> str:
+    """Name the stream of a message."""
+    return f"message-{message_id}"
+
+
+def message_id_of(escalation_id: str, template: str, channel: Channel) -> str:
+    """Give the ID of an escalation's message; always the same, so that it can be taken back."""
+    return str(uuid5(_NAMESPACE, f"{escalation_id}|{template}|{channel}"))
+
+
+def tell(heard: Recorded) -> Iterable[To]:
+    """Tell people of an escalation; of history nobody is told."""
+    if heard.history is not None:
+        return
+    match heard.fact:
+        case Escalated():
+            yield from _escalated(heard, heard.fact)
+        case EscalationWithdrawn():
+            yield from _withdrawn(heard, heard.fact)
+        case _:
+            return
+
+
+def _escalated(heard: Recorded, fact: Escalated) -> Iterator[To]:
+    zone = ZoneInfo(fact.zone) if fact.zone else fact.due_at.tzinfo
+    not_before = None
+    if fact.deliver == "duty_hours" and zone is not None:
+        not_before = duty_hours.from_when(heard.occurred_at, zone)
+    for channel in get_args(Channel):
+        request = RequestMessage(
+            heard.occurred_at,
+            message_id_of(fact.escalation_id, "escalation", channel),
+            channel,
+            fact.project_id,
+            "escalation",
+            fact.to,
+            _values(fact, zone),
+            rule=fact.rule,
+            case_id=fact.case_id,
+            escalation_id=fact.escalation_id,
+            not_before=not_before,
+        )
+        yield To(stream_of(request.message_id), heard.key, request)
+
+
+def _withdrawn(heard: Recorded, fact: EscalationWithdrawn) -> Iterator[To]:
+    zone = ZoneInfo(fact.zone) if fact.zone else None
+    for channel in get_args(Channel):
+        told = message_id_of(fact.escalation_id, "escalation", channel)
+        yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "withdrawn"))
+        request = RequestMessage(
+            heard.occurred_at,
+            message_id_of(fact.escalation_id, "breach_withdrawn", channel),
+            channel,
+            fact.project_id,
+            "breach_withdrawn",
+            fact.to,
+            _values(fact, zone),
+            rule=fact.rule,
+            case_id=fact.case_id,
+            escalation_id=fact.escalation_id,
+            not_before=duty_hours.from_when(heard.known_at, zone) if zone else None,
+            only_if_sent=told,
+        )
+        yield To(stream_of(request.message_id), heard.key, request)
+
+
+def _values(fact: Escalated | EscalationWithdrawn, zone: tzinfo | None) -> dict[str, str]:
+    values = {
+        "case_number": fact.number or fact.case_id,
+        "severity": fact.severity or "none",
+        "target": fact.target,
+        "rule": "、".join(fact.rule),
+        "role": str(fact.to),
+    }
+    if fact.due_at is not None:
+        values["due"] = deadline(fact.due_at.astimezone(zone) if zone else fact.due_at)
+    return values

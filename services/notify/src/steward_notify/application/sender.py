@@ -1,0 +1,208 @@
+"""Sends what is owed: at most sixteen at a time, each attempt stored before it is made.
+
+owed --> who holds the role now --> unseal --> «sending» stored --> provider --> outcome stored
+
+One process sends at a time. What its forerunner left in «sending» may have been sent: it becomes
+unknown, and is not sent again by itself.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from steward_events.sealed import Sealed
+from steward_eventstore.execute import Cause, Executor, Job, NotDone, To
+from steward_eventstore.port import Clock
+from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+from steward_notify.application.ports import Directory, Gateway, Lead, Outbox, OwedMessage
+from steward_notify.application.reactions import stream_of
+from steward_notify.application.recipients import Found, find
+from steward_notify.domain.gaps import gap_after
+from steward_notify.domain.message import (
+    BeginSending,
+    Channel,
+    Command,
+    NoteFailed,
+    NoteSent,
+    NoteUnknown,
+    Suppress,
+)
+from steward_notify.texts import Text, ValueMissing, render
+from steward_service.batches import run_batch
+from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard
+
+_LOG = structlog.get_logger(__name__)
+
+AT_ONCE = 16
+PAUSE_SECONDS = 0.1
+STANDBY_SECONDS = 1.0
+DRAIN_SECONDS = 4.0
+
+_NOBODY_TRIES = 4
+"""Roles come over another topic than escalations: they may be heard a moment later."""
+
+
+class Unsealer(Protocol):
+    """Opens sealed values, at the last moment."""
+
+    async def unseal(self, sealed: Sealed) -> str | Erased: ...
+
+
+@dataclass(eq=False)
+class Sender:
+    """Works off the outbox until cancelled. `wall` is for back-offs, `clock` for duty hours."""
+
+    executor: Executor
+    outbox: Outbox
+    directory: Directory
+    gateways: Mapping[Channel, Gateway]
+    unsealer: Unsealer
+    clock: Clock
+    wall: Clock
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Lead whenever nobody else does, and send."""
+        while True:
+            async with self.outbox.lead() as lead:
+                if lead is not None:
+                    await self._lead(lead)
+            await asyncio.sleep(STANDBY_SECONDS)
+
+    async def _lead(self, lead: Lead) -> None:
+        try:
+            for message in await lead.left_sending():
+                await self._note(message, NoteUnknown(self.clock.now(), "the process ended"))
+            while True:
+                await self._send_owed(lead)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.wake.wait(), PAUSE_SECONDS)
+                self.wake.clear()
+        finally:
+            await self._drain()
+
+    async def _send_owed(self, lead: Lead) -> None:
+        free = AT_ONCE - len(self._under_way)
+        if free <= 0:
+            return
+        owed = await lead.owed(self.clock.now(), self.wall.now(), list(self._under_way), free)
+        for message in owed:
+            task = asyncio.create_task(self._send(message))
+            self._under_way[message.message_id] = task
+            task.add_done_callback(partial(self._done, message.message_id))
+
+    def _done(self, message_id: str, task: asyncio.Task[None]) -> None:
+        del self._under_way[message_id]
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self.wake.set()  # a place is free
+        else:
+            _LOG.error("A message could not be worked on.", message=message_id, exc_info=error)
+
+    async def _drain(self) -> None:
+        """Let what is under way come to its end; what is cut off will be found as unknown."""
+        tasks = list(self._under_way.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _send(self, message: OwedMessage) -> None:
+        if message.only_if_sent is not None and message.earlier in {None, "failed", "suppressed"}:
+            await self._note(message, Suppress(self.clock.now(), "nothing_to_correct"))
+            return
+        found = await find(self.directory, message.project_id, message.role, message.channel)
+        if not isinstance(found, Found):
+            again = message.attempts + 1 < _NOBODY_TRIES
+            failed = self._failed(message, "nobody", found.passed_over, again=again)
+            await self._note(message, failed)
+            return
+        try:
+            address = await self.unsealer.unseal(found.address)
+            text, values = await self._text(message, found)
+        except (KeyNotHeard, BrokenSeal, ValueMissing) as error:
+            again = isinstance(error, KeyNotHeard)
+            _LOG.warning(
+                "A message cannot be written.", message=message.message_id, reason=str(error)
+            )
+            code = type(error).__name__
+            await self._note(message, self._failed(message, code, found.passed_over, again=again))
+            return
+        if isinstance(address, Erased):
+            await self._note(message, Suppress(self.clock.now(), "erased"))
+            return
+        begin = BeginSending(
+            self.clock.now(), found.person.person_id, found.role, found.passed_over
+        )
+        if not await self._note(message, begin):
+            return  # taken back meanwhile
+        await self._note(message, await self._attempt(message, found, address, values, text))
+
+    async def _attempt(
+        self,
+        message: OwedMessage,
+        found: Found,
+        address: str,
+        values: Mapping[str, str],
+        text: Text,
+    ) -> Command:
+        gateway, language = self.gateways[message.channel], found.person.language
+        try:
+            outcome = await gateway.send(
+                message.message_id, address, message.template, language, values, text
+            )
+        except Exception as error:
+            _LOG.exception("A gateway failed unexpectedly.", message=message.message_id)
+            outcome = Unknown(f"The program failed with {type(error).__name__}.")
+        return self._result(message, outcome)
+
+    async def _text(self, message: OwedMessage, found: Found) -> tuple[Text, Mapping[str, str]]:
+        values = {
+            **message.values,
+            "project": await self.directory.project_name(message.project_id),
+            "role": str(found.role),
+        }
+        return render(message.template, found.person.language, values), values
+
+    def _result(self, message: OwedMessage, outcome: Outcome) -> Command:
+        match outcome:
+            case Sent(provider_id):
+                return NoteSent(self.clock.now(), provider_id)
+            case RefusedForGood(code, reason):
+                _LOG.warning("A message was refused.", message=message.message_id, reason=reason)
+                return self._failed(message, code, again=False)
+            case TryLater(code, reason):
+                _LOG.info("A message is tried later.", message=message.message_id, reason=reason)
+                return self._failed(message, code)
+            case Unknown(reason):
+                return NoteUnknown(self.clock.now(), reason[:200])
+
+    def _failed(
+        self,
+        message: OwedMessage,
+        code: str,
+        passed_over: tuple[str, ...] = (),
+        *,
+        again: bool = True,
+    ) -> NoteFailed:
+        gap = gap_after(message.attempts + 1, code) if again else None
+        again_at = self.wall.now() + gap if gap is not None else None
+        return NoteFailed(self.clock.now(), code[:200], again_at, passed_over)
+
+    async def _note(self, message: OwedMessage, command: Command) -> bool:
+        """Store what a command brings; says whether it brought anything."""
+        cause = Cause(uuid7(), "sender", correlation_id=message.correlation_id)
+        to = To(stream_of(message.message_id), message.project_id, command)
+        [outcome] = await run_batch(self.executor, [Job(cause, lambda: [to])])
+        if isinstance(outcome, NotDone):
+            raise outcome.error
+        return bool(getattr(outcome, "facts", ()))
