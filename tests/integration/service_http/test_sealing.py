@@ -69,6 +69,20 @@ async def test_the_key_is_committed_before_it_is_used(
     assert len(wrapped) == 12 + 32 + 16
 
 
+async def test_the_keys_of_many_subjects_are_made_in_one_commit(
+    sealer: Sealer, keys_pool: asyncpg.Pool
+) -> None:
+    subjects = [f"person-{n}" for n in range(1_000)]
+    before = await sealer.seal("person-7", "phone", "7")
+    await sealer.hold(subjects)
+    made = await keys_pool.fetchval(
+        "SELECT count(DISTINCT xmin::text) FROM subject_keys WHERE subject <> 'person-7'"
+    )
+    assert made == 1
+    assert await _count(keys_pool, "NOT told", 1_000)
+    assert await sealer.unseal(before) == "7"
+
+
 async def test_two_processes_that_seal_at_once_use_one_key(keys_pool: asyncpg.Pool) -> None:
     sealers = [Sealer(keys_pool, MASTER) for _ in range(6)]
     sealed = await asyncio.gather(

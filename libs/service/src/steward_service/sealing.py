@@ -5,6 +5,7 @@ import binascii
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import asyncpg
@@ -52,7 +53,7 @@ class Sealer:
         """Seal a text. Raises `Refused` with code `erased` for a subject that was erased."""
         if "|" in subject or "|" in field:
             raise ValueError("A bar in a subject or field would make the seal ambiguous.")
-        key = self._remembered(subject) or await self._made(subject)
+        key = await self._held(subject)
         value_id = str(uuid7())
         nonce = secrets.token_bytes(_NONCE_BYTES)
         box = nonce + key.encrypt(nonce, text.encode(), _bound(subject, field, value_id))
@@ -81,22 +82,38 @@ class Sealer:
                 f"A sealed value of {sealed.subject} ({sealed.field}) cannot be unsealed."
             ) from None
 
-    async def _made(self, subject: str) -> AESGCM:
-        wrapped = self._wrap(subject, secrets.token_bytes(_KEY_BYTES))
+    async def hold(self, subjects: Iterable[str]) -> None:
+        """Have the keys of many subjects at hand; those that are missing are made in one commit.
+
+        A subject that was erased has none.
+        """
+        wanted = sorted({subject for subject in subjects if self._remembered(subject) is None})
+        if not wanted:
+            return
+        wrapped = [self._wrap(subject, secrets.token_bytes(_KEY_BYTES)) for subject in wanted]
         await self._pool.execute(
-            "INSERT INTO subject_keys (subject, wrapped) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            subject,
+            "INSERT INTO subject_keys (subject, wrapped) SELECT * FROM unnest($1::text[], $2::bytea[])"
+            " ON CONFLICT DO NOTHING",
+            wanted,
             wrapped,
         )
-        kept = await self._pool.fetchval(
-            "SELECT wrapped FROM subject_keys WHERE subject = $1", subject
+        kept = await self._pool.fetch(
+            "SELECT subject, wrapped FROM subject_keys "
+            "WHERE subject = ANY($1) AND wrapped IS NOT NULL",
+            wanted,
         )
-        if kept is None:
+        for row in kept:
+            self._remember(row["subject"], row["wrapped"])
+
+    async def _held(self, subject: str) -> AESGCM:
+        await self.hold([subject])
+        key = self._remembered(subject)
+        if key is None:
             raise Refused(
                 "The data of this person was erased for good; nothing more is kept about them.",
                 code="erased",
             )
-        return self._remember(subject, kept)
+        return key
 
     def _wrap(self, subject: str, key: bytes) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)
