@@ -160,6 +160,28 @@ async def test_the_relay_waits_for_a_transaction_that_is_still_running(
 
 
 @guarded
+async def test_transaction_numbers_are_compared_as_numbers(
+    database: Database, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = "ORDER BY events.xid, events.pos"
+    assert order in postgres.RELAY_PAGE
+    if not guarded:
+        monkeypatch.setattr(
+            postgres, "RELAY_PAGE", postgres.RELAY_PAGE.replace(order, "ORDER BY xid, pos")
+        )
+    session = await database.session()
+    for version, xid in enumerate(("9", "10", "99", "100"), 1):
+        await session.execute(
+            "INSERT INTO events (log_epoch, xid, stream_id, version, partition, type, data, meta)"
+            " VALUES (1, $1::text::xid8, 'clock-1', $2, 0, 'x', '{}', '{}')",
+            xid,
+            version,
+        )
+    published = [version for _, version in await log(await database.store())]
+    assert (published == [1, 2, 3, 4]) is guarded
+
+
+@guarded
 async def test_who_lost_the_lease_cannot_move_the_relays_cursor(
     database: Database, guarded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,13 +82,13 @@ SELECT stream_id, version, type, data::text, meta::text FROM events
 
 # The row-wise comparison and the equality on the epoch let one index answer in order. Facts of
 # transactions that may still be running are left for later: xmin belongs to the whole cluster.
+# The order is qualified: a bare `xid` would be the answer's column, a text, and 1000 before 999.
 RELAY_PAGE = """
-SELECT log_epoch, xid::text AS xid, pos, partition, stream_id, version, type,
-       data::text AS data, meta::text AS meta
+SELECT log_epoch, xid::text, pos, partition, stream_id, version, type, data::text, meta::text
   FROM events
  WHERE log_epoch = $1 AND (xid, pos) > ($2::text::xid8, $3)
    AND xid < pg_snapshot_xmin(pg_current_snapshot())
- ORDER BY xid, pos LIMIT $4
+ ORDER BY events.xid, events.pos LIMIT $4
 """
 
 # Leases are wall time of the database, so that two machines need not agree on theirs.
