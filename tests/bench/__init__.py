@@ -1,0 +1,1 @@
+"""The figures of DESIGN 12, measured: `make bench`."""

@@ -1,0 +1,219 @@
+"""Append: one fact per transaction and in batches, against pgbench and the library eventsourcing."""
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import asyncpg
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from tests.bench.frame import Bench, Line
+from tests.support.eventstore import id_of, migrated, noted
+
+from steward_events.recorded import Recorded
+from steward_eventstore.port import Cursor, Head, StreamWrite, Write
+from steward_eventstore.postgres import PostgresStore
+from steward_eventstore.rows import data_of, meta_of
+from steward_stack.postgres import binaries_folder
+
+WRITERS = 16
+BATCH = 500
+NOW = datetime(2026, 9, 28, 9, 0, tzinfo=UTC)
+TEXT = "The water in the cellar stands two hands high. " * 6
+FACT = noted(TEXT, NOW)
+"""About 500 bytes as JSON."""
+
+
+def recorded(stream: str, version: int) -> Recorded:
+    """Give one fact in its place."""
+    return Recorded(
+        UUID(int=hash((stream, version)) & (2**128 - 1)), FACT.wire_type, stream, version, "p-1",
+        "bench", NOW, NOW, NOW, FACT,
+    )  # fmt: skip
+
+
+def step(stream: str, version: int) -> StreamWrite:
+    """Give the append of one version."""
+    head = Head(stream, "p-1", 0, version, NOW)
+    return StreamWrite(head, version - 1, (recorded(stream, version),))
+
+
+async def append(bench: Bench) -> Mapping[str, float]:
+    """Append one fact per transaction over 16 connections, each to a stream of its own."""
+    store = await PostgresStore.connect(await bench.database(migrated), connections=WRITERS)
+    begin = monotonic()
+
+    async def writer(number: int) -> int:
+        version = 0
+        while monotonic() - begin < bench.seconds:
+            version += 1
+            await store.commit(Write(streams=[step(f"case-{number}", version)]))
+        return version
+
+    done = await asyncio.gather(*map(writer, range(WRITERS)))
+    rate = sum(done) / (monotonic() - begin)
+    await check(store, {f"case-{number}": version for number, version in enumerate(done)})
+    await store.close()
+    return {"append": rate}
+
+
+async def append_batch(bench: Bench) -> Mapping[str, float]:
+    """Append to 500 streams in one transaction, two writers in turn."""
+    store = await PostgresStore.connect(await bench.database(migrated), connections=2)
+    begin = monotonic()
+
+    async def writer(number: int) -> int:
+        version = 0
+        while monotonic() - begin < bench.seconds:
+            version += 1
+            steps = [step(f"case-{number}-{n:03}", version) for n in range(BATCH)]
+            await store.commit(Write(streams=steps))
+        return version
+
+    done = await asyncio.gather(*map(writer, range(2)))
+    rate = sum(done) * BATCH / (monotonic() - begin)
+    expected = {
+        f"case-{number}-{n:03}": version
+        for number, version in enumerate(done)
+        for n in range(BATCH)
+    }
+    await check(store, expected)
+    await store.close()
+    return {"append-batch": rate}
+
+
+async def check(store: PostgresStore, expected: Mapping[str, int]) -> None:
+    """Read all as the relay does: nothing may be missing, every stream in the order of versions."""
+    reached = dict.fromkeys(expected, 0)
+    cursor = Cursor(1, 0, 0)
+    while page := await store.relay_page(cursor, 5000):
+        cursor = page[-1].cursor
+        for fact in page:
+            assert fact.version == reached[fact.stream] + 1, f"{fact.stream} is out of order."
+            reached[fact.stream] = fact.version
+    assert reached == dict(expected), "Some facts are missing."
+
+
+SCRIPT = """\\set version :version + 1
+SELECT steward_commit('{{}}', '{{}}', '{{}}',
+    ARRAY['case-:client_id'], ARRAY['p-1'], ARRAY[0], ARRAY[:version::integer - 1], ARRAY[:version::integer],
+    ARRAY['{now}'::timestamptz], ARRAY[NULL]::timestamptz[], ARRAY[true],
+    ARRAY['case-:client_id'], ARRAY[:version::integer], ARRAY[0], ARRAY['{type}'],
+    ARRAY['{data}'], ARRAY['{meta}'],
+    '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}');
+"""
+
+
+async def pgbench(bench: Bench) -> Mapping[str, float]:
+    """Let PostgreSQL's own load generator, in C, call the same function with the same fact."""
+    dsn = await bench.database(migrated)
+    fact = recorded("case-0", 1)
+    # A colon would begin a variable, and a variable's place in a text is not filled.
+    quoted = {"data": data_of(fact), "meta": meta_of(fact), "now": NOW.isoformat()}
+    script = SCRIPT.format(type=fact.type, **quoted)
+    address = urlsplit(dsn)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "append.sql"
+        file.write_text(script.replace("'case-:client_id'", "'case-' || :client_id"))
+        process = await asyncio.create_subprocess_exec(
+            program("pgbench"),
+            *("-n", "-M", "prepared", "-c", str(WRITERS), "-j", "2"),
+            *("-T", str(max(1, round(bench.seconds))), "-D", "version=0", "-f", str(file)),
+            *("-h", parse_qs(address.query)["host"][0], "-U", address.username or "steward"),
+            address.path.removeprefix("/"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+    found = re.search(r"tps = ([0-9.]+)", out.decode())
+    assert process.returncode == 0, err.decode()
+    assert found, out.decode()
+    connection = await asyncpg.connect(dsn)
+    counted = await connection.fetchval(
+        "SELECT count(*) FROM events WHERE data = $1::text::jsonb AND meta->>'recorded' = $2",
+        data_of(fact),
+        NOW.isoformat(),
+    )
+    await connection.close()
+    assert counted == int(re.findall(r"actually processed: (\d+)", out.decode())[0])
+    return {"pgbench": float(found[1])}
+
+
+def program(name: str) -> Path:
+    """Find one of PostgreSQL's programs; raises with a sentence when it is not there."""
+    beside = binaries_folder() / name
+    places = [beside, *Path("/usr/lib/postgresql").glob(f"*/bin/{name}")]
+    on_path = shutil.which(name)
+    for place in (*places, *([Path(on_path)] if on_path else [])):
+        if os.access(place, os.X_OK):
+            return place
+    raise SystemExit(f"{name} is missing: install PostgreSQL's client programs to compare with it.")
+
+
+async def eventsourcing(bench: Bench) -> Mapping[str, float]:
+    """Let the library eventsourcing append the same content, with 16 threads."""
+    return await asyncio.to_thread(_eventsourcing, await bench.database(), bench.seconds)
+
+
+def _eventsourcing(dsn: str, seconds: float) -> Mapping[str, float]:
+    address = urlsplit(dsn)
+    datastore = PostgresDatastore(
+        address.path.removeprefix("/"),
+        parse_qs(address.query)["host"][0],
+        5432,
+        address.username or "steward",
+        "",
+        pool_size=WRITERS,
+        max_overflow=0,
+    )
+    recorder = PostgresApplicationRecorder(datastore)
+    recorder.create_table()
+    state = data_of(recorded("case-0", 1)).encode()
+    done = [0] * WRITERS
+    begin = monotonic()
+
+    def writer(number: int) -> None:
+        aggregate = id_of(f"case-{number}")
+        while monotonic() - begin < seconds:
+            recorder.insert_events(
+                [StoredEvent(aggregate, done[number] + 1, FACT.wire_type, state)]
+            )
+            done[number] += 1
+
+    threads = [_started(writer, number) for number in range(WRITERS)]
+    for thread in threads:
+        thread.join()
+    took = monotonic() - begin
+    for number, version in enumerate(done):
+        stored: Sequence[StoredEvent] = recorder.select_events(id_of(f"case-{number}"))
+        assert [event.originator_version for event in stored] == list(range(1, version + 1))
+    datastore.close()
+    return {"eventsourcing": sum(done) / took}
+
+
+def _started(target: Callable[[int], None], number: int) -> threading.Thread:
+    thread = threading.Thread(target=target, args=(number,))
+    thread.start()
+    return thread
+
+
+MEASURES = {
+    "append": append,
+    "pgbench": pgbench,
+    "eventsourcing": eventsourcing,
+    "append-batch": append_batch,
+}
+LINES = [
+    Line("append", "append", "facts/s", 0.5, "pgbench"),
+    Line("append (eventsourcing)", "append", "facts/s", 5, "eventsourcing"),
+    Line("append-batch", "append-batch", "facts/s", 5, "append"),
+]
