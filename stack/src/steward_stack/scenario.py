@@ -52,6 +52,8 @@ class Scenario:
     registers: Sequence[dict[str, Any]]
     history: Sequence[dict[str, Any]]
     live: Sequence[Step]
+    zone: str = "Asia/Shanghai"
+    """Where its people live; they call owners back by day."""
     afterwards: Sequence[dict[str, Any]] = ()
     closes_at: datetime | None = None
     figures: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,155 @@
+"""The main job of `make run`: a scenario is played on the stepped clock and summed up."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from aiokafka import AIOKafkaProducer
+from httpx2 import AsyncClient
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+from rich.table import Table
+
+from steward_service.clocks import SteppedDriver
+from steward_stack.errors import StewardError
+from steward_stack.playing import Player
+from steward_stack.scenario import Scenario
+from steward_stack.supervisor import Stack
+
+Summary = dict[str, Any]
+
+FORMATS = ("nyc311",)
+_TICKERS = ("sla", "visits", "notify")
+
+
+class Reader(Protocol):
+    """A module that turns a file of another system's tickets into a scenario."""
+
+    def scenario(self, file: Path) -> Scenario: ...
+
+
+def run(
+    stack: Stack, *, tickets: Path | None, ticket_format: str | None, console: Console
+) -> Summary:
+    """Play the built-in example, or another system's tickets, and give the figures."""
+    scenario = _scenario(tickets, ticket_format)
+    return asyncio.run(_run(stack, scenario, console))
+
+
+def _scenario(tickets: Path | None, ticket_format: str | None) -> Scenario:
+    if tickets is None:
+        from steward_stack.example import example
+
+        return example()
+    if ticket_format not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise StewardError(
+            f"The form of the tickets must be named by --format; known are: {known}."
+        )
+    reader: Any = import_module(f"steward_stack.imports.{ticket_format}")
+    scenario: Scenario = reader.scenario(tickets)
+    return scenario
+
+
+async def _run(stack: Stack, scenario: Scenario, console: Console) -> Summary:
+    clock = urlunsplit(urlsplit(stack.endpoints.postgres)._replace(path="/steward_clock"))
+    driver = await SteppedDriver.connect(clock, scenario.begins)
+    # The same play again is harmless: every request repeats its key and is answered as before.
+    if driver.now() > (scenario.closes_at or scenario.ends):
+        await driver.close()
+        raise StewardError(
+            "The clock of this state stands later than this play ends, so another one was played "
+            'in it. Start anew with `make run ARGS="--fresh"`; that wipes this state.'
+        )
+    producer = AIOKafkaProducer(
+        bootstrap_servers=stack.endpoints.kafka.split(","), enable_idempotence=True
+    )
+    await producer.start()
+    player = Player(stack.endpoints.services, stack.settings.admin_key, driver, producer, console)
+    try:
+        await player.play(scenario)
+        for sentence in player.refusals[:5]:
+            console.print(f"Refused: {sentence}", soft_wrap=True, highlight=False)
+        return await _summary(stack, scenario, player)
+    finally:
+        await player.close()
+        await producer.stop()
+        await driver.close()
+
+
+async def _summary(stack: Stack, scenario: Scenario, player: Player) -> Summary:
+    services = stack.endpoints.services
+    headers = {"Authorization": f"Bearer {stack.settings.admin_key}"}
+    async with AsyncClient(headers=headers, timeout=60, trust_env=False) as client:
+        summary: Summary = (await client.get(f"{services['audit']}/v1/summary")).json()
+        texts = [(await client.get(f"{services[name]}/metrics")).text for name in _TICKERS]
+    summary["timer_lateness_ms"] = _lateness(texts)
+    if scenario.figures:
+        summary["import"] = scenario.figures
+    summary["requests"] = {
+        "sent": player.counts["request"],
+        "tickets": player.counts["ticket"],
+        "refused": player.counts["refused"],
+    }
+    summary["where"] = {
+        **services,
+        "kafka": stack.endpoints.kafka,
+        "texts": f"{stack.endpoints.sms}/texts",
+        "mails": str(stack.state.folder / "mails"),
+        "logs": stack.endpoints.logs,
+    }
+    return summary
+
+
+def _lateness(texts: list[str]) -> dict[str, float]:
+    """Give quantiles, in ms, of the lateness that all tickers measured; bounds of their buckets."""
+    buckets: dict[float, float] = {}
+    for text in texts:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "steward_timer_lateness_seconds_bucket":
+                    bound = float(sample.labels["le"])
+                    buckets[bound] = buckets.get(bound, 0.0) + sample.value
+    ordered = [(0.0, 0.0), *sorted(buckets.items())]
+    total = ordered[-1][1]
+    return {f"p{share}": _quantile(ordered, total * share / 100) for share in (50, 99)}
+
+
+def _quantile(ordered: list[tuple[float, float]], wanted: float) -> float:
+    for (low, before), (high, count) in pairwise(ordered):
+        if count >= wanted and count > before:
+            if high == float("inf"):
+                return round(low * 1000, 1)
+            return round((low + (high - low) * (wanted - before) / (count - before)) * 1000, 1)
+    return 0.0
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print the figures for people."""
+    for title, figures in summary.items():
+        if title == "clocks":
+            table = Table("Rule", "Met", "With approval", "Breached", title="Clocks")
+            for line in figures:
+                counts = (str(line[k]) for k in ("met", "approved", "breached"))
+                table.add_row(str(line["rule"]), *counts)
+            console.print(table)
+        elif isinstance(figures, Mapping):
+            table = Table(title=title.replace("_", " ").capitalize(), show_header=False)
+            for name, figure in figures.items():
+                table.add_row(str(name), _plain(figure))
+            console.print(table)
+        else:
+            console.print(f"{title}: {figures}")
+
+
+def _plain(figure: object) -> str:
+    if isinstance(figure, Mapping):
+        return ", ".join(f"{name} {_plain(value)}" for name, value in figure.items())
+    if isinstance(figure, datetime):
+        return figure.isoformat()
+    return str(figure)
