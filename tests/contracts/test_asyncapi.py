@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from steward_events.asyncapi import OWNERS, asyncapi_document
-from steward_events.cloudevents import to_kafka
+from steward_events.cloudevents import foreign_from_kafka, to_kafka
 from steward_events.jsonschema import published_facts
 from steward_events.recorded import Recorded
 from steward_events.registry import GroupRegistered
@@ -45,7 +45,7 @@ def test_the_schema_of_asyncapi_would_find_a_mistake(document: dict[str, Any]) -
 
 
 def test_every_fact_stands_in_the_channel_of_its_owner(document: dict[str, Any]) -> None:
-    listed = {
+    listed: dict[str, str] = {
         name: topic
         for topic, channel in document["channels"].items()
         for name in channel["messages"]
@@ -104,6 +104,20 @@ def test_what_goes_out_about_keys_fits_its_payload(document: dict[str, Any]) -> 
     key = SubjectKey(subject="person-1", wrapped="AAAA", created_at=NOON)
     schema = document["components"]["messages"]["steward.subject_key"]["payload"]["schema"]
     Draft202012Validator(schema).validate(json.loads(key.model_dump_json()))
+
+
+def test_what_other_systems_may_say_is_described(document: dict[str, Any]) -> None:
+    messages = document["components"]["messages"]
+    opened = messages["ticket.opened.v1"]["payload"]["schema"]
+    ticket = {"project_id": "guiyuan", "kind": "complaint", "summary": "漏水"}
+    Draft202012Validator(opened).validate(ticket)
+    assert not Draft202012Validator(opened).is_valid({"project_id": "guiyuan"})
+    assert document["operations"]["steward.inbound.tickets"]["action"] == "receive"
+    headers = document["components"]["messageTraits"]["foreign"]["headers"]
+    sent = dict.fromkeys(headers["properties"], b"2026-09-28T12:00:00+08:00")
+    sent |= {"ce_specversion": b"1.0", "ce_type": b"ticket.opened.v1"}
+    event = foreign_from_kafka(list(sent.items()), b"guiyuan", json.dumps(ticket).encode())
+    assert event.type == "ticket.opened.v1"
 
 
 def test_it_is_the_same_each_time(document: dict[str, Any]) -> None:

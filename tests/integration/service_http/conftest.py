@@ -1,6 +1,6 @@
 """A small service behind the real door: PostgreSQL, keys database, one stream kind."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -129,6 +129,7 @@ class Office:
     authenticator: Authenticator
     name: str = "intake"
     topic: str = "steward.intake"
+    foreign: Mapping[str, Any] = field(default_factory=lambda: {"steward.inbound.tickets": None})
     metrics: Metrics = field(default_factory=Metrics)
     routers: Sequence[APIRouter] = (router,)
     reasons: list[str] = field(default_factory=list)

@@ -235,7 +235,7 @@ async def test_metrics_and_documents_are_served(client: AsyncClient, office: Off
     office.metrics.facts_appended.inc(3)
     assert "steward_facts_appended_total 3.0" in (await client.get("/metrics")).text
     asyncapi = (await client.get("/asyncapi")).json()
-    assert list(asyncapi["channels"]) == ["steward.intake"]
+    assert list(asyncapi["channels"]) == ["steward.inbound.tickets", "steward.intake"]
     openapi = (await client.get("/v1/openapi.json")).json()
     names = [
         p["name"] for p in openapi["paths"]["/v1/groups/{group}/projects"]["post"]["parameters"]

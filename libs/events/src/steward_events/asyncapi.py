@@ -1,6 +1,6 @@
 """The AsyncAPI 3 document: every topic with its key, its headers and each payload."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from steward_events.fact import Fact
 from steward_events.jsonschema import published_facts, schema_of
 from steward_events.sealed import SubjectKey
+from steward_events.tickets import INBOUND_TICKETS, TICKET_EVENTS, Ticket
 
 OWNERS: Mapping[str, tuple[str, ...]] = {
     "steward.intake": ("intake", "registry"),
@@ -18,6 +19,9 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
 """Whose facts each topic carries, by the first part of their wire names."""
 
 KEYS_TOPIC = "steward.keys"
+
+ALL_TOPICS = frozenset({*OWNERS, KEYS_TOPIC, INBOUND_TICKETS})
+"""The topics that can be described."""
 
 _FORMAT = "application/schema+json;version=draft-2020-12"
 
@@ -48,6 +52,18 @@ _HEADERS = (
     _Header("ce_everywhere", "“true”: published to every partition, with one ID.", needed=False),
 )
 
+_FOREIGN_HEADERS = (
+    _Header("ce_specversion", "CloudEvents version, 1.0."),
+    _Header("ce_id", "The event's ID; the same when it is sent again."),
+    _Header("ce_type", "As ticket.opened.v1."),
+    _Header("ce_source", "The system's URI.", "uri-reference"),
+    _Header("ce_time", "When it happened in the world.", "date-time"),
+    _Header("ce_subject", "The system's own ID of the ticket."),
+    _Header("ce_sequence", "The system's own order of the ticket's events.", needed=False),
+    _Header("ce_traceparent", "W3C trace context.", needed=False),
+    _Header("ce_history", "The ticket is imported history up to here.", "date-time", needed=False),
+)
+
 
 def facts_of(topic: str) -> list[type[Fact]]:
     """Give the facts that a topic carries, by wire type."""
@@ -57,7 +73,7 @@ def facts_of(topic: str) -> list[type[Fact]]:
 
 def asyncapi_document(topics: Iterable[str] | None = None) -> dict[str, Any]:
     """Give the document of these topics, or of all; the same for the same facts."""
-    wanted = sorted({*OWNERS, KEYS_TOPIC} if topics is None else topics)
+    wanted = sorted(ALL_TOPICS if topics is None else topics)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -69,15 +85,18 @@ def asyncapi_document(topics: Iterable[str] | None = None) -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {topic: _channel(topic) for topic in wanted},
         "operations": {
-            f"{topic}.publish": {
-                "action": "send",
+            topic: {
+                "action": "receive" if topic == INBOUND_TICKETS else "send",
                 "channel": {"$ref": f"#/channels/{topic}"},
             }
             for topic in wanted
         },
         "components": {
             "messages": {name: message for topic in wanted for name, message in _messages(topic)},
-            "messageTraits": {"fact": {"headers": _headers()}},
+            "messageTraits": {
+                "fact": {"headers": _headers(_HEADERS)},
+                "foreign": {"headers": _headers(_FOREIGN_HEADERS)},
+            },
         },
     }
 
@@ -95,6 +114,7 @@ def _channel(topic: str) -> dict[str, Any]:
 
 _DESCRIPTIONS = {
     "steward.intake": "Cases and the registry. Group-wide facts go to every partition.",
+    INBOUND_TICKETS: "What other ticketing systems say; CloudEvents, binary or structured.",
     KEYS_TOPIC: "The keys of personal data, wrapped; the last record of each subject counts.",
 }
 
@@ -102,6 +122,8 @@ _DESCRIPTIONS = {
 def _messages(topic: str) -> list[tuple[str, dict[str, Any]]]:
     if topic == KEYS_TOPIC:
         return [("steward.subject_key", _subject_key())]
+    if topic == INBOUND_TICKETS:
+        return [(name, _ticket(name, content)) for name, content in TICKET_EVENTS.items()]
     return [(fact.wire_type, _message(fact)) for fact in facts_of(topic)]
 
 
@@ -121,6 +143,18 @@ def _message(fact: type[Fact]) -> dict[str, Any]:
     return message
 
 
+def _ticket(name: str, content: type[Ticket]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": name,
+        "summary": (content.__doc__ or "").strip(),
+        "contentType": "application/json",
+        "traits": [{"$ref": "#/components/messageTraits/foreign"}],
+        "payload": {"schemaFormat": _FORMAT, "schema": content.model_json_schema()},
+        "bindings": _keyed_by("The project's ID."),
+    }
+
+
 def _subject_key() -> dict[str, Any]:
     return {
         "name": "steward.subject_key",
@@ -137,14 +171,14 @@ def _keyed_by(meaning: str) -> dict[str, Any]:
     return {"kafka": {"key": key, "bindingVersion": "0.5.0"}}
 
 
-def _headers() -> dict[str, Any]:
+def _headers(headers: Sequence[_Header]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
-    for header in _HEADERS:
+    for header in headers:
         properties[header.name] = {"type": "string", "description": header.meaning}
         if header.format is not None:
             properties[header.name]["format"] = header.format
     return {
         "type": "object",
-        "required": [header.name for header in _HEADERS if header.needed],
+        "required": [header.name for header in headers if header.needed],
         "properties": properties,
     }

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from steward_events.asyncapi import asyncapi_document
+from steward_events.asyncapi import ALL_TOPICS, asyncapi_document
 from steward_service import counters, problems
 from steward_service.auth import Authenticator, is_guard
 from steward_service.idempotency import HEADER
@@ -40,6 +40,11 @@ class Served(Protocol):
     @property
     def topic(self) -> str:
         """The service's own topic; empty where it has none."""
+        ...
+
+    @property
+    def foreign(self) -> Mapping[str, object]:
+        """The topics of other systems that the service listens to."""
         ...
 
     @property
@@ -114,7 +119,8 @@ def _operations(service: Served) -> APIRouter:
 
     @router.get("/asyncapi")
     async def asyncapi() -> JSONResponse:
-        return JSONResponse(asyncapi_document([service.topic] if service.topic else []))
+        topics = {service.topic, *service.foreign} & ALL_TOPICS
+        return JSONResponse(asyncapi_document(topics))
 
     return router
 

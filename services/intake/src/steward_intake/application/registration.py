@@ -14,10 +14,11 @@ from steward_events.registry import (
     ProjectRegistered,
     StaffRegistered,
 )
+from steward_events.tickets import Line, Name
 from steward_events.vocabulary import Language, Role, Word
 from steward_eventstore.execute import To
 from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
-from steward_intake.application.words import Line, Name, Said
+from steward_intake.application.words import Said
 from steward_intake.domain.registry import AssignRole, EndRole, PublishPolicy, Register
 from steward_policy.packs import PackError, built_in_text, load
 

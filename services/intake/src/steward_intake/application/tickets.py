@@ -5,28 +5,23 @@ equal writer; what its words leave out is listed when it closes a case.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from steward_decider import Refused
 from steward_events.cloudevents import ForeignEvent
 from steward_events.fact import Unreadable, split_type
 from steward_events.intake import CaseClassified
+from steward_events.tickets import OpenedTicket, Ticket, TicketReporter
 from steward_events.vocabulary import (
-    Channel,
     External,
     Kind,
-    Severity,
-    Urgency,
-    Validity,
-    Word,
-    WorkCategory,
 )
 from steward_eventstore.execute import To
 from steward_intake.application.desk import Desk, external_case_id, invalid, subject_of
-from steward_intake.application.words import Line, Name, Reception, Reporter, Text
+from steward_intake.application.words import Reception, Reporter
 from steward_intake.domain.case import (
     AssignCase,
     CaseCommand,
@@ -38,46 +33,6 @@ from steward_intake.domain.case import (
 )
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/ticket-event")
-
-
-class _Foreign(BaseModel):
-    # What a foreign system says beyond this is its own business.
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class TicketReporter(_Foreign):
-    """Who speaks."""
-
-    name: Line | None = None
-    phone: Line | None = None
-    email: Line | None = None
-
-
-class Ticket(_Foreign):
-    """What every ticket event may say."""
-
-    project_id: Name
-    household_id: Name | None = None
-    severity: Severity | None = None
-    validity: Validity | None = None
-    urgency: Urgency = Urgency.ORDINARY
-    work_category: WorkCategory | None = None
-    topic: Word = ""
-    assignee: Line | None = None
-    comment: Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")] = Field(
-        default="", validation_alias=AliasChoices("comment", "description", "summary")
-    )
-
-
-class OpenedTicket(Ticket):
-    """What an opening must say."""
-
-    kind: Kind
-    channel: Channel = Channel.SYSTEM
-    summary: Line
-    description: Text | None = None
-    reporter: TicketReporter | None = None
-    date_only: bool = False
 
 
 AnyTicket = TypeVar("AnyTicket", bound=Ticket)

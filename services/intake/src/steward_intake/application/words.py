@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from steward_events.intake import CaseClassified
 from steward_events.sealed import Sealed
+from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
     Channel,
     External,
@@ -38,12 +39,6 @@ from steward_intake.domain.case import (
     ResumeCase,
     TellResult,
 )
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00\s/|]+$")]
-"""An ID that others give: no space, slash, bar or NUL."""
-
-Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
-Text = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
 
 
 class Said(BaseModel):

@@ -1,0 +1,80 @@
+"""What other ticketing systems say on `steward.inbound.tickets`: CloudEvents about their tickets.
+
+It is said in clear; Steward seals what is personal before it becomes a fact. `source` is the
+system's URI, `subject` its own ID of the ticket, `time` when it happened, the Kafka key the
+project's ID; `sequence` is the system's own order, if it has one.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+
+from steward_events.vocabulary import (
+    Channel,
+    Kind,
+    Severity,
+    Urgency,
+    Validity,
+    Word,
+    WorkCategory,
+)
+
+INBOUND_TICKETS = "steward.inbound.tickets"
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00\s/|]+$")]
+"""An ID that others give: no space, slash, bar or NUL."""
+
+Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
+
+
+class _Foreign(BaseModel):
+    # What a foreign system says beyond this is its own business.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TicketReporter(_Foreign):
+    """Who speaks."""
+
+    name: Line | None = None
+    phone: Line | None = None
+    email: Line | None = None
+
+
+class Ticket(_Foreign):
+    """What every ticket event may say."""
+
+    project_id: Name
+    household_id: Name | None = None
+    severity: Severity | None = None
+    validity: Validity | None = None
+    urgency: Urgency = Urgency.ORDINARY
+    work_category: WorkCategory | None = None
+    topic: Word = ""
+    assignee: Line | None = None
+    comment: Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")] = Field(
+        default="", validation_alias=AliasChoices("comment", "description", "summary")
+    )
+
+
+class OpenedTicket(Ticket):
+    """What an opening must say."""
+
+    kind: Kind
+    channel: Channel = Channel.SYSTEM
+    summary: Line
+    description: Text | None = None
+    reporter: TicketReporter | None = None
+    date_only: bool = False
+
+
+TICKET_EVENTS: Mapping[str, type[Ticket]] = {
+    "ticket.opened.v1": OpenedTicket,
+    "ticket.changed.v1": Ticket,
+    "ticket.commented.v1": Ticket,
+    "ticket.handled.v1": Ticket,
+    "ticket.closed.v1": Ticket,
+    "ticket.reopened.v1": Ticket,
+}
+"""The types of ticket events, each with its content."""
