@@ -1,0 +1,6 @@
+"""Runs audit: `python -m steward_audit`."""
+
+from steward_audit.app import main
+
+if __name__ == "__main__":
+    main()

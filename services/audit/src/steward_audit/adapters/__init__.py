@@ -1,0 +1,1 @@
+"""What audit keeps, and whom it asks."""

@@ -1,0 +1,52 @@
+"""The services that are audited, over HTTP."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+from pydantic import SecretStr
+
+from steward_audit.application.ports import Counters, PeerSilent
+
+_PAGE = 10_000
+
+
+class HttpPeers:
+    """`Peers` at these addresses, with a key that may read counters."""
+
+    def __init__(self, addresses: Mapping[str, str], key: SecretStr) -> None:
+        self._addresses = addresses
+        self._key = key
+
+    async def counters(self) -> Mapping[str, Counters]:
+        """Ask each service but ourselves: audit owns no facts."""
+        found = {}
+        for service in self._addresses.keys() - {"audit"}:
+            said = await self._get(service, "/v1/counters", {})
+            found[service] = Counters(said["appended"], said["unrelayed"])
+        return found
+
+    async def streams_with_timer(self, service: str) -> set[str]:
+        """Ask page by page."""
+        found: set[str] = set()
+        after = ""
+        while True:
+            said = await self._get(service, "/v1/timers", {"after": after, "limit": str(_PAGE)})
+            found.update(said["streams"])
+            if len(said["streams"]) < _PAGE:
+                return found
+            after = said["streams"][-1]
+
+    async def _get(self, service: str, path: str, parameters: Mapping[str, str]) -> Any:
+        headers = {"Authorization": f"Bearer {self._key.get_secret_value()}"}
+        try:
+            async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
+                answer = await client.get(
+                    self._addresses[service] + path, params=parameters, headers=headers
+                )
+                answer.raise_for_status()
+                return answer.json()
+        except (httpx2.HTTPError, ValueError, KeyError) as error:
+            raise PeerSilent(
+                f"The service {service} does not say what it has stored ({type(error).__name__})."
+            ) from error

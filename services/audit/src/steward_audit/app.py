@@ -1,0 +1,51 @@
+"""Wires audit."""
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from steward_audit.adapters import read_models
+from steward_audit.adapters.memory import PostgresMemory
+from steward_audit.adapters.peers import HttpPeers
+from steward_audit.api import http, subscribers
+from steward_audit.application import summary
+from steward_audit.settings import Settings
+from steward_service.policies import Policies
+from steward_service.runtime import Service
+
+TOPICS = ("steward.intake", "steward.sla", "steward.visits", "steward.notify")
+
+
+def build(settings: Settings) -> Service:
+    """Put the service together."""
+    policies = Policies()
+    key = settings.peers_key or settings.admin_key or SecretStr("")
+    peers = HttpPeers(settings.peers, key)
+
+    async def prepare(service: Service) -> None:
+        await policies.load(service.store.pool, read_models.POLICIES)
+
+    async def figures() -> dict[str, Any]:
+        found = await summary.summary(
+            PostgresMemory(service.store.pool), peers, policies.__getitem__, service.clock.now()
+        )
+        for check in summary.CHECKS:
+            service.metrics.audit_disagreements.labels(check).set(found["audit"][check])
+        return found
+
+    service = Service(
+        name="audit",
+        settings=settings,
+        listens=dict.fromkeys(TOPICS, subscribers.on_anything),
+        on_heard=policies.heard,
+        prepare=prepare,
+        project=read_models.project,
+        metadata=read_models.METADATA,
+        routers=[http.router(figures)],
+    )
+    return service
+
+
+def main() -> None:
+    """Run until stopped."""
+    build(Settings()).run()

@@ -1,0 +1,1 @@
+"""What audit makes of what it heard."""

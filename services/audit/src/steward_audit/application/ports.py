@@ -1,0 +1,72 @@
+"""What audit asks: its own tables, and each service for what it has stored."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a service says of itself: facts stored by type, and how many are not relayed yet."""
+
+    appended: Mapping[str, int]
+    unrelayed: int
+
+
+class PeerSilent(Exception):
+    """A service does not answer; the message is a sentence."""
+
+
+class Peers(Protocol):
+    """The services that are audited."""
+
+    async def counters(self) -> Mapping[str, Counters]:
+        """Ask each service; raises `PeerSilent`."""
+        ...
+
+    async def streams_with_timer(self, service: str) -> set[str]:
+        """Ask a service which of its streams have an alarm; raises `PeerSilent`."""
+        ...
+
+
+class Memory(Protocol):
+    """What was heard."""
+
+    async def heard(self) -> Mapping[str, Mapping[str, int]]:
+        """Count facts by service and type."""
+        ...
+
+    async def cases(self) -> Sequence[Row]:
+        """Count cases: `kind`, `status`, `n`."""
+        ...
+
+    async def clocks(self) -> Sequence[Row]:
+        """Count clocks: `rule` (IDs, spaces between), `status`, `outcome`, `breached`, `n`."""
+        ...
+
+    async def running(self) -> Iterable[str]:
+        """Name the stream of every clock that must have an alarm, once for each clock."""
+        ...
+
+    async def unescalated(self) -> Sequence[Row]:
+        """Count standing breaches without an escalation: `policy`, `target`, `n`."""
+        ...
+
+    async def escalations(self) -> Sequence[Row]:
+        """Count escalations: `role`, `withdrawn`, `untold` (no message, and not history), `n`."""
+        ...
+
+    async def followups(self) -> Sequence[Row]:
+        """Count follow-ups: `rule`, `status`, `n`."""
+        ...
+
+    async def messages(self) -> Sequence[Row]:
+        """Count messages: `channel`, `status`, `n`."""
+        ...
+
+    async def messages_without_outcome(self, now: datetime) -> int:
+        """Count messages that should have come to their end by now."""
+        ...

@@ -1,0 +1,135 @@
+"""Every figure of a run, and whether every promise between services was kept."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from steward_audit.application.ports import Counters, Memory, Peers, Row
+from steward_policy.packs import Rules
+
+CHECKS = (
+    "clocks_without_timer",
+    "breaches_without_escalation",
+    "escalations_without_message",
+    "messages_without_outcome",
+    "unpublished",
+)
+
+
+async def summary(
+    memory: Memory, peers: Peers, rules_of: Callable[[str], Rules], now: datetime
+) -> dict[str, Any]:
+    """Give all figures; `rules_of` raises KeyError for a policy that was not heard."""
+    # What was stored is asked first: what comes in between is heard more, never less.
+    stored = await peers.counters()
+    heard = await memory.heard()
+    escalations = await memory.escalations()
+    checks = {
+        "clocks_without_timer": await _without_timer(memory, peers),
+        "breaches_without_escalation": sum(
+            row["n"] for row in await memory.unescalated() if _escalates(row, rules_of)
+        ),
+        "escalations_without_message": sum(row["n"] for row in escalations if row["untold"]),
+        "messages_without_outcome": await memory.messages_without_outcome(now),
+        "unpublished": unpublished(stored, heard),
+    }
+    return {
+        "cases": _nested(await memory.cases(), "kind", "status"),
+        "clocks": by_rule(await memory.clocks()),
+        "escalations": _escalations(escalations),
+        "followups": _nested(await memory.followups(), "rule", "status"),
+        "messages": {"sms": {}, "email": {}} | _table(await memory.messages(), "channel", "status"),
+        "events": {f"steward.{name}": sum(types.values()) for name, types in sorted(heard.items())},
+        "audit": checks | {"agree": not any(checks[name] for name in CHECKS)},
+    }
+
+
+def by_rule(clocks: Sequence[Row]) -> list[dict[str, Any]]:
+    """Count clocks by rule: met in time, met with approval, breached, and still running.
+
+    A clock of two rules counts for both; a breach that stands counts whatever came after it.
+    """
+    counted: dict[str, Counter[str]] = {}
+    for row in clocks:
+        for rule in row["rule"].split():
+            counted.setdefault(rule, Counter())[_standing(row)] += row["n"]
+    names = ("met", "approved", "breached", "running", "cancelled")
+    return [
+        {"rule": rule, **{name: counts[name] for name in names}}
+        for rule, counts in sorted(counted.items())
+    ]
+
+
+def unpublished(stored: Mapping[str, Counters], heard: Mapping[str, Mapping[str, int]]) -> int:
+    """Count the facts that were stored and not relayed, or stored and heard a different number."""
+    missing = 0
+    for service, counters in stored.items():
+        here = heard.get(service, {})
+        types = counters.appended.keys() | here.keys()
+        unequal = sum(abs(counters.appended.get(t, 0) - here.get(t, 0)) for t in types)
+        missing += max(counters.unrelayed, unequal)
+    return missing
+
+
+async def _without_timer(memory: Memory, peers: Peers) -> int:
+    with_timer = await peers.streams_with_timer("sla")
+    return sum(stream not in with_timer for stream in await memory.running())
+
+
+def _escalates(row: Row, rules_of: Callable[[str], Rules]) -> bool:
+    """Say whether the target climbs at its breach; one of an unknown policy should have."""
+    try:
+        target = rules_of(row["policy"]).by_id.get(row["target"])
+    except KeyError:
+        return True
+    return target is None or any(
+        step.at == "breach" and step.after is None for step in target.escalate
+    )
+
+
+def _standing(row: Row) -> str:
+    if row["breached"]:
+        return "breached"
+    match row["status"], row["outcome"]:
+        case "met", "with_approval":
+            return "approved"
+        case "met", "breached":
+            return "breached"
+        case "paused", _:
+            return "running"
+        case status, _:
+            return str(status)
+
+
+def _escalations(rows: Sequence[Row]) -> dict[str, Any]:
+    roles: Counter[str] = Counter()
+    for row in rows:
+        roles[row["role"]] += row["n"]
+    return {
+        "total": sum(roles.values()),
+        "withdrawn": sum(row["n"] for row in rows if row["withdrawn"]),
+        "to": dict(sorted(roles.items())),
+    }
+
+
+def _nested(rows: Sequence[Row], outer: str, inner: str) -> dict[str, Any]:
+    return {
+        "total": sum(row["n"] for row in rows),
+        f"by_{inner}": _counts(rows, inner),
+        f"by_{outer}": _table(rows, outer, inner),
+    }
+
+
+def _table(rows: Sequence[Row], outer: str, inner: str) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for row in sorted(rows, key=lambda row: (row[outer], row[inner])):
+        found.setdefault(row[outer], {})[row[inner]] = row["n"]
+    return found
+
+
+def _counts(rows: Sequence[Row], name: str) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted[row[name]] += row["n"]
+    return dict(sorted(counted.items()))
