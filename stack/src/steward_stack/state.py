@@ -46,6 +46,7 @@ class Settings:
     admin_key: str
     sms_key_id: str
     sms_key_secret: str
+    receipts_token: str
     ports: dict[str, int]
 
 
@@ -151,6 +152,7 @@ class State:
                 admin_key=f"sk_{secrets.token_urlsafe(24)}",
                 sms_key_id=f"local{secrets.token_hex(8)}",
                 sms_key_secret=secrets.token_urlsafe(24),
+                receipts_token=secrets.token_urlsafe(24),
                 ports={},
             )
         known = settings.ports

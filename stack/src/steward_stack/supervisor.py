@@ -5,7 +5,6 @@ held state --> Kafka, PostgreSQL --> provisioned --> stand-ins, services --> rea
            nothing left <-- Kafka, PostgreSQL <-- services <------------------+ Ctrl-C, SIGTERM
 """
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -119,19 +118,14 @@ class Stack:
             variables |= {
                 "STEWARD_SMTP": self.endpoints.smtp,
                 "STEWARD_SMTP_TLS": "none",
-                "STEWARD_RECEIPTS_TOKEN": self._receipts_token,
                 "STEWARD_SMS_ENDPOINT": self.endpoints.sms,
                 "STEWARD_SMS_ACCESS_KEY_ID": self.settings.sms_key_id,
                 "STEWARD_SMS_ACCESS_KEY_SECRET": self.settings.sms_key_secret,
+                "STEWARD_RECEIPTS_TOKEN": self.settings.receipts_token,
             }
         if name == "audit":
             variables["STEWARD_PEERS"] = json.dumps(self.endpoints.services)
         return {**os.environ, **variables}
-
-    @property
-    def _receipts_token(self) -> str:
-        """Give the secret part of the address for receipts."""
-        return hashlib.sha256(f"receipts|{self.settings.sms_key_secret}".encode()).hexdigest()[:32]
 
     def mend(self) -> None:
         """Start again what has ended by itself; gives up on what keeps ending."""
@@ -213,7 +207,9 @@ class Stack:
         """Tell the mail sink and the SMS stand-in where to listen and what to keep."""
         ports = self.settings.ports
         folder = self.state.folder
-        receipts = f"http://127.0.0.1:{ports['notify']}{RECEIPTS_PATH}/{self._receipts_token}"
+        receipts = (
+            f"http://127.0.0.1:{ports['notify']}{RECEIPTS_PATH}/{self.settings.receipts_token}"
+        )
         return {
             "smtp_sink": ["--port", str(ports["smtp"]), "--dir", str(folder / "mails")],
             "sms_stand_in": [
