@@ -22,7 +22,8 @@ EVERY_PROJECT = "*"
 ROLES: dict[str, frozenset[str]] = {
     "administrator": frozenset({"*"}),
     "staff": frozenset({"case.*", "followup.*", "escalation.*", "extension.*", "*.read"}),
-    "ticketing": frozenset({"case.*"}),
+    "registrar": frozenset({"registry.*"}),
+    "ticketing": frozenset({"case.*", "history.import"}),
     "reader": frozenset({"*.read"}),
 }
 """What each role may do; `*` stands for any part of a permission's name."""

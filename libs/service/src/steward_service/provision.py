@@ -116,7 +116,7 @@ def _own_versions(service: str) -> Path | None:
     package = importlib.util.find_spec(f"steward_{service}")
     if package is None or package.origin is None:
         return None
-    versions = Path(package.origin).parent / "adapters" / "versions"
+    versions = Path(package.origin).parent / "migrations" / "versions"
     return versions if versions.is_dir() else None
 
 
