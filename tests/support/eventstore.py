@@ -169,7 +169,7 @@ def started(due: datetime) -> ClockStarted:
 
 def breached(due: datetime, number: int) -> ClockBreached:
     """Give the fact that a clock was breached."""
-    return ClockBreached(**_CLOCK, due_at=due, number=number)
+    return ClockBreached(**_CLOCK, due_at=due, breached_at=due, number=number)
 
 
 def met(when: datetime) -> ClockMet:

@@ -139,9 +139,9 @@ async def pgbench(bench: Bench) -> Mapping[str, float]:
     assert found, out.decode()
     connection = await asyncpg.connect(dsn)
     counted = await connection.fetchval(
-        "SELECT count(*) FROM events WHERE data = $1::text::jsonb AND meta->>'recorded' = $2",
+        "SELECT count(*) FROM events WHERE data = $1::text::jsonb AND meta = $2::text::jsonb",
         data_of(fact),
-        NOW.isoformat(),
+        meta_of(fact),
     )
     await connection.close()
     assert counted == int(re.findall(r"actually processed: (\d+)", out.decode())[0])

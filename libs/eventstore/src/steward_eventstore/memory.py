@@ -20,7 +20,6 @@ from steward_eventstore.port import (
     Clock,
     Cursor,
     Delete,
-    FactTooLarge,
     Head,
     Increment,
     Lease,
@@ -35,7 +34,7 @@ from steward_eventstore.port import (
     Write,
 )
 from steward_eventstore.read_models import blank, key_of
-from steward_eventstore.rows import MAX_FACT_BYTES, data_of, meta_of
+from steward_eventstore.rows import check_size, data_of, meta_of
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
@@ -138,12 +137,9 @@ class MemoryStore:
             if (head.version if head else 0) != stream.expected:
                 raise Changed(f"The stream {stream.head.stream} has moved on.")
             for fact in stream.facts:
-                size = len(data_of(fact).encode()) + len(meta_of(fact).encode())
-                if size > MAX_FACT_BYTES:
-                    raise FactTooLarge(
-                        f"{fact.type} has {size} bytes; {MAX_FACT_BYTES} are allowed."
-                    )
-                if _ESCAPED_NUL.search(data_of(fact)):
+                data = data_of(fact)
+                check_size(fact.type, data, meta_of(fact))
+                if _ESCAPED_NUL.search(data):
                     raise BadData("A text contains the character NUL.")
         for mark in write.own:
             if self._own.get((mark.consumer, mark.stream), (0, None))[0] != mark.expected:

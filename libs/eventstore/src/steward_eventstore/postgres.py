@@ -21,7 +21,6 @@ from steward_eventstore.port import (
     BadData,
     Changed,
     Cursor,
-    FactTooLarge,
     ForeignTaken,
     Head,
     Lease,
@@ -40,7 +39,7 @@ from steward_eventstore.port import (
     Write,
 )
 from steward_eventstore.read_models import statements
-from steward_eventstore.rows import MAX_FACT_BYTES, data_of, meta_of, recorded_of
+from steward_eventstore.rows import check_size, data_of, meta_of, recorded_of
 
 Connected = Connection | PoolConnectionProxy
 
@@ -427,9 +426,7 @@ def _commit_call(write: Write) -> list[list[Any]]:
     for stream in write.streams:
         for fact in stream.facts:
             data, meta = data_of(fact), meta_of(fact)
-            size = len(data.encode()) + len(meta.encode())
-            if size > MAX_FACT_BYTES:
-                raise FactTooLarge(f"{fact.type} has {size} bytes; {MAX_FACT_BYTES} are allowed.")
+            check_size(fact.type, data, meta)
             facts.append((fact.stream, fact.version, stream.head.partition, fact.type, data, meta))
     places = sorted(write.parked_as_read)
     heads = [(s.head, s.expected) for s in sorted(write.streams, key=lambda s: s.head.stream)]

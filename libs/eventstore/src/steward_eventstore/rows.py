@@ -8,6 +8,7 @@ from pydantic_core import from_json, to_json
 
 from steward_events.fact import read_fact
 from steward_events.recorded import Recorded
+from steward_eventstore.port import FactTooLarge
 
 MAX_FACT_BYTES = 512_000
 """Of data and meta together: Kafka's default message limit is 1 MB."""
@@ -22,22 +23,31 @@ def data_of(recorded: Recorded) -> str:
 def meta_of(recorded: Recorded) -> str:
     """Give the JSON of what stands in the headers."""
     meta: dict[str, Any] = {
-        "id": str(recorded.id),
+        "id": recorded.id,
         "key": recorded.key,
         "source": recorded.source,
-        "occurred": recorded.occurred_at.isoformat(),
-        "recorded": recorded.recorded_at.isoformat(),
-        "known": recorded.known_at.isoformat(),
+        "occurred": recorded.occurred_at,
+        "recorded": recorded.recorded_at,
+        "known": recorded.known_at,
         "correlation": recorded.correlation_id,
         "causation": recorded.causation_id,
     }
     if recorded.history is not None:
-        meta["history"] = recorded.history.isoformat()
+        meta["history"] = recorded.history
     if recorded.traceparent:
         meta["trace"] = recorded.traceparent
     if recorded.everywhere:
         meta["everywhere"] = True
     return to_json(meta).decode()
+
+
+def check_size(wire_type: str, data: str, meta: str) -> None:
+    """Raise `FactTooLarge` for a fact that would not fit into one message."""
+    # A character has four bytes at most: most facts need no exact count.
+    if 4 * (len(data) + len(meta)) > MAX_FACT_BYTES:
+        size = len(data.encode()) + len(meta.encode())
+        if size > MAX_FACT_BYTES:
+            raise FactTooLarge(f"{wire_type} has {size} bytes; {MAX_FACT_BYTES} are allowed.")
 
 
 def recorded_of(stream: str, version: int, wire_type: str, data: str, meta: str) -> Recorded:
