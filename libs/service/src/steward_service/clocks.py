@@ -27,6 +27,7 @@ _LOG = structlog.get_logger(__name__)
 
 _REFRESH_SECONDS = 20.0
 _RECONNECT_SECONDS = 0.5
+_ANSWER_SECONDS = 1.0
 _STEPS_REMEMBERED = 20_000
 NEVER_SET = datetime(2000, 1, 1, tzinfo=UTC)
 _CHANNEL = "steward_clock"
@@ -192,8 +193,7 @@ class SteppedClock:
         self._asked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._connection: Connection | None = None
-        self.stepped = asyncio.Event()
-        """Set whenever the time has changed; whoever waits for it clears it."""
+        self._using = asyncio.Lock()
 
     @classmethod
     async def connect(cls, dsn: str, process: str, wall: SystemClock) -> Self:
@@ -209,9 +209,10 @@ class SteppedClock:
 
     async def register(self, work: Callable[[], Awaitable[Readings]]) -> None:
         """From now on the driver waits for this process; `work` does a round and reads."""
-        self._work = work
         assert self._connection is not None  # noqa: S101 - opened by connect
-        await self._connection.execute(_REGISTER, self._process)
+        async with self._using:
+            await self._connection.execute(_REGISTER, self._process)
+        self._work = work
         self._asked.set()
 
     async def close(self, *, unregister: bool = True) -> None:
@@ -268,7 +269,6 @@ class SteppedClock:
         if now > self._now:
             self._now = now
             self._steps.append((now, self._wall.now()))
-            self.stepped.set()
 
     async def _keep_connection(self) -> None:
         while True:
@@ -286,7 +286,8 @@ class SteppedClock:
                 continue
             try:
                 reading = to_json(asdict(await work())).decode()
-                await connection.execute(_ANSWER, self._process, number, reading)
+                async with self._using:
+                    await connection.execute(_ANSWER, self._process, number, reading)
             except Exception as error:
                 # A process that cannot read itself now does not answer; it is asked again.
                 _LOG.warning("A round of the clock failed.", reason=type(error).__name__)
@@ -339,7 +340,7 @@ class SteppedDriver:
         before: Mapping[str, Readings] = {}
         pause = 0.001
         while True:
-            await self._all_answered(deadline)
+            await self._all_answered(deadline + _ANSWER_SECONDS)
             quiet = all(reading.quiet for reading in self.readings.values())
             if quiet and before and _counters(before) == _counters(self.readings):
                 return
@@ -380,6 +381,8 @@ class SteppedDriver:
                 await asyncio.wait_for(self._answered.wait(), min(left, 0.1))
 
     def _busy(self) -> str:
+        if not self.readings:
+            return "no process has registered"
         return "; ".join(
             f"{name}: "
             + ", ".join(

@@ -128,6 +128,7 @@ class Listener(ConsumerRebalanceListener):
         self._free.set()
         self._leaving = False
         self._joined = False
+        self._settled = False
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._handled: dict[TopicPartition, int] = {}
         self._known: dict[TopicPartition, datetime] = {}
@@ -210,8 +211,8 @@ class Listener(ConsumerRebalanceListener):
         """Give how many messages Kafka holds that are not handled; raises KafkaError."""
         places = sorted(self._assigned)
         behind = await self._behind(places)
-        if len(behind) < len(places):
-            raise KafkaError("Some partitions do not say where they end.")
+        if not self._settled or len(behind) < len(places):
+            raise KafkaError("The partitions are being shared out.")
         return sum(behind.values())
 
     async def _behind(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
@@ -255,10 +256,11 @@ class Listener(ConsumerRebalanceListener):
         self._forget()
         self._assigned = frozenset(assigned)
         self._leaving = False
-        self._joined = True
+        self._joined = self._settled = True
         self._progress_at = monotonic()
 
     def _forget(self) -> None:
+        self._settled = False
         self._assigned = frozenset()
         self._handled.clear()
         self._known.clear()

@@ -35,8 +35,8 @@ _LOG = structlog.get_logger(__name__)
 
 PAGE = 2_000
 POLL_SECONDS = 0.01
-LEASE = timedelta(seconds=6)
-_RENEW_SECONDS = 2.0
+LEASE = timedelta(seconds=3)
+_RENEW_SECONDS = 1.0
 _BACKLOG_SECONDS = 5.0
 _BATCH_BYTES = 512 * 1024
 _REQUEST_BYTES = 1024 * 1024
@@ -93,6 +93,10 @@ class Relay:
                         await asyncio.wait_for(self._appended.wait(), POLL_SECONDS)
         finally:
             await self.close()
+            if self._lease is not None:
+                with contextlib.suppress(Unavailable):
+                    # For no time at all: the next relay need not wait until it runs out.
+                    await self._store.take_lease(self._holder, timedelta(0))
 
     async def _turn(self) -> int:
         try:

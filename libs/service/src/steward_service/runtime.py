@@ -6,7 +6,7 @@ SIGTERM: unready -> listener drains -> ticker -> relay's page -> HTTP, within te
 
 import asyncio
 import contextlib
-import os
+import secrets
 import signal
 import socket
 import sys
@@ -94,7 +94,8 @@ class Service:
         """Make what needs no server."""
         self.metrics = Metrics()
         self.in_flight = InFlight()
-        self.process = f"{self.name}-{socket.gethostname()}-{os.getpid()}"
+        # The same after a restart, so that a clock's driver waits for a process that was killed.
+        self.process = f"{self.name}-{socket.gethostname()}-{self.settings.http_port}"
         self.store: PostgresStore
         self.executor: Executor
         self.clock: SystemClock | SteppedClock
@@ -242,17 +243,23 @@ class Service:
         listening = self.listener is not None and "listen" in self.settings.roles
         if "tick" in self.settings.roles:
             await self.ticker.ring_due()
-        lag = await self.listener.lag() if listening and self.listener is not None else 0
-        backlog, _ = await self.store.backlog()
+        lag, (backlog, _), due, ready, sweeps, outstanding = await asyncio.gather(
+            self.listener.lag() if listening and self.listener is not None else _none(),
+            self.store.backlog(),
+            self.ticker.due(),
+            self.retries.ready(),
+            self.store.sweeps(),
+            self.outstanding() if self.outstanding is not None else _none(),
+        )
         return Readings(
             lag=lag,
             backlog=backlog,
             http=self.in_flight.count,
-            due=await self.ticker.due(),
-            ready=await self.retries.ready(),
-            sweeps=len(await self.store.sweeps()),
-            outstanding=await self.outstanding() if self.outstanding is not None else 0,
-            next_timer=await self.ticker.next_alarm(),
+            due=due,
+            ready=ready,
+            sweeps=len(sweeps),
+            outstanding=outstanding,
+            next_timer=self.ticker.next,
             counters={
                 "appended": self._appended,
                 "relayed": self.relay.relayed_facts if self.relay is not None else 0,
@@ -315,7 +322,8 @@ class Service:
                 self.topic,
                 settings.partitions,
                 self.metrics,
-                holder=self.process,
+                # Never the same: who was stopped and continued must not pass for who came after.
+                holder=f"{self.process}-{secrets.token_hex(6)}",
             )
         self.ticker = Ticker(self.executor, self.clock, self.wall, heard, self.metrics)
         self.retries = Retries(self.executor, self.wall, hearing, self.metrics)
@@ -399,6 +407,10 @@ class Service:
         # uvicorn ends the process by itself when it cannot bind.
         with contextlib.suppress(SystemExit):
             await server.serve()
+
+
+async def _none() -> int:
+    return 0
 
 
 class _Server(uvicorn.Server):

@@ -61,7 +61,8 @@ class Ticker:
         self._unheard_after = unheard_after
         self._one_pass = asyncio.Lock()
         self._blocked: dict[int, tuple[datetime, float]] = {}
-        self._next: datetime | None = None
+        self.next: datetime | None = None
+        """The next alarm, as of the last pass."""
         self._all_rung: tuple[datetime, datetime] | None = None
         self._parked: dict[str, str] = {}
         self._parked_read_at = -_READ_PARKED_SECONDS
@@ -92,12 +93,14 @@ class Ticker:
             return rung
 
     async def due(self) -> int:
-        """Say whether alarms are due by the clock (1) or not (0), those that wait left aside."""
+        """Say whether alarms are due by the clock (1) or not (0), those that wait left aside.
+
+        It goes by what the last pass found next, as of that pass.
+        """
         now = self._clock.now()
-        partitions = self._heard.partitions()
-        if not await self._anything(now):
+        if self.next is None or self.next >= now:
             return 0
-        return int(bool(await self._store.due(dict.fromkeys(partitions, now), 1)))
+        return int(bool(await self._store.due(dict.fromkeys(self._heard.partitions(), now), 1)))
 
     async def next_alarm(self) -> datetime | None:
         """Give the next alarm of this process's partitions."""
@@ -105,13 +108,13 @@ class Ticker:
         return await self._store.next_due(partitions) if partitions else None
 
     async def _anything(self, now: datetime) -> bool:
-        self._next = await self.next_alarm()
-        return self._next is not None and self._next < now
+        self.next = await self.next_alarm()
+        return self.next is not None and self.next < now
 
     def _until_next(self) -> float:
-        if self._next is None:
+        if self.next is None:
             return PAUSE_SECONDS
-        left = (self._next - self._clock.now()).total_seconds()
+        left = (self.next - self._clock.now()).total_seconds()
         # What is due and did not ring waits for something to be heard.
         return min(PAUSE_SECONDS, left) if left > 0 else PAUSE_SECONDS / 2
 

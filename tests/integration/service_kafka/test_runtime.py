@@ -1,0 +1,248 @@
+"""Whole processes: they start, say when they are ready, end in order, and survive being killed."""
+
+import asyncio
+import base64
+import itertools
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from pydantic_core import from_json
+from tests.integration.service_kafka.conftest import Workshop, ask, until
+from tests.support.eventstore import Note, migrated
+
+from steward_events.cloudevents import from_kafka
+from steward_eventstore.postgres import PostgresStore
+from steward_service import keys
+from steward_service.provision import make_databases, make_tables
+from steward_service.settings import ServiceSettings
+
+_numbers = itertools.count(1)
+_ROOT = Path(__file__).parents[3]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@dataclass
+class Town:
+    """Example services of this test, each with a database, a topic and a port."""
+
+    workshop: Workshop
+    admin_dsn: str
+    folder: Path
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+
+    def environment(self, port: int = 0, **more: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "STEWARD_KAFKA": self.workshop.kafka,
+            "STEWARD_POSTGRES": self.admin_dsn,
+            "STEWARD_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
+            "STEWARD_HTTP_PORT": str(port),
+            "STEWARD_LOG_LEVEL": "WARNING",
+            "PYTHONPATH": str(_ROOT),
+            **more,
+        }
+
+    async def database(self) -> str:
+        name = f"s{os.getpid()}n{next(_numbers)}"
+        settings = ServiceSettings(
+            kafka=self.workshop.kafka,
+            postgres=self.admin_dsn,
+            master_key=base64.b64encode(bytes(32)).decode(),
+        )
+        await make_databases(settings, [name, "keys"])
+        await make_tables(settings.database_dsn("keys"), keys.METADATA)
+        await migrated(settings.database_dsn(name))
+        self.made.append(name)
+        return name
+
+    def dsn(self, name: str) -> str:
+        return urlunsplit(urlsplit(self.admin_dsn)._replace(path=f"/steward_{name}"))
+
+    def start(
+        self, name: str, topic: str, heard: str, port: int, **more: str
+    ) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.example_service", name, topic, heard],
+                env=self.environment(port, **more),
+                stderr=log,
+            )
+        self.running.append(process)
+        return process
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+
+@pytest.fixture
+async def town(workshop: Workshop, postgres_dsn_admin: str, tmp_path: Path) -> AsyncIterator[Town]:
+    town = Town(workshop, postgres_dsn_admin, tmp_path)
+    try:
+        yield town
+    finally:
+        for process in town.running:
+            process.kill()
+            process.wait()
+        admin = await asyncpg.connect(postgres_dsn_admin)
+        for name in town.made:
+            await admin.execute(f'DROP DATABASE IF EXISTS "steward_{name}" WITH (FORCE)')
+        await admin.close()
+
+
+def readiness(port: int) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health/ready")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except (OSError, HTTPException):
+        return 0, ""
+    finally:
+        connection.close()
+
+
+async def ready(port: int) -> None:
+    async def says_so() -> bool:
+        return (await asyncio.to_thread(readiness, port))[0] == 200
+
+    await until(says_so, "the service did not become ready", 30)
+
+
+async def test_a_service_starts_says_why_it_is_not_ready_and_ends_in_time(town: Town) -> None:
+    topic, heard = await town.workshop.topic(), await town.workshop.topic()
+    name, port = await town.database(), free_port()
+    process = town.start(name, topic, heard, port)
+    seen = set()
+
+    async def says_ready() -> bool:
+        status, body = await asyncio.to_thread(readiness, port)
+        seen.add((status, from_json(body)["detail"] if status == 503 else ""))
+        return status == 200
+
+    await until(says_ready, "the service did not become ready", 30)
+    assert seen <= {
+        (0, ""),
+        (200, ""),
+        (503, "The service is starting."),
+        (503, "The listener has not joined its consumer group yet."),
+        (503, "Kafka does not say where its topics end."),
+    }
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(process.wait, 12) == 0
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in town.log(name)
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ({"STEWARD_KAFKA": "127.0.0.1:1"}, "Kafka at 127.0.0.1:1 cannot be reached"),
+        ({"STEWARD_POSTGRES": "postgresql://127.0.0.1:1/x"}, "PostgreSQL cannot be reached"),
+        ({"STEWARD_HTTP_HOST": "192.0.2.1"}, "cannot be listened on"),
+        ({"STEWARD_KAFKA": ""}, "The variable STEWARD_KAFKA is not set."),
+    ],
+)
+async def test_a_service_that_cannot_start_says_why_in_one_sentence(
+    town: Town, broken: dict[str, str], sentence: str
+) -> None:
+    topic, heard = await town.workshop.topic(), await town.workshop.topic()
+    name = await town.database()
+    process = town.start(name, topic, heard, free_port(), **broken)
+    assert await asyncio.to_thread(process.wait, 30) == 1
+    last = town.log(name).strip().splitlines()[-1]
+    assert sentence in last
+    assert "Traceback" not in last
+
+
+def killed_again_and_again(seed: int, seconds: float) -> Iterator[tuple[float, int]]:
+    """Give when to kill which of two."""
+    luck = random.Random(seed)
+    left = seconds
+    while left > 0:
+        pause = luck.uniform(1.5, 3.5)
+        left -= pause
+        yield pause, luck.randrange(2)
+
+
+async def test_two_processes_killed_under_load_lose_nothing_and_double_nothing(
+    town: Town,
+) -> None:
+    first_topic, second_topic = await town.workshop.topic(), await town.workshop.topic()
+    silent = await town.workshop.topic()
+    first, second = await town.database(), await town.database()
+    ports = [free_port(), free_port()]
+    how = [(first, first_topic, silent, ports[0]), (second, second_topic, first_topic, ports[1])]
+    processes = [town.start(*each) for each in how]
+    for port in ports:
+        await ready(port)
+
+    store = await PostgresStore.connect(town.dsn(first))
+    clock = await town.workshop.clock(store)
+    executor = town.workshop.executor(store, clock)
+    accepted: dict[str, int] = {}
+    done = asyncio.Event()
+
+    async def write(writer: int) -> None:
+        for number in itertools.count():
+            if done.is_set():
+                return
+            stream = f"clock-{writer}-{number % 10}"
+            await ask(
+                executor,
+                stream,
+                Note(clock.now(), f"{number}"),
+                key=f"p-{writer}",
+                id_=f"{first}/{writer}/{number}",
+            )
+            accepted[stream] = accepted.get(stream, 0) + 1
+            await asyncio.sleep(0.002)
+
+    writers = [asyncio.create_task(write(writer)) for writer in range(4)]
+    for pause, which in killed_again_and_again(7, 10):
+        await asyncio.sleep(pause)
+        processes[which].kill()
+        processes[which].wait()
+        processes[which] = town.start(*how[which])
+    done.set()
+    await asyncio.gather(*writers)
+    total = sum(accepted.values())
+    heard = await PostgresStore.connect(town.dsn(second))
+
+    async def all_arrived() -> bool:
+        relayed = (await heard.counts())["relayed"]
+        return relayed >= total and (await heard.backlog())[0] == 0
+
+    await until(all_arrived, "not everything arrived", 60)
+    assert await heard.parked() == []
+    texts: dict[str, list[str]] = {}
+    for record in await town.workshop.published(second_topic):
+        fact = from_kafka(record.headers, record.key, record.value)
+        line = texts.setdefault(fact.stream, [])
+        if fact.version > len(line):  # a repeat is allowed, a gap is not
+            assert fact.version == len(line) + 1
+            line.append(fact.fact.fields["text"])  # type: ignore[union-attr]
+    assert texts == {
+        stream: [f"{stream}/{version}" for version in range(1, count + 1)]
+        for stream, count in accepted.items()
+    }
+    await store.close()
+    await heard.close()
+    assert total > 500
