@@ -1,0 +1,1 @@
+"""Other systems' files, as what Steward takes in: registers, events to play, records of history."""

@@ -1,0 +1,151 @@
+"""The example holds together: the same each time, and nothing in it is refused by the rules."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import groupby
+
+from pydantic import TypeAdapter
+
+from steward_events.intake import CaseReceived
+from steward_events.sealed import Sealed
+from steward_events.vocabulary import External
+from steward_intake.application.desk import external_case_id
+from steward_intake.application.registration import AnyRegistration, Registration
+from steward_intake.application.words import ACTIONS, Reception, Record, Speaking
+from steward_intake.domain.case import (
+    Case,
+    CaseCommand,
+    NoteFollowup,
+    Nothing,
+    Origin,
+    ReceiveCase,
+    decide,
+    evolve,
+)
+from steward_stack.example.fortnight import BOUNDARY, END, PROJECTS, START, Action, Fortnight
+
+
+@cache
+def fortnight() -> Fortnight:
+    return Fortnight()
+
+
+async def seal(field: str, text: str) -> Sealed | None:
+    return Sealed(subject="case-c", field=field, value_id="1", box="AA==") if text else None
+
+
+def received(said: Reception, case_id: str, at: datetime) -> ReceiveCase:
+    return ReceiveCase(
+        at,
+        CaseReceived(
+            case_id=case_id,
+            number="1",
+            project_id=said.project_id,
+            zone="Asia/Shanghai",
+            policy="residential-cn@2026.1",
+            kind=said.kind,
+        ),
+    )
+
+
+def test_the_same_seed_gives_the_same_example_and_another_seed_another() -> None:
+    again, other = Fortnight(), Fortnight(7)
+    assert list(again.history()) == list(fortnight().history())
+    assert list(again.live()) == list(fortnight().live())
+    assert list(other.history()) != list(fortnight().history())
+
+
+def test_there_are_six_projects_with_600_households_and_every_role_has_its_holder() -> None:
+    lines: list[Registration] = [
+        TypeAdapter[Registration](AnyRegistration).validate_python(line)
+        for line in fortnight().registers
+    ]
+    counts = Counter(type(line).__name__ for line in lines)
+    assert counts["Project"] == len(PROJECTS) == 6
+    assert counts["Household"] == counts["Person"] == 600
+    roles = Counter(
+        (line["project_id"], line["role"])
+        for line in fortnight().registers
+        if line["type"] == "role"
+    )
+    assert len(roles) == 6 * 6
+
+
+def test_a_day_brings_the_ordinary_number_of_cases_in_the_ordinary_mix() -> None:
+    receptions = [
+        (record["facts"][0]["occurred_at"][:10], record["facts"][0]["kind"])
+        for record in fortnight().history()
+    ]
+    by_day = Counter(day for day, _ in receptions)
+    assert len(by_day) == 12
+    assert all(20 <= count <= 42 for count in by_day.values())
+    kinds = Counter(kind for _, kind in receptions)
+    share = {kind: count / len(receptions) for kind, count in kinds.items()}
+    assert 0.38 < share["service_request"] < 0.52
+    assert 0.19 < share["complaint"] < 0.31
+    severities = Counter(
+        fact["severity"]
+        for record in fortnight().history()
+        for fact in record["facts"]
+        if "severity" in fact
+    )
+    assert severities["minor"] > severities["important"] > severities["major"] > 0
+
+
+async def test_nothing_in_the_example_is_refused() -> None:
+    states: dict[str, Case] = {}
+
+    def do(case_id: str, command: CaseCommand) -> None:
+        state = states.get(case_id, Nothing())
+        for fact in decide(command, state):
+            state = evolve(state, fact)
+        states[case_id] = state
+
+    async def say(case_id: str, said: object, at: datetime, by: Origin) -> None:
+        if isinstance(said, Reception):
+            do(case_id, received(said, case_id, at))
+        else:
+            assert hasattr(said, "command")
+            do(case_id, await said.command(Speaking(at, by, f"{case_id}-{at.timestamp()}", seal)))
+
+    for line in fortnight().history():
+        record = Record.model_validate(line)
+        case_id = case_of(record)
+        times = [said.occurred_at for said in record.facts]
+        assert times == sorted(times, key=lambda at: at or START)
+        for said in record.facts:
+            assert said.occurred_at is not None
+            assert START <= said.occurred_at < BOUNDARY
+            await say(case_id, said, said.occurred_at, "history")
+    for action in fortnight().live():
+        assert BOUNDARY <= action.at < END + timedelta(hours=1)
+        case_id = case_of_action(action)
+        if action.service == "visits":
+            do(case_id, NoteFollowup(action.at, f"f-{case_id}", "done"))
+            continue
+        kind = Reception if action.path == "cases" else ACTIONS[action.path.split("/")[-1]]
+        await say(case_id, kind.model_validate(action.body), action.at, "steward")
+    assert len({action.key for action in fortnight().live()}) == len(list(fortnight().live()))
+
+
+def test_the_live_days_have_every_kind_of_write() -> None:
+    paths = Counter(action.path.split("/")[-1] for action in fortnight().live())
+    expected = {"cases", "assign", "classify", "accept", "handle", "tell-result", "close"}
+    assert expected <= set(paths)
+    assert paths["followups"] > 50
+    by_day = {
+        day: len(list(actions))
+        for day, actions in groupby(fortnight().live(), key=lambda action: action.at.date())
+    }
+    assert all(count > 100 for count in by_day.values())
+
+
+def case_of(record: Record) -> str:
+    return external_case_id(record.external)
+
+
+def case_of_action(action: Action) -> str:
+    if action.path == "cases":
+        return external_case_id(External.model_validate(action.body["external"]))
+    return str(action.body.get("case_id") or action.path.split("/")[1])
