@@ -27,7 +27,7 @@ class Peers(Protocol):
         """Ask each service; raises `PeerSilent`."""
         ...
 
-    async def streams_with_timer(self, service: str) -> set[str]:
+    async def streams_with_timer(self, service: str, /) -> set[str]:
         """Ask a service which of its streams have an alarm; raises `PeerSilent`."""
         ...
 

@@ -71,11 +71,11 @@ class Person:
 class Directory(Protocol):
     """Who holds which role, as heard from the registry."""
 
-    async def holders(self, project_id: str, role: Role) -> list[Person]:
+    async def holders(self, project_id: str, role: Role, /) -> list[Person]:
         """Give those who hold a role at a project, the longest first."""
         ...
 
-    async def project_name(self, project_id: str) -> str:
+    async def project_name(self, project_id: str, /) -> str:
         """Give a project's name, its ID while the name was not heard yet."""
         ...
 

@@ -204,7 +204,10 @@ class MessageDecider:
                     person_id=state.person_id,
                 )
                 return [sent]
-            case NoteFailed(), Owed() | Sending():
+            case NoteFailed(), Owed(message_id, channel, attempts):
+                attempt = Sending(message_id, channel, attempts + 1, None)
+                return [_failed(attempt, command.code, command.again_at, command.passed_over)]
+            case NoteFailed(), Sending():
                 return [_failed(state, command.code, command.again_at, command.passed_over)]
             case NoteUnknown(), Sending():
                 unknown = MessageUnknown(
@@ -272,7 +275,7 @@ def _requested(command: RequestMessage) -> MessageRequested:
 
 
 def _failed(
-    state: Owed | Sending | Sent | Unknown,
+    state: Sending | Sent | Unknown,
     code: str,
     again_at: datetime | None = None,
     passed_over: tuple[str, ...] = (),

@@ -1,0 +1,227 @@
+"""What the auditor concludes from what it heard."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Table
+
+from steward_audit.adapters import read_models
+from steward_audit.application.ports import Counters, Row
+from steward_audit.application.summary import by_rule, summary, unpublished
+from steward_events.fact import Fact
+from steward_events.intake import CaseHandled, CaseReceived, HistoryEnded
+from steward_events.notify import MessageFailed, MessageRequested, MessageSent
+from steward_events.recorded import Recorded
+from steward_events.sla import BreachWithdrawn, ClockBreached, ClockStarted, Escalated
+from steward_events.vocabulary import Kind, Role
+from steward_eventstore.execute import Cause, Executor, Job
+from steward_eventstore.memory import MemoryStore
+from steward_policy import packs
+
+NOW = datetime(2026, 10, 2, tzinfo=UTC)
+CLOCK: dict[str, Any] = {
+    "case_id": "c1",
+    "project_id": "p1",
+    "clock": "minor-resolve#1",
+    "target": "minor-resolve",
+    "rule": ("RM-4.5.2c", "RM-4.10.1"),
+}
+RECEIVED = CaseReceived(
+    case_id="c1",
+    number="1",
+    project_id="p1",
+    zone="Asia/Shanghai",
+    policy=packs.built_in().version,
+    kind=Kind.COMPLAINT,
+)
+STARTED = ClockStarted(**CLOCK, started_at=NOW, due_at=NOW, policy=packs.built_in().version)
+BREACHED = ClockBreached(**CLOCK, due_at=NOW, breached_at=NOW, number=1)
+ESCALATED = Escalated(
+    **CLOCK, escalation_id="e1", breach=1, step=0, to=Role.CS_SUPERVISOR, due_at=NOW
+)
+
+
+class Standing:
+    """The time does not pass."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+async def remembered(table: Table, *facts: Fact, history: datetime | None = None) -> list[Row]:
+    """What a table holds after these facts were heard."""
+    store, clock = MemoryStore(Standing()), Standing()
+    executor = Executor(
+        store, clock, {}, source="audit", partition_of=lambda _: 0, project=read_models.project
+    )
+    for number, fact in enumerate(facts, 1):
+        owner = fact.wire_type.partition(".")[0]
+        heard = Recorded(
+            UUID(int=number),
+            fact.wire_type,
+            "clocks-c1",
+            number,
+            "p1",
+            f"/steward/{owner}",
+            NOW,
+            NOW,
+            NOW,
+            fact,
+            history=history,
+        )
+        await executor.execute(Job(Cause(heard.id, "audit"), tuple, heard=heard))
+    return [dict(row) for row in store.rows(table)]
+
+
+async def test_a_case_is_remembered_as_it_stands() -> None:
+    [row] = await remembered(read_models.CASES, RECEIVED, CaseHandled(case_id="c1"))
+    assert (row["kind"], row["status"], row["live"]) == ("complaint", "handled", True)
+
+
+async def test_a_case_of_history_is_live_from_its_end_on() -> None:
+    [row] = await remembered(read_models.CASES, RECEIVED, history=NOW)
+    assert not row["live"]
+    ended = HistoryEnded(case_id="c1", until=NOW)
+    [row] = await remembered(read_models.CASES, RECEIVED, ended, history=NOW)
+    assert row["live"]
+
+
+async def test_every_fact_is_counted_by_service_and_type() -> None:
+    rows = await remembered(read_models.HEARD, RECEIVED, STARTED, BREACHED)
+    assert [(row["service"], row["type"], row["facts"]) for row in rows] == [
+        ("intake", "intake.case_received.v1", 1),
+        ("sla", "sla.clock_breached.v1", 1),
+        ("sla", "sla.clock_started.v1", 1),
+    ]
+
+
+async def test_a_breach_knows_its_escalation_and_its_withdrawal() -> None:
+    [row] = await remembered(read_models.BREACHES, BREACHED, ESCALATED)
+    assert (row["breached"], row["escalated"], row["withdrawn"]) == (True, True, False)
+    [row] = await remembered(read_models.BREACHES, BREACHED, BreachWithdrawn(**CLOCK, number=1))
+    assert (row["escalated"], row["withdrawn"]) == (False, True)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_an_escalation_knows_its_messages_in_whichever_order_they_are_heard(
+    order: int,
+) -> None:
+    facts: list[Fact] = [
+        ESCALATED,
+        *(
+            MessageRequested(
+                message_id=f"m-{channel}",
+                channel=channel,
+                project_id="p1",
+                template="escalation",
+                escalation_id="e1",
+            )
+            for channel in ("sms", "email")
+        ),
+    ]
+    [row] = await remembered(read_models.ESCALATIONS, *facts[::order])
+    assert (row["raised"], row["sms"], row["email"]) == (True, True, True)
+
+
+async def test_a_message_that_is_tried_again_is_owed_still() -> None:
+    named: dict[str, Any] = {"message_id": "m1", "channel": "sms"}
+    later = MessageFailed(**named, attempt=1, code="x", again_at=NOW + timedelta(seconds=5))
+    [row] = await remembered(read_models.MESSAGES, later)
+    assert row["status"] == "owed"
+    [row] = await remembered(
+        read_models.MESSAGES, later, MessageSent(**named, attempt=2, provider_id="b")
+    )
+    assert row["status"] == "sent"
+
+
+def test_a_clock_of_two_rules_counts_for_both_and_a_breach_outlives_its_clock() -> None:
+    rows = [
+        {"rule": "A B", "status": "met", "outcome": "in_time", "breached": False, "n": 3},
+        {"rule": "A", "status": "met", "outcome": "with_approval", "breached": False, "n": 2},
+        {"rule": "A", "status": "met", "outcome": "breached", "breached": True, "n": 1},
+        {"rule": "A", "status": "running", "outcome": "", "breached": True, "n": 1},
+        {"rule": "B", "status": "paused", "outcome": "", "breached": False, "n": 4},
+    ]
+    a, b = by_rule(rows)
+    assert a == {
+        "rule": "A", "met": 3, "approved": 2, "breached": 2, "running": 0, "cancelled": 0
+    }  # fmt: skip
+    assert (b["rule"], b["met"], b["running"]) == ("B", 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("stored", "heard", "missing"),
+    [
+        ({"a": 2}, {"a": 2}, 0),
+        ({"a": 3}, {"a": 2}, 1),
+        ({"a": 2}, {"a": 3}, 1),
+        ({"a": 1, "b": 1}, {}, 2),
+    ],
+)
+def test_what_was_stored_must_have_been_heard_once(
+    stored: dict[str, int], heard: dict[str, int], missing: int
+) -> None:
+    assert unpublished({"sla": Counters(stored, 0)}, {"sla": heard}) == missing
+
+
+class Kept:
+    """Figures as they might have been heard."""
+
+    def __init__(self, **said: Any) -> None:
+        self.said = said
+
+    def __getattr__(self, name: str) -> Any:
+        async def answer(*_: object) -> Any:
+            return self.said.get(name, 0 if name == "messages_without_outcome" else [])
+
+        return answer
+
+    async def heard(self) -> Mapping[str, Mapping[str, int]]:
+        return {"sla": {"sla.clock_started.v1": 1}}
+
+
+class Asked:
+    """Services that stored what was heard."""
+
+    def __init__(self, timers: set[str]) -> None:
+        self.timers = timers
+
+    async def counters(self) -> Mapping[str, Counters]:
+        return {"sla": Counters({"sla.clock_started.v1": 1}, 0)}
+
+    async def streams_with_timer(self, _service: str) -> set[str]:
+        return self.timers
+
+
+def rules_of(version: str) -> packs.Rules:
+    return {packs.built_in().version: packs.built_in()}[version]
+
+
+async def test_all_is_well_when_every_promise_was_kept() -> None:
+    found = await summary(Kept(running=["clocks-c1"]), Asked({"clocks-c1"}), rules_of, NOW)
+    assert found["audit"]["agree"] is True
+    assert found["events"] == {"steward.sla": 1}
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("clocks_without_timer", {"running": ["clocks-c1", "clocks-c2"]}),
+        (
+            "breaches_without_escalation",
+            {"unescalated": [{"policy": "elsewhere@1", "target": "t", "n": 1}]},
+        ),
+        (
+            "escalations_without_message",
+            {"escalations": [{"role": "frontline", "withdrawn": False, "untold": True, "n": 1}]},
+        ),
+        ("messages_without_outcome", {"messages_without_outcome": 1}),
+    ],
+)
+async def test_a_promise_that_was_not_kept_is_counted(check: str, said: dict[str, Any]) -> None:
+    found = await summary(Kept(**said), Asked({"clocks-c1"}), rules_of, NOW)
+    assert found["audit"][check] == 1
+    assert found["audit"]["agree"] is False

@@ -1,0 +1,171 @@
+"""Who is told of an escalation, when, and what of it is taken back."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from steward_events.fact import Fact
+from steward_events.recorded import Recorded
+from steward_events.sealed import Sealed
+from steward_events.sla import ClockBreached, Escalated, EscalationWithdrawn
+from steward_events.vocabulary import Role
+from steward_notify.application.ports import Person
+from steward_notify.application.reactions import tell
+from steward_notify.application.recipients import Found, Nobody, find
+from steward_notify.domain.duty_hours import from_when
+from steward_notify.domain.gaps import UNREACHABLE, gap_after
+from steward_notify.domain.message import RequestMessage, Suppress
+from steward_notify.texts import render
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+MIDNIGHT = datetime(2026, 10, 2, 0, 0, tzinfo=SHANGHAI)
+CLOCK: dict[str, Any] = {
+    "case_id": "c1",
+    "project_id": "p1",
+    "clock": "minor-resolve#1",
+    "target": "minor-resolve",
+    "rule": ("RM-4.5.2c", "RM-4.10.1"),
+    "severity": "minor",
+}
+ESCALATED = Escalated(
+    **CLOCK,
+    escalation_id="e1",
+    breach=1,
+    step=0,
+    to=Role.CS_SUPERVISOR,
+    deliver="duty_hours",
+    due_at=MIDNIGHT,
+    number="P1-2026-00001",
+    zone="Asia/Shanghai",
+)
+WITHDRAWN = EscalationWithdrawn(
+    **CLOCK, escalation_id="e1", to=Role.CS_SUPERVISOR, number="P1-2026-00001"
+)
+
+
+def heard(fact: Fact, at: datetime = MIDNIGHT) -> Recorded:
+    return Recorded(
+        UUID(int=1), fact.wire_type, "clocks-c1", 1, "p1", "/steward/sla", at, at, at, fact
+    )
+
+
+def commands(recorded: Recorded) -> list[Any]:
+    return [to.command for to in tell(recorded)]
+
+
+def test_an_escalation_is_told_by_text_and_mail_at_half_past_eight() -> None:
+    sms, email = commands(heard(ESCALATED))
+    assert (sms.channel, email.channel) == ("sms", "email")
+    assert sms.not_before == email.not_before == MIDNIGHT + timedelta(hours=8, minutes=30)
+    assert sms.role is Role.CS_SUPERVISOR
+    text = render("escalation", "zh", {**sms.values, "project": "星河湾"})
+    assert text.body == (
+        "星河湾：轻微投诉P1-2026-00001的“处理完成”应于2026-10-01 24:00前完成，现已逾期，"
+        "升级到您（客服部主管）处理。依据RM-4.5.2c、RM-4.10.1。"
+    )
+
+
+def test_an_urgent_one_is_told_at_once() -> None:
+    sms, _ = commands(heard(ESCALATED.model_copy(update={"deliver": "at_once"})))
+    assert sms.not_before is None
+
+
+def test_the_due_times_own_offset_serves_where_the_zone_is_not_named() -> None:
+    sms, _ = commands(heard(ESCALATED.model_copy(update={"zone": ""})))
+    assert sms.not_before == MIDNIGHT + timedelta(hours=8, minutes=30)
+    assert sms.values["due"] == "2026-10-01 24:00"
+
+
+def test_of_history_nobody_is_told() -> None:
+    for fact in (ESCALATED, WITHDRAWN):
+        assert commands(replace(heard(fact), history=MIDNIGHT)) == []
+
+
+def test_a_breach_itself_is_told_to_nobody() -> None:
+    breached = ClockBreached(**CLOCK, due_at=MIDNIGHT, breached_at=MIDNIGHT, number=1)
+    assert commands(heard(breached)) == []
+
+
+def test_a_withdrawal_takes_back_what_is_owed_and_corrects_what_was_sent() -> None:
+    told = {to.stream for to in tell(heard(ESCALATED))}
+    answers = list(tell(heard(WITHDRAWN)))
+    assert {to.stream for to in answers if isinstance(to.command, Suppress)} == told
+    corrections = [to.command for to in answers if isinstance(to.command, RequestMessage)]
+    assert {f"message-{c.only_if_sent}" for c in corrections} == told
+    assert {c.template for c in corrections} == {"breach_withdrawn"}
+
+
+def test_the_same_escalation_heard_twice_is_the_same_message() -> None:
+    assert [to.stream for to in tell(heard(ESCALATED))] == [
+        to.stream for to in tell(heard(ESCALATED))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("2026-10-02T00:00", "2026-10-02T08:30"),
+        ("2026-10-02T08:29", "2026-10-02T08:30"),
+        ("2026-10-02T08:30", None),
+        ("2026-10-02T17:59", None),
+        ("2026-10-02T18:00", "2026-10-03T08:30"),
+        ("2026-12-31T23:00", "2027-01-01T08:30"),
+    ],
+)
+def test_duty_hours_are_those_of_the_project(at: str, told: str | None) -> None:
+    for zone in (SHANGHAI, ZoneInfo("America/New_York")):
+        local = datetime.fromisoformat(at).replace(tzinfo=zone)
+        expected = datetime.fromisoformat(told).replace(tzinfo=zone) if told else None
+        assert from_when(local.astimezone(UTC), zone) == expected
+
+
+def test_gaps_grow_and_come_to_an_end_but_a_provider_out_of_reach_is_asked_each_minute() -> None:
+    gaps = [gap_after(attempt, "isv.BUSINESS_LIMIT") for attempt in range(1, 41)]
+    grown = [gap for gap in gaps if gap is not None]
+    assert len(grown) == 39
+    assert sum(grown, timedelta()) > timedelta(days=1)
+    assert grown == sorted(grown)
+    assert gap_after(1000, UNREACHABLE) == timedelta(minutes=1)
+
+
+class Registry:
+    """Holders of roles at one project."""
+
+    def __init__(self, **holders: Person) -> None:
+        self._holders = holders
+
+    async def holders(self, _project_id: str, role: Role) -> list[Person]:
+        return [self._holders[role]] if role in self._holders else []
+
+    async def project_name(self, _project_id: str) -> str:
+        return "星河湾"
+
+
+PHONE = Sealed(subject="staff-s1", field="phone", value_id="v1", box="")
+
+
+async def test_the_holder_of_the_role_is_told() -> None:
+    registry = Registry(cs_supervisor=Person("s1", "zh", PHONE))
+    found = await find(registry, "p1", Role.CS_SUPERVISOR, "sms")
+    assert isinstance(found, Found)
+    assert (found.person.person_id, found.address, found.passed_over) == ("s1", PHONE, ())
+
+
+async def test_a_role_that_nobody_holds_is_passed_over_upwards() -> None:
+    registry = Registry(deputy_manager=Person("s2", "zh"), centre_manager=Person("s3", "zh", PHONE))
+    found = await find(registry, "p1", Role.CS_SUPERVISOR, "sms")
+    assert isinstance(found, Found)
+    assert (found.person.person_id, found.role) == ("s3", Role.CENTRE_MANAGER)
+    assert found.passed_over == (
+        "cs_supervisor: nobody holds it",
+        "deputy_manager: s2 has no address for sms",
+    )
+
+
+async def test_nobody_up_to_the_top_is_said_so() -> None:
+    found = await find(Registry(), "p1", Role.COMPANY_LEADER, "email")
+    assert found == Nobody(("company_leader: nobody holds it", "general_manager: nobody holds it"))
