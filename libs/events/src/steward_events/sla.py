@@ -32,7 +32,7 @@ class CaseNoted(Fact, name="sla.case_noted"):
 
 
 class ClockStarted(ClockFact, name="sla.clock_started"):
-    """A target began to run."""
+    """A target began to run, or runs again after a late fact; breaches that stand go on standing."""
 
     started_at: Instant
     due_at: Instant
@@ -59,20 +59,28 @@ class ClockPaused(ClockFact, name="sla.clock_paused"):
 class ClockResumed(ClockFact, name="sla.clock_resumed"):
     """The clock runs again, with what is left."""
 
+    resumed_at: Instant
     due_at: Instant
 
 
 class ClockWarned(ClockFact, name="sla.clock_warned"):
     """The due time is near."""
 
+    warned_at: Instant
     due_at: Instant
     warning: int
+    number: Word = ""
 
 
 class ClockBreached(ClockFact, name="sla.clock_breached"):
-    """The due time passed unmet; `occurred_at` is the due time itself."""
+    """The due time passed unmet.
+
+    `breached_at` is the due time itself; only a duty that a reopening takes up again after its due
+    time is late from the reopening.
+    """
 
     due_at: Instant
+    breached_at: Instant
     number: int
     unheard: bool = False
 
@@ -132,6 +140,7 @@ class ExtensionRequested(ClockFact, name="sla.extension_requested"):
     """More time was asked for before the due time, with a reason and a date."""
 
     extension_id: Id
+    at: Instant
     until: Instant
     asked_by: Id
 
@@ -140,6 +149,7 @@ class ExtensionApproved(ClockFact, name="sla.extension_approved"):
     """The role agreed; it takes effect when the owner has been told the new date."""
 
     extension_id: Id
+    at: Instant
     until: Instant
     approved_by: Id
     role: Role
@@ -149,5 +159,6 @@ class ExtensionRefused(ClockFact, name="sla.extension_refused"):
     """The role did not agree."""
 
     extension_id: Id
+    at: Instant
     refused_by: Id
     role: Role

@@ -23,7 +23,7 @@ from steward_policy import calendars as working_calendars
 from steward_policy.calendars import Calendar, CalendarError
 from steward_policy.catalogue import BY_ID
 from steward_policy.documents import Document, DocumentError, Place, read
-from steward_policy.durations import Duration
+from steward_policy.durations import Counting, Duration
 from steward_policy.targets import (
     ALWAYS,
     Basis,
@@ -90,7 +90,9 @@ class PolicyPack(Entry):
     calendar: Identifier
     duty_calendar: Identifier = "service-centre"
     effective_from: date | None = None
-    acknowledge: Acknowledgement
+    acknowledge: Acknowledgement = Acknowledgement(
+        within=Duration(hours=4, counting=Counting.WORKING), emergency=Duration(minutes=15)
+    )
     calendars: Mapping[Identifier, Calendar] = {}
     targets: tuple[Target, ...] = ()
     followups: tuple[FollowUpRule, ...] = ()

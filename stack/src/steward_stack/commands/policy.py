@@ -12,7 +12,9 @@ from steward_policy import packs
 from steward_policy.explanation import explain as explained
 from steward_policy.lint import lint as doubts_of
 from steward_policy.packs import PackError, Rules
+from steward_stack import due_times
 from steward_stack.errors import StewardError
+from steward_stack.jsonlines import answer_lines
 
 app = typer.Typer(help="Policy packs: the rules as data.", no_args_is_help=True)
 out = Console()
@@ -82,6 +84,14 @@ def explain(
             return
     known = ", ".join(found.id for _, _, found in rules.pack.entries())
     raise StewardError(f"{rules.version} has no entry '{entry}'; it has {known}.")
+
+
+@app.command(
+    epilog="""Example: echo '{"id":"1","facts":[{"type":"case_received","time":"2026-09-29T10:00:00+08:00","kind":"complaint"},{"type":"case_classified","time":"2026-09-29T10:05:00+08:00","severity":"minor"}]}' | steward policy due"""
+)
+def due() -> None:
+    """Answer what is due when: JSON lines on standard input, a line for each."""
+    answer_lines(due_times.answer)
 
 
 def _rules(pack: Path | None, overrides: list[Path] | None) -> Rules:

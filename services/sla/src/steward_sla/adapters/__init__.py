@@ -1,0 +1,1 @@
+"""What sla calls: its own tables."""

@@ -1,0 +1,102 @@
+"""The lists of clocks and escalations in PostgreSQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import case, func, select, tuple_
+
+from steward_service.queries import fetch
+from steward_sla.adapters.read_models import CLOCKS, ESCALATIONS
+from steward_sla.application.ports import ClockStatus, Cursor, EscalationStatus, Row
+
+_STATUS = case(
+    (CLOCKS.c.breached_at.is_not(None), "breached"),
+    (CLOCKS.c.outcome == "with_approval", "met_with_approval"),
+    else_=CLOCKS.c.state,
+).label("status")
+_CLOCK_ID = (CLOCKS.c.case_id + "/" + CLOCKS.c.clock).label("id")
+
+
+class PostgresLists:
+    """`Lists` over the service's own database."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def clocks(
+        self,
+        projects: Sequence[str] | None,
+        *,
+        case_id: str | None,
+        status: ClockStatus | None,
+        since: Cursor | None,
+        limit: int,
+    ) -> list[Row]:
+        """Give clocks in the order of their last change."""
+        columns = CLOCKS.c
+        wanted: list[Any] = []
+        if projects is not None:
+            wanted.append(columns.project_id.in_(projects))
+        if case_id is not None:
+            wanted.append(columns.case_id == case_id)
+        if status is not None:
+            wanted.append(status == _STATUS)
+        if since is not None:
+            case_of, _, clock = since.id.partition("/")
+            place = tuple_(columns.changed_at, columns.case_id, columns.clock)
+            wanted.append(place > tuple_(since.changed_at, case_of, clock))
+        query = (
+            select(CLOCKS, _STATUS, _CLOCK_ID)
+            .where(*wanted)
+            .order_by(columns.changed_at, columns.case_id, columns.clock)
+            .limit(limit)
+        )
+        return list(await fetch(self._pool, query))
+
+    async def compliance(self, projects: Sequence[str] | None, *, month: str | None) -> list[Row]:
+        """Count clocks by target, month of the due day, and status."""
+        columns = CLOCKS.c
+        wanted: list[Any] = []
+        if projects is not None:
+            wanted.append(columns.project_id.in_(projects))
+        if month is not None:
+            wanted.append(columns.month == month)
+        line = (columns.month, columns.target, columns.rule, _STATUS)
+        query = select(*line, func.count().label("n")).where(*wanted).group_by(*line)
+        return list(await fetch(self._pool, query))
+
+    async def escalations(
+        self,
+        projects: Sequence[str] | None,
+        *,
+        case_id: str | None,
+        status: EscalationStatus | None,
+        since: Cursor | None,
+        limit: int,
+    ) -> list[Row]:
+        """Give escalations in the order of their last change."""
+        columns = ESCALATIONS.c
+        wanted: list[Any] = []
+        if projects is not None:
+            wanted.append(columns.project_id.in_(projects))
+        if case_id is not None:
+            wanted.append(columns.case_id == case_id)
+        if status is not None:
+            wanted.append(columns.status == status)
+        place = tuple_(columns.changed_at, columns.escalation_id)
+        if since is not None:
+            wanted.append(place > tuple_(since.changed_at, since.id))
+        query = select(ESCALATIONS, columns.escalation_id.label("id")).where(*wanted)
+        return list(
+            await fetch(
+                self._pool, query.order_by(columns.changed_at, columns.escalation_id).limit(limit)
+            )
+        )
+
+    async def escalation(self, escalation_id: str) -> Row | None:
+        """Give one escalation."""
+        rows = await fetch(
+            self._pool, select(ESCALATIONS).where(ESCALATIONS.c.escalation_id == escalation_id)
+        )
+        return rows[0] if rows else None

@@ -1,0 +1,165 @@
+"""Clocks and escalations as lists, kept up to date in the transaction of each fact."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+
+from steward_events.recorded import Recorded
+from steward_events.sla import (
+    BreachWithdrawn,
+    ClockBreached,
+    ClockCancelled,
+    ClockFact,
+    ClockMet,
+    ClockPaused,
+    ClockRescheduled,
+    ClockResumed,
+    ClockStarted,
+    Escalated,
+    EscalationAcknowledged,
+    EscalationWithdrawn,
+)
+from steward_eventstore.port import Change, Upsert
+from steward_service.policies import keep_policy, policies_table
+
+METADATA = MetaData()
+
+POLICIES = policies_table(METADATA)
+
+CLOCKS = Table(
+    "clocks",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("clock", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("target", Text, nullable=False, default=""),
+    Column("rule", Text, nullable=False, default=""),
+    Column("basis", Text, nullable=False, default=""),
+    Column("severity", Text, nullable=False, default=""),
+    Column("policy", Text, nullable=False, default=""),
+    Column("started_at", DateTime(timezone=True)),
+    Column("due_at", DateTime(timezone=True)),
+    Column("month", Text, nullable=False, default=""),
+    Column("provisional", Boolean, nullable=False, default=False),
+    Column("state", Text, nullable=False, default="running"),
+    Column("outcome", Text, nullable=False, default=""),
+    Column("met_at", DateTime(timezone=True)),
+    Column("breached_at", DateTime(timezone=True)),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("clocks_changed", "changed_at", "case_id", "clock"),
+    Index("clocks_project", "project_id", "month", "target"),
+)
+
+ESCALATIONS = Table(
+    "escalations",
+    METADATA,
+    Column("escalation_id", Text, primary_key=True),
+    Column("case_id", Text, nullable=False, default=""),
+    Column("number", Text, nullable=False, default=""),
+    Column("clock", Text, nullable=False, default=""),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("target", Text, nullable=False, default=""),
+    Column("rule", Text, nullable=False, default=""),
+    Column("severity", Text, nullable=False, default=""),
+    Column("breach", Integer, nullable=False, default=0),
+    Column("step", Integer, nullable=False, default=0),
+    Column("to", Text, nullable=False, default=""),
+    Column("deliver", Text, nullable=False, default=""),
+    Column("due_at", DateTime(timezone=True)),
+    Column("escalated_at", DateTime(timezone=True)),
+    Column("status", Text, nullable=False, default="open"),
+    Column("person_id", Text),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("escalations_changed", "changed_at", "escalation_id"),
+    Index("escalations_project", "project_id", "status", "changed_at", "escalation_id"),
+    Index("escalations_case", "case_id"),
+)
+
+
+def project(recorded: Recorded) -> Iterable[Change]:
+    """Give the changes that a fact makes."""
+    yield from keep_policy(POLICIES, recorded)
+    fact = recorded.fact
+    if not isinstance(fact, ClockFact):
+        return
+    values = _clock_values(fact)
+    if values is not None:
+        key = {"case_id": fact.case_id, "clock": fact.clock, "changed_at": recorded.recorded_at}
+        yield Upsert(CLOCKS, key | values)
+    values = _escalation_values(fact, recorded.occurred_at)
+    if values is not None:
+        yield Upsert(ESCALATIONS, values | {"changed_at": recorded.recorded_at})
+
+
+def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
+    match fact:
+        case ClockStarted():
+            return {
+                "project_id": fact.project_id,
+                "target": fact.target,
+                "rule": " ".join(fact.rule),
+                "basis": fact.basis,
+                "severity": fact.severity,
+                "policy": fact.policy,
+                "started_at": fact.started_at,
+                "provisional": fact.provisional,
+                "state": "running",
+                "outcome": "",
+                "met_at": None,
+                **_due(fact.due_at),
+            }
+        case ClockRescheduled():
+            return {"provisional": fact.provisional, **_due(fact.new_due)}
+        case ClockPaused():
+            return {"state": "paused"}
+        case ClockResumed():
+            return {"state": "running", **_due(fact.due_at)}
+        case ClockBreached():
+            return {"breached_at": fact.breached_at}
+        case BreachWithdrawn():
+            return {"breached_at": None}
+        case ClockMet():
+            return {"state": "met", "outcome": fact.outcome, "met_at": fact.met_at}
+        case ClockCancelled():
+            return {"state": "cancelled", "outcome": "", "met_at": None}
+        case _:
+            return None
+
+
+def _due(due_at: datetime) -> dict[str, Any]:
+    # What ends at 24:00 of the month's last day belongs to that month.
+    return {"due_at": due_at, "month": f"{due_at - timedelta(microseconds=1):%Y-%m}"}
+
+
+def _escalation_values(fact: ClockFact, at: datetime) -> dict[str, Any] | None:
+    match fact:
+        case Escalated():
+            return {
+                "escalation_id": fact.escalation_id,
+                "case_id": fact.case_id,
+                "number": fact.number,
+                "clock": fact.clock,
+                "project_id": fact.project_id,
+                "target": fact.target,
+                "rule": " ".join(fact.rule),
+                "severity": fact.severity,
+                "breach": fact.breach,
+                "step": fact.step,
+                "to": str(fact.to),
+                "deliver": fact.deliver,
+                "due_at": fact.due_at,
+                "escalated_at": at,
+                "status": "open",
+            }
+        case EscalationAcknowledged():
+            return {
+                "escalation_id": fact.escalation_id,
+                "status": "acknowledged",
+                "person_id": fact.person_id,
+            }
+        case EscalationWithdrawn():
+            return {"escalation_id": fact.escalation_id, "status": "withdrawn"}
+        case _:
+            return None

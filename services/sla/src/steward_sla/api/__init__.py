@@ -1,0 +1,1 @@
+"""What calls sla: requests, and the facts of others."""

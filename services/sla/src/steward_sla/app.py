@@ -1,0 +1,49 @@
+"""Wires sla."""
+
+from collections.abc import Sequence
+
+from steward_events.recorded import Recorded
+from steward_events.sla import ClockBreached
+from steward_service.policies import Policies
+from steward_service.runtime import Service
+from steward_sla.adapters import read_models
+from steward_sla.adapters.clock_lists import PostgresLists
+from steward_sla.api import http, subscribers
+from steward_sla.domain.clocks import ClocksDecider
+from steward_sla.settings import Settings
+
+
+def build(settings: Settings) -> Service:
+    """Put the service together."""
+    policies = Policies()
+
+    async def prepare(service: Service) -> None:
+        await policies.load(service.store.pool, read_models.POLICIES)
+
+    def count_breaches(facts: Sequence[Recorded]) -> None:
+        for recorded in facts:
+            if isinstance(recorded.fact, ClockBreached):
+                fact = recorded.fact
+                service.metrics.clock_breaches.labels(fact.target, fact.severity).inc()
+
+    service = Service(
+        name="sla",
+        settings=settings,
+        deciders={"clocks": ClocksDecider(policies.__getitem__)},
+        topic="steward.sla",
+        listens={"steward.intake": subscribers.on_intake},
+        feeds=subscribers.feeds,
+        barriers={"registry.policy_published"},
+        on_heard=policies.heard,
+        on_facts=count_breaches,
+        prepare=prepare,
+        project=read_models.project,
+        metadata=read_models.METADATA,
+        routers=[http.router(lambda: PostgresLists(service.store.pool))],
+    )
+    return service
+
+
+def main() -> None:
+    """Run until stopped."""
+    build(Settings()).run()

@@ -1,0 +1,1 @@
+"""What sla does with what it hears, and what it needs for that."""

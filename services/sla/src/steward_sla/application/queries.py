@@ -1,0 +1,38 @@
+"""How the clocks of a group stand against its rules."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from steward_sla.application.ports import Row
+
+_WORDS = {
+    "met": "met",
+    "met_with_approval": "approved",
+    "breached": "breached",
+    "running": "running",
+    "paused": "running",
+    "cancelled": "cancelled",
+}
+
+
+def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
+    """Lay counts of (target, rule, month, status) side by side, with the share met in time.
+
+    `rate` leaves out what still runs or was cancelled; None where nothing is decided yet.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in counts:
+        line = found.setdefault(
+            (row["month"], row["target"]),
+            {
+                "month": row["month"],
+                "target": row["target"],
+                "rule": row["rule"].split(),
+                **dict.fromkeys(_WORDS.values(), 0),
+            },
+        )
+        line[_WORDS[row["status"]]] += row["n"]
+    for line in found.values():
+        decided = line["met"] + line["approved"] + line["breached"]
+        line["rate"] = round(line["met"] / decided, 4) if decided else None
+    return [found[place] for place in sorted(found)]

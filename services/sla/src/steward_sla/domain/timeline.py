@@ -1,0 +1,698 @@
+"""The clocks of a case as a pure function of its facts.
+
+    facts in order of (occurred_at, stops before starts, version)
+      --walk, target by target--> runs: from a start to met, cancelled, or still open
+      --limits------------------> clocks: due, breach, warnings, steps of escalation
+
+Nothing here asks what time it is: a clock says what happens unless another fact comes, and whoever
+asks cuts it off at an instant. What comes after the due time no longer moves it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from steward_policy import durations
+from steward_policy.calendars import END_OF_DAY, Calendar, first_instant
+from steward_policy.durations import Pause
+from steward_policy.ladder import next_above, role_at_least
+from steward_policy.packs import Rules
+from steward_policy.targets import CountFrom, FactPattern, OnReopen, Take, Target
+
+Status = Literal["running", "paused", "met", "met_with_approval", "breached", "cancelled"]
+
+ONCE = frozenset({"case_received", "case_classified", "severity_raised"})
+"""Facts that start a target once a round; a reopening starts it again."""
+CHANGES = ONCE | {"case_corrected"}
+"""Facts whose fields say what the case is."""
+ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", "case_merged", "case_moved_out"})
+"""Facts after which nothing is owed any longer: what still runs is cancelled."""
+TOLD = frozenset({"owner_informed", "owner_told"})
+"""Facts that bring the owner an extension's new date."""
+
+_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFact:
+    """A fact of the case by its short name, `case_handled`.
+
+    Its fields are as JSON has them, without those that are null.
+    """
+
+    name: str
+    at: datetime
+    version: int
+    fields: Mapping[str, Any]
+
+
+class Step(NamedTuple):
+    """A step of escalation and its instant; `place` is where it stands in the target's list."""
+
+    at: datetime
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One duty of a case in one round: what has become of it, and what will if nothing comes.
+
+    `due` is the rule's own limit, `approved_due` the later one that an approval gave in time.
+    `breach_at` is when it is unmet beyond its limit, None if that cannot happen any more. Warnings
+    and steps are those that fall before its end.
+    """
+
+    id: str
+    target: Target
+    round: int
+    severity: str
+    started_at: datetime
+    due: datetime
+    provisional: bool
+    approved_due: datetime | None
+    excused: bool
+    pauses: tuple[Pause, ...]
+    pause_reason: str
+    met_at: datetime | None
+    cancelled_at: datetime | None
+    cancelled_by: str
+    breach_at: datetime | None
+    warnings: tuple[datetime, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def limit(self) -> datetime:
+        """Until when it can be met without a breach."""
+        return self.approved_due or self.due
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it was met or cancelled."""
+        return self.met_at or self.cancelled_at
+
+    def paused_at(self, at: datetime) -> bool:
+        """Whether it stands still at that instant."""
+        return any(pause.start <= at < pause.end for pause in self.pauses)
+
+    def status(self, now: datetime) -> Status:
+        """What it is at `now`, of which nothing later is known; exactly at its limit it runs."""
+        if self.breach_at is not None and self.breach_at < now:
+            return "breached"
+        if self.met_at is not None:
+            return "met" if self.met_at <= self.due else "met_with_approval"
+        if self.cancelled_at is not None:
+            return "cancelled"
+        return "paused" if self.paused_at(now) else "running"
+
+    def elapsed_seconds(self, now: datetime) -> float:
+        """How long it ran until its end or `now`, without its pauses."""
+        end = max(self.ended_at or now, self.started_at)
+        paused = sum(
+            (max(min(pause.end, end), pause.start) - pause.start).total_seconds()
+            for pause in self.pauses
+        )
+        return (end - self.started_at).total_seconds() - paused
+
+
+class Timeline:
+    """What one version of the rules makes of a case's facts."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.version = rules.version
+        self._measures = [_Measure(target, rules) for target in rules.targets]
+        self.names = frozenset(name for measure in self._measures for name in measure.names)
+        """Facts that can change anything; all others are noted only."""
+
+    def course(self, zone: ZoneInfo) -> "Course":
+        """Begin a case whose days end in this zone."""
+        return Course(self._measures, zone)
+
+    def clocks(self, facts: Sequence[CaseFact], zone: ZoneInfo) -> tuple[Clock, ...]:
+        """Give all clocks of a case; `facts` are in order of (occurred_at, version)."""
+        return self.course(zone).clocks(tuple(facts))
+
+
+class Course:
+    """How far a case's facts were walked: with one fact more at their end it goes on from there.
+
+    It only saves work. Asked about other facts than those walked, it begins anew.
+    """
+
+    def __init__(self, measures: "Sequence[_Measure]", zone: ZoneInfo) -> None:
+        self._measures = measures
+        self._zone = zone
+        self._walked: tuple[CaseFact, ...] = ()
+        self._walks: list[_Walk] = []
+        self._found: list[tuple[Clock, ...]] = []
+
+    def clocks(self, facts: tuple[CaseFact, ...]) -> tuple[Clock, ...]:
+        """Give all clocks; `facts` are in order of (occurred_at, version). Raises ValueError."""
+        walked = self._walked
+        goes_on = bool(walked) and (
+            facts[: len(walked)] == walked
+            and (len(facts) == len(walked) or facts[len(walked)].at > walked[-1].at)
+        )
+        new = facts[len(walked) :] if goes_on else facts
+        if not goes_on:
+            self._walks = [_Walk(measure, self._zone) for measure in self._measures]
+            self._found = [() for _ in self._measures]
+        self._walked = ()  # until all went well
+        ties = any(one.at == other.at for one, other in pairwise(new))
+        waits = _waits(facts, self._zone)
+        for place, (measure, walk) in enumerate(zip(self._measures, self._walks, strict=True)):
+            wanted = [fact for fact in new if fact.name in measure.names]
+            if ties:
+                wanted.sort(key=measure.place)
+            for fact in wanted:
+                walk.take(fact)
+            if wanted:
+                self._found[place] = tuple(
+                    measure.clock(run, walk, facts, waits, self._zone) for run in walk.runs
+                )
+        self._walked = facts
+        return tuple(clock for found in self._found for clock in found)
+
+
+def instant_of(value: object, zone: ZoneInfo) -> datetime | None:
+    """Read a field that says when; a bare date ends at its 24:00. Raises ValueError."""
+    match value:
+        case None:
+            return None
+        case datetime():
+            return value
+        case date():
+            return first_instant(value, END_OF_DAY, zone)
+        case str() if len(value) == 10:
+            return first_instant(date.fromisoformat(value), END_OF_DAY, zone)
+        case str():
+            at = datetime.fromisoformat(value)
+            return at if at.tzinfo is not None else at.replace(tzinfo=zone)
+        case _:
+            raise ValueError(f"{value!r} is neither a date nor an instant.")
+
+
+# ---- from facts to runs ----
+
+
+@dataclass(slots=True)
+class _Start:
+    """What lets a target begin, and where in the walk the facts that may meet it begin."""
+
+    at: datetime
+    index: int
+    dues: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """When which due time was named, for a target whose start names it."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One clock on its way."""
+
+    key: str
+    round: int
+    number: int
+    start: _Start
+    started_at: datetime
+    not_before: datetime
+    """A duty taken up again after its limit is late only from then on."""
+    severity: str
+    met_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    cancelled_by: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.met_at is None and self.cancelled_at is None
+
+
+_NO_LONGER = "no_longer_applies"
+
+
+class _Walk:
+    """One target's way through the facts of a case."""
+
+    def __init__(self, measure: "_Measure", zone: ZoneInfo) -> None:
+        self.measure = measure
+        self.zone = zone
+        self.runs: list[_Run] = []
+        self.asked: list[tuple[datetime, datetime | None]] = []
+        """When which date of `or_by` was in force."""
+        self._case: dict[str, Any] = {}
+        self._round = 1
+        self._round_began = 0
+        self._classified = False
+        self._applies = measure.target.when.holds(self._case)
+        self._starts: dict[str, _Start] = {}
+        self._seen: list[tuple[CaseFact, int]] = []
+        """Every fact that may stop the target, with its round: for what begins later."""
+
+    def take(self, fact: CaseFact) -> None:
+        """Go past one more fact: what stops first, then what changes, then what starts."""
+        name = fact.name
+        said = fact.fields.get("round")
+        round_ = said if isinstance(said, int) and name != "case_reopened" else self._round
+        if name in self.measure.stops:
+            for run in [run for run in self.runs if run.is_open]:
+                self._stop(run, fact, round_, len(self._seen))
+        if name == "case_reopened":
+            self._reopen(fact, said)
+        if name in CHANGES:
+            self._change(fact)
+        if name in self.measure.starts:
+            self._start(fact)
+        if name in self.measure.stops:
+            self._seen.append((fact, round_))
+
+    def _open(self, key: str, start: _Start, started_at: datetime, not_before: datetime) -> None:
+        number = 1 + sum(run.key == key and run.round == self._round for run in self.runs)
+        severity = self._case.get("severity") or ""
+        self._replay(
+            _Run(key, self._round, number, start, started_at, not_before, severity), start.index
+        )
+
+    def _replay(self, run: _Run, index: int) -> None:
+        """Let a run take what happened before it was known to run."""
+        self.runs.append(run)
+        for place in range(index, len(self._seen)):
+            self._stop(run, *self._seen[place], place + 1)
+            if not run.is_open:
+                return
+
+    def _stop(self, run: _Run, fact: CaseFact, round_: int, index: int) -> None:
+        measure, before = self.measure, fact.at < run.started_at
+        if not before and measure.matches(measure.resets, fact, run.key, named=False):
+            run.met_at = fact.at
+            self._replay(
+                _Run(
+                    run.key,
+                    run.round,
+                    run.number + 1,
+                    run.start,
+                    fact.at,
+                    fact.at,
+                    run.severity,
+                ),
+                index,
+            )
+        elif round_ >= run.round and measure.matches(measure.met, fact, run.key, named=True):
+            run.met_at = run.started_at if before else fact.at
+        elif not before and (
+            fact.name in ENDS or measure.matches(measure.cancels, fact, run.key, named=False)
+        ):
+            run.cancelled_at, run.cancelled_by = fact.at, fact.name
+
+    def _reopen(self, fact: CaseFact, said: object) -> None:
+        measure = self.measure
+        self._round = said if isinstance(said, int) else self._round + 1
+        self._round_began = len(self._seen)
+        match measure.target.on_reopen:
+            case OnReopen.RESTART if measure.restarts:
+                for run in self.runs:
+                    if run.is_open:
+                        run.cancelled_at, run.cancelled_by = fact.at, fact.name
+                for key in self._starts:
+                    self._starts[key] = start = _Start(fact.at, len(self._seen))
+                    if self._applies:
+                        self._open(key, start, fact.at, fact.at)
+            case OnReopen.CONTINUE if self._applies:
+                for run in {run.key: run for run in self.runs}.values():
+                    if not run.is_open:
+                        start = _Start(run.started_at, len(self._seen), run.start.dues)
+                        self._starts[run.key] = start
+                        self._open(run.key, start, run.started_at, fact.at)
+            case _:
+                pass
+
+    def _change(self, fact: CaseFact) -> None:
+        target = self.measure.target
+        self._case.update(fact.fields)
+        if target.or_by is not None:
+            binds = target.or_by.if_.holds(self._case)
+            asked = instant_of(self._case.get(target.or_by.field), self.zone) if binds else None
+            if asked != (self.asked[-1][1] if self.asked else None):
+                self.asked.append((fact.at, asked))
+        cause = self._cause(fact)
+        applied, self._applies = self._applies, target.when.holds(self._case)
+        for run in self.runs:
+            if run.is_open:
+                if self._applies:
+                    run.severity = self._case.get("severity") or ""
+                else:
+                    run.cancelled_at, run.cancelled_by = fact.at, _NO_LONGER
+        if applied or not self._applies:
+            return
+        latest = {run.key: run for run in self.runs}
+        for key, start in self._starts.items():
+            last = latest.get(key)
+            if last is None or last.start is not start or last.cancelled_by == _NO_LONGER:
+                at = fact.at if cause is CountFrom.CHANGE else start.at
+                self._open(key, start, at, at)
+
+    def _cause(self, fact: CaseFact) -> CountFrom:
+        """From where a clock counts that begins to apply with this fact."""
+        first = fact.name == "case_classified" and not self._classified
+        self._classified = self._classified or fact.name == "case_classified"
+        cause = fact.fields.get("cause") or "correction"
+        if first or fact.name == "case_received":
+            return CountFrom.START
+        how = self.measure.target.on_reclassify
+        match cause:
+            case "new_facts":
+                return how.new_facts
+            case "age":
+                return how.age
+            case _:
+                return how.correction
+
+    def _start(self, fact: CaseFact) -> None:
+        target = self.measure.target
+        for pattern in self.measure.starts[fact.name]:
+            if not pattern.when.holds(fact.fields):
+                continue
+            at = instant_of(fact.fields.get(pattern.at), self.zone) if pattern.at else fact.at
+            value = fact.fields.get(target.per) if target.per else ""
+            if at is None or value is None:
+                continue
+            self._begin(fact, at, str(value))
+            return
+
+    def _begin(self, fact: CaseFact, at: datetime, key: str) -> None:
+        target = self.measure.target
+        start = self._starts.get(key)
+        last = next((run for run in reversed(self.runs) if run.key == key), None)
+        later_round = last is not None and self._round > last.round
+        again = fact.name not in ONCE and last is not None and (later_round or not last.is_open)
+        if start is None or again:
+            same_round = again and not later_round
+            start = _Start(at, len(self._seen) if same_round else self._round_began)
+            self._starts[key] = start
+            self._note_due(start, fact)
+            if self._applies:
+                self._open(key, start, at, at)
+        elif target.due is not None:
+            self._note_due(start, fact)
+
+    def _note_due(self, start: _Start, fact: CaseFact) -> None:
+        if self.measure.target.due is not None:
+            due = instant_of(fact.fields.get(self.measure.target.due.field), self.zone)
+            if due is not None:
+                start.dues.append((fact.at, due))
+
+
+# ---- from runs to clocks ----
+
+
+class _Wait(NamedTuple):
+    """The case waits: since when, why, and until when at the latest."""
+
+    start: datetime
+    reason: str
+    end: datetime | None
+
+
+def _waits(facts: Iterable[CaseFact], zone: ZoneInfo) -> list[_Wait]:
+    found: list[_Wait] = []
+    open_: _Wait | None = None
+    for fact in facts:
+        if fact.name == "case_paused":
+            end = instant_of(fact.fields.get("resume_on"), zone)
+            reason = str(fact.fields.get("reason") or "")
+            if open_ is not None and (open_.end is None or open_.end > fact.at):
+                if open_.reason == reason:
+                    open_ = open_._replace(end=end)
+                    continue
+                found.append(open_._replace(end=fact.at))
+            elif open_ is not None:
+                found.append(open_)
+            open_ = _Wait(fact.at, reason, end)
+        elif fact.name == "case_resumed" and open_ is not None:
+            end = fact.at if open_.end is None else min(open_.end, fact.at)
+            found.append(open_._replace(end=end))
+            open_ = None
+    return found if open_ is None else [*found, open_]
+
+
+def _by_name(patterns: Iterable[FactPattern]) -> dict[str, list[FactPattern]]:
+    found: dict[str, list[FactPattern]] = {}
+    for pattern in patterns:
+        found.setdefault(pattern.fact, []).append(pattern)
+    return found
+
+
+class _Measure:
+    """One target, laid out for quick asking; the limits it has given are remembered."""
+
+    def __init__(self, target: Target, rules: Rules) -> None:
+        self.target = target
+        self.starts = _by_name(target.starts)
+        self.met = _by_name(target.met_by)
+        self.resets = _by_name(target.resets_on)
+        self.cancels = _by_name(target.cancels_on)
+        self.stops = frozenset({*self.met, *self.resets, *self.cancels, *ENDS})
+        self.restarts = not ONCE.isdisjoint(self.starts)
+        self.names = {*self.stops, *self.starts, *CHANGES, "case_reopened"}
+        if target.pauses_on:
+            self.names |= {"case_paused", "case_resumed"}
+        if target.overdue is not None:
+            self.names |= {"extension_requested", "extension_approved", *TOLD}
+        self._calendar: Callable[[str | None], Calendar] = rules.calendar
+        self._own_calendar = rules.calendar(target.calendar)
+        self._within = lru_cache(_REMEMBERED)(self._count_within)
+        self._warnings = lru_cache(_REMEMBERED)(self._place_warnings)
+        self._steps = lru_cache(_REMEMBERED)(self._place_steps)
+
+    def place(self, fact: CaseFact) -> tuple[datetime, bool, int]:
+        """The order in which this target takes facts: at one instant, what stops it goes first."""
+        return fact.at, fact.name not in self.stops, fact.version
+
+    def matches(
+        self, patterns: Mapping[str, list[FactPattern]], fact: CaseFact, key: str, *, named: bool
+    ) -> bool:
+        """Whether one of the patterns means this fact, and the fact the clock of this key.
+
+        A clock per value is met only by a fact that names the value (`named`); a fact without one
+        resets and cancels all.
+        """
+        listed = patterns.get(fact.name)
+        if listed is None or not any(pattern.when.holds(fact.fields) for pattern in listed):
+            return False
+        if not self.target.per:
+            return True
+        value = fact.fields.get(self.target.per)
+        return str(value) == key if value is not None else not named
+
+    def clock(
+        self,
+        run: _Run,
+        walk: _Walk,
+        facts: Sequence[CaseFact],
+        waits: Sequence[_Wait],
+        zone: ZoneInfo,
+    ) -> Clock:
+        """Give a run its due time, its breach, and what is told when."""
+        target = self.target
+        end = run.met_at or run.cancelled_at
+        pauses, reason = self._pauses(run.started_at, end, waits, zone)
+        due, provisional = self._due(run, end, walk.asked, pauses, zone)
+        approved, excused = (
+            self._extensions(facts, run, end, due, zone) if target.overdue else (None, False)
+        )
+        limit = approved or due
+        breach = max(limit, run.not_before) if end is None or end > limit else None
+        name = f"{target.id}#{run.round}" + (f":{run.key}" if target.per else "")
+        return Clock(
+            id=name if run.number == 1 else f"{name}.{run.number}",
+            target=target,
+            round=run.round,
+            severity=run.severity,
+            started_at=run.started_at,
+            due=due,
+            provisional=provisional,
+            approved_due=approved,
+            excused=excused,
+            pauses=pauses,
+            pause_reason=reason,
+            met_at=run.met_at,
+            cancelled_at=run.cancelled_at,
+            cancelled_by=run.cancelled_by,
+            breach_at=breach,
+            warnings=_before(end, self._warnings(run.started_at, limit, zone)),
+            steps=tuple(
+                step
+                for step in self._steps(run.started_at, breach, zone)
+                if end is None or step.at < end
+            ),
+        )
+
+    def _pauses(
+        self, start: datetime, end: datetime | None, waits: Sequence[_Wait], zone: ZoneInfo
+    ) -> tuple[tuple[Pause, ...], str]:
+        if not waits or not self.target.pauses_on:
+            return (), ""
+        found: list[Pause] = []
+        why = ""
+        for wait in waits:
+            allowed = self.target.pauses_on.get(wait.reason) or self.target.pauses_on.get("any")
+            if allowed is None or (end is not None and wait.start >= end):
+                continue
+            longest = durations.later(wait.start, allowed.max, self._own_calendar, zone).at
+            stop = min(at for at in (wait.end, longest, end) if at is not None)
+            if stop > max(wait.start, start):
+                found.append(Pause(max(wait.start, start), stop))
+                why = wait.reason
+        return tuple(found), why
+
+    def _due(
+        self,
+        run: _Run,
+        end: datetime | None,
+        asked: Sequence[tuple[datetime, datetime | None]],
+        pauses: tuple[Pause, ...],
+        zone: ZoneInfo,
+    ) -> tuple[datetime, bool]:
+        provisional = False
+        if self.target.within is not None:
+            due, provisional = self._within(run.started_at, pauses, zone)
+        else:
+            named = run.start.dues
+            due = named[0][1] if named else run.started_at
+            for at, other in named[1:]:
+                if at <= due and (end is None or at <= end):
+                    due = other
+        if self.target.or_by is not None:
+            base = due
+            for at, date_ in asked:
+                if at <= max(due, run.started_at) and (end is None or at <= end):
+                    due = _governs(self.target.or_by.take, base, date_, run.started_at)
+        return due, provisional and due > run.started_at
+
+    def _extensions(
+        self,
+        facts: Iterable[CaseFact],
+        run: _Run,
+        end: datetime | None,
+        due: datetime,
+        zone: ZoneInfo,
+    ) -> tuple[datetime | None, bool]:
+        """The later due time that was approved in time, and whether one was approved afterwards."""
+        overdue = self.target.overdue
+        assert overdue is not None  # noqa: S101 - asked by the caller
+        asked: dict[str, CaseFact] = {}
+        limit, pending, times, excused = due, None, 0, False
+        for fact in facts:
+            if fact.at < run.started_at or fact.fields.get("target") not in (None, self.target.id):
+                continue
+            if end is not None and fact.at > end and not fact.name.startswith("extension"):
+                break
+            name = str(fact.fields.get("extension_id") or "")
+            match fact.name:
+                case "extension_requested":
+                    asked[name] = fact
+                case "extension_approved":
+                    request = asked.get(name)
+                    until = instant_of(
+                        fact.fields.get("until") or (request and request.fields.get("until")), zone
+                    )
+                    if until is None or until <= limit:
+                        continue
+                    too_late = fact.at > limit or (
+                        overdue.ask == "before_due" and request is not None and request.at > limit
+                    )
+                    if not self._may_approve(fact, request, until, due, times, zone):
+                        continue
+                    if too_late:
+                        excused = True
+                    elif end is None or fact.at <= end:
+                        times += 1
+                        if overdue.effective == "approved":
+                            limit = until
+                        else:
+                            pending = until
+                case named if named in TOLD and pending is not None:
+                    if fact.at > limit:
+                        excused = True
+                    else:
+                        limit, pending = pending, None
+                case _:
+                    pass
+        return (limit if limit != due else None), excused
+
+    def _may_approve(
+        self,
+        approval: CaseFact,
+        request: CaseFact | None,
+        until: datetime,
+        due: datetime,
+        times: int,
+        zone: ZoneInfo,
+    ) -> bool:
+        """The role or above, never the asker; past the numbers of the pack the next role above."""
+        overdue = self.target.overdue
+        assert overdue is not None  # noqa: S101 - asked by the caller
+        person = approval.fields.get("approved_by")
+        if request is not None and person is not None and person == request.fields.get("asked_by"):
+            return False
+        needed = overdue.approval
+        beyond = overdue.max_times is not None and times >= overdue.max_times
+        if overdue.max_total is not None:
+            longest = durations.later(due, overdue.max_total, self._own_calendar, zone).at
+            beyond = beyond or until > longest
+        if beyond:
+            needed = next_above(needed) or needed
+        role = approval.fields.get("role")
+        return role_at_least(str(role), needed) if role is not None else not beyond
+
+    # Remembered per case: the same start gives the same limits again with every further fact.
+
+    def _count_within(
+        self, start: datetime, pauses: tuple[Pause, ...], zone: ZoneInfo
+    ) -> durations.Due:
+        assert self.target.within is not None  # noqa: S101 - asked by the caller
+        return durations.due(start, self.target.within, self._own_calendar, zone, pauses)
+
+    def _place_warnings(
+        self, start: datetime, limit: datetime, zone: ZoneInfo
+    ) -> tuple[datetime, ...]:
+        found: set[datetime] = set()
+        for warning in self.target.warn_before:
+            if warning.before is not None:
+                calendar = self._calendar(warning.calendar or self.target.calendar)
+                at = durations.earlier(limit, warning.before, calendar, zone)
+            else:
+                at = start + (limit - start) * (warning.share or 0)
+            if start <= at < limit:
+                found.add(at)
+        return tuple(sorted(found))
+
+    def _place_steps(
+        self, start: datetime, breach: datetime | None, zone: ZoneInfo
+    ) -> tuple[Step, ...]:
+        found: list[Step] = []
+        for index, step in enumerate(self.target.escalate):
+            base = start if step.at == "start" else breach
+            if base is None:
+                continue
+            calendar = self._calendar(step.calendar or self.target.calendar)
+            at = durations.later(base, step.after, calendar, zone).at if step.after else base
+            found.append(Step(at, index))
+        return tuple(sorted(found))
+
+
+def _before(end: datetime | None, instants: tuple[datetime, ...]) -> tuple[datetime, ...]:
+    return instants if end is None else tuple(at for at in instants if at < end)
+
+
+def _governs(take: Take, base: datetime, asked: datetime | None, start: datetime) -> datetime:
+    if asked is None or asked <= start:
+        return base
+    match take:
+        case Take.LATER:
+            return max(base, asked)
+        case Take.EARLIER:
+            return min(base, asked)
+        case Take.REPLACE:
+            return asked
