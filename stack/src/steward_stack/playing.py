@@ -80,9 +80,10 @@ class Player:
             await self._driver.wait_drained(DRAIN_SECONDS)
             await self._live(progress, scenario)
             if scenario.closes_at is not None:
-                await self._post_all(progress, "Later", "/v1/imports", scenario.afterwards)
-                await self._driver.wait_drained(DRAIN_SECONDS)
+                # Intake takes nothing from the future: the clock goes first.
                 await self._driver.step(scenario.closes_at)
+                await self._driver.wait_drained(DRAIN_SECONDS)
+                await self._post_all(progress, "Later", "/v1/imports", scenario.afterwards)
             await self._driver.wait_drained(DRAIN_SECONDS)
 
     async def _post_all(
@@ -95,6 +96,8 @@ class Player:
             for line in answer.json()["results"]:
                 if "error" in line:
                     self._refused(f"{what}: {line['error']}")
+                elif "case_id" in line:
+                    self._cases[line["id"]] = line["case_id"]  # it may go on live
             progress.advance(task, len(some))
 
     async def _live(self, progress: Progress, scenario: Scenario) -> None:

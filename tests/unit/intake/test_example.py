@@ -1,9 +1,8 @@
 """The example holds together: the same each time, and nothing in it is refused by the rules."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
-from itertools import groupby
 
 from pydantic import TypeAdapter
 
@@ -16,14 +15,15 @@ from steward_intake.application.words import ACTIONS, Reception, Record, Speakin
 from steward_intake.domain.case import (
     Case,
     CaseCommand,
-    NoteFollowup,
     Nothing,
     Origin,
     ReceiveCase,
     decide,
     evolve,
 )
-from steward_stack.example.fortnight import BOUNDARY, END, PROJECTS, START, Action, Fortnight
+from steward_stack.example import example
+from steward_stack.example.fortnight import BOUNDARY, END, PROJECTS, SOURCE, START, Fortnight
+from steward_stack.scenario import Happened, Received
 
 
 @cache
@@ -118,34 +118,32 @@ async def test_nothing_in_the_example_is_refused() -> None:
             assert said.occurred_at is not None
             assert START <= said.occurred_at < BOUNDARY
             await say(case_id, said, said.occurred_at, "history")
-    for action in fortnight().live():
-        assert BOUNDARY <= action.at < END + timedelta(hours=1)
-        case_id = case_of_action(action)
-        if action.service == "visits":
-            do(case_id, NoteFollowup(action.at, f"f-{case_id}", "done"))
+    for step in fortnight().live():
+        assert BOUNDARY <= step.at < END
+        case_id = external_case_id(External(source=SOURCE, subject=step.ref))
+        if isinstance(step, Received):
+            case_id = step.ref
+            await say(case_id, Reception.model_validate(step.body), step.at, "steward")
             continue
-        kind = Reception if action.path == "cases" else ACTIONS[action.path.split("/")[-1]]
-        await say(case_id, kind.model_validate(action.body), action.at, "steward")
-    assert len({action.key for action in fortnight().live()}) == len(list(fortnight().live()))
+        case_id = case_id if case_id in states else step.ref
+        await say(case_id, ACTIONS[step.action].model_validate(step.body), step.at, "steward")
 
 
 def test_the_live_days_have_every_kind_of_write() -> None:
-    paths = Counter(action.path.split("/")[-1] for action in fortnight().live())
-    expected = {"cases", "assign", "classify", "accept", "handle", "tell-result", "close"}
-    assert expected <= set(paths)
-    assert paths["followups"] > 50
-    by_day = {
-        day: len(list(actions))
-        for day, actions in groupby(fortnight().live(), key=lambda action: action.at.date())
-    }
-    assert all(count > 100 for count in by_day.values())
+    steps = list(fortnight().live())
+    actions = Counter(step.action for step in steps if isinstance(step, Happened))
+    assert {"assign", "classify", "accept", "handle", "tell-result", "close"} <= set(actions)
+    assert 50 <= sum(isinstance(step, Received) for step in steps) <= 84
+    imported = {record["id"] for record in fortnight().history()}
+    went_on = {step.ref for step in steps if isinstance(step, Happened)} & imported
+    assert len(went_on) > 20
+
+
+def test_the_play_begins_where_history_ends() -> None:
+    play = example()
+    assert play.begins == BOUNDARY
+    assert {record["history_until"] for record in play.history} == {BOUNDARY.isoformat()}
 
 
 def case_of(record: Record) -> str:
     return external_case_id(record.external)
-
-
-def case_of_action(action: Action) -> str:
-    if action.path == "cases":
-        return external_case_id(External.model_validate(action.body["external"]))
-    return str(action.body.get("case_id") or action.path.split("/")[1])

@@ -1,6 +1,7 @@
 """New York's 311 file: its figures, its times, and its bad rows."""
 
 import csv
+import json
 import os
 from datetime import time, timedelta
 from functools import cache
@@ -8,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from steward_events.cloudevents import foreign_from_kafka
+from steward_events.cloudevents import foreign_from_json
 from steward_events.tickets import OpenedTicket
 from steward_intake.application.words import Record
-from steward_stack.imports.nyc311 import COLUMNS, NotThisFormat, Nyc311, read
+from steward_stack.imports.nyc311 import COLUMNS, NotThisFormat, Nyc311, read, scenario
 
 DATA = os.environ.get("STEWARD_DATA", "")
 FILE = Path(DATA) / "nyc311_2013-12-25" / "nyc311_2013-12-25.csv.gz"
@@ -66,23 +67,23 @@ def test_every_event_can_be_read_back_as_a_ticket_and_stands_in_order_of_time() 
     events = list(christmas().live())
     assert [event.at for event in events] == sorted(event.at for event in events)
     assert len(events) == 1591 + 285
-    for event in events:
-        key, headers, value = event.message()
-        foreign = foreign_from_kafka(tuple(headers), key, value)
-        assert foreign.time == event.at
-        if event.type == "ticket.opened.v1":
+    for step in events:
+        foreign = foreign_from_json(json.dumps(step.event), step.key)
+        assert foreign.time == step.at
+        if foreign.type == "ticket.opened.v1":
             OpenedTicket.model_validate(foreign.data)
 
 
 @real
 def test_nothing_closes_before_it_was_opened_and_date_only_rows_fall_into_the_day() -> None:
-    opened = {e.subject: e for e in christmas().live() if e.type == "ticket.opened.v1"}
-    for event in opened.values():
-        if event.data["date_only"] and event.at.time().second:
-            assert time(8) <= event.at.time() < time(20)
-    for event in christmas().live():
-        if event.type == "ticket.closed.v1":
-            assert event.at >= opened[event.subject].at
+    steps = list(christmas().live())
+    opened = {s.event["subject"]: s for s in steps if s.event["type"] == "ticket.opened.v1"}
+    for step in opened.values():
+        if step.event["data"]["date_only"]:
+            assert step.at.time() < time(20)
+    for step in steps:
+        if step.event["type"] == "ticket.closed.v1":
+            assert step.at >= opened[step.event["subject"]].at
     for line in christmas().later():
         record = Record.model_validate(line)
         [handled, _] = record.facts
@@ -95,11 +96,11 @@ def test_a_date_only_row_is_spread_by_its_key_and_always_alike(tmp_path: Path) -
     first = read(written(tmp_path / "a.csv", *rows))
     again = read(written(tmp_path / "b.csv", *reversed(rows)))
     assert list(first.live()) == list(again.live())
-    events = {event.id: event for event in first.live()}
+    events = {step.event["id"]: step for step in first.live()}
     for number in range(1, 40):
         opened, closed = events[f"{number}-opened"], events[f"{number}-closed"]
         assert time(8) <= opened.at.time() <= closed.at.time() < time(20)
-        assert opened.data["date_only"]
+        assert opened.event["data"]["date_only"]
     assert len({event.at for event in events.values()}) > 70
 
 
@@ -109,7 +110,7 @@ def test_an_exact_time_stays_as_it_is(tmp_path: Path) -> None:
     )
     [event] = found.live()
     assert event.at.isoformat() == "2013-12-25T23:30:05-05:00"
-    assert not event.data["date_only"]
+    assert not event.event["data"]["date_only"]
     assert found.live_end - found.start == timedelta(hours=48)
 
 
@@ -143,3 +144,14 @@ def test_a_file_of_another_form_is_refused_in_one_sentence(tmp_path: Path) -> No
         read(broken)
     with pytest.raises(NotThisFormat, match="cannot be read"):
         read(tmp_path / "missing.csv")
+
+
+def test_a_file_becomes_a_play(tmp_path: Path) -> None:
+    later = {"Unique Key": "2", "Closed Date": "12/30/2013 12:00:00 AM"}
+    play = scenario(written(tmp_path / "a.csv", {}, later))
+    assert [step.at for step in play.live] == sorted(step.at for step in play.live)
+    assert len(play.live) == 3
+    assert [record["id"] for record in play.afterwards] == ["2-closed"]
+    assert play.closes_at is not None
+    assert play.begins < play.ends < play.closes_at
+    assert play.figures["closed_later"] == 1

@@ -11,8 +11,6 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from steward_events.vocabulary import External
-from steward_intake.application.desk import external_case_id
 from steward_stack.example.sayings import (
     DEMANDS,
     GIVEN,
@@ -24,6 +22,7 @@ from steward_stack.example.sayings import (
     TOPICS,
     Topic,
 )
+from steward_stack.scenario import Happened, Received
 
 ZONE = ZoneInfo("Asia/Shanghai")
 START = datetime(2026, 9, 28, tzinfo=ZONE)
@@ -69,21 +68,6 @@ _PROJECT_ROLES = {
 _GROUP_ROLES = ("general_manager", "company_leader")
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One write, at its instant: `POST {path}` of a service, known by its idempotency key.
-
-    `visits` knows follow-ups by IDs of its own: the path is `followups`, and the body names the
-    case whose follow-up was made.
-    """
-
-    at: datetime
-    service: str
-    path: str
-    body: Mapping[str, Any]
-    key: str
-
-
 @dataclass(slots=True)
 class _Case:
     """One case from its first word to as far as it comes."""
@@ -97,8 +81,8 @@ class _Case:
         return {"source": SOURCE, "subject": self.name}
 
     @property
-    def case_id(self) -> str:
-        return external_case_id(External(source=SOURCE, subject=self.name))
+    def is_complaint(self) -> bool:
+        return bool(self.steps[0][2]["kind"] == "complaint")
 
     def add(self, at: datetime, what: str, **body: Any) -> datetime:
         self.steps.append((at, what, body))
@@ -371,7 +355,6 @@ class Fortnight:
         satisfied = self._random.random() < 0.9
         case.add(made, "followup", mode=mode, person_id=person, satisfied=satisfied)
         if closes:
-            # With what is caught up at the boundary, closing comes after it (see `live`).
             case.add(self._by_day(made + self._minutes(30, 120)), "case_closed")
 
     # Chances.
@@ -415,33 +398,21 @@ class Fortnight:
                     "facts": facts,
                 }
 
-    def live(self) -> Iterator[Action]:
+    def live(self) -> Iterator[Received | Happened]:
         """Give the writes of the last two days, in order.
 
-        Follow-ups that were made during the history are entered on the first morning, with the
-        instants at which they were made.
+        Complaints are not closed here: that waits for their follow-ups, which are made by whoever
+        plays the example.
         """
-        actions = [action for case in self._cases for action in self._live(case)]
-        yield from sorted(actions, key=lambda action: (action.at, action.key))
+        steps = [step for case in self._cases for step in _live(case)]
+        yield from sorted(steps, key=lambda step: step.at)
 
-    def _live(self, case: _Case) -> Iterator[Action]:
-        entered = BOUNDARY + timedelta(hours=8, minutes=30)
-        for place, (at, what, body) in enumerate(case.steps):
-            key = f"{case.name}-{place}"
-            if what == "followup":
-                said = {**body, "case_id": case.case_id}
-                if at < BOUNDARY:
-                    yield Action(
-                        entered, "visits", "followups", {**said, "made_at": at.isoformat()}, key
-                    )
-                elif at < END:
-                    yield Action(at, "visits", "followups", said, key)
-            elif BOUNDARY <= at < END:
-                if what == "case_closed":
-                    at = max(at, entered + timedelta(minutes=30))
-                if what == "case_received":
-                    said = {**body, "external": case.external}
-                    yield Action(at, "intake", "cases", said, key)
-                else:
-                    path = f"cases/{case.case_id}/{_PATHS[what]}"
-                    yield Action(at, "intake", path, body, key)
+
+def _live(case: _Case) -> Iterator[Received | Happened]:
+    for at, what, body in case.steps:
+        if not BOUNDARY <= at < END or what == "followup":
+            continue
+        if what == "case_received":
+            yield Received(at, case.name, body)
+        elif what != "case_closed" or not case.is_complaint:
+            yield Happened(at, case.name, _PATHS[what], body)

@@ -16,7 +16,6 @@ import csv
 import gzip
 import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +24,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from steward_events.vocabulary import External
-from steward_intake.application.desk import external_case_id
+from rich.console import Console
+
+from steward_stack.errors import StewardError
+from steward_stack.scenario import Scenario, Ticketed
 
 ZONE = ZoneInfo("America/New_York")
 SOURCE = "urn:nyc:311"
@@ -62,35 +63,8 @@ _FORMAT = "%m/%d/%Y %I:%M:%S %p"
 _MORNING, _EVENING = time(8), time(20)
 
 
-class NotThisFormat(ValueError):
+class NotThisFormat(StewardError):
     """The file is not one of 311's; the text says why in a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class TicketEvent:
-    """A CloudEvent for `steward.inbound.tickets`; the Kafka key is the project."""
-
-    at: datetime
-    key: str
-    id: str
-    type: str
-    subject: str
-    data: Mapping[str, Any]
-    source: str = SOURCE
-
-    def message(self) -> tuple[bytes, list[tuple[str, bytes]], bytes]:
-        """Give the Kafka message, in CloudEvents' binary form: key, headers, value."""
-        attributes = {
-            "ce_specversion": "1.0",
-            "ce_id": self.id,
-            "ce_type": self.type,
-            "ce_source": self.source,
-            "ce_subject": self.subject,
-            "ce_time": self.at.isoformat(),
-            "content-type": "application/json",
-        }
-        headers = [(name, text.encode()) for name, text in attributes.items()]
-        return self.key.encode(), headers, json.dumps(self.data, ensure_ascii=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +179,15 @@ class Nyc311:
                 "occurred_at": at,
             }
 
-    def live(self) -> Iterator[TicketEvent]:
+    def live(self) -> Iterator[Ticketed]:
         """Give the openings, and the closings of the first 48 hours, in order of time."""
-        events = []
+        events: list[Ticketed] = []
         for row in self._rows:
             events.append(_event(row, row.opened, "opened", _opened(row)))
             if row.closed is not None and row.closed < self.live_end:
                 place = {"project_id": row.project, "household_id": row.household}
                 events.append(_event(row, row.closed, "closed", place))
-        yield from sorted(events, key=lambda event: (event.at, event.id))
+        yield from sorted(events, key=lambda step: (step.at, step.event["id"]))
 
     def later(self) -> Iterator[dict[str, Any]]:
         """Give the later closings as records for `POST /v1/imports`; their cases are there."""
@@ -256,9 +230,24 @@ def read(path: Path) -> Nyc311:
     return found
 
 
-def case_id_of(key: str) -> str:
-    """Give the ID under which a request is a case here."""
-    return external_case_id(External(source=SOURCE, subject=key))
+def scenario(file: Path) -> Scenario:
+    """Make a play of a file: two days live, then the later closings as history."""
+    found = read(file)
+    console = Console(stderr=True)
+    for bad in found.rejected:
+        console.print(f"{file.name}, line {bad['line']}: {bad['reason']}", soft_wrap=True)
+    return Scenario(
+        name="nyc311",
+        begins=found.start,
+        ends=found.live_end,
+        registers=list(found.registers()),
+        history=(),
+        live=list(found.live()),
+        zone=ZONE.key,
+        afterwards=list(found.later()),
+        closes_at=found.end,
+        figures=found.counts,
+    )
 
 
 def _opened_text(path: Path) -> io.TextIOBase:
@@ -350,8 +339,18 @@ def _opened(row: _Row) -> dict[str, Any]:
     }
 
 
-def _event(row: _Row, at: datetime, what: str, data: Mapping[str, Any]) -> TicketEvent:
-    return TicketEvent(at, row.project, f"{row.key}-{what}", f"ticket.{what}.v1", row.key, data)
+def _event(row: _Row, at: datetime, what: str, data: Mapping[str, Any]) -> Ticketed:
+    event = {
+        "specversion": "1.0",
+        "id": f"{row.key}-{what}",
+        "type": f"ticket.{what}.v1",
+        "source": SOURCE,
+        "subject": row.key,
+        "time": at.isoformat(),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return Ticketed(at, row.project, event)
 
 
 def _slug(text: str) -> str:
