@@ -100,20 +100,12 @@ def test_a_signal_ends_everything_in_order(runner: Runner, number: signal.Signal
     up = runner.up()
     assert len(runner.left()) > 3
     up.send_signal(number)
+    up.send_signal(number)  # an impatient second one leaves nothing half done
     _, said = up.communicate(timeout=STOP_SECONDS)
     assert up.returncode in (0, 130)  # done, or still finishing the start
     assert said.endswith("Steward has ended.\n")
     assert runner.left() == []
     assert not (runner.state.folder / "socket").is_symlink()
-
-
-def test_a_second_ctrl_c_leaves_nothing_half_done(runner: Runner) -> None:
-    up = runner.up()
-    up.send_signal(signal.SIGINT)
-    wait_until(lambda: not runner.state.is_up or len(runner.left()) < 4, 5, "It does not end.")
-    up.send_signal(signal.SIGINT)
-    up.communicate(timeout=STOP_SECONDS)
-    assert runner.left() == []
 
 
 def test_a_start_that_is_interrupted_leaves_nothing(runner: Runner) -> None:
@@ -165,20 +157,17 @@ def test_a_pid_that_now_belongs_to_somebody_else_is_left_alone(runner: Runner) -
     bystander.wait()
 
 
-def test_a_second_start_says_that_it_runs_already(runner: Runner) -> None:
-    up = runner.up()
-    code, out, said = runner.run("up", "--servers-only")
-    assert (code, out) == (0, "")
-    assert said.startswith(f"Steward is running already in {runner.state.folder}")
-    assert str(up.pid) in said
-    assert up.poll() is None
-
-
-def test_down_ends_a_detached_stack(runner: Runner) -> None:
+def test_a_detached_stack_is_found_by_a_second_start_and_by_down(runner: Runner) -> None:
     code, out, said = runner.run("up", "--servers-only", "--detach")
     assert (code, out) == (0, "")
     assert "Steward is up" in said
-    assert json.loads(runner.run("status", "--json")[1])["running"] is True
+    status = json.loads(runner.run("status", "--json")[1])
+    assert status["running"] is True
+    for second in (["up"], ["up", "--detach"]):
+        code, out, said = runner.run(*second)
+        assert (code, out) == (0, "")
+        assert said.startswith(f"Steward is running already in {runner.state.folder}")
+        assert str(status["supervisor"]) in said
     assert runner.run("down")[0] == 0
     assert runner.left() == []
     assert json.loads(runner.run("status", "--json")[1])["running"] is False

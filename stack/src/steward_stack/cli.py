@@ -185,11 +185,16 @@ def demo(
             _wait_for_ever()
 
 
-def _mount_commands() -> None:
-    """Add the commands that live in modules of their own; `import_` is `steward import`."""
-    for module in iter_modules(commands.__path__):
-        mounted = import_module(f"{commands.__name__}.{module.name}").app
-        app.add_typer(mounted, name=module.name.rstrip("_"))
+def _mount_commands(asked: str) -> None:
+    """Add the commands that live in modules of their own; `import_` is `steward import`.
+
+    When the one that is asked for is known, the others are left out: they are slow to import.
+    """
+    modules = {module.name.rstrip("_"): module.name for module in iter_modules(commands.__path__)}
+    own = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    for name, module in modules.items():
+        if asked == name or asked not in {*modules, *own}:
+            app.add_typer(import_module(f"{commands.__name__}.{module}").app, name=name)
 
 
 def _demo() -> ModuleType:
@@ -264,11 +269,9 @@ def _print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-_mount_commands()
-
-
 def main() -> None:
     """Run the command; what goes wrong is told in one sentence."""
+    _mount_commands(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()
     except RunningAlreadyError as running:
