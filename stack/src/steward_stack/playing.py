@@ -108,6 +108,7 @@ class Player:
         while self._driver.now() < scenario.ends:
             to = self._next_instant(steps, place, scenario.ends)
             await self._driver.step(to)
+            await self._driver.wait_noticed(DRAIN_SECONDS)
             due = place
             while due < len(steps) and steps[due].at <= to:
                 due += 1

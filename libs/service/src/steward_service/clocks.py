@@ -334,6 +334,10 @@ class SteppedDriver:
         assert row is not None  # noqa: S101 - made by prepare
         self._now, self._round, _ = row
 
+    async def wait_noticed(self, seconds: float = 60.0) -> None:
+        """Wait until every process goes by the time that was set; raises `NotDrained`."""
+        await self._all_answered(monotonic() + seconds)
+
     async def wait_drained(self, seconds: float = 60.0) -> None:
         """Wait until nothing is under way anywhere; raises `NotDrained` after so many seconds."""
         deadline = monotonic() + seconds
