@@ -1,6 +1,5 @@
 """Every error of the HTTP interface as an RFC 9457 problem, with a sentence for a person."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -40,6 +39,18 @@ _STATUS_OF_REFUSAL = {
     "forbidden": 403,
     "not_heard_yet": 503,
 }
+
+
+_AWAY: tuple[type[Exception], ...] = (
+    Unavailable,
+    ConnectionError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+)
+"""What says that a database cannot be reached now."""
 
 
 class Problem(Exception):
@@ -110,16 +121,7 @@ def problem_of(error: Exception) -> Problem | None:
             return Problem(422, "bad_data", "The content cannot be stored.")
         case Changed():
             return unavailable("Others keep changing the same things; try again.")
-        case (
-            Unavailable()
-            | ConnectionError()
-            | TimeoutError()
-            | asyncio.TimeoutError()
-            | asyncpg.PostgresConnectionError()
-            | asyncpg.CannotConnectNowError()
-            | asyncpg.TooManyConnectionsError()
-            | asyncpg.InterfaceError()
-        ):
+        case _ if isinstance(error, _AWAY):
             return unavailable()
         case _:
             return None
@@ -127,22 +129,7 @@ def problem_of(error: Exception) -> Problem | None:
 
 def install(app: FastAPI) -> None:
     """Let an application answer every expected error as a problem."""
-    expected: Sequence[type[Exception]] = (
-        Problem,
-        Refused,
-        RequestValidationError,
-        HTTPException,
-        BadData,
-        Changed,
-        Unavailable,
-        ConnectionError,
-        TimeoutError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.TooManyConnectionsError,
-        asyncpg.InterfaceError,
-    )
-    for kind in expected:
+    for kind in (Problem, Refused, RequestValidationError, HTTPException, BadData, Changed, *_AWAY):
         app.add_exception_handler(kind, _answer)
 
 
