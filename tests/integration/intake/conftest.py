@@ -1,6 +1,6 @@
 """Intake behind the real door, on a real PostgreSQL; only the clock stands still."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -52,6 +52,7 @@ class Office:
     topic: str = "steward.intake"
     metrics: Metrics = field(default_factory=Metrics)
     routers: Sequence[APIRouter] = (router,)
+    foreign: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def registers(self) -> PostgresRegisters:

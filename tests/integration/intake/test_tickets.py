@@ -12,10 +12,9 @@ from steward_events.vocabulary import External
 from steward_eventstore.execute import Applied, Outcome
 from steward_eventstore.execute import Parked as ParkedOutcome
 from steward_eventstore.port import Parcel
-from steward_intake.api.boxes import sealed_boxes
 from steward_intake.api.subscribers import on_tickets
 from steward_intake.application.desk import external_case_id
-from steward_service.hearing import Hearing
+from steward_service.hearing import Boxes, Hearing
 
 TOPIC = "steward.inbound.tickets"
 OPENED = {
@@ -54,7 +53,7 @@ async def hear(office: Office, *parcels: Parcel) -> list[Outcome]:
     hearing = Hearing(
         "intake",
         foreign={TOPIC: on_tickets(office.desk)},
-        boxes=sealed_boxes(lambda: office.sealer),
+        boxes=Boxes(office.sealer),
     )
     jobs = [await hearing.job(parcel, f"{TOPIC}/0/{n}") for n, parcel in enumerate(parcels)]
     return await office.executor.execute_batch(jobs)
@@ -142,7 +141,7 @@ async def test_a_parked_ticket_is_taken_once_its_household_is_registered(
     hearing = Hearing(
         "intake",
         foreign={TOPIC: on_tickets(office.desk)},
-        boxes=sealed_boxes(lambda: office.sealer),
+        boxes=Boxes(office.sealer),
     )
     await hear(office, message("ticket.opened.v1", {**OPENED, "household_id": "h9"}, "1"))
     body = {"household_id": "h9", "project_id": "lakeside"}

@@ -6,7 +6,6 @@ from steward_eventstore.execute import Cause, Job
 from steward_intake.adapters import read_models
 from steward_intake.adapters.registers import PostgresRegisters
 from steward_intake.api import http, subscribers
-from steward_intake.api.boxes import sealed_boxes
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.case import CaseDecider
 from steward_intake.domain.registry import DECIDERS
@@ -43,7 +42,6 @@ def service(settings: Settings) -> IntakeService:
         metadata=read_models.METADATA,
         routers=[http.router],
         prepare=publish_built_in_policy,
-        boxes=sealed_boxes(lambda: intake.sealer),
         owns_keys=True,
     )
     return intake

@@ -1,0 +1,136 @@
+"""The whole of intake on a real Kafka and PostgreSQL: HTTP in, tickets in, facts out."""
+
+import asyncio
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from httpx2 import AsyncClient
+from pydantic import SecretStr
+from tests.integration.intake.conftest import ADMIN_KEY, REGISTERS, Caller
+
+from steward_events.cloudevents import envelope_of
+from steward_events.intake import CaseReceived, FollowupNoted
+from steward_events.visits import FollowupWaived
+from steward_intake.app import IntakeService, service
+from steward_intake.settings import Settings
+from steward_service.provision import provision
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+async def running(kafka_bootstrap: str, postgres_dsn_admin: str) -> AsyncIterator[IntakeService]:
+    settings = Settings(
+        kafka=kafka_bootstrap.split(","),
+        postgres=urlunsplit(urlsplit(postgres_dsn_admin)._replace(path="")),
+        master_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),
+        admin_key=SecretStr(ADMIN_KEY),
+        http_port=free_port(),
+    )
+    await provision(settings)
+    intake = service(settings)
+    await intake.start()
+    yield intake
+    await intake.stop()
+
+
+async def facts_until(consumer: AIOKafkaConsumer, wanted: str, times: int) -> list[tuple[str, Any]]:
+    """Read the topic until a type was met so often, within half a minute."""
+    found: list[tuple[str, Any]] = []
+    async with asyncio.timeout(30):
+        async for record in consumer:
+            envelope = envelope_of(tuple(record.headers), record.key)
+            found.append((envelope.type, envelope))
+            if sum(wire_type == wanted for wire_type, _ in found) == times:
+                return found
+    return found
+
+
+async def test_what_comes_in_by_http_and_kafka_goes_out_as_facts_after_its_policy(
+    running: IntakeService, kafka_bootstrap: str
+) -> None:
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    address = f"http://127.0.0.1:{running.settings.http_port}"
+    servers = kafka_bootstrap.split(",")
+    consumer = AIOKafkaConsumer(
+        "steward.intake", bootstrap_servers=servers, auto_offset_reset="earliest"
+    )
+    producer = AIOKafkaProducer(bootstrap_servers=servers)
+    await consumer.start()
+    await producer.start()
+    try:
+        async with AsyncClient(base_url=address, headers=headers) as http:
+            caller = Caller(http)
+            assert (await http.get("/health/ready")).status_code == 200
+            done = await caller.post("registers", REGISTERS, key="registers")
+            assert all("error" not in line for line in done.json()["results"]), done.text
+            case = {"project_id": "lakeside", "kind": "consultation", "summary": "几点下班?"}
+            posted = await caller.post("cases", case, key="case")
+            assert posted.status_code == 201, posted.text
+        ticket = {
+            "specversion": "1.0",
+            "id": "1",
+            "type": "ticket.opened.v1",
+            "source": "urn:old",
+            "subject": "T-1",
+            "time": datetime.now(UTC).isoformat(),
+            "data": {"project_id": "lakeside", "kind": "complaint", "summary": "楼道灯不亮"},
+        }
+        await producer.send_and_wait(
+            "steward.inbound.tickets",
+            json.dumps(ticket).encode(),
+            key=b"lakeside",
+            headers=[("content-type", b"application/cloudevents+json")],
+        )
+        found = await facts_until(consumer, CaseReceived.wire_type, 2)
+        types = [wire_type for wire_type, _ in found]
+        assert types.count("registry.policy_published.v1") == running.settings.partitions
+        envelopes = [e for wire_type, e in found if wire_type == CaseReceived.wire_type]
+        assert {envelope.key for envelope in envelopes} == {"lakeside"}
+        case_id = envelopes[0].stream.removeprefix("case-")
+        await _tell_followup(producer, case_id)
+        noted = await facts_until(consumer, FollowupNoted.wire_type, 1)
+        assert noted[-1][1].stream == f"case-{case_id}"
+        assert await running.store.parked() == []
+    finally:
+        await producer.stop()
+        await consumer.stop()
+
+
+async def _tell_followup(producer: AIOKafkaProducer, case_id: str) -> None:
+    fact = FollowupWaived(
+        followup_id="f", case_id=case_id, project_id="lakeside", rule=("RM-4.6.4a",), reason="x"
+    )
+    now = datetime.now(UTC).isoformat()
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": "018f0000-0000-7000-8000-000000000001",
+        "ce_type": FollowupWaived.wire_type,
+        "ce_source": "/steward/visits",
+        "ce_subject": f"followups-{case_id}",
+        "ce_time": now,
+        "ce_partitionkey": "lakeside",
+        "ce_sequence": "1",
+        "ce_recordedtime": now,
+        "ce_knowntime": now,
+        "ce_correlationid": "c",
+        "ce_causationid": "c",
+    }
+    await producer.send_and_wait(
+        "steward.visits",
+        fact.model_dump_json().encode(),
+        key=b"lakeside",
+        headers=[(name, text.encode()) for name, text in attributes.items()],
+    )
