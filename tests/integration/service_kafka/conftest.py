@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from tests.support.eventstore import PARTITIONS, ClockDecider, id_of, migrated, started
 from tests.support.stack import FreshDatabase
@@ -25,7 +26,7 @@ from steward_service.hearing import Hearing, Reaction
 from steward_service.listening import Listener
 from steward_service.partitions import partition_of
 from steward_service.relay import Relay
-from steward_service.telemetry import Metrics
+from steward_service.telemetry import Metrics, exception_without_quotes
 from steward_service.topics import Topic, create_topics
 
 _numbers = itertools.count(1)
@@ -33,7 +34,7 @@ _WEEK = timedelta(days=7)
 
 
 async def until(
-    condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = 20.0
+    condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = 40.0
 ) -> None:
     """Return as soon as the condition holds."""
     loop = asyncio.get_running_loop()
@@ -191,6 +192,17 @@ async def notes_of(store: PostgresStore, stream: str) -> list[str]:
 async def stored(store: PostgresStore) -> int:
     """Give how many facts a store holds."""
     return int(await store.pool.fetchval("SELECT count(*) FROM events"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Logs in one line each: the framework's own pages of traceback cost seconds."""
+    structlog.configure(
+        processors=[
+            structlog.processors.ExceptionRenderer(exception_without_quotes),
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
 
 
 @pytest.fixture

@@ -5,6 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
+from faststream.kafka.opentelemetry import KafkaTelemetryMiddleware
+from faststream.kafka.prometheus import KafkaPrometheusMiddleware
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
 from tests.integration.service_kafka.conftest import Workshop, fact, notes_of, stored, until
 from tests.support.eventstore import HEARD, AskUnheard, Note, met
 
@@ -277,3 +283,59 @@ async def test_a_listener_goes_on_where_the_last_one_stopped(workshop: Workshop)
         await listener.drain()
         assert listener.handled_messages == 1
         await workshop.publish(topic, fact("case-1", 2, when=now))
+
+
+async def test_a_consumer_that_stands_still_is_started_anew(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    listener = await workshop.listening(
+        workshop.listener(executor, clock, {topic: copy}, stuck_seconds=1)
+    )
+
+    async def joined() -> bool:
+        return bool(listener.partitions())
+
+    await until(joined, "the listener was not given its partitions")
+    stuck = listener._subscriber.consumer
+    assert stuck is not None
+    stuck.pause(*stuck.assignment())
+    await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
+
+    async def complains() -> bool:
+        return any("1 messages wait" in reason for reason in await listener.reasons())
+
+    await until(complains, "the listener says that all is well")
+
+    async def heard() -> bool:
+        return await notes_of(store, "clock-1") == ["case-1/1"]
+
+    await until(heard, "the consumer was not started anew")
+    assert await listener.reasons() == []
+
+
+async def test_traces_and_figures_of_the_framework_take_our_batches(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    registry = CollectorRegistry()
+    middlewares = [
+        KafkaTelemetryMiddleware(tracer_provider=provider),
+        KafkaPrometheusMiddleware(registry=registry),
+    ]
+    executor = workshop.executor(store, clock)
+    await workshop.listening(
+        workshop.listener(executor, clock, {topic: copy}, middlewares=middlewares)
+    )
+    await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
+
+    async def traced() -> bool:
+        return any(topic in span.name for span in spans.get_finished_spans())
+
+    await until(traced, "the batch left no trace")
+    received = "faststream_received_messages_total"
+    assert registry.get_sample_value(
+        received, {"app_name": "faststream", "broker": "kafka", "handler": topic}
+    )

@@ -122,7 +122,7 @@ async def ready(port: int) -> None:
     async def says_so() -> bool:
         return (await asyncio.to_thread(readiness, port))[0] == 200
 
-    await until(says_so, "the service did not become ready", 30)
+    await until(says_so, "the service did not become ready", 90)
 
 
 async def test_a_service_starts_says_why_it_is_not_ready_and_ends_in_time(town: Town) -> None:
@@ -136,7 +136,7 @@ async def test_a_service_starts_says_why_it_is_not_ready_and_ends_in_time(town: 
         seen.add((status, from_json(body)["detail"] if status == 503 else ""))
         return status == 200
 
-    await until(says_ready, "the service did not become ready", 30)
+    await until(says_ready, "the service did not become ready", 90)
     assert seen <= {
         (0, ""),
         (200, ""),
@@ -166,7 +166,7 @@ async def test_a_service_that_cannot_start_says_why_in_one_sentence(
     topic, heard = await town.workshop.topic(), await town.workshop.topic()
     name = await town.database()
     process = town.start(name, topic, heard, free_port(), **broken)
-    assert await asyncio.to_thread(process.wait, 30) == 1
+    assert await asyncio.to_thread(process.wait, 90) == 1
     last = town.log(name).strip().splitlines()[-1]
     assert sentence in last
     assert "Traceback" not in last
@@ -230,7 +230,7 @@ async def test_two_processes_killed_under_load_lose_nothing_and_double_nothing(
         relayed = (await heard.counts())["relayed"]
         return relayed >= total and (await heard.backlog())[0] == 0
 
-    await until(all_arrived, "not everything arrived", 60)
+    await until(all_arrived, "not everything arrived", 120)
     assert await heard.parked() == []
     texts: dict[str, list[str]] = {}
     for record in await town.workshop.published(second_topic):

@@ -1,8 +1,9 @@
 """Turns a message from Kafka, as it came or out of a parked line, into a job."""
 
+import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from steward_decider import Refused
@@ -15,8 +16,10 @@ from steward_events.cloudevents import (
 )
 from steward_events.fact import NewerVersion, Unreadable
 from steward_events.recorded import Recorded
+from steward_events.sealed import Sealed
 from steward_eventstore.execute import Cause, Job, To
 from steward_eventstore.port import ForeignMark, OwnMark, Parcel
+from steward_service.sealing import Erased, KeyNotHeard, Sealer
 
 Reaction = Callable[[Recorded], Iterable[To]]
 """What a fact that was heard makes a service do; pure."""
@@ -26,14 +29,38 @@ ForeignReaction = Callable[[ForeignEvent], Awaitable[Iterable[To]]]
 `Refused` for what cannot be mapped."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/foreign")
+_SEALED = "steward-sealed"
 
 
-@dataclass(frozen=True, slots=True)
 class Boxes:
-    """How a foreign message is kept while it waits in a line: sealed, it may name people."""
+    """Keeps a foreign message sealed while it waits in a line: it may name people."""
 
-    close: Callable[[Parcel], Awaitable[Parcel]]
-    open: Callable[[Parcel], Awaitable[Parcel]]
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    async def close(self, parcel: Parcel) -> Parcel:
+        """Seal the content, with a key of its own for each key of the topic."""
+        content = base64.b64encode(parcel.value).decode()
+        subject = f"parked-{parcel.topic}-{hashlib.sha256(parcel.key).hexdigest()[:16]}"
+        sealed = await self._sealer.seal(subject, "parcel", content)
+        return replace(
+            parcel,
+            headers=(*parcel.headers, (_SEALED, b"1")),
+            value=sealed.model_dump_json().encode(),
+        )
+
+    async def open(self, parcel: Parcel) -> Parcel:
+        """Unseal what `close` sealed; raises `Refused` while or since the key is not there."""
+        if (_SEALED, b"1") not in parcel.headers:
+            return parcel
+        try:
+            content = await self._sealer.unseal(Sealed.model_validate_json(parcel.value))
+        except KeyNotHeard as error:
+            raise Refused(str(error), code="not_heard_yet") from error
+        if isinstance(content, Erased):
+            raise Refused("The content of this message was erased for good.", code="erased")
+        headers = tuple(header for header in parcel.headers if header[0] != _SEALED)
+        return replace(parcel, headers=headers, value=base64.b64decode(content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +91,7 @@ class Hearing:
         return await self._foreign_job(parcel, place)
 
     async def job_from_line(self, parcel: Parcel, place: str) -> Job:
-        """Make the job of a message that was parked."""
+        """Make the job of a message that was parked; raises `Refused` if it cannot be unsealed."""
         if self.boxes is not None and parcel.topic in self.foreign:
             parcel = await self.boxes.open(parcel)
         return await self.job(parcel, place)

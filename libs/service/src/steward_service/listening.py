@@ -37,7 +37,6 @@ BATCH_TIMEOUT_MS = 20
 DRAIN_SECONDS = 5.0
 _DECODED_AT_ONCE = 100
 _WATCH_SECONDS = 2.0
-_STUCK_SECONDS = 60.0
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 
@@ -74,7 +73,8 @@ class Listener(ConsumerRebalanceListener):
     """Listens to all topics of one consumer with one subscriber of one group.
 
     `barriers` names facts (without version) after which a batch is cut, so that the next message is
-    decided with what `on_heard` made of them; `on_heard` runs after their commit.
+    decided with what `on_heard` made of them; `on_heard` runs after their commit. After
+    `stuck_seconds` in which messages wait and none is handled, the consumer is started anew.
     """
 
     def __init__(
@@ -89,7 +89,9 @@ class Listener(ConsumerRebalanceListener):
         barriers: Collection[str] = (),
         on_heard: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None,
         middlewares: Sequence[Any] = (),
+        stuck_seconds: float = 60.0,
     ) -> None:
+        self._stuck_seconds = stuck_seconds
         self._hearing = hearing
         self._executor = executor
         self._clock = clock
@@ -167,7 +169,7 @@ class Listener(ConsumerRebalanceListener):
             found.append("Kafka does not say where its topics end.")
         behind = sum(self._lag.values())
         still = monotonic() - self._progress_at
-        if behind and still > _STUCK_SECONDS / 2:
+        if behind and still > self._stuck_seconds / 2:
             found.append(f"{behind} messages wait, and none was handled for {still:.0f} s.")
         return found
 
@@ -366,7 +368,7 @@ class Listener(ConsumerRebalanceListener):
         if not any(self._lag.values()) and self._joined:
             self._progress_at = monotonic()
         # A batch in hand is progress, even if it waits for the database.
-        if self._free.is_set() and monotonic() - self._progress_at > _STUCK_SECONDS:
+        if self._free.is_set() and monotonic() - self._progress_at > self._stuck_seconds:
             _LOG.error("The listener makes no progress and is started again.")
             self._progress_at = monotonic()
             self._joined = False

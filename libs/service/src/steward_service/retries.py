@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
 
+from steward_decider import Refused
 from steward_events.cloudevents import place_of
 from steward_eventstore.execute import Executor, Job, NotDone, Parked
 from steward_eventstore.port import (
@@ -101,9 +102,10 @@ class Retries:
         """Try one stream's line in order, up to the first that is refused again."""
         while line := await self._store.line(parked.consumer, parked.stream):
             for message in line:
-                job = await self._job(message, parked.attempts)
-                if job is None:
-                    await self._postpone(parked)
+                try:
+                    job = await self._job(message, parked.attempts)
+                except Refused as refusal:
+                    await self._postpone(parked, refusal)
                     return False
                 [outcome] = await run_batch(self._executor, [job], lambda: True)
                 if isinstance(outcome, Parked | NotDone):
@@ -115,25 +117,19 @@ class Retries:
         found = await self._store.parked()
         return sum(parked.attempts < SOON_ATTEMPTS for parked in found)
 
-    async def _job(self, message: LinedUp, attempts: int) -> Job | None:
+    async def _job(self, message: LinedUp, attempts: int) -> Job:
         if message.consumer == ALARMS:
             job = parked_alarm_job(message)
         elif message.consumer == self._hearing.consumer:
             place = message.stream.removeprefix("unreadable:")
             job = await self._hearing.job_from_line(message.parcel, place)
         else:
-            return None
+            raise Refused(f"Nobody here listens as {message.consumer}.", code="no_consumer")
         return replace(job, retry=True, attempts=attempts, order=message.order)
 
-    async def _postpone(self, parked: ParkedStream) -> None:
-        reason = f"Nobody here listens as {parked.consumer}."
-        late = Postpone(
-            parked.consumer,
-            parked.stream,
-            reason,
-            "no_consumer",
-            self._wall.now() + timedelta(minutes=10),
-        )
+    async def _postpone(self, parked: ParkedStream, refusal: Refused) -> None:
+        later = self._wall.now() + timedelta(minutes=10)
+        late = Postpone(parked.consumer, parked.stream, refusal.reason, refusal.code, later)
         await self._store.commit(Write(postpone=[late]))
 
     async def _measure(self) -> None:

@@ -86,7 +86,6 @@ class Service:
     sweeps: Mapping[str, Reach] = field(default_factory=dict)
     prepare: Callable[["Service"], Awaitable[None]] | None = None
     outstanding: Callable[[], Awaitable[int]] | None = None
-    boxes: Boxes | None = None
     hears_keys: bool = False
     owns_keys: bool = False
 
@@ -300,7 +299,7 @@ class Service:
             on_facts=self._on_facts,
             wall=self.wall,
         )
-        hearing = Hearing(self.name, self.listens, self.foreign, self.feeds, self.boxes)
+        hearing = Hearing(self.name, self.listens, self.foreign, self.feeds, Boxes(self.sealer))
         heard: Heard = EverythingHeard(self.clock, settings.partitions)
         if self.listens or self.foreign:
             heard = self.listener = Listener(
