@@ -332,8 +332,10 @@ def _differences(state: Clocks, cause: str) -> Iterator[ClocksFact]:
 def _difference(state: Clocks, clock: Clock, cause: str) -> Iterator[ClocksFact]:
     told, said = state.of(clock.id), _said(state, clock)
     outcome = _outcome(clock)
-    revived = told is not None and bool(told.outcome) and not outcome
-    if told is None or told.started_at != clock.started_at or revived:
+    starts = (
+        told is None or told.started_at != clock.started_at or (bool(told.outcome) and not outcome)
+    )
+    if starts or told is None:
         yield ClockStarted(
             **said,
             started_at=clock.started_at,
@@ -356,7 +358,9 @@ def _difference(state: Clocks, clock: Clock, cause: str) -> Iterator[ClocksFact]
         yield ClockPaused(**said, reason=clock.pause_reason)
     elif was_paused and not paused and not outcome and state.upto is not None:
         yield ClockResumed(**said, resumed_at=state.upto, due_at=clock.limit)
-    if outcome and (told is None or (told.outcome, told.met_at) != (outcome, clock.met_at)):
+    if outcome and (
+        starts or told is None or (told.outcome, told.met_at) != (outcome, clock.met_at)
+    ):
         if outcome == "cancelled":
             yield ClockCancelled(**said, reason=clock.cancelled_by)
         elif clock.met_at is not None:

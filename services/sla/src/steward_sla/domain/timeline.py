@@ -177,22 +177,25 @@ class Course:
         return tuple(clock for found in self._found for clock in found)
 
 
-def instant_of(value: object, zone: ZoneInfo) -> datetime | None:
-    """Read a field that says when; a bare date ends at its 24:00. Raises ValueError."""
-    match value:
-        case None:
-            return None
-        case datetime():
-            return value
-        case date():
-            return first_instant(value, END_OF_DAY, zone)
-        case str() if len(value) == 10:
-            return first_instant(date.fromisoformat(value), END_OF_DAY, zone)
-        case str():
-            at = datetime.fromisoformat(value)
-            return at if at.tzinfo is not None else at.replace(tzinfo=zone)
-        case _:
-            raise ValueError(f"{value!r} is neither a date nor an instant.")
+def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datetime | None:
+    """Read a field that says when; a bare date means its 24:00, or that minute of it.
+
+    Raises ValueError.
+    """
+    try:
+        match value:
+            case None:
+                return None
+            case str() if len(value) == 10:
+                return first_instant(date.fromisoformat(value), minute, zone)
+            case str():
+                at = datetime.fromisoformat(value)
+                return at if at.tzinfo is not None else at.replace(tzinfo=zone)
+            case _:
+                pass
+    except ValueError:
+        pass
+    raise ValueError(f"{value!r} is neither a date nor an instant.")
 
 
 # ---- from facts to runs ----
@@ -419,7 +422,7 @@ def _waits(facts: Iterable[CaseFact], zone: ZoneInfo) -> list[_Wait]:
     open_: _Wait | None = None
     for fact in facts:
         if fact.name == "case_paused":
-            end = instant_of(fact.fields.get("resume_on"), zone)
+            end = instant_of(fact.fields.get("resume_on"), zone, minute=0)
             reason = str(fact.fields.get("reason") or "")
             if open_ is not None and (open_.end is None or open_.end > fact.at):
                 if open_.reason == reason:

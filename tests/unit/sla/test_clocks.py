@@ -1,0 +1,404 @@
+"""The clocks of a case, rule by rule: what starts them, what is told, and what a late fact undoes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.support.given import Given, given
+from tests.support.rules import rule
+
+from steward_decider import NotHeardYet, Ring
+from steward_events.fact import Fact
+from steward_events.sla import (
+    BreachWithdrawn,
+    CaseNoted,
+    ClockBreached,
+    ClockCancelled,
+    ClockMet,
+    ClockPaused,
+    ClockRescheduled,
+    ClockResumed,
+    ClockStarted,
+    ClockWarned,
+    Escalated,
+    EscalationAcknowledged,
+    EscalationWithdrawn,
+)
+from steward_policy import packs
+from steward_policy.packs import Rules, Shelf
+from steward_sla.domain.clocks import AcknowledgeEscalation, ClocksDecider, HearCaseFact
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+RECEIVED = datetime(2026, 9, 29, 10, tzinfo=SHANGHAI)
+END_OF_DAY_TWO = datetime(2026, 10, 2, tzinfo=SHANGHAI)
+END_OF_DAY_THREE = datetime(2026, 10, 3, tzinfo=SHANGHAI)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def clocks() -> ClocksDecider:
+    rules = packs.built_in()
+    return ClocksDecider({rules.version: rules}.__getitem__)
+
+
+def heard(name: str, version: int, at: datetime, **fields: Any) -> HearCaseFact:
+    return HearCaseFact(at, "c1", "p1", name, version, fields)
+
+
+def received(**fields: Any) -> HearCaseFact:
+    said = {
+        "kind": "complaint",
+        "number": "P1-2026-000001",
+        "policy": packs.built_in().version,
+        "zone": "Asia/Shanghai",
+        **fields,
+    }
+    return heard("case_received", 1, RECEIVED, **said)
+
+
+def classified(severity: str, **fields: Any) -> HearCaseFact:
+    said = {"validity": "valid", "cause": "first", **fields}
+    at = RECEIVED + timedelta(minutes=5)
+    return heard("case_classified", 2, at, severity=severity, **said)
+
+
+def handled(at: datetime, version: int = 3) -> HearCaseFact:
+    return heard("case_handled", version, at, round=1)
+
+
+def the_clock(kind: type[Fact], clock: str, **fields: object) -> Any:
+    """A fact of this type about this clock, with these fields."""
+
+    def meets(fact: Fact) -> bool:
+        said = {"clock": clock, **fields}
+        return isinstance(fact, kind) and all(
+            getattr(fact, name) == value for name, value in said.items()
+        )
+
+    return meets
+
+
+def alarm(stream: Given) -> Ring:
+    at = stream.decider.wake_at(stream.state)
+    assert at is not None, "the stream asks for no alarm"
+    return Ring(at)
+
+
+# ---- minor complaints ----
+
+
+@rule("RM-4.5.2c", "RM-4.10.1")
+def test_a_minor_complaint_has_two_days_from_its_reception(clocks: ClocksDecider) -> None:
+    given(received(), by=clocks).when(classified("minor")).then(
+        CaseNoted,
+        the_clock(
+            ClockStarted,
+            "minor-resolve#1",
+            rule=("RM-4.5.2c", "RM-4.10.1"),
+            started_at=RECEIVED,
+            due_at=END_OF_DAY_TWO,
+            provisional=False,
+        ),
+    )
+
+
+@rule("RM-4.5.2c", "RM-4.10.1", "RM-3.2")
+def test_a_minor_complaint_past_two_days_goes_to_the_supervisor_then_to_the_manager(
+    clocks: ClocksDecider,
+) -> None:
+    stream = given(received(), classified("minor"), by=clocks)
+    warned = stream.when(Ring(END_OF_DAY_TWO - 10 * HOUR)).then(ClockWarned)
+    breached = warned.when(Ring(END_OF_DAY_TWO)).then(
+        the_clock(ClockBreached, "minor-resolve#1", breached_at=END_OF_DAY_TWO, number=1),
+        the_clock(Escalated, "minor-resolve#1", to="cs_supervisor", deliver="duty_hours", step=0),
+    )
+    last = breached.when(Ring(END_OF_DAY_TWO + DAY)).then(
+        the_clock(
+            Escalated, "minor-resolve#1", to="centre_manager", step=1, number="P1-2026-000001"
+        ),
+    )
+    assert clocks.wake_at(last.state) is None
+
+
+@rule("RM-4.5.2c")
+def test_a_minor_complaint_handled_exactly_at_the_due_time_is_in_time(
+    clocks: ClocksDecider,
+) -> None:
+    met = given(received(), classified("minor"), by=clocks).when(handled(END_OF_DAY_TWO))
+    met.then(CaseNoted, the_clock(ClockMet, "minor-resolve#1", outcome="in_time"))
+    assert clocks.wake_at(met.state) is None
+
+
+@rule("RM-4.5.2c")
+def test_a_minor_complaint_handled_late_is_met_and_stays_breached(clocks: ClocksDecider) -> None:
+    late = END_OF_DAY_TWO + HOUR
+    given(received(), classified("minor"), Ring(END_OF_DAY_TWO), by=clocks).when(
+        handled(late)
+    ).then(CaseNoted, the_clock(ClockMet, "minor-resolve#1", met_at=late, outcome="breached"))
+
+
+@rule("RM-4.5.2c")
+def test_a_later_date_that_the_owner_asked_for_replaces_the_two_days(
+    clocks: ClocksDecider,
+) -> None:
+    asked = "2026-10-05T18:00:00+08:00"
+    given(received(owner_requested_date=asked), by=clocks).when(classified("minor")).then(
+        CaseNoted,
+        the_clock(ClockStarted, "minor-resolve#1", due_at=datetime.fromisoformat(asked)),
+    )
+
+
+@rule("RM-4.10.1")
+def test_past_two_days_only_the_approval_of_the_manager_keeps_it_from_a_breach(
+    clocks: ClocksDecider,
+) -> None:
+    until = "2026-10-05T00:00:00+08:00"
+    stream = given(
+        received(),
+        classified("minor"),
+        heard("extension_requested", 3, RECEIVED + HOUR, until=until, asked_by="s1"),
+        heard(
+            "extension_approved",
+            4,
+            RECEIVED + 2 * HOUR,
+            until=until,
+            approved_by="m1",
+            role="centre_manager",
+        ),
+        by=clocks,
+    )
+    told = stream.when(heard("owner_informed", 5, RECEIVED + 3 * HOUR, about="extension"))
+    new_due = datetime.fromisoformat(until)
+    told.then(CaseNoted, the_clock(ClockRescheduled, "minor-resolve#1", new_due=new_due))
+    told.when(handled(END_OF_DAY_THREE, 6)).then(
+        CaseNoted, the_clock(ClockMet, "minor-resolve#1", outcome="with_approval")
+    )
+
+
+# ---- important and major complaints ----
+
+
+@rule("RM-4.5.2b", "RM-3.1")
+@pytest.mark.parametrize("severity", ["important", "major"])
+def test_an_important_complaint_is_with_the_manager_within_an_hour(
+    clocks: ClocksDecider, severity: str
+) -> None:
+    stream = given(received(), classified(severity), by=clocks)
+    stream.when(Ring(RECEIVED + HOUR)).then(
+        ClockWarned,
+        the_clock(ClockBreached, "important-to-manager#1", breached_at=RECEIVED + HOUR),
+        the_clock(Escalated, "important-to-manager#1", to="centre_manager", deliver="at_once"),
+    ).when(Ring(RECEIVED + 2 * HOUR)).then(
+        the_clock(Escalated, "important-to-manager#1", to="company_leader"),
+    )
+
+
+@rule("RM-4.5.2b", "RM-3.1")
+@pytest.mark.parametrize(
+    ("role", "stops"),
+    [("centre_manager", True), ("general_manager", True), ("deputy_manager", False)],
+)
+def test_only_the_manager_or_above_takes_it_into_the_procedure(
+    clocks: ClocksDecider, role: str, stops: bool
+) -> None:
+    stream = given(received(), classified("important"), by=clocks)
+    accepted = stream.when(heard("case_accepted", 3, RECEIVED + HOUR, role=role))
+    met = [f for f in accepted.facts if isinstance(f, ClockMet)]
+    assert [f.clock for f in met] == (["important-to-manager#1"] if stops else [])
+
+
+@rule("RM-4.10.2")
+def test_an_important_complaint_has_three_days_and_then_climbs_to_the_general_manager(
+    clocks: ClocksDecider,
+) -> None:
+    stream = given(
+        received(),
+        classified("important"),
+        heard("case_accepted", 3, RECEIVED + timedelta(minutes=30), role="centre_manager"),
+        by=clocks,
+    )
+    told: list[Fact] = []
+    while (at := clocks.wake_at(stream.state)) is not None:
+        answer = stream.when(Ring(at))
+        told += answer.facts
+        stream = Given(clocks, answer.state)
+    breach = [f for f in told if isinstance(f, ClockBreached)]
+    assert [(f.target, f.breached_at) for f in breach] == [("important-resolve", END_OF_DAY_THREE)]
+    assert [f.to for f in told if isinstance(f, Escalated)] == [
+        "centre_manager",
+        "company_leader",
+        "general_manager",
+    ]
+    assert all("RM-4.10.2" in f.rule for f in told if isinstance(f, ClockBreached | Escalated))
+
+
+# ---- late facts, withdrawals, acknowledgement ----
+
+
+@rule("RM-4.5.2c")
+def test_a_handling_that_is_heard_late_withdraws_the_breach_and_tells_those_who_were_told(
+    clocks: ClocksDecider,
+) -> None:
+    stream = given(received(), classified("minor"), by=clocks)
+    breached = stream.when(Ring(END_OF_DAY_TWO)).state
+    in_time = END_OF_DAY_TWO - HOUR
+    mended = Given(clocks, breached).when(handled(in_time))
+    mended.then(
+        CaseNoted,
+        the_clock(ClockMet, "minor-resolve#1", met_at=in_time, outcome="in_time"),
+        the_clock(BreachWithdrawn, "minor-resolve#1", number=1),
+        the_clock(EscalationWithdrawn, "minor-resolve#1", to="cs_supervisor"),
+    )
+    assert clocks.wake_at(mended.state) is None
+
+
+def test_a_withdrawn_breach_that_comes_again_has_the_next_number(clocks: ClocksDecider) -> None:
+    stream = given(
+        received(),
+        classified("minor"),
+        Ring(END_OF_DAY_TWO),
+        heard("case_paused", 3, RECEIVED + DAY, reason="waiting_owner", resume_on="2026-10-01"),
+        by=clocks,
+    )
+    moved = END_OF_DAY_TWO + DAY
+    assert alarm(stream).at < moved
+    stream.when(Ring(moved)).then(
+        ClockResumed,
+        ClockWarned,
+        the_clock(ClockBreached, "minor-resolve#1", breached_at=moved, number=2),
+        the_clock(Escalated, "minor-resolve#1", breach=2),
+    )
+
+
+def test_an_acknowledged_escalation_climbs_no_higher(clocks: ClocksDecider) -> None:
+    breached = given(received(), classified("minor"), by=clocks).when(Ring(END_OF_DAY_TWO))
+    [told] = [f for f in breached.facts if isinstance(f, Escalated)]
+    command = AcknowledgeEscalation(END_OF_DAY_TWO + HOUR, told.escalation_id, "s1")
+    done = breached.when(command).then(
+        the_clock(EscalationAcknowledged, "minor-resolve#1", person_id="s1")
+    )
+    assert clocks.wake_at(done.state) is None
+    done.when(command).then()
+
+
+def test_an_escalation_of_another_case_cannot_be_acknowledged(clocks: ClocksDecider) -> None:
+    stream = given(received(), classified("minor"), by=clocks)
+    refused = stream.refuses(AcknowledgeEscalation(RECEIVED, "e9", "s1"))
+    assert refused.reason == "There is no such escalation of this case."
+
+
+# ---- pauses, reclassification, reopening ----
+
+
+def test_waiting_for_the_owner_moves_the_due_time_by_the_midnights_inside(
+    clocks: ClocksDecider,
+) -> None:
+    noon = RECEIVED + 2 * HOUR
+    stream = given(received(), classified("minor"), by=clocks)
+    paused = stream.when(
+        heard("case_paused", 3, noon, reason="waiting_owner", resume_on="2026-10-04")
+    ).then(
+        CaseNoted,
+        the_clock(ClockRescheduled, "minor-resolve#1", new_due=END_OF_DAY_TWO + 5 * DAY),
+        the_clock(ClockPaused, "minor-resolve#1", reason="waiting_owner"),
+    )
+    paused.when(heard("case_resumed", 4, noon + 2 * DAY)).then(
+        CaseNoted,
+        the_clock(ClockRescheduled, "minor-resolve#1", new_due=END_OF_DAY_TWO + 2 * DAY),
+        the_clock(ClockResumed, "minor-resolve#1"),
+    )
+
+
+def test_a_pause_ends_by_itself_after_seven_days(clocks: ClocksDecider) -> None:
+    noon = RECEIVED + 2 * HOUR
+    stream = given(
+        received(),
+        classified("minor"),
+        heard("case_paused", 3, noon, reason="waiting_owner", resume_on="2026-12-01"),
+        by=clocks,
+    )
+    assert alarm(stream) == Ring(noon + 7 * DAY)
+    stream.when(alarm(stream)).then(
+        the_clock(ClockResumed, "minor-resolve#1", due_at=END_OF_DAY_TWO + 7 * DAY)
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "started_at"), [("correction", RECEIVED), ("new_facts", RECEIVED + HOUR)]
+)
+def test_what_turns_out_to_be_important_is_counted_by_the_cause_of_the_change(
+    clocks: ClocksDecider, cause: str, started_at: datetime
+) -> None:
+    stream = given(received(), classified("minor"), by=clocks)
+    change = heard(
+        "case_classified", 3, RECEIVED + HOUR, severity="important", validity="valid", cause=cause
+    )
+    stream.when(change).then(
+        CaseNoted,
+        the_clock(ClockStarted, "important-to-manager#1"),
+        the_clock(ClockCancelled, "minor-resolve#1", reason="no_longer_applies"),
+        the_clock(ClockStarted, "important-resolve#1"),
+    )
+    facts = stream.when(change).facts
+    resolve = [f for f in facts if isinstance(f, ClockStarted) and f.target == "important-resolve"]
+    assert [f.started_at for f in resolve] == [RECEIVED if cause == "correction" else started_at]
+
+
+def test_a_reopened_case_starts_again_in_its_next_round(clocks: ClocksDecider) -> None:
+    again = RECEIVED + 3 * DAY
+    given(received(), classified("minor"), handled(RECEIVED + HOUR), by=clocks).when(
+        heard("case_reopened", 4, again, round=2)
+    ).then(
+        CaseNoted,
+        the_clock(
+            ClockStarted,
+            "minor-resolve#2",
+            started_at=again,
+            due_at=datetime(2026, 10, 5, tzinfo=SHANGHAI),
+        ),
+    )
+
+
+def test_a_closed_case_owes_nothing_more(clocks: ClocksDecider) -> None:
+    closed = given(received(), classified("minor"), by=clocks).when(
+        heard("case_closed", 3, RECEIVED + HOUR, by="external")
+    )
+    closed.then(CaseNoted, the_clock(ClockCancelled, "minor-resolve#1", reason="case_closed"))
+    assert clocks.wake_at(closed.state) is None
+
+
+# ---- rules and repeats ----
+
+
+def test_a_policy_that_was_not_heard_yet_makes_the_case_wait() -> None:
+    shelf = Shelf()
+    stream = given(by=ClocksDecider(shelf.__getitem__))
+    assert isinstance(stream.refuses(received()), NotHeardYet)
+
+
+def test_a_field_that_cannot_be_read_is_refused_with_a_sentence(clocks: ClocksDecider) -> None:
+    refused = given(by=clocks).refuses(received(owner_requested_date="soon"))
+    assert refused.reason == (
+        "The clocks cannot be computed: 'soon' is neither a date nor an instant."
+    )
+
+
+def test_a_repeat_is_answered_with_nothing(clocks: ClocksDecider) -> None:
+    given(received(), classified("minor"), by=clocks).when(classified("minor")).then()
+
+
+def test_a_case_that_no_target_concerns_has_no_clock(clocks: ClocksDecider) -> None:
+    quiet = given(by=clocks).when(received(kind="consultation")).then(CaseNoted)
+    assert clocks.wake_at(quiet.state) is None
+
+
+def test_a_running_clock_keeps_the_version_it_started_with() -> None:
+    first = packs.built_in()
+    text = packs.built_in_text().replace('version: "2026.1"', 'version: "2026.2"')
+    second = packs.load(text.replace("within: {days: 2", "within: {days: 5"), "pack.yaml")
+    published: dict[str, Rules] = {first.version: first}
+    decider = ClocksDecider(published.__getitem__)
+    stream = given(received(), classified("minor"), by=decider)
+    published[second.version] = second
+    assert alarm(stream) == Ring(END_OF_DAY_TWO - 10 * HOUR)
