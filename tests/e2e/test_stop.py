@@ -20,7 +20,7 @@ from steward_stack.jars import KAFKA, cache_folder
 from steward_stack.state import State
 from steward_stack.supervisor import endpoints_of, present_services
 
-UP_SECONDS = 60
+UP_SECONDS = 180
 STOP_SECONDS = 15
 
 
@@ -92,6 +92,8 @@ def runner(folder: Path) -> Iterator[Runner]:
     for process in runner.started:
         process.kill()
         process.communicate()
+    if runner.state.supervisor is not None:  # a detached one, left by a test that failed
+        runner.state.stop(STOP_SECONDS)
     wait_until(lambda: not runner.left(), STOP_SECONDS, "Something was left running.")
 
 

@@ -22,7 +22,7 @@ from steward_stack import commands
 from steward_stack.errors import StewardError
 from steward_stack.state import RunningAlreadyError, State
 
-DETACHED_SECONDS = 180.0
+DETACHED_SECONDS = 300.0
 DOWN_SECONDS = 20.0
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -64,7 +64,8 @@ def up(
         stack.mended(),
     ):
         task.done = True
-        err.print("Steward is up; Ctrl-C ends it.")
+        if err.is_terminal:
+            err.print("Steward is up; Ctrl-C ends it.")
         _wait_for_ever()
 
 
@@ -228,6 +229,7 @@ def _detach(state: State, *, fresh: bool, servers_only: bool) -> None:
                 raise StewardError(f"Steward was not up in time; {log} says how far it came.")
             time.sleep(0.05)
         sys.stderr.write(progress.read())
+    err.print("Steward is up; `steward down` ends it.")
 
 
 @dataclass

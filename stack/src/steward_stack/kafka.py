@@ -19,7 +19,7 @@ from steward_stack.errors import StewardError
 from steward_stack.jars import kafka_jars
 from steward_stack.processes import Process, Processes, Role
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 OLDEST_JAVA = 17
 
 # The folders are relative to Kafka's own: commas and letters beyond ASCII in a path then do no harm.

@@ -13,7 +13,7 @@ from pathlib import Path
 from steward_stack.errors import StewardError
 from steward_stack.processes import Process, Processes, Role
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 ROOTS_DATA = Path("/var/lib/steward")
 UNPRIVILEGED = ("postgres", "nobody")
 

@@ -34,7 +34,7 @@ STAND_INS = ("smtp_sink", "sms_stand_in")
 RECEIPTS_PATH = "/v1/receipts/aliyun"
 PORTS = ("kafka", "kafka-controller", *SERVICES, "smtp", "sms")
 PARTITIONS = 6
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 RESTARTS = 5
 RESTARTS_SECONDS = 30.0
 
