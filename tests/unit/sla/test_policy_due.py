@@ -1,0 +1,398 @@
+"""The target language, key by key, as `steward policy due` answers it."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from tests.support.rules import rule
+
+from steward_stack import due_times
+
+Facts = list[dict[str, Any]]
+
+
+def at(day: str, time: str = "10:00") -> str:
+    """An instant of autumn 2026: `at("09-28")`."""
+    seconds = time if time.count(":") == 2 else f"{time}:00"
+    return f"2026-{day}T{seconds}+08:00"
+
+
+def fact(name: str, day: str, time: str = "10:00", /, **fields: Any) -> dict[str, Any]:
+    return {"type": name, "time": at(day, time), **fields}
+
+
+RECEIVED = fact("case_received", "09-28", kind="complaint")
+
+
+def minor(day: str = "09-28", time: str = "10:05", **fields: Any) -> dict[str, Any]:
+    return fact("case_classified", day, time, severity="minor", validity="valid", **fields)
+
+
+def answer(facts: Facts, **asked: Any) -> list[dict[str, Any]]:
+    clocks: list[dict[str, Any]] = due_times.answer({"facts": facts, **asked})["clocks"]
+    return clocks
+
+
+def the_clock(facts: Facts, **asked: Any) -> dict[str, Any]:
+    (clock,) = answer(facts, **asked)
+    return clock
+
+
+def target(**keys: Any) -> list[dict[str, Any]]:
+    """A target of one's own, started by the reception."""
+    said = {
+        "id": "own",
+        "rule": ["X-1"],
+        "basis": "default",
+        "starts": "case_received",
+        "met_by": ["case_handled"],
+        **keys,
+    }
+    return [said if "due" in keys else {"within": {"days": 2}, **said}]
+
+
+@rule("RM-4.5.2c", "RM-4.10.1")
+def test_the_example_of_a_minor_complaint() -> None:
+    received = fact("case_received", "09-29", kind="complaint")
+    (clock,) = answer([received, minor("09-29")])
+    assert clock["target"] == "minor-resolve"
+    assert clock["rule"] == ["RM-4.5.2c", "RM-4.10.1"]
+    assert (clock["due"], clock["status"]) == ("2026-10-02T00:00:00+08:00", "running")
+
+
+@pytest.mark.parametrize(
+    ("now", "handled", "status", "breached"),
+    [
+        ("10-01T00:00:00", None, "running", None),
+        ("10-01T00:00:01", None, "breached", at("10-01", "00:00")),
+        ("10-09T00:00:00", ("10-01", "00:00:00"), "met", None),
+        ("10-09T00:00:00", ("10-01", "00:00:01"), "breached", at("10-01", "00:00")),
+    ],
+)
+def test_exactly_at_the_due_time_is_in_time(
+    now: str, handled: tuple[str, str] | None, status: str, breached: str | None
+) -> None:
+    facts = [RECEIVED, minor(), *([fact("case_handled", *handled)] if handled else [])]
+    clock = the_clock(facts, now=f"2026-{now}+08:00")
+    assert (clock["status"], clock["breached_at"]) == (status, breached)
+
+
+WAITS = fact("case_paused", "09-29", reason="waiting_owner", resume_on="2026-10-05")
+
+
+@pytest.mark.parametrize(
+    ("facts", "due", "status", "paused"),
+    [
+        ([WAITS], "10-07", "paused", [[at("09-29"), None]]),
+        (
+            [WAITS, fact("case_resumed", "10-02", "09:00")],
+            "10-04",
+            "running",
+            [[at("09-29"), at("10-02", "09:00")]],
+        ),
+        ([{**WAITS, "reason": "supplier"}], "10-01", "running", []),
+        (
+            [WAITS, fact("case_resumed", "09-29", "23:00")],
+            "10-01",
+            "running",
+            [[at("09-29"), at("09-29", "23:00")]],
+        ),
+    ],
+)
+def test_a_paused_day_count_moves_by_the_midnights_inside_the_pause(
+    facts: Facts, due: str, status: str, paused: list[Any]
+) -> None:
+    clock = the_clock([RECEIVED, minor(), *facts])
+    assert (clock["due"], clock["status"]) == (at(due, "00:00"), status)
+    assert clock["paused"] == paused
+
+
+def test_time_paused_does_not_count_as_elapsed() -> None:
+    facts = [RECEIVED, minor(), WAITS, fact("case_resumed", "10-02"), fact("case_handled", "10-03")]
+    assert the_clock(facts)["elapsed_seconds"] == 2 * 86400
+
+
+@pytest.mark.parametrize(
+    ("take", "asked", "due"),
+    [
+        ("later", "2026-10-05", "10-06T00:00:00"),
+        ("later", "2026-09-29", "10-01T00:00:00"),
+        ("earlier", "2026-09-29", "09-30T00:00:00"),
+        ("earlier", "2026-10-05", "10-01T00:00:00"),
+        ("replace", "2026-10-05T18:00:00+08:00", "10-05T18:00:00"),
+        ("replace", None, "10-01T00:00:00"),
+    ],
+)
+def test_a_date_that_the_owner_asks_for(take: str, asked: str | None, due: str) -> None:
+    own = target(or_by={"field": "owner_requested_date", "take": take})
+    clock = the_clock([{**RECEIVED, "owner_requested_date": asked}], targets=own)
+    assert clock["due"] == f"2026-{due}+08:00"
+
+
+def test_a_date_binds_only_under_its_condition() -> None:
+    own = target(or_by={"field": "by", "take": "earlier", "if": {"accepted": True}})
+    asked = {**RECEIVED, "by": "2026-09-29"}
+    assert the_clock([asked], targets=own)["due"] == at("10-01", "00:00")
+    assert the_clock([{**asked, "accepted": True}], targets=own)["due"] == at("09-30", "00:00")
+
+
+UNTIL = at("10-04", "00:00")
+ASKED = fact("extension_requested", "09-29", until=UNTIL, asked_by="s1")
+
+
+def approved(day: str = "09-29", time: str = "11:00", **fields: Any) -> dict[str, Any]:
+    said = {"until": UNTIL, "approved_by": "m1", "role": "centre_manager", **fields}
+    return fact("extension_approved", day, time, **said)
+
+
+TOLD = fact("owner_informed", "09-30", about="extension")
+DONE = fact("case_handled", "10-03")
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "approved_due", "excused"),
+    [
+        ([ASKED, approved(), TOLD, DONE], "met_with_approval", UNTIL, False),
+        ([ASKED, approved(), TOLD, fact("case_handled", "09-30", "12:00")], "met", UNTIL, False),
+        ([ASKED, approved(), TOLD, fact("case_handled", "10-05")], "breached", UNTIL, False),
+        ([ASKED, approved(), DONE], "breached", None, False),
+        ([ASKED, DONE], "breached", None, False),
+        ([ASKED, approved("10-01", "08:00"), DONE], "breached", None, True),
+        ([ASKED, approved(role="cs_supervisor"), TOLD, DONE], "breached", None, False),
+        ([ASKED, approved(role="general_manager"), TOLD, DONE], "met_with_approval", UNTIL, False),
+        ([ASKED, approved(approved_by="s1"), TOLD, DONE], "breached", None, False),
+    ],
+)
+@rule("RM-4.10.1")
+def test_past_its_limit_only_with_an_approval_in_time(
+    facts: Facts, status: str, approved_due: str | None, excused: bool
+) -> None:
+    clock = the_clock([RECEIVED, minor(), *facts])
+    assert (clock["status"], clock["approved_due"]) == (status, approved_due)
+    assert clock["excused"] is excused
+
+
+def test_a_third_extension_and_one_of_more_than_ten_days_need_the_next_role_above() -> None:
+    far = at("10-20", "00:00")
+    asked, told = {**ASKED, "until": far}, fact("owner_told", "09-30")
+    by_manager = [RECEIVED, minor(), asked, approved(until=far), told]
+    assert the_clock(by_manager)["approved_due"] is None
+    by_leader = [RECEIVED, minor(), asked, approved(until=far, role="company_leader"), told]
+    assert the_clock(by_leader)["approved_due"] == far
+
+
+def test_without_a_word_on_its_effect_an_approval_counts_at_once() -> None:
+    own = target(overdue={"approval": "centre_manager"})
+    clock = the_clock([RECEIVED, ASKED, approved(), DONE], targets=own)
+    assert clock["status"] == "met_with_approval"
+
+
+@pytest.mark.parametrize(
+    ("on_reopen", "clocks"),
+    [
+        ("restart", [("09-28", "met"), ("10-02", "running")]),
+        ("none", [("09-28", "met")]),
+        ("continue", [("09-28", "met"), ("09-28", "breached")]),
+    ],
+)
+def test_a_reopening(on_reopen: str, clocks: list[tuple[str, str]]) -> None:
+    facts = [RECEIVED, fact("case_handled", "09-29"), fact("case_reopened", "10-02", round=2)]
+    found = answer(facts, targets=target(on_reopen=on_reopen), now=at("10-03"))
+    assert [(c["started_at"], c["status"]) for c in found] == [
+        (at(day), status) for day, status in clocks
+    ]
+
+
+def test_a_limit_that_has_passed_is_breached_by_the_reopening_that_takes_it_up() -> None:
+    facts = [RECEIVED, fact("case_handled", "09-29"), fact("case_reopened", "10-02")]
+    clock = answer(facts, targets=target(on_reopen="continue"), now=at("10-03"))[-1]
+    assert (clock["due"], clock["breached_at"]) == (at("10-01", "00:00"), at("10-02"))
+
+
+def test_a_duty_that_comes_again_re_arms_and_each_round_has_a_result_of_its_own() -> None:
+    own = target(resets_on=["progress_reported"], within={"days": 7})
+    facts = [
+        RECEIVED,
+        fact("progress_reported", "09-30"),
+        fact("progress_reported", "10-12"),
+        fact("case_handled", "10-14"),
+    ]
+    assert [(c["due"], c["status"], c["met_at"]) for c in answer(facts, targets=own)] == [
+        (at("10-06", "00:00"), "met", at("09-30")),
+        (at("10-08", "00:00"), "breached", at("10-12")),
+        (at("10-20", "00:00"), "met", at("10-14")),
+    ]
+
+
+def test_every_promise_is_a_clock_of_its_own_and_may_be_moved() -> None:
+    own = target(
+        starts="promise_made", per="promise_id", met_by=["promise_kept"], due={"field": "by"}
+    )
+    facts = [
+        fact("promise_made", "09-28", promise_id="a", by=at("09-30")),
+        fact("promise_made", "09-28", "11:00", promise_id="b", by=at("09-29")),
+        fact("promise_made", "09-28", "12:00", promise_id="a", by=at("10-02")),
+        fact("promise_kept", "09-29", "12:00", promise_id="b"),
+    ]
+    found = {c["clock"]: (c["due"], c["status"]) for c in answer(facts, targets=own)}
+    assert found == {"own#1:a": (at("10-02"), "running"), "own#1:b": (at("09-29"), "breached")}
+
+
+@pytest.mark.parametrize(
+    ("cause", "start", "due"),
+    [
+        ("correction", "09-28", "10-02"),
+        ("new_facts", "09-29", "10-03"),
+        ("age", "09-29", "10-03"),
+    ],
+)
+def test_a_reclassification(cause: str, start: str, due: str) -> None:
+    change = {**minor("09-29", "10:00"), "severity": "important", "cause": cause}
+    found = {c["target"]: c for c in answer([RECEIVED, minor(), change])}
+    assert found["minor-resolve"]["status"] == "cancelled"
+    resolve = found["important-resolve"]
+    assert (resolve["started_at"], resolve["due"]) == (at(start), at(due, "00:00"))
+
+
+def test_a_breach_stands_whatever_the_later_class() -> None:
+    change = {**minor("10-02", cause="correction"), "severity": "important"}
+    found = {c["target"]: c["status"] for c in answer([RECEIVED, minor(), change])}
+    assert found["minor-resolve"] == "breached"
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("frontline", "breached"), ("centre_manager", "met"), (None, "breached")]
+)
+@rule("RM-4.5.2b")
+def test_only_the_named_role_or_above_meets_it(role: str | None, status: str) -> None:
+    important = {**minor(), "severity": "important"}
+    facts = [RECEIVED, important, fact("case_accepted", "09-28", "10:30", role=role)]
+    found = {c["target"]: c["status"] for c in answer(facts, now=at("09-28", "12:00"))}
+    assert found["important-to-manager"] == status
+
+
+@pytest.mark.parametrize(
+    ("time", "due"),
+    [
+        ("19:59", "09-29T00:00:00"),
+        ("20:00", "09-29T00:00:00"),
+        ("20:01", "09-29T12:00:00"),
+        ("23:50", "09-29T12:00:00"),
+    ],
+)
+def test_a_late_start_is_due_the_next_noon(time: str, due: str) -> None:
+    late = {"days": 0, "ending": "end_of_day", "late_start": {"after": "20:00", "due": "12:00"}}
+    clock = the_clock([fact("case_received", "09-28", time)], targets=target(within=late))
+    assert clock["due"] == f"2026-{due}+08:00"
+
+
+def test_at_least_an_hour_is_left() -> None:
+    short = {"days": 0, "ending": "end_of_day", "at_least": {"hours": 1}}
+    clock = the_clock([fact("case_received", "09-28", "23:50")], targets=target(within=short))
+    assert clock["due"] == at("09-29", "00:50")
+
+
+CALENDAR = {
+    "tz": "Asia/Shanghai",
+    "hours": {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
+    "holidays": ["2026-10-01", "2026-10-02", "2026-10-05", "2026-10-06", "2026-10-07"],
+    "working_days": ["2026-10-10"],
+}
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "hours", "due"),
+    [
+        ("10-09", "17:00", 2, "10-10T10:00:00"),
+        ("10-10", "17:00", 1, "10-10T18:00:00"),
+        ("09-30", "17:00", 2, "10-08T10:00:00"),
+    ],
+)
+def test_working_time_goes_by_the_calendar_of_the_line_with_its_make_up_day(
+    day: str, time: str, hours: int, due: str
+) -> None:
+    own = target(within={"hours": hours, "counting": "working"})
+    clock = the_clock([fact("case_received", day, time)], targets=own, calendar=CALENDAR)
+    assert clock["due"] == f"2026-{due}+08:00"
+
+
+def test_days_end_in_the_zone_of_the_project() -> None:
+    clock = the_clock([{**RECEIVED, "zone": "America/New_York"}, minor()])
+    assert clock["due"] == "2026-09-30T00:00:00-04:00"
+
+
+def test_a_month_ends_on_its_date_and_never_pauses() -> None:
+    received = fact("case_received", "08-31", kind="complaint")
+    clock = the_clock([received, WAITS], targets=target(within={"months": 1}))
+    assert clock["due"] == at("10-01", "00:00")
+
+
+def test_handed_over_counts_from_then_else_from_the_posting() -> None:
+    own = target(
+        starts=[
+            {"fact": "case_received", "at": "handed_over_at"},
+            {"fact": "case_received", "at": "posted_at"},
+        ],
+        within={"hours": 2},
+    )
+    posted = {**RECEIVED, "posted_at": at("09-28", "08:00")}
+    assert the_clock([posted], targets=own)["due"] == at("09-28", "10:00")
+    handed = {**posted, "handed_over_at": at("09-28", "09:30")}
+    assert the_clock([handed], targets=own)["due"] == at("09-28", "11:30")
+
+
+def test_what_was_done_before_it_was_due_to_start_is_met_at_birth() -> None:
+    own = target(starts="case_classified", met_by=["case_dispatched"], within={"minutes": 30})
+    clock = the_clock([RECEIVED, fact("case_dispatched", "09-28", "10:01"), minor()], targets=own)
+    assert (clock["status"], clock["met_at"]) == ("met", at("09-28", "10:05"))
+
+
+def test_at_one_instant_what_stops_goes_before_what_rings() -> None:
+    facts = [fact("case_handled", "10-01", "00:00"), RECEIVED, minor()]
+    assert the_clock(facts, now=at("10-02"))["status"] == "met"
+
+
+def test_a_pack_may_come_along_as_an_object() -> None:
+    pack = {"pack": "own", "version": "1", "calendar": "cn-office"}
+    listed = [{**target()[0], "rule": ["RM-4.5.2c"], "within": {"days": 1}}]
+    clock = the_clock([RECEIVED], pack={**pack, "targets": listed})
+    assert clock["due"] == at("09-30", "00:00")
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ({"facts": []}, "no 'facts'"),
+        ({"facts": [{"time": at("09-28")}]}, "Fact 1"),
+        ({"facts": [{"type": "case_received", "time": "2026-09-28T10:00:00"}]}, "offset"),
+        ({"facts": [RECEIVED], "targets": [{"id": "own"}]}, "missing"),
+        ({"facts": [RECEIVED], "calendar": {"tz": "Asia/Shanghai", "hours": {}}}, "working time"),
+        ({"facts": [RECEIVED], "calendar": "mars"}, "mars"),
+        ({"facts": [{**RECEIVED, "zone": "Mars/Base"}]}, "Mars/Base"),
+        ({"facts": [RECEIVED], "pack": "/no/such/pack.yaml"}, "cannot be read"),
+        ({"facts": [{**WAITS, "resume_on": 7}]}, "neither a date nor an instant"),
+    ],
+)
+def test_a_wrong_line_is_refused_with_a_sentence(line: dict[str, Any], part: str) -> None:
+    with pytest.raises(ValueError, match=part):
+        due_times.answer(line)
+
+
+def test_the_command_answers_line_by_line_and_ends_well() -> None:
+    good = json.dumps({"id": "2", "facts": [RECEIVED, minor()]})
+    run = subprocess.run(
+        [sys.executable, "-m", "steward_stack.cli", "policy", "due"],
+        input=f"nonsense\n{good}\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    first, second = map(json.loads, run.stdout.splitlines())
+    assert first["id"] is None
+    assert first["error"]
+    assert second["id"] == "2"
+    assert [c["target"] for c in second["clocks"]] == ["minor-resolve"]
