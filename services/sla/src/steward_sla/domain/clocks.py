@@ -126,6 +126,11 @@ class Clocks:
     told: Mapping[str, Told] | None = None
     upto: datetime | None = None
 
+    @property
+    def zone(self) -> str:
+        """The project's zone."""
+        return "" if self.course is None else self.course.zone.key
+
     @cached_property
     def plan(self) -> tuple[Clock, ...]:
         """The clocks as they follow from the facts."""
@@ -310,6 +315,7 @@ def _rung(state: Clocks, alarm: Alarm, *, unheard: bool) -> Iterator[ClocksFact]
                 deliver=step.deliver.value,
                 due_at=clock.limit,
                 number=state.number,
+                zone=state.zone,
             )
 
 
@@ -382,6 +388,8 @@ def _withdrawal(
                 escalation_id=climb.escalation_id,
                 to=climb.fact.to,
                 number=state.number,
+                due_at=climb.fact.due_at,
+                zone=state.zone,
             )
 
 

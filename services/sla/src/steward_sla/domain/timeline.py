@@ -144,7 +144,7 @@ class Course:
 
     def __init__(self, measures: "Sequence[_Measure]", zone: ZoneInfo) -> None:
         self._measures = measures
-        self._zone = zone
+        self.zone = zone
         self._walked: tuple[CaseFact, ...] = ()
         self._walks: list[_Walk] = []
         self._found: list[tuple[Clock, ...]] = []
@@ -158,11 +158,11 @@ class Course:
         )
         new = facts[len(walked) :] if goes_on else facts
         if not goes_on:
-            self._walks = [_Walk(measure, self._zone) for measure in self._measures]
+            self._walks = [_Walk(measure, self.zone) for measure in self._measures]
             self._found = [() for _ in self._measures]
         self._walked = ()  # until all went well
         ties = any(one.at == other.at for one, other in pairwise(new))
-        waits = _waits(facts, self._zone)
+        waits = _waits(facts, self.zone)
         for place, (measure, walk) in enumerate(zip(self._measures, self._walks, strict=True)):
             wanted = [fact for fact in new if fact.name in measure.names]
             if ties:
@@ -171,7 +171,7 @@ class Course:
                 walk.take(fact)
             if wanted:
                 self._found[place] = tuple(
-                    measure.clock(run, walk, facts, waits, self._zone) for run in walk.runs
+                    measure.clock(run, walk, facts, waits, self.zone) for run in walk.runs
                 )
         self._walked = facts
         return tuple(clock for found in self._found for clock in found)
