@@ -58,6 +58,12 @@ async def test_a_gap_parks_until_what_is_missing_has_come(shop: OpenShop) -> Non
     assert await place(shop, "case-1") == 1
 
 
+async def test_the_first_of_a_line_says_why_the_stream_is_parked(shop: OpenShop) -> None:
+    assert await kinds(shop, heard("case-1", 2), heard("case-1", 1)) == [Parked, Parked]
+    assert [p.code for p in await shop.store.parked()] == ["gap"]
+    assert [waiting.order for waiting in await shop.store.line("listener", "case-1")] == [1, 2]
+
+
 async def test_the_same_version_with_another_id_parks_loudly(shop: OpenShop) -> None:
     await kinds(shop, heard("case-1", 1, say("one")))
     assert await kinds(shop, heard("case-1", 1, say("other"), id_="other")) == [Parked]

@@ -457,6 +457,7 @@ def _commit_call(write: Write) -> list[list[Any]]:
 
 
 async def _change_lines(connection: Connected, write: Write) -> None:
+    # Within a line as they came: the first says why the stream is parked.
     for park in sorted(write.park, key=_place_of):
         message, parcel = park.message, park.message.parcel
         place = (message.consumer, message.stream)
@@ -482,8 +483,8 @@ async def _change_lines(connection: Connected, write: Write) -> None:
         await _leave(connection, done)
 
 
-def _place_of(park: Park) -> tuple[str, str, int]:
-    return park.message.consumer, park.message.stream, park.message.order
+def _place_of(park: Park) -> tuple[str, str]:
+    return park.message.consumer, park.message.stream
 
 
 async def _postpone(connection: Connected, late: Postpone) -> None:
