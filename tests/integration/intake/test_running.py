@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -46,10 +47,18 @@ async def running(kafka_bootstrap: str, postgres_dsn_admin: str) -> AsyncIterato
     await intake.stop()
 
 
+async def ready(http: AsyncClient) -> None:
+    """Wait until the service is ready: its place in the consumer group takes a moment."""
+    deadline = monotonic() + 60
+    while (answer := await http.get("/health/ready")).status_code != 200:
+        assert monotonic() < deadline, answer.text
+        await asyncio.sleep(0.05)
+
+
 async def facts_until(consumer: AIOKafkaConsumer, wanted: str, times: int) -> list[tuple[str, Any]]:
-    """Read the topic until a type was met so often, within half a minute."""
+    """Read the topic until a type was met so often, within a minute."""
     found: list[tuple[str, Any]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for record in consumer:
             envelope = envelope_of(tuple(record.headers), record.key)
             found.append((envelope.type, envelope))
@@ -73,7 +82,7 @@ async def test_what_comes_in_by_http_and_kafka_goes_out_as_facts_after_its_polic
     try:
         async with AsyncClient(base_url=address, headers=headers) as http:
             caller = Caller(http)
-            assert (await http.get("/health/ready")).status_code == 200
+            await ready(http)
             done = await caller.post("registers", REGISTERS, key="registers")
             assert all("error" not in line for line in done.json()["results"]), done.text
             case = {"project_id": "lakeside", "kind": "consultation", "summary": "几点下班?"}
