@@ -35,11 +35,14 @@ def main() -> None:
         sys.exit(f"No line's name contains “{asked.only}”.")
     folder = Path(tempfile.mkdtemp(prefix="steward-bench-"))
     state = State(folder / "state")
-    with running_stack(state, console, services=False) as stack:
-        bench = Bench(stack.endpoints.postgres, stack.endpoints.kafka, asked.seconds, asked.pending)
-        results = asyncio.run(_measure(bench, wanted, measures, asked.rounds, console))
-    state.remove()
-    shutil.rmtree(folder)
+    try:
+        with running_stack(state, console, services=False) as stack:
+            servers = stack.endpoints
+            bench = Bench(servers.postgres, servers.kafka, asked.seconds, asked.pending)
+            results = asyncio.run(_measure(bench, wanted, measures, asked.rounds, console))
+    finally:
+        state.remove()
+        shutil.rmtree(folder)
     _save(results)
     if asked.json:
         print(json.dumps([asdict(each) for each in results], indent=1))
