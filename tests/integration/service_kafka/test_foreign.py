@@ -101,3 +101,26 @@ async def test_foreign_events_are_taken_once_and_wait_sealed(
     await until(both_taken, "the parked ticket was not tried again")
     assert len(await store.parked()) == 2
     await pool.close()
+
+
+async def test_a_defect_parks_one_foreign_message_and_no_other(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+
+    async def sometimes_broken(event: ForeignEvent) -> Iterable[To]:
+        if event.id == "1":
+            raise KeyError(event.id)
+        return await on_ticket(event)
+
+    executor = workshop.executor(store, clock)
+    more = {"foreign": {topic: sometimes_broken}}
+    await workshop.listening(workshop.listener(executor, clock, {}, hearing=more))
+    producer = await workshop.producer()
+    await send(producer, topic, ticket("1", "a", "broken"))
+    await send(producer, topic, ticket("2", "b", "whole"))
+
+    async def the_other_was_taken() -> bool:
+        return await notes_of(store, "clock-b") == ["whole"]
+
+    await until(the_other_was_taken, "a defect stopped the partition")
+    assert [p.code for p in await store.parked()] == ["defect"]

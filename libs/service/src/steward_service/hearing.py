@@ -90,6 +90,14 @@ class Hearing:
             return self.own_job(parcel, place)
         return await self._foreign_job(parcel, place)
 
+    async def defect(self, parcel: Parcel, place: str) -> Job:
+        """Make the job that parks a foreign message on which the program itself failed."""
+        kept = parcel if self.boxes is None else await self.boxes.close(parcel)
+        refusal = Refused("The program failed on it; its log says where.", code="defect")
+        mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
+        cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
+        return Job(cause, _nothing, mark, kept, broken=refusal)
+
     async def job_from_line(self, parcel: Parcel, place: str) -> Job:
         """Make the job of a message that was parked; raises `Refused` if it cannot be unsealed."""
         if self.boxes is not None and parcel.topic in self.foreign:

@@ -14,10 +14,11 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, Protocol
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
@@ -37,6 +38,7 @@ BATCH_TIMEOUT_MS = 20
 DRAIN_SECONDS = 5.0
 _DECODED_AT_ONCE = 100
 _WATCH_SECONDS = 2.0
+_BACK_OFF_SECONDS = 1.0
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 
@@ -157,6 +159,7 @@ class Listener(ConsumerRebalanceListener):
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         await self._broker.stop()
+        self._forget()
         if self._ends is not None:
             await self._ends.stop()
 
@@ -297,6 +300,13 @@ class Listener(ConsumerRebalanceListener):
         except KafkaError as error:
             _LOG.warning("The offset was not committed.", reason=type(error).__name__)
             return
+        except ConsumerStoppedError:
+            return
+        except Exception:
+            # The framework would try again at once and for ever.
+            _LOG.exception("A batch met a defect of the listener itself.")
+            await asyncio.sleep(_BACK_OFF_SECONDS)
+            raise
         finally:
             self._free.set()
         self._note(records, assigned)
@@ -320,7 +330,22 @@ class Listener(ConsumerRebalanceListener):
         place = f"{record.topic}/{record.partition}/{record.offset}"
         if record.topic in self._hearing.listens:
             return self._hearing.own_job(parcel, place)
-        return await self._hearing.job(parcel, place)
+        return await self._foreign_job(parcel, place)
+
+    async def _foreign_job(self, parcel: Parcel, place: str) -> Job:
+        make = self._hearing.job
+        while True:
+            try:
+                return await make(parcel, place)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                # Sealing needs the keys database; nothing is taken in without it.
+                if self._leaving:
+                    raise GivenUp("The keys database is away.") from error
+                _LOG.warning("The keys database is away.", reason=type(error).__name__)
+                await asyncio.sleep(_BACK_OFF_SECONDS)
+            except Exception:
+                _LOG.exception("A foreign message met a defect.", place=place)
+                make = self._hearing.defect
 
     async def _after(self, jobs: Iterable[Job]) -> None:
         heard = [job.heard for job in jobs if job.heard is not None]

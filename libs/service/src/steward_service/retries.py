@@ -95,7 +95,13 @@ class Retries:
                 break
             if parked.retry_at > now and parked.code != "not_heard_yet":
                 continue
-            freed += await self.retry(parked)
+            try:
+                freed += await self.retry(parked)
+            except Exception:
+                _LOG.exception("A parked stream could not be tried.", stream=parked.stream)
+                await self._postpone(
+                    parked, Refused("The program failed on it; its log says where.", code="defect")
+                )
         return freed
 
     async def retry(self, parked: ParkedStream) -> bool:

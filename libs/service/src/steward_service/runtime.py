@@ -144,8 +144,12 @@ class Service:
 
     async def start(self) -> None:
         """Start everything; raises `CannotStart`."""
-        await self._open()
         roles = self.settings.roles
+        if (self.listens or self.foreign) and ("tick" in roles) != ("listen" in roles):
+            raise CannotStart(
+                "The roles listen and tick go together: who hears a partition rings its alarms."
+            )
+        await self._open()
         if self.prepare is not None:
             await self.prepare(self)
         if "listen" in roles and (self.listens or self.foreign):
@@ -157,7 +161,7 @@ class Service:
                     f"Kafka at {', '.join(self.settings.kafka)} cannot be reached"
                     f" ({type(error).__name__})."
                 ) from error
-        if "tick" in roles:
+        if "tick" in roles and self.deciders:
             self._begin("ticker", self.ticker.run)
         if "listen" in roles:
             self._begin("retries", self.retries.run)

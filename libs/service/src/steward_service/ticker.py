@@ -126,6 +126,8 @@ class Ticker:
             self._metrics.timers_overdue.set(0)
             return 0
         partitions = sorted(self._heard.partitions())
+        if not partitions:
+            return 0
         limits = dict(await self._heard.heard(partitions))
         each = max(1, MAX_RINGS // len(partitions))
         due = [(at, stream, False) for stream, at in await self._store.due(limits, each)]
