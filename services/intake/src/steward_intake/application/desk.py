@@ -156,6 +156,9 @@ class Desk:
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)
+        # The number comes first: records prepared side by side are numbered in their order.
+        number = await self.number(project, at)
+        policy = await self.policy(project, at)
         subject = subject_of(case_id, said.household_id)
         texts = {
             "summary": said.summary,
@@ -170,9 +173,9 @@ class Desk:
         )
         received = CaseReceived(
             case_id=case_id,
-            number=await self.number(project, at),
+            number=number,
             zone=project["zone"],
-            policy=await self.policy(project, at),
+            policy=policy,
             **plain,
             **sealed,
         )
