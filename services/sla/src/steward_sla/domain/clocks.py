@@ -36,10 +36,13 @@ from steward_events.sla import (
     EscalationAcknowledged,
     EscalationWithdrawn,
 )
+from steward_events.vocabulary import Role
 from steward_policy.packs import Rules, UnknownVersion
 from steward_sla.domain.timeline import CaseFact, Clock, Course, Timeline
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/escalation")
+_NO_FIELDS: dict[str, Any] = {}
+"""Of facts that move no clock; states of very many cases are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,17 @@ class Climb(NamedTuple):
     escalation_id: str
     breach: int
     step: int
-    fact: Escalated
+    to: Role
+    due_at: datetime
+
+
+class About(NamedTuple):
+    """What every fact about a clock repeats."""
+
+    target: str
+    rule: tuple[str, ...]
+    basis: Literal["rule", "default"]
+    severity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class Told:
 
     started_at: datetime
     limit: datetime
-    fact: ClockStarted
+    about: About
     paused: bool = False
     outcome: Outcome = ""
     met_at: datetime | None = None
@@ -202,7 +215,9 @@ class ClocksDecider:
         return state.wake_at
 
     def _note(self, state: Clocks, noted: CaseNoted) -> Clocks:
-        fact = CaseFact(noted.noted, noted.at, noted.version, noted.fields)
+        counts = state.course is None or noted.noted in state.course.names
+        fields = noted.fields if counts else _NO_FIELDS
+        fact = CaseFact(noted.noted, noted.at, noted.version, fields)
         facts = (*state.facts, fact)
         if state.facts and (fact.at, fact.version) < _place(state.facts[-1]):
             facts = tuple(sorted(facts, key=_place))
@@ -329,7 +344,7 @@ def _differences(state: Clocks, cause: str) -> Iterator[ClocksFact]:
         yield from _difference(state, clock, cause)
     for name, told in (state.told or {}).items():
         if name not in planned and (told.outcome != "cancelled" or told.breach):
-            said = _said_before(told.fact)
+            said = _said_before(state, name, told)
             if told.outcome != "cancelled":
                 yield ClockCancelled(**said, reason="never_applied")
             yield from _withdrawal(state, told, said, cause)
@@ -386,9 +401,9 @@ def _withdrawal(
             yield EscalationWithdrawn(
                 **said,
                 escalation_id=climb.escalation_id,
-                to=climb.fact.to,
+                to=climb.to,
                 number=state.number,
-                due_at=climb.fact.due_at,
+                due_at=climb.due_at,
                 zone=state.zone,
             )
 
@@ -413,27 +428,24 @@ def _said(state: Clocks, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _said_before(fact: ClockStarted | Escalated) -> dict[str, Any]:
+def _said_before(state: Clocks, clock: str, told: Told) -> dict[str, Any]:
     return {
-        "case_id": fact.case_id,
-        "project_id": fact.project_id,
-        "clock": fact.clock,
-        "target": fact.target,
-        "rule": fact.rule,
-        "basis": fact.basis,
-        "severity": fact.severity,
+        "case_id": state.case_id,
+        "project_id": state.project_id,
+        "clock": clock,
+        **told.about._asdict(),
     }
 
 
 def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[ClocksFact]:
-    for told in (state.told or {}).values():
+    for name, told in (state.told or {}).items():
         for climb in told.climbs:
             if climb.escalation_id == command.escalation_id:
                 if told.acknowledged or climb.breach not in (0, told.breach):
                     return []
                 return [
                     EscalationAcknowledged(
-                        **_said_before(climb.fact),
+                        **_said_before(state, name, told),
                         escalation_id=command.escalation_id,
                         person_id=command.person_id,
                     )
@@ -462,7 +474,8 @@ def _tell(
     told, upto = state.of(fact.clock), state.upto
     match fact:
         case ClockStarted():
-            fresh = Told(fact.started_at, fact.due_at, fact)
+            about = About(fact.target, fact.rule, fact.basis, fact.severity)
+            fresh = Told(fact.started_at, fact.due_at, about)
             after = (
                 fresh
                 if told is None
@@ -470,7 +483,7 @@ def _tell(
                     told,
                     started_at=fact.started_at,
                     limit=fact.due_at,
-                    fact=fact,
+                    about=about,
                     outcome="",
                     met_at=None,
                 )
@@ -502,7 +515,7 @@ def _tell(
         case ClockCancelled():
             after = replace(told, outcome="cancelled", met_at=None, paused=False)
         case Escalated():
-            climb = Climb(fact.escalation_id, fact.breach, fact.step, fact)
+            climb = Climb(fact.escalation_id, fact.breach, fact.step, fact.to, fact.due_at)
             after = replace(told, climbs=(*told.climbs, climb))
         case EscalationAcknowledged():
             after = replace(told, acknowledged=True)

@@ -21,7 +21,7 @@ from steward_policy.calendars import END_OF_DAY, Calendar, first_instant
 from steward_policy.durations import Pause
 from steward_policy.ladder import next_above, role_at_least
 from steward_policy.packs import Rules
-from steward_policy.targets import CountFrom, FactPattern, OnReopen, Take, Target
+from steward_policy.targets import Condition, CountFrom, FactPattern, OnReopen, Take, Target
 
 Status = Literal["running", "paused", "met", "met_with_approval", "breached", "cancelled"]
 
@@ -129,7 +129,7 @@ class Timeline:
 
     def course(self, zone: ZoneInfo) -> "Course":
         """Begin a case whose days end in this zone."""
-        return Course(self._measures, zone)
+        return Course(self._measures, self.names, zone)
 
     def clocks(self, facts: Sequence[CaseFact], zone: ZoneInfo) -> tuple[Clock, ...]:
         """Give all clocks of a case; `facts` are in order of (occurred_at, version)."""
@@ -142,7 +142,10 @@ class Course:
     It only saves work. Asked about other facts than those walked, it begins anew.
     """
 
-    def __init__(self, measures: "Sequence[_Measure]", zone: ZoneInfo) -> None:
+    def __init__(
+        self, measures: "Sequence[_Measure]", names: frozenset[str], zone: ZoneInfo
+    ) -> None:
+        self.names = names
         self._measures = measures
         self.zone = zone
         self._walked: tuple[CaseFact, ...] = ()
@@ -332,7 +335,7 @@ class _Walk:
 
     def _change(self, fact: CaseFact) -> None:
         target = self.measure.target
-        self._case.update(fact.fields)
+        self._case.update((k, v) for k, v in fact.fields.items() if k in self.measure.asks)
         if target.or_by is not None:
             binds = target.or_by.if_.holds(self._case)
             asked = instant_of(self._case.get(target.or_by.field), self.zone) if binds else None
@@ -446,6 +449,14 @@ def _by_name(patterns: Iterable[FactPattern]) -> dict[str, list[FactPattern]]:
     return found
 
 
+def _asked(condition: Condition) -> set[str]:
+    """The fields that a condition names."""
+    found = set(condition.fields) | ({"role"} if condition.role_at_least else set())
+    for part in (*condition.all, *condition.any, *([condition.not_] if condition.not_ else ())):
+        found |= _asked(part)
+    return found
+
+
 class _Measure:
     """One target, laid out for quick asking; the limits it has given are remembered."""
 
@@ -456,6 +467,10 @@ class _Measure:
         self.resets = _by_name(target.resets_on)
         self.cancels = _by_name(target.cancels_on)
         self.stops = frozenset({*self.met, *self.resets, *self.cancels, *ENDS})
+        self.asks = {"severity", *_asked(target.when)}
+        """The fields of the case that count; only they are kept, for very many cases at once."""
+        if target.or_by is not None:
+            self.asks |= {target.or_by.field, *_asked(target.or_by.if_)}
         self.restarts = not ONCE.isdisjoint(self.starts)
         self.names = {*self.stops, *self.starts, *CHANGES, "case_reopened"}
         if target.pauses_on:
