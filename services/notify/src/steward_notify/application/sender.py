@@ -82,8 +82,10 @@ class Sender:
                 await self._note(message, NoteUnknown(self.clock.now(), "the process ended"))
             while True:
                 await self._send_owed(lead)
+                # Not wait_for: where the event and a cancellation meet, it forgets the cancellation.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), PAUSE_SECONDS)
+                    async with asyncio.timeout(PAUSE_SECONDS):
+                        await self.wake.wait()
                 self.wake.clear()
         finally:
             await self._drain()

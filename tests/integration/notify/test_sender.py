@@ -1,0 +1,256 @@
+"""The sender at work: a real database, a real mail server."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import asyncpg
+import pytest
+from tests.integration.notify.conftest import RunningSink
+from tests.support.stack import FreshDatabase
+
+import steward_notify
+from steward_events.fact import Fact
+from steward_events.recorded import Recorded
+from steward_events.registry import ProjectRegistered, RoleAssigned, StaffRegistered
+from steward_events.vocabulary import Role
+from steward_eventstore import migrations
+from steward_eventstore.execute import Cause, Executor, Job, To
+from steward_eventstore.postgres import PostgresStore
+from steward_notify.adapters import read_models
+from steward_notify.adapters.directory import PostgresDirectory
+from steward_notify.adapters.email_smtp import MailServer, SmtpMail
+from steward_notify.adapters.gateways import MailGateway
+from steward_notify.adapters.outbox import PostgresMessageList, PostgresOutbox
+from steward_notify.application.reactions import stream_of
+from steward_notify.application.sender import Sender
+from steward_notify.domain.message import (
+    BeginSending,
+    Command,
+    MessageDecider,
+    RequestMessage,
+    Suppress,
+)
+from steward_service import keys
+from steward_service.provision import make_tables
+from steward_service.sealing import Sealer
+
+NOW = datetime.fromisoformat("2026-10-02T09:00:00+08:00")
+VERSIONS = Path(steward_notify.__file__).parent / "adapters" / "versions"
+VALUES = {
+    "case_number": "P1-1",
+    "severity": "minor",
+    "target": "minor-resolve",
+    "due": "2026-10-01 24:00",
+    "rule": "RM-4.5.2c",
+}
+
+
+class Standing:
+    """The time stands, as between two steps of the stepped clock."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+async def prepare(dsn: str) -> None:
+    await migrations.upgrade(dsn, VERSIONS)
+    await make_tables(dsn, keys.METADATA)
+
+
+@dataclass
+class Notify:
+    """Notify's store, with a sender that can be started and stopped."""
+
+    executor: Executor
+    sender: Sender
+    sealer: Sealer
+    messages: PostgresMessageList
+    heard: int = 0
+
+    async def hear(self, *facts: Fact) -> None:
+        for fact in facts:
+            self.heard += 1
+            id_ = UUID(int=self.heard)
+            recorded = Recorded(
+                id_, fact.wire_type, "s", self.heard, "p1", "/steward/intake", NOW, NOW, NOW, fact
+            )
+            await self.executor.execute(Job(Cause(id_, "notify"), tuple, heard=recorded))
+
+    async def command(self, message_id: str, command: Command) -> None:
+        cause = Cause(uuid5(UUID(int=0), f"{message_id}{command}"), "test")
+        to = To(stream_of(message_id), "p1", command)
+        await self.executor.execute(Job(cause, lambda: [to]))
+
+    async def request(self, message_id: str, **more: Any) -> None:
+        request = RequestMessage(
+            NOW,
+            message_id,
+            "email",
+            "p1",
+            more.pop("template", "escalation"),
+            Role.CS_SUPERVISOR,
+            more.pop("values", VALUES),
+            **more,
+        )
+        await self.command(message_id, request)
+
+    async def statuses(self) -> dict[str, str]:
+        rows = await self.messages.listed(None, {}, None, 1000)
+        return {row["message_id"]: row["status"] for row in rows}
+
+    @contextlib.asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.sender.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + 20
+    while not await condition():
+        assert loop.time() < deadline, otherwise
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def notify(fresh_database: FreshDatabase, sink: RunningSink) -> AsyncIterator[Notify]:
+    dsn = await fresh_database(prepare)
+    store = await PostgresStore.connect(dsn)
+    pool = await asyncpg.create_pool(dsn, min_size=1, max_size=2)
+    clock = Standing()
+    executor = Executor(
+        store,
+        clock,
+        {"message": MessageDecider()},
+        source="/steward/notify",
+        partition_of=lambda _: 0,
+        project=read_models.project,
+    )
+    sealer = Sealer(pool, b"k" * 32)
+    server = MailServer("127.0.0.1", sink.port, "steward@example.cn", tls="none")
+    sender = Sender(
+        executor,
+        PostgresOutbox(store.pool),
+        PostgresDirectory(store.pool),
+        {"email": MailGateway(SmtpMail(server), clock)},
+        sealer,
+        clock,
+        clock,
+    )
+    found = Notify(executor, sender, sealer, PostgresMessageList(store.pool))
+    await found.hear(
+        ProjectRegistered(project_id="p1", group_id="g1", name="星河湾", zone="Asia/Shanghai"),
+        StaffRegistered(
+            person_id="s1",
+            group_id="g1",
+            email=await sealer.seal("staff-s1", "email", "wang@example.cn"),
+        ),
+    )
+    yield found
+    await pool.close()
+    await store.close()
+
+
+async def assign(notify: Notify, role: Role = Role.CS_SUPERVISOR) -> None:
+    await notify.hear(RoleAssigned(project_id="p1", role=role, person_id="s1"))
+
+
+def ended(notify: Notify, *ids: str) -> Callable[[], Awaitable[bool]]:
+    async def all_ended() -> bool:
+        found = await notify.statuses()
+        return not {found.get(id_, "owed") for id_ in ids} & {"owed", "sending"}
+
+    return all_ended
+
+
+async def test_what_is_owed_reaches_the_holder_of_the_role_once(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    ids = [f"m{number}" for number in range(40)]
+    for id_ in ids:
+        await notify.request(id_)
+    async with notify.sending():
+        await until(ended(notify, *ids), "not all were sent")
+    assert set((await notify.statuses()).values()) == {"sent"}
+    mails = sink.index()
+    assert len({mail["message_id"] for mail in mails}) == len(mails) == len(ids)
+    assert {tuple(mail["to"]) for mail in mails} == {("wang@example.cn",)}
+    assert await notify.messages.outstanding(NOW) == 0
+
+
+async def test_a_message_waits_for_duty_hours_and_is_not_outstanding_meanwhile(
+    notify: Notify,
+) -> None:
+    await assign(notify)
+    await notify.request("later", not_before=NOW + timedelta(hours=1))
+    await notify.request("now", not_before=NOW)
+    assert await notify.messages.outstanding(NOW) == 1
+    async with notify.sending():
+        await until(ended(notify, "now"), "it was not sent")
+    assert await notify.statuses() == {"now": "sent", "later": "owed"}
+
+
+async def test_what_a_killed_process_was_sending_is_unknown_and_not_sent_again(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    await notify.request("cut-off")
+    await notify.command("cut-off", BeginSending(NOW, "s1", Role.CS_SUPERVISOR))
+    await notify.request("next")
+    async with notify.sending():
+        await until(ended(notify, "cut-off", "next"), "the sender did not go on")
+    assert await notify.statuses() == {"cut-off": "unknown", "next": "sent"}
+    assert [mail["message_id"] for mail in sink.index()] == ["<next@example.cn>"]
+
+
+async def test_of_two_processes_one_sends(notify: Notify, sink: RunningSink) -> None:
+    await assign(notify)
+    ids = [f"m{number}" for number in range(20)]
+    for id_ in ids:
+        await notify.request(id_)
+    async with notify.sending(), notify.sending():
+        await until(ended(notify, *ids), "not all were sent")
+    assert len(sink.index()) == len(ids)
+
+
+async def test_a_correction_goes_only_to_whom_was_told(notify: Notify, sink: RunningSink) -> None:
+    await assign(notify)
+    await notify.request("told")
+    await notify.request("taken-back")
+    await notify.command("taken-back", Suppress(NOW, "withdrawn"))
+    without_due = {name: value for name, value in VALUES.items() if name != "due"}
+    for first in ("told", "taken-back"):
+        await notify.request(
+            f"not-{first}", template="breach_withdrawn", values=without_due, only_if_sent=first
+        )
+    async with notify.sending():
+        await until(ended(notify, "told", "not-told", "not-taken-back"), "not all ended")
+    found = await notify.statuses()
+    assert found["not-told"] == "sent"
+    assert found["not-taken-back"] == found["taken-back"] == "suppressed"
+    subjects: Sequence[str] = [mail["subject"] for mail in sink.index()]
+    assert subjects == ["【升级】P1-1 星河湾", "【撤销】P1-1 星河湾"]
+
+
+async def test_a_role_without_holder_is_passed_over_and_the_fact_says_so(notify: Notify) -> None:
+    await assign(notify, Role.CENTRE_MANAGER)
+    await notify.request("climbing")
+    async with notify.sending():
+        await until(ended(notify, "climbing"), "nobody was told")
+    facts = await notify.executor.store.facts_of(stream_of("climbing"))
+    sending: Any = facts[1].fact
+    assert (sending.role, sending.passed_over) == (
+        Role.CENTRE_MANAGER,
+        ("cs_supervisor: nobody holds it", "deputy_manager: nobody holds it"),
+    )
