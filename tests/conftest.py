@@ -6,4 +6,4 @@ from hypothesis import settings
 settings.register_profile("steward", deadline=None)
 settings.load_profile("steward")
 
-pytest_plugins = ["tests.support.stack"]
+pytest_plugins = ["tests.support.stack", "tests.support.system"]

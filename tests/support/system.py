@@ -1,0 +1,376 @@
+"""The whole system, everything real, as those outside see it: its doors, its topics, its databases."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from httpx2 import AsyncClient, Response, TransportError
+from rich.console import Console
+from tests.support.stack import database_dsn
+from uuid_utils.compat import uuid7
+
+from steward_events.tickets import INBOUND_TICKETS
+from steward_stack.processes import Process
+from steward_stack.state import State
+from steward_stack.supervisor import PARTITIONS, Stack, ready, running_stack
+
+SECONDS = 60.0
+HEARS: Mapping[str, tuple[str, ...]] = {
+    "intake": ("visits",),
+    "sla": ("intake",),
+    "visits": ("intake",),
+    "notify": ("intake", "sla"),
+}
+"""Whose facts each service hears, whole."""
+OWNERS = ("intake", "sla", "visits", "notify")
+
+_BACKLOG = """
+SELECT count(*) FROM events e CROSS JOIN relay r
+ WHERE (e.log_epoch, e.xid, e.pos) > (r.epoch, r.xid, r.pos)
+"""
+_UNSENT = """
+SELECT count(*) FROM messages
+ WHERE status = 'sending' OR (status = 'sent' AND channel = 'sms')
+    OR (status = 'owed' AND coalesce(not_before, now()) <= now())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One message of a topic, as anybody reads it."""
+
+    partition: int
+    offset: int
+    key: str
+    stream: str
+    version: int
+    id: str
+    type: str
+    headers: Mapping[str, str] = field(repr=False)
+    data: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass
+class System:
+    """A running system and the ways into it; nothing here goes around the services."""
+
+    stack: Stack
+    client: AsyncClient
+    producer: AIOKafkaProducer
+
+    # Its doors.
+
+    async def post(
+        self, service: str, path: str, body: object, key: str = "", seconds: float = SECONDS
+    ) -> Response:
+        """Post until it is answered, with the same Idempotency-Key as often as needed."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Idempotency-Key": key or str(uuid7()), "Content-Type": "application/json"}
+        address = self.stack.endpoints.services[service] + path
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            try:
+                answer = await self.client.post(address, content=content, headers=headers)
+            except TransportError:
+                answer = None
+            if answer is not None and answer.status_code != 503:
+                return answer
+            assert loop.time() < deadline, f"{service} does not answer at {path}: {answer}"
+            await asyncio.sleep(0.1)
+
+    async def accepted(self, service: str, path: str, body: object, key: str = "") -> Any:
+        """Post what must be accepted, and give the answer."""
+        answer = await self.post(service, path, body, key)
+        assert answer.is_success, f"{path}: {answer.text}"
+        return answer.json()
+
+    async def get(self, service: str, path: str, **query: str) -> Any:
+        """Read something over HTTP."""
+        address = self.stack.endpoints.services[service] + path
+        answer = await self.client.get(address, params=query)
+        assert answer.is_success, f"{path}: {answer.text}"
+        return answer.json()
+
+    async def register(self, *lines: Mapping[str, Any]) -> None:
+        """Register groups, projects, households, staff, roles."""
+        for line in (await self.accepted("intake", "/v1/registers", lines))["results"]:
+            assert "error" not in line, line
+
+    async def tell(
+        self,
+        topic: str,
+        key: str,
+        headers: Mapping[str, str | bytes],
+        value: bytes,
+    ) -> tuple[int, int]:
+        """Put a message of any kind on a topic; gives partition and offset."""
+        taken = await self.producer.send_and_wait(
+            topic, value, key=key.encode(), headers=packed(headers)
+        )
+        return taken.partition, taken.offset
+
+    async def ticket(self, what: str, subject: str, data: Mapping[str, Any], **said: Any) -> None:
+        """Say something as another ticketing system; `said` goes to `ticket_message`."""
+        await self.producer.send_and_wait(**ticket_message(what, subject, data, **said))
+
+    # What can be seen of it.
+
+    async def published(self, service: str) -> list[Published]:
+        """Read a service's topic whole."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.stack.endpoints.kafka.split(","))
+        await consumer.start()
+        try:
+            places = [TopicPartition(f"steward.{service}", n) for n in range(PARTITIONS)]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            await consumer.seek_to_beginning(*places)
+            found: list[Published] = []
+            while any([await consumer.position(place) < ends[place] for place in places]):
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    found += [_published(record) for record in records]
+            return found
+        finally:
+            await consumer.stop()
+
+    async def query(self, service: str, sql: str, *values: object) -> list[asyncpg.Record]:
+        """Ask a service's database."""
+        dsn = database_dsn(self.stack.endpoints.postgres, f"steward_{service}")
+        connection = await asyncpg.connect(dsn)
+        try:
+            return list(await connection.fetch(sql, *values))
+        finally:
+            await connection.close()
+
+    async def count(self, service: str, sql: str, *values: object) -> int:
+        """Ask a service's database for one number."""
+        [row] = await self.query(service, sql, *values)
+        return int(row[0])
+
+    async def facts(self, service: str, stream: str) -> list[str]:
+        """Name the facts of a stream, in order."""
+        rows = await self.query(
+            service, "SELECT type FROM events WHERE stream_id = $1 ORDER BY version", stream
+        )
+        return [row["type"] for row in rows]
+
+    async def parked(self, service: str, stream: str) -> str:
+        """Give the reason for which a stream is parked; empty if it is not."""
+        sql = "SELECT reason FROM parked_streams WHERE stream_id = $1"
+        return "".join(row["reason"] for row in await self.query(service, sql, stream))
+
+    async def texts(self) -> list[dict[str, Any]]:
+        """Give every text that the SMS provider has taken."""
+        texts: list[dict[str, Any]] = (
+            await self.client.get(f"{self.stack.endpoints.sms}/texts")
+        ).json()
+        return texts
+
+    def mails(self) -> list[str]:
+        """Give every mail that the mail server has taken, as it came."""
+        folder = self.stack.state.folder / "mails"
+        return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.eml"))]
+
+    def logs(self) -> str:
+        """Give all that the processes have written."""
+        return "".join(
+            path.read_text(encoding="utf-8", errors="replace")
+            for path in sorted(Path(self.stack.endpoints.logs).glob("*.log"))
+        )
+
+    # Waiting.
+
+    async def until(
+        self, condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = SECONDS
+    ) -> None:
+        """Return as soon as the condition holds."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not await condition():
+            assert loop.time() < deadline, f"{otherwise} (waited {seconds} s)"
+            await asyncio.sleep(0.02)
+
+    async def quiet(self, seconds: float = SECONDS) -> None:
+        """Wait until nothing is under way between the services."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while busy := await self.busy():
+            assert loop.time() < deadline, f"Still under way after {seconds} s: {busy}"
+            await asyncio.sleep(0.05)
+
+    async def busy(self) -> str:
+        """Say what is under way: unpublished, unheard, due, parked or unsent; nothing if all rests."""
+        for name in OWNERS:
+            if found := await self.count(name, _BACKLOG):
+                return f"{found} facts of {name} are not published"
+        for name, sources in HEARS.items():
+            if behind := await self.behind(name, sources):
+                return f"{name} has not heard {behind} streams to their end"
+            if found := await self.count(name, "SELECT count(*) FROM parked_streams"):
+                return f"{found} streams are parked at {name}"
+            if found := await self.count(name, "SELECT count(*) FROM timers WHERE due_at < now()"):
+                return f"{found} alarms of {name} are due"
+        if found := await self.count("notify", _UNSENT):
+            return f"{found} messages have no outcome"
+        return ""
+
+    async def behind(self, consumer: str, sources: Iterable[str]) -> int:
+        """Count the streams that a service has not heard to their end."""
+        inbox = await self.query(
+            consumer, "SELECT stream_id, version FROM inbox WHERE consumer = $1", consumer
+        )
+        heard = {row["stream_id"]: row["version"] for row in inbox}
+        found = 0
+        for source in sources:
+            streams = await self.query(source, "SELECT stream_id, version FROM streams")
+            found += sum(heard.get(row["stream_id"], 0) < row["version"] for row in streams)
+        return found
+
+    # Doing it harm.
+
+    def kill(self, name: str) -> Process:
+        """Kill a process with SIGKILL; gives what was killed."""
+        process = self._process(name)
+        process.send(signal.SIGKILL)
+        return process
+
+    async def back(self, killed: Process, seconds: float = SECONDS) -> None:
+        """Wait until another process has taken the place of a killed one, and is ready."""
+
+        async def is_back() -> bool:
+            now = self._process(killed.name)
+            return now != killed and now.alive and await self._answers(killed.name)
+
+        await self.until(is_back, f"{killed.name} did not come back", seconds)
+
+    def _process(self, name: str) -> Process:
+        recorded = self.stack.state.processes.recorded()
+        return next(process for process in recorded if process.name == name)
+
+    async def _answers(self, name: str) -> bool:
+        endpoints = self.stack.endpoints
+        if name in endpoints.services:
+            return await asyncio.to_thread(ready, endpoints.services[name])
+        if name == "postgres":
+            try:
+                await self.query("intake", "SELECT 1")
+            except (OSError, asyncpg.PostgresError):
+                return False
+            return True
+        consumer = AIOKafkaConsumer(bootstrap_servers=endpoints.kafka.split(","))
+        try:
+            await consumer.start()
+        except KafkaError:
+            return False
+        finally:
+            await consumer.stop()
+        return True
+
+
+SOURCE = "urn:test:tickets"
+
+
+def ticket_message(
+    what: str,
+    subject: str,
+    data: Mapping[str, Any],
+    *,
+    id_: str = "",
+    at: datetime | None = None,
+    headers: Mapping[str, str | bytes] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Give what another system says of its ticket, as a producer takes it."""
+    said: dict[str, str | bytes] = {
+        "content-type": "application/json",
+        "ce_specversion": "1.0",
+        "ce_id": id_ or str(uuid7()),
+        "ce_type": f"ticket.{what}.v1",
+        "ce_source": SOURCE,
+        "ce_subject": subject,
+        "ce_time": (at or datetime.now(UTC)).isoformat(),
+        **headers,
+    }
+    return {
+        "topic": INBOUND_TICKETS,
+        "value": json.dumps(data).encode(),
+        "key": str(data["project_id"]).encode(),
+        "headers": packed(said),
+    }
+
+
+def packed(headers: Mapping[str, str | bytes]) -> list[tuple[str, bytes]]:
+    """Give headers as Kafka wants them."""
+    return [(n, v if isinstance(v, bytes) else v.encode()) for n, v in headers.items()]
+
+
+def _published(record: Any) -> Published:
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    sequence = headers.get("ce_sequence", "")
+    return Published(
+        record.partition,
+        record.offset,
+        (record.key or b"").decode(errors="replace"),
+        headers.get("ce_subject", ""),
+        int(sequence) if sequence.isdigit() else 0,
+        headers.get("ce_id", ""),
+        headers.get("ce_type", ""),
+        headers,
+        json.loads(record.value) if headers.get("ce_subject") else {},
+    )
+
+
+@contextmanager
+def running_services(clock: str = "system") -> Iterator[Stack]:
+    """Run all services and stand-ins on real servers of their own; what dies is started again."""
+    folder = Path(tempfile.mkdtemp(prefix="steward-system-"))
+    state = State(folder / "state")
+    try:
+        with running_stack(state, Console(stderr=True), clock=clock) as stack, stack.mended():
+            yield stack
+    finally:
+        if kept := os.environ.get("STEWARD_KEEP_LOGS"):
+            shutil.copytree(state.logs, kept, dirs_exist_ok=True)
+        state.remove()
+        shutil.rmtree(folder)
+
+
+@asynccontextmanager
+async def entered(stack: Stack) -> AsyncIterator[System]:
+    """Stand outside a running system, with the administrator's key."""
+    kafka = stack.endpoints.kafka.split(",")
+    headers = {"Authorization": f"Bearer {stack.settings.admin_key}"}
+    async with AsyncExitStack() as opened:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True)
+        await producer.start()
+        opened.push_async_callback(producer.stop)
+        client = AsyncClient(headers=headers, timeout=30, trust_env=False)
+        await opened.enter_async_context(client)
+        yield System(stack, client, producer)
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Stack]:
+    """All services on the system clock, for all tests of a run."""
+    with running_services() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+async def system(services: Stack) -> AsyncIterator[System]:
+    """The ways into the running system; bring names of your own."""
+    async with entered(services) as running:
+        yield running
