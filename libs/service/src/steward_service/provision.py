@@ -16,7 +16,6 @@ from sqlalchemy import MetaData
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from steward_eventstore import migrations
 from steward_service import clocks, keys
 from steward_service.settings import ServiceSettings
 from steward_service.topics import WrongTopics, create_topics
@@ -104,6 +103,9 @@ async def make_tables(dsn: str, metadata: MetaData) -> None:
 
 
 async def _migrate(service: str, dsn: str) -> None:
+    # Here, since Alembic takes long to import and a running service never migrates.
+    from steward_eventstore import migrations
+
     try:
         await migrations.upgrade(dsn, _own_versions(service))
     except (OSError, asyncpg.PostgresError) as error:

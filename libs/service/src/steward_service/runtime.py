@@ -21,7 +21,6 @@ import uvicorn
 import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter
-from faststream.kafka.opentelemetry import KafkaTelemetryMiddleware
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from sqlalchemy import MetaData
 
@@ -341,6 +340,11 @@ class Service:
         ]
         provider = tracer_provider(self.settings, self.name)
         if provider is not None:
+            # Here, since most services run without traces.
+            from faststream.kafka.opentelemetry import (
+                KafkaTelemetryMiddleware,
+            )
+
             found.append(KafkaTelemetryMiddleware(tracer_provider=provider))
         return found
 

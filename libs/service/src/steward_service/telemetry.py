@@ -4,14 +4,10 @@ import logging
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -23,6 +19,9 @@ from prometheus_client import (
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from steward_service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 MASK = "[personal]"
 
@@ -200,10 +199,18 @@ class Metrics:
         )
 
 
-def tracer_provider(settings: ServiceSettings, service: str) -> TracerProvider | None:
+def tracer_provider(settings: ServiceSettings, service: str) -> "TracerProvider | None":
     """Give what collects traces, or None where no endpoint is set; shut it down at the end."""
     if settings.otlp_endpoint is None:
         return None
+    # Here, since they take long to import and most services run without traces.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
+        OTLPSpanExporter,
+    )
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: f"steward-{service}"}))
     exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
