@@ -21,8 +21,8 @@ from steward_stack.scenario import Happened, Received, Scenario, Step, Ticketed
 INBOUND = "steward.inbound.tickets"
 REGISTERS_AT_ONCE = 500
 RECORDS_AT_ONCE = 100
-TOGETHER = timedelta(seconds=60)
-"""What happens within this span is put in together."""
+TOGETHER = timedelta(minutes=3)
+"""What happens within this span is put in together; every input and alarm keeps its own time."""
 LONGEST_STEP = timedelta(minutes=15)
 JUST_AFTER = timedelta(milliseconds=1)
 CALLING_HOURS = range(9, 20)
@@ -119,14 +119,13 @@ class Player:
             place = due
 
     def _next_instant(self, steps: Sequence[Step], place: int, end: datetime) -> datetime:
+        """Go to a little after the next input or alarm, whichever is first, or on by a quarter."""
         now = self._driver.now()
-        to = min(now + LONGEST_STEP, end)
-        if place < len(steps) and steps[place].at <= to:
-            together = steps[place].at + TOGETHER
-            to = min(to, max(step.at for step in steps[place:] if step.at <= together))
         timer = self._driver.next_timer()
+        coming = [step.at for step in steps[place : place + 1]]
         if timer is not None:
-            to = min(to, timer + JUST_AFTER)
+            coming.append(timer)
+        to = min(now + LONGEST_STEP, end, *(at + TOGETHER for at in coming))
         return max(to, now + JUST_AFTER)
 
     async def _put_in(self, steps: Sequence[Step]) -> None:
