@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from steward_service.clocks import SteppedDriver
+from steward_stack.door import Door
 from steward_stack.errors import StewardError
 from steward_stack.playing import Player
 from steward_stack.scenario import Scenario
@@ -70,19 +71,19 @@ async def _run(stack: Stack, scenario: Scenario, console: Console) -> Summary:
         bootstrap_servers=stack.endpoints.kafka.split(","), enable_idempotence=True
     )
     await producer.start()
-    player = Player(stack.endpoints.services, stack.settings.admin_key, driver, producer, console)
+    door = Door(stack.endpoints.services, stack.settings.admin_key)
     try:
-        await player.play(scenario)
-        for sentence in player.refusals[:5]:
+        await Player(door, driver, producer, console).play(scenario)
+        for sentence in door.refusals[:5]:
             console.print(f"Refused: {sentence}", soft_wrap=True, highlight=False)
-        return await _summary(stack, scenario, player)
+        return await _summary(stack, scenario, door)
     finally:
-        await player.close()
+        await door.close()
         await producer.stop()
         await driver.close()
 
 
-async def _summary(stack: Stack, scenario: Scenario, player: Player) -> Summary:
+async def _summary(stack: Stack, scenario: Scenario, door: Door) -> Summary:
     services = stack.endpoints.services
     headers = {"Authorization": f"Bearer {stack.settings.admin_key}"}
     async with AsyncClient(headers=headers, timeout=60, trust_env=False) as client:
@@ -92,9 +93,9 @@ async def _summary(stack: Stack, scenario: Scenario, player: Player) -> Summary:
     if scenario.figures:
         summary["import"] = scenario.figures
     summary["requests"] = {
-        "sent": player.counts["request"],
-        "tickets": player.counts["ticket"],
-        "refused": player.counts["refused"],
+        "sent": door.counts["request"],
+        "tickets": door.counts["ticket"],
+        "refused": door.counts["refused"],
     }
     summary["where"] = {
         **services,

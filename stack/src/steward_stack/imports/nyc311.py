@@ -189,6 +189,29 @@ class Nyc311:
                 events.append(_event(row, row.closed, "closed", place))
         yield from sorted(events, key=lambda step: (step.at, step.event["id"]))
 
+    def past(self) -> Iterator[dict[str, Any]]:
+        """Give every request as a whole record for `POST /v1/imports`: nothing of it is live."""
+        for row in sorted(self._rows, key=lambda row: (row.opened, row.key)):
+            data = _opened(row)
+            at = row.opened.isoformat()
+            received = {k: v for k, v in data.items() if k not in ("severity", "validity")}
+            classified = {"severity": data["severity"], "validity": data["validity"]}
+            facts = [
+                {"type": "case_received", "occurred_at": at, **received},
+                {"type": "case_classified", "occurred_at": at, **classified},
+            ]
+            if row.closed is not None:
+                closed = row.closed.isoformat()
+                facts.append({"type": "case_handled", "occurred_at": closed})
+                facts.append({"type": "case_closed", "occurred_at": closed})
+            yield {
+                "id": f"{row.key}-past",
+                "project_id": row.project,
+                "external": {"source": SOURCE, "subject": row.key},
+                "history_until": (self.end - timedelta(seconds=30)).isoformat(),
+                "facts": facts,
+            }
+
     def later(self) -> Iterator[dict[str, Any]]:
         """Give the later closings as records for `POST /v1/imports`; their cases are there."""
         until = (self.end - timedelta(seconds=30)).isoformat()

@@ -1,0 +1,77 @@
+"""`steward import`: another system's past, taken in as history; nobody is texted about it."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from steward_stack.door import Door, progress_on
+from steward_stack.errors import StewardError
+from steward_stack.imports import nyc311
+from steward_stack.state import State
+from steward_stack.supervisor import PORTS, endpoints_of
+
+app = typer.Typer(
+    help="Take in another system's past. Sending the same again changes nothing.",
+    no_args_is_help=True,
+)
+out = Console()
+err = Console(stderr=True)
+
+StateOption = Annotated[
+    Path, typer.Option("--state", help="The folder that keeps what the stack needs.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
+STATE = Path(".steward")
+
+
+@app.callback()
+def _needs_a_name() -> None:
+    """Take in another system's past. Sending the same again changes nothing."""
+
+
+@app.command("nyc311", epilog="Example: steward import nyc311 nyc311_2013-12-25.csv.gz --json")
+def import_nyc311(
+    file: Annotated[Path, typer.Argument(help="A file of 311 service requests, plain or gzipped.")],
+    *,
+    state: StateOption = STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Import the housing and water requests of New York City's 311."""
+    if not file.is_file():
+        raise StewardError(f"There is no file {file}.")
+    found = nyc311.read(file)
+    for bad in found.rejected:
+        err.print(f"{file.name}, line {bad['line']}: {bad['reason']}", soft_wrap=True)
+    figures = asyncio.run(_import(State(state), list(found.registers()), list(found.past())))
+    summary = {**found.counts, "rejected": found.rejected, **figures}
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+        return
+    for name, figure in summary.items():
+        out.print(f"{name.replace('_', ' ')}: {figure}")
+
+
+async def _import(
+    state: State, registers: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    endpoints = endpoints_of(state)
+    if endpoints is None or "intake" not in endpoints.services:
+        raise StewardError("Steward is not running here; start it with `steward up --detach`.")
+    door = Door(endpoints.services, state.settings(PORTS).admin_key)
+    try:
+        with progress_on(err) as progress:
+            await door.post_lines(progress, "Registers", "/v1/registers", registers)
+            registered = door.counts["facts"]
+            await door.post_lines(progress, "Records", "/v1/imports", records)
+        return {
+            "facts_registered": registered,
+            "facts_appended": door.counts["facts"] - registered,
+            "refused": door.refusals,
+        }
+    finally:
+        await door.close()

@@ -1,0 +1,89 @@
+"""The services' own door: everything that the stack puts in goes through it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from httpx2 import AsyncClient, Response, TransportError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from steward_stack.errors import StewardError
+
+AT_ONCE = {"/v1/registers": 500, "/v1/imports": 100}
+_TRIES = 20
+
+
+class Door:
+    """Posts until it is answered; what is refused is counted and told, never lost."""
+
+    def __init__(self, services: Mapping[str, str], admin_key: str) -> None:
+        self._services = services
+        self._client = AsyncClient(
+            headers={"Authorization": f"Bearer {admin_key}"}, timeout=60, trust_env=False
+        )
+        self.counts: Counter[str] = Counter()
+        self.refusals: list[str] = []
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.aclose()
+
+    async def get(self, service: str, path: str, query: Mapping[str, str]) -> Any:
+        """Give what stands at a path."""
+        return (await self._client.get(self._services[service] + path, params=query)).json()
+
+    async def post(self, service: str, path: str, body: object, key: str) -> Response:
+        """Post one write under its idempotency key."""
+        self.counts["request"] += 1
+        for tried in range(_TRIES):
+            try:
+                answer = await self._client.post(
+                    self._services[service] + path, json=body, headers={"Idempotency-Key": key}
+                )
+            except TransportError:
+                await asyncio.sleep(0.05 * 2 ** min(tried, 6))
+                continue
+            if answer.status_code == 503:
+                await asyncio.sleep(0.05 * 2 ** min(tried, 6))
+                continue
+            if answer.status_code >= 500:
+                raise StewardError(f"{service} failed at {path}: {answer.text[:300]}")
+            if not answer.is_success:
+                self._refused(f"{path.rpartition('/')[2]}: {answer.json().get('detail', '')}")
+            return answer
+        raise StewardError(f"{service} does not answer at {path}.")
+
+    async def post_lines(
+        self, progress: Progress, what: str, path: str, lines: Sequence[dict[str, Any]]
+    ) -> None:
+        """Post registers or records to intake, some hundreds at a time."""
+        task = progress.add_task(what, total=len(lines), now="")
+        for start in range(0, len(lines), AT_ONCE[path]):
+            some = lines[start : start + AT_ONCE[path]]
+            answer = await self.post("intake", path, some, f"{what}-{start}")
+            if not answer.is_success:
+                raise StewardError(f"{what}: {self.refusals[-1]}")
+            for line in answer.json()["results"]:
+                self.counts["facts"] += line.get("facts", 0)
+                if "error" in line:
+                    self._refused(f"{what}: {line['error']}")
+            progress.advance(task, len(some))
+
+    def _refused(self, sentence: str) -> None:
+        self.counts["refused"] += 1
+        self.refusals.append(sentence)
+
+
+def progress_on(console: Console) -> Progress:
+    """Give a progress bar for long work."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[now]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
