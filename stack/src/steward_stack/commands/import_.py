@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,13 +48,20 @@ def import_nyc311(
     found = nyc311.read(file)
     for bad in found.rejected:
         err.print(f"{file.name}, line {bad['line']}: {bad['reason']}", soft_wrap=True)
-    figures = asyncio.run(_import(State(state), list(found.registers()), list(found.past())))
+    # Whoever imports a past registers its places today; the play registers them at its own time.
+    registers = [
+        {name: said for name, said in line.items() if name != "occurred_at"}
+        for line in found.registers()
+    ]
+    figures = asyncio.run(_import(State(state), registers, list(found.past())))
     summary = {**found.counts, "rejected": found.rejected, **figures}
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
-        return
-    for name, figure in summary.items():
-        out.print(f"{name.replace('_', ' ')}: {figure}")
+    else:
+        for name, figure in summary.items():
+            out.print(f"{name.replace('_', ' ')}: {figure}")
+    if figures["refused"]:
+        raise typer.Exit(1)
 
 
 async def _import(
@@ -71,7 +79,10 @@ async def _import(
         return {
             "facts_registered": registered,
             "facts_appended": door.counts["facts"] - registered,
-            "refused": door.refusals,
+            "refused": [
+                {"error": sentence, "lines": lines}
+                for sentence, lines in Counter(door.refusals).most_common()
+            ],
         }
     finally:
         await door.close()
