@@ -274,7 +274,12 @@ class SteppedClock:
         while True:
             await asyncio.sleep(_RECONNECT_SECONDS)
             if self._connection is None or self._connection.is_closed():
-                with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                with contextlib.suppress(
+                    asyncpg.PostgresError,
+                    asyncpg.InterfaceError,
+                    asyncpg.InternalClientError,
+                    OSError,
+                ):
                     await self._open()
 
     async def _answer(self) -> None:
@@ -339,15 +344,22 @@ class SteppedDriver:
         await self._all_answered(monotonic() + seconds)
 
     async def wait_drained(self, seconds: float = 60.0) -> None:
-        """Wait until nothing is under way anywhere; raises `NotDrained` after so many seconds."""
+        """Wait until nothing is under way anywhere.
+
+        Raises `NotDrained` after so many seconds in which nothing moved.
+        """
         deadline = monotonic() + seconds
         before: Mapping[str, Readings] = {}
+        moved: dict[str, Mapping[str, int]] = {}
         pause = 0.001
         while True:
             await self._all_answered(deadline + _ANSWER_SECONDS)
             quiet = all(reading.quiet for reading in self.readings.values())
-            if quiet and before and _counters(before) == _counters(self.readings):
+            counters = _counters(self.readings)
+            if quiet and before and _counters(before) == counters:
                 return
+            if counters != moved:
+                moved, deadline = counters, monotonic() + seconds
             if not quiet:
                 await asyncio.sleep(pause)
                 pause = min(0.02, pause * 1.5)
