@@ -89,7 +89,14 @@ async def relay_keys(pool: asyncpg.Pool, bootstrap: Sequence[str], topic: str = 
         try:
             async with pool.acquire() as connection:
                 await _lead(connection, bootstrap, topic)
-        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (
+            OSError,
+            TimeoutError,
+            KafkaError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
             log.warning("The keys cannot be told now; it is tried again.", exc_info=True)
         await asyncio.sleep(_BACK_OFF_SECONDS)
 
@@ -136,7 +143,14 @@ async def hear_keys(
     while True:
         try:
             await _hear(pool, bootstrap, consumer, topic)
-        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (
+            OSError,
+            TimeoutError,
+            KafkaError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
             log.warning("The keys cannot be heard now; it is tried again.", exc_info=True)
             await asyncio.sleep(_BACK_OFF_SECONDS)
 

@@ -337,7 +337,13 @@ class Listener(ConsumerRebalanceListener):
         while True:
             try:
                 return await make(parcel, place)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ) as error:
                 # Sealing needs the keys database; nothing is taken in without it.
                 if self._leaving:
                     raise GivenUp("The keys database is away.") from error

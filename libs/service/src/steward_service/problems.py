@@ -49,6 +49,7 @@ _AWAY: tuple[type[Exception], ...] = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 """What says that a database cannot be reached now."""
 

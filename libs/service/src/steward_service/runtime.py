@@ -236,7 +236,13 @@ class Service:
         try:
             async with asyncio.timeout(2.0):
                 await self.store.pool.fetchval("SELECT 1")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
             found.append("The database does not answer.")
         return found
 
