@@ -187,21 +187,23 @@ class MemoryStore:
         found = self.tables.get(table.name, {})
         return [found[key] for key in sorted(found)]
 
-    async def due(
-        self, limits: Mapping[int, datetime], per_partition: int
-    ) -> list[tuple[str, datetime]]:
-        """Give due streams, oldest first, so many of each partition."""
+    async def due(self, limits: Mapping[int, datetime], at_most: int) -> list[tuple[str, datetime]]:
+        """Give due streams, the oldest of each partition, partitions in turn."""
         since = self._clock.now() - ALARMS_WAIT
         waiting = {p.feeds for p in self._parked.values() if p.feeds and p.since > since}
-        found: list[tuple[str, datetime]] = []
-        for partition, limit in sorted(limits.items()):
-            due = sorted(
+        lines: list[list[tuple[datetime, str]]] = [
+            sorted(
                 (at, name)
                 for name, (place, at) in self.timers.items()
                 if place == partition and at < limit and name not in waiting
             )
-            found += [(name, at) for at, name in due[:per_partition]]
-        return found
+            for partition, limit in limits.items()
+        ]
+        each = max(1, at_most // max(1, len(lines)))
+        left = at_most - sum(min(len(line), each) for line in lines)
+        full = [line for line in lines if len(line) >= each]
+        more = each + max(0, left) // max(1, len(full))
+        return [(name, at) for line in lines for at, name in line[:more]]
 
     async def next_due(self, partitions: Sequence[int]) -> datetime | None:
         """Give the earliest alarm of these partitions."""

@@ -341,10 +341,12 @@ class EventStore(Protocol):
         """Commit all or nothing. Raises `Changed`, `BadData`, `Unavailable`."""
         ...
 
-    async def due(
-        self, limits: Mapping[int, datetime], per_partition: int
-    ) -> list[tuple[str, datetime]]:
-        """Give streams with an alarm strictly before the limit of their partition, oldest first."""
+    async def due(self, limits: Mapping[int, datetime], at_most: int) -> list[tuple[str, datetime]]:
+        """Give streams with an alarm strictly before the limit of their partition.
+
+        The oldest of each partition; where there are more than `at_most`, equal parts of each, and
+        what one partition leaves is for the others. No partition with an alarm is left out.
+        """
         ...
 
     async def next_due(self, partitions: Sequence[int]) -> datetime | None:

@@ -107,7 +107,7 @@ UPDATE relay SET epoch = $2, xid = $3::text::xid8, pos = $4, relayed = relayed +
 # Per partition, so that one project's storm does not hold up the others. The time is a parameter
 # (a volatile function disables the index), and the floor skips dead index entries.
 DUE = """
-SELECT d.stream_id, d.due_at
+SELECT q.partition, d.stream_id, d.due_at
   FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) AS q (partition, floor, until)
  CROSS JOIN LATERAL (
     SELECT t.stream_id, t.due_at FROM timers t
@@ -225,6 +225,9 @@ class PostgresStore:
                 server_settings={
                     "application_name": application,
                     "jit": "off",
+                    # All is looked up by key; with the default, made for discs, a batch of 500 walks the
+                    # whole table of streams (50,000 rows: 11 ms against 1.5).
+                    "random_page_cost": "1.1",
                     # An open transaction holds up the relay of the whole cluster.
                     "idle_in_transaction_session_timeout": "10000",
                 },
@@ -288,22 +291,34 @@ class PostgresStore:
                     await connection.executemany(sql, rows)
                 await _move_sweeps(connection, write)
 
-    async def due(
-        self, limits: Mapping[int, datetime], per_partition: int
-    ) -> list[tuple[str, datetime]]:
+    async def due(self, limits: Mapping[int, datetime], at_most: int) -> list[tuple[str, datetime]]:
         """Give due streams; once a second also those below the floor (late or restored alarms)."""
         now = monotonic()
-        floors = []
         for partition in limits:
             if now - self._swept.get(partition, 0.0) >= 1.0:
                 self._swept[partition] = now
                 self._floors.pop(partition, None)
-            floors.append(self._floors.get(partition, _LONG_AGO))
+        each = max(1, at_most // max(1, len(limits)))
+        found = await self._due(limits, each)
+        full = {p: limits[p] for p, streams in found.items() if len(streams) >= each}
+        left = at_most - sum(map(len, found.values()))
+        if full and left >= len(full):
+            # Mostly few partitions have many: only these are asked for more.
+            found |= await self._due(full, each + left // len(full))
+        return [due for streams in found.values() for due in streams]
+
+    async def _due(
+        self, limits: Mapping[int, datetime], each: int
+    ) -> dict[int, list[tuple[str, datetime]]]:
+        floors = [self._floors.get(partition, _LONG_AGO) for partition in limits]
         async with _faults():
             rows = await self.pool.fetch(
-                DUE, list(limits), floors, list(limits.values()), per_partition, ALARMS_WAIT
+                DUE, list(limits), floors, list(limits.values()), each, ALARMS_WAIT
             )
-        return [(stream, at) for stream, at in rows]
+        found: dict[int, list[tuple[str, datetime]]] = {}
+        for partition, stream, at in rows:
+            found.setdefault(partition, []).append((stream, at))
+        return found
 
     def rang(self, partition: int, at: datetime) -> None:
         """Remember that alarms up to `at` rang, so that their dead index entries are skipped."""
@@ -536,7 +551,13 @@ async def _faults() -> AsyncIterator[None]:
         if state.startswith(("08", "53", "57", "58", "25")):
             raise Unavailable(f"PostgreSQL cannot work now: {_said(error)}") from error
         raise
-    except (TimeoutError, asyncpg.InterfaceError, ConnectionError, OSError) as error:
+    except (
+        TimeoutError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # so it speaks of a connection that broke in mid-answer
+        ConnectionError,
+        OSError,
+    ) as error:
         raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error
 
 

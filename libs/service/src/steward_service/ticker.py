@@ -129,10 +129,9 @@ class Ticker:
         if not partitions:
             return 0
         limits = dict(await self._heard.heard(partitions))
-        each = max(1, MAX_RINGS // len(partitions))
-        due = [(at, stream, False) for stream, at in await self._store.due(limits, each)]
+        due = [(at, stream, False) for stream, at in await self._store.due(limits, MAX_RINGS)]
         if given_up := self._given_up(limits, now):
-            late = await self._store.due(dict.fromkeys(given_up, now), each)
+            late = await self._store.due(dict.fromkeys(given_up, now), MAX_RINGS)
             known = {stream for _, stream, _ in due}
             due += [(at, stream, True) for stream, at in late if stream not in known]
         due = await self._with_parked(sorted(due))
