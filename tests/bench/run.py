@@ -4,7 +4,6 @@ A new line is a new module in `tests/bench/lines` with `MEASURES` and `LINES`; n
 """
 
 import argparse
-import asyncio
 import importlib
 import json
 import pkgutil
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 from tests.bench import lines
@@ -39,7 +39,7 @@ def main() -> None:
         with running_stack(state, console, services=False) as stack:
             servers = stack.endpoints
             bench = Bench(servers.postgres, servers.kafka, asked.seconds, asked.pending)
-            results = asyncio.run(_measure(bench, wanted, measures, asked.rounds, console))
+            results = uvloop.run(_measure(bench, wanted, measures, asked.rounds, console))
     finally:
         state.remove()
         shutil.rmtree(folder)

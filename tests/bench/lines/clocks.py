@@ -1,0 +1,164 @@
+"""Clocks: case facts on Kafka until sla's clocks are committed, by one process.
+
+Each message is read, its clocks are loaded and decided, and facts, alarms and inbox are committed,
+as the service does it. The pack is the built-in one.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from tests.bench.frame import Bench, Line
+from tests.bench.lines.relay import PARTITIONS, producer_of
+from tests.support.eventstore import StillClock, id_of, migrated
+
+from steward_events.cloudevents import to_kafka
+from steward_events.fact import Fact
+from steward_events.intake import (
+    CaseAccepted,
+    CaseAssigned,
+    CaseClassified,
+    CaseClosed,
+    CaseHandled,
+    CaseReceived,
+    ResultTold,
+)
+from steward_events.recorded import Recorded
+from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_eventstore.execute import Executor
+from steward_eventstore.port import Projection
+from steward_eventstore.postgres import PostgresStore
+from steward_eventstore.rows import data_of, meta_of
+from steward_policy import packs
+from steward_service.hearing import Hearing
+from steward_service.listening import Listener
+from steward_service.partitions import partition_of
+from steward_service.provision import make_tables
+from steward_service.telemetry import Metrics
+from steward_sla.adapters import read_models
+from steward_sla.api import subscribers
+from steward_sla.domain.clocks import ClocksDecider
+
+BEGIN = datetime(2026, 9, 29, 2, tzinfo=UTC)
+BETWEEN = timedelta(seconds=37)
+"""From one case to the next: a batch holds facts of many cases, and several of some."""
+CASES_A_SECOND = 300
+"""How many cases are laid out for each second that the measure is to take."""
+
+
+def story(number: int) -> Iterator[tuple[datetime, int, Fact]]:
+    """Tell one complaint from the door to the end: when, its number, what."""
+    about = f"c{number:06}"
+    severity = Severity.MINOR if number % 2 else Severity.IMPORTANT
+    received = CaseReceived(
+        case_id=about,
+        number=f"P1-2026-{number:06}",
+        project_id=f"p-{number % 50}",
+        zone="Asia/Shanghai",
+        policy=packs.built_in().version,
+        kind=Kind.COMPLAINT,
+        topic="noise",
+        household_id="h1",
+    )
+    told: list[tuple[float, Fact]] = [
+        (0, received),
+        (1, CaseAssigned(case_id=about, person_id="s1")),
+        (5, CaseClassified(case_id=about, severity=severity, validity=Validity.VALID)),
+        (20, CaseAccepted(case_id=about, role=Role.CENTRE_MANAGER, person_id="s2")),
+        (600, CaseHandled(case_id=about, round=1)),
+        (700, ResultTold(case_id=about, round=1, how="phone")),
+        (800, CaseClosed(case_id=about, round=1, by="steward")),
+    ]
+    for minutes, fact in told:
+        yield BEGIN + number * BETWEEN + timedelta(minutes=minutes), number, fact
+
+
+def heard(cases: int) -> Iterable[Recorded]:
+    """Give the facts of so many cases as intake would have published them."""
+    versions: dict[int, int] = {}
+    for at, number, fact in heapq.merge(*map(story, range(cases)), key=lambda told: told[0]):
+        version = versions[number] = versions.get(number, 0) + 1
+        stream = f"case-c{number:06}"
+        yield Recorded(
+            id_of(f"{stream}|{version}"), fact.wire_type, stream, version, f"p-{number % 50}",
+            "/steward/intake", at, at, at, fact,
+        )  # fmt: skip
+
+
+async def filled(bench: Bench, cases: int) -> tuple[str, int]:
+    """Make a topic with the facts of so many cases; names it and counts them."""
+    topic = await bench.topic(PARTITIONS)
+    producer = producer_of(bench, linger_ms=5)
+    await producer.start()
+    sent = []
+    for each in heard(cases):
+        key, headers, value = to_kafka(
+            each.type, each.stream, each.version, data_of(each), meta_of(each)
+        )
+        partition = partition_of(each.key, PARTITIONS)
+        sent.append(await producer.send(topic, value, key, partition, headers=headers))
+    await asyncio.gather(*sent)
+    await producer.stop()
+    return topic, len(sent)
+
+
+async def measured(bench: Bench, project: Projection) -> float:
+    """Let one listener work the topic off; gives messages a second after the first batch."""
+    cases = round(CASES_A_SECOND * bench.seconds)
+    topic, messages = await filled(bench, cases)
+    dsn = await bench.database(migrated)
+    await make_tables(dsn, read_models.METADATA)
+    store = await PostgresStore.connect(dsn)
+    clock = StillClock(BEGIN + cases * BETWEEN + timedelta(days=1))
+    rules = packs.built_in()
+    executor = Executor(
+        store,
+        clock,
+        {"clocks": ClocksDecider({rules.version: rules}.__getitem__)},
+        source="/steward/sla",
+        partition_of=lambda key: partition_of(key, PARTITIONS),
+        project=project,
+    )
+    listener = Listener(
+        Hearing("sla", {topic: subscribers.on_intake}, feeds=subscribers.feeds),
+        executor,
+        clock,
+        [bench.kafka],
+        Metrics(),
+        group=topic,
+    )
+    await listener.start()
+    while not listener.handled_messages:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.001)
+    first, begin = listener.handled_messages, monotonic()
+    while listener.handled_messages < messages:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.005)
+    took = monotonic() - begin
+    await listener.drain()
+    [found] = await store.pool.fetch(
+        "SELECT (SELECT count(*) FROM inbox WHERE version = 7) AS whole,"
+        " (SELECT count(*) FROM parked_streams) AS parked,"
+        " (SELECT count(DISTINCT stream_id) FROM events WHERE type = 'sla.clock_met.v1') AS met"
+    )
+    await store.close()
+    assert tuple(found) == (cases, 0, cases), f"Not every case was followed to its end: {found}"
+    return (messages - first) / took
+
+
+async def clocks(bench: Bench) -> Mapping[str, float]:
+    """Load, decide, append, alarm and inbox."""
+    return {"clocks": await measured(bench, lambda _: ())}
+
+
+async def clocks_listed(bench: Bench) -> Mapping[str, float]:
+    """The same with the service's lists of clocks and escalations kept in each transaction."""
+    return {"clocks-listed": await measured(bench, read_models.project)}
+
+
+MEASURES = {"clocks": clocks, "clocks-listed": clocks_listed}
+LINES = [
+    Line("clocks", "clocks", "case facts/s", 3_000),
+    Line("clocks (lists kept)", "clocks-listed", "case facts/s", 1_500),
+]
