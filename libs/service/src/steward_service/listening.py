@@ -23,6 +23,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 from faststream.kafka.schemas import Topic
+from faststream.message import AckStatus
 
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor, Job
@@ -37,7 +38,9 @@ MAX_RECORDS = 500
 BATCH_TIMEOUT_MS = 20
 DRAIN_SECONDS = 5.0
 _DECODED_AT_ONCE = 100
+_COMMIT_SECONDS = 10.0
 _WATCH_SECONDS = 2.0
+_LOOK_SECONDS = 10.0
 _BACK_OFF_SECONDS = 1.0
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
@@ -91,7 +94,7 @@ class Listener(ConsumerRebalanceListener):
         barriers: Collection[str] = (),
         on_heard: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None,
         middlewares: Sequence[Any] = (),
-        stuck_seconds: float = 60.0,
+        stuck_seconds: float = 30.0,
     ) -> None:
         self._stuck_seconds = stuck_seconds
         self._hearing = hearing
@@ -293,11 +296,15 @@ class Listener(ConsumerRebalanceListener):
             for jobs in await self._chunks(records):
                 await run_batch(self._executor, jobs, self._gives_up)
                 await self._after(jobs)
-            await message.ack()
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await message.ack()
         except GivenUp:
             # Not committed: whoever gets the partitions next hears these messages again.
             raise
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
+            # The next commit covers it. FastStream would wait once more, perhaps for ever: after its
+            # broker was away, the client's search for the coordinator has been seen to hang.
+            message.committed = AckStatus.ACKED
             _LOG.warning("The offset was not committed.", reason=type(error).__name__)
             return
         except ConsumerStoppedError:
@@ -378,7 +385,12 @@ class Listener(ConsumerRebalanceListener):
     async def _watching(self) -> None:
         while True:
             try:
-                await self._look()
+                try:
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._look()
+                except TimeoutError:
+                    _LOG.warning("The consumer does not answer.")
+                await self._restart_if_stuck()
             except KafkaError as error:
                 _LOG.warning("Kafka does not say where its topics end.", reason=repr(error))
             except Exception:
@@ -398,14 +410,19 @@ class Listener(ConsumerRebalanceListener):
             self._metrics.heard_behind.labels(topic).set(max([0.0, *late]))
         if not any(self._lag.values()) and self._joined:
             self._progress_at = monotonic()
+
+    async def _restart_if_stuck(self) -> None:
         # A batch in hand is progress, even if it waits for the database.
-        if self._free.is_set() and monotonic() - self._progress_at > self._stuck_seconds:
-            _LOG.error("The listener makes no progress and is started again.")
-            self._progress_at = monotonic()
-            self._joined = False
-            await self._subscriber.stop()
-            self._forget()
-            await self._subscriber.start()
+        if not self._free.is_set() or monotonic() - self._progress_at <= self._stuck_seconds:
+            return
+        _LOG.error("The listener makes no progress and is started again.")
+        self._progress_at = monotonic()
+        self._joined = False
+        with contextlib.suppress(TimeoutError):  # what hangs may hang here too
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._subscriber.stop()
+        self._forget()
+        await self._subscriber.start()
 
 
 async def _as_it_is(message: KafkaMessage) -> KafkaMessage:
