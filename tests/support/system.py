@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient, Response, TransportError
 from rich.console import Console
@@ -132,13 +133,14 @@ class System:
 
     async def published(self, service: str) -> list[Published]:
         """Read a service's topic whole."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.stack.endpoints.kafka.split(","))
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.stack.endpoints.kafka.split(","), auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
             places = [TopicPartition(f"steward.{service}", n) for n in range(PARTITIONS)]
             consumer.assign(places)
             ends = await consumer.end_offsets(places)
-            await consumer.seek_to_beginning(*places)
             found: list[Published] = []
             while any([await consumer.position(place) < ends[place] for place in places]):
                 for records in (await consumer.getmany(timeout_ms=500)).values():
@@ -271,14 +273,14 @@ class System:
             except (OSError, asyncpg.PostgresError):
                 return False
             return True
-        consumer = AIOKafkaConsumer(bootstrap_servers=endpoints.kafka.split(","))
+        admin = AIOKafkaAdminClient(bootstrap_servers=endpoints.kafka.split(","))
         try:
-            await consumer.start()
+            await admin.start()
+            return bool((await admin.describe_cluster())["brokers"])
         except KafkaError:
             return False
         finally:
-            await consumer.stop()
-        return True
+            await admin.close()
 
 
 SOURCE = "urn:test:tickets"
