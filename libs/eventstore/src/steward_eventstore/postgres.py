@@ -190,6 +190,13 @@ SELECT count(*) AS facts, min((meta->>'recorded')::timestamptz) AS oldest
  WHERE log_epoch = relay.epoch AND (events.xid, events.pos) > (relay.xid, relay.pos)
 """
 
+# What a round of the stepped clock asks, thousands of times: in one statement.
+UNDER_WAY = f"""
+SELECT (SELECT facts FROM ({BACKLOG}) AS behind) AS backlog,
+       (SELECT count(*) FROM parked_streams WHERE attempts < $1) AS soon,
+       (SELECT count(*) FROM sweeps) AS sweeps
+"""  # noqa: S608 - no input in it
+
 _CHANGED_TABLES = {
     "streams",
     "events",
@@ -386,6 +393,12 @@ class PostgresStore:
         async with _faults():
             [row] = await self.pool.fetch(COUNTS)
         return dict(row)
+
+    async def under_way(self, attempts: int) -> tuple[int, int, int]:
+        """Count facts not acknowledged, streams parked and tried fewer times, and open sweeps."""
+        async with _faults():
+            [row] = await self.pool.fetch(UNDER_WAY, attempts)
+        return row["backlog"], row["soon"], row["sweeps"]
 
     async def backlog(self) -> tuple[int, datetime | None]:
         """Give how many facts are committed and not acknowledged, and since when the oldest waits."""

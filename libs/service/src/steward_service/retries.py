@@ -118,11 +118,6 @@ class Retries:
                     return False
         return True
 
-    async def ready(self) -> int:
-        """Give how many parked streams are still expected to mend themselves."""
-        found = await self._store.parked()
-        return sum(parked.attempts < SOON_ATTEMPTS for parked in found)
-
     async def _job(self, message: LinedUp, attempts: int) -> Job:
         if message.consumer == ALARMS:
             job = parked_alarm_job(message)

@@ -38,7 +38,7 @@ from steward_service.listening import EverythingHeard, Heard, Listener
 from steward_service.partitions import partition_of
 from steward_service.provision import CannotProvision, make_tables
 from steward_service.relay import Relay
-from steward_service.retries import Retries
+from steward_service.retries import SOON_ATTEMPTS, Retries
 from steward_service.sealing import Sealer
 from steward_service.settings import ServiceSettings
 from steward_service.sweeps import Reach, Sweeps
@@ -251,12 +251,10 @@ class Service:
         listening = self.listener is not None and "listen" in self.settings.roles
         if "tick" in self.settings.roles:
             await self.ticker.ring_due()
-        lag, (backlog, _), due, ready, sweeps, outstanding = await asyncio.gather(
+        lag, (backlog, ready, sweeps), due, outstanding = await asyncio.gather(
             self.listener.lag() if listening and self.listener is not None else _none(),
-            self.store.backlog(),
+            self.store.under_way(SOON_ATTEMPTS),
             self.ticker.due(),
-            self.retries.ready(),
-            self.store.sweeps(),
             self.outstanding() if self.outstanding is not None else _none(),
         )
         return Readings(
@@ -265,7 +263,7 @@ class Service:
             http=self.in_flight.count,
             due=due,
             ready=ready,
-            sweeps=len(sweeps),
+            sweeps=sweeps,
             outstanding=outstanding,
             next_timer=self.ticker.next,
             counters={

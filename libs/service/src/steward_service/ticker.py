@@ -25,7 +25,8 @@ from steward_service.telemetry import Metrics
 _LOG = structlog.get_logger(__name__)
 
 CONSUMER = "alarms"
-MAX_RINGS = 500
+MAX_RINGS = 200
+"""In one pass: so long alarms of other projects wait at most while one project has very many."""
 PAUSE_SECONDS = 0.02
 UNHEARD_AFTER = timedelta(minutes=10)
 _READ_PARKED_SECONDS = 20.0
