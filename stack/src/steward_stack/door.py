@@ -51,27 +51,31 @@ class Door:
             if answer.status_code >= 500:
                 raise StewardError(f"{service} failed at {path}: {answer.text[:300]}")
             if not answer.is_success:
-                self._refused(f"{path.rpartition('/')[2]}: {answer.json().get('detail', '')}")
+                self.refuse(f"{path.rpartition('/')[2]}: {answer.json().get('detail', '')}")
             return answer
         raise StewardError(f"{service} does not answer at {path}.")
 
     async def post_lines(
         self, progress: Progress, what: str, path: str, lines: Sequence[dict[str, Any]]
-    ) -> None:
-        """Post registers or records to intake, some hundreds at a time."""
+    ) -> list[dict[str, Any]]:
+        """Post registers or records to intake, some hundreds at a time; give each line's result."""
+        results: list[dict[str, Any]] = []
         task = progress.add_task(what, total=len(lines), now="")
         for start in range(0, len(lines), AT_ONCE[path]):
             some = lines[start : start + AT_ONCE[path]]
             answer = await self.post("intake", path, some, f"{what}-{start}")
             if not answer.is_success:
                 raise StewardError(f"{what}: {self.refusals[-1]}")
-            for line in answer.json()["results"]:
-                self.counts["facts"] += line.get("facts", 0)
-                if "error" in line:
-                    self._refused(f"{what}: {line['error']}")
+            results += answer.json()["results"]
             progress.advance(task, len(some))
+        for line in results:
+            self.counts["facts"] += line.get("facts", 0)
+            if "error" in line:
+                self.refuse(f"{what}: {line['error']}")
+        return results
 
-    def _refused(self, sentence: str) -> None:
+    def refuse(self, sentence: str) -> None:
+        """Count something that did not go in, and why."""
         self.counts["refused"] += 1
         self.refusals.append(sentence)
 

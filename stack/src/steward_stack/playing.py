@@ -50,7 +50,9 @@ class Player:
         with progress_on(self._console) as progress:
             await self._door.post_lines(progress, "Registers", "/v1/registers", scenario.registers)
             await self._driver.wait_drained(DRAIN_SECONDS)
-            await self._door.post_lines(progress, "History", "/v1/imports", scenario.history)
+            past = await self._door.post_lines(progress, "History", "/v1/imports", scenario.history)
+            # Imported cases go on live.
+            self._cases |= {line["id"]: line["case_id"] for line in past if "case_id" in line}
             await self._driver.wait_drained(DRAIN_SECONDS)
             await self._live(progress, scenario)
             if scenario.closes_at is not None:
@@ -106,9 +108,11 @@ class Player:
                 case Happened(at, ref, action, body):
                     said = {**body, "occurred_at": at.isoformat()}
                     key = f"{action}-{ref}-{at.isoformat()}"
-                    if ref in self._cases:
-                        path = f"/v1/cases/{self._cases[ref]}/{action}"
-                        await self._door.post("intake", path, said, key)
+                    if ref not in self._cases:
+                        self._door.refuse(f"{action}: the case was not received.")
+                        continue
+                    path = f"/v1/cases/{self._cases[ref]}/{action}"
+                    await self._door.post("intake", path, said, key)
                 case Ticketed(_, key, event):
                     await self._producer.send_and_wait(
                         INBOUND,
