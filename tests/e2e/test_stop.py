@@ -233,8 +233,10 @@ def test_root_and_a_plain_user_can_run_it(runner: Runner, tmp_path: Path) -> Non
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     theirs = Runner(State(home / ".steward"), plain.pw_uid, env)
     try:
-        if subprocess.run([sys.executable, "-V"], user=plain.pw_uid, check=False).returncode:
-            pytest.skip("the project lies where only root may read")
+        try:
+            subprocess.run([sys.executable, "-V"], user=plain.pw_uid, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("the project or its Python lies where only root may read")
         up = theirs.up()
         up.send_signal(signal.SIGTERM)
         up.communicate(timeout=STOP_SECONDS)
