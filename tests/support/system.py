@@ -44,9 +44,10 @@ SELECT count(*) FROM events e CROSS JOIN relay r
  WHERE (e.log_epoch, e.xid, e.pos) > (r.epoch, r.xid, r.pos)
 """
 _UNSENT = """
-SELECT count(*) FROM messages
+SELECT channel, status, count(*) AS messages, min(again_at) AS again_at FROM messages
  WHERE status = 'sending' OR (status = 'sent' AND channel = 'sms')
     OR (status = 'owed' AND coalesce(not_before, now()) <= now())
+ GROUP BY channel, status
 """
 
 
@@ -226,8 +227,8 @@ class System:
                 return f"{found} streams are parked at {name}"
             if found := await self.count(name, "SELECT count(*) FROM timers WHERE due_at < now()"):
                 return f"{found} alarms of {name} are due"
-        if found := await self.count("notify", _UNSENT):
-            return f"{found} messages have no outcome"
+        if unsent := await self.query("notify", _UNSENT):
+            return f"messages have no outcome: {[dict(row) for row in unsent]}"
         return ""
 
     async def behind(self, consumer: str, sources: Iterable[str]) -> int:
