@@ -2,10 +2,11 @@
 #
 #   make run [TICKETS=file FORMAT=nyc311] [ARGS="--exit-when-done --json"]
 #   make test [ARGS="tests/unit -k story"]      make check      make bench
+#   make chaos      every process killed three times while it works (3 to 5 minutes)
 #   make rules      generated documents anew    make lock       requirements.lock anew
 #   make clean      removes all that was made
 
-.PHONY: run test check bench rules lock clean .venv
+.PHONY: run test check chaos bench rules lock clean .venv
 .DEFAULT_GOAL := run
 
 ARGS ?=
@@ -31,6 +32,9 @@ check: .venv
 	@.venv/bin/lint-imports
 	@stack/lock --check
 	@stack/documents --check
+
+chaos: .venv
+	@.venv/bin/pytest tests/chaos $(ARGS)
 
 bench: .venv
 	@.venv/bin/python -m tests.bench $(ARGS)

@@ -287,7 +287,9 @@ class Courier:
         try:
             response = await client.post(self._url, json=reports)
             taken = response.status_code == 200 and response.json()["code"] == 0
-        except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+        except Exception as error:
+            # Whatever it was, the receipts stay owed and the courier goes on.
+            typer.echo(f"Receipts were not taken: {error!r}", err=True)
             taken = False
         for owed in ready:
             if taken:
