@@ -1,1 +1,1 @@
-"""The figures of DESIGN 12, measured: `make bench`."""
+"""The figures to reach, measured: `make bench`."""

@@ -1,4 +1,4 @@
-"""When people are told what is not urgent (READINGS 2: at 08:30, not at midnight)."""
+"""When people are told what is not urgent (at 08:30, not at midnight)."""
 
 from datetime import datetime, time, timedelta, tzinfo
 
