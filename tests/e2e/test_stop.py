@@ -245,7 +245,6 @@ def test_root_and_a_plain_user_can_run_it(runner: Runner, tmp_path: Path) -> Non
         shutil.rmtree(home)
 
 
-@pytest.mark.skipif(not present_services(), reason="there are no services yet")
 def test_ctrl_c_drains_the_services_first(runner: Runner) -> None:
     up = runner.up("--fresh")
     names = {process.name for process in runner.state.processes.recorded()}
