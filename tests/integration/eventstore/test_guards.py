@@ -6,8 +6,6 @@ Every scenario is played twice: with the guard as released, and with its text ta
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 
 import asyncpg
 import pytest
@@ -29,6 +27,7 @@ from tests.support.eventstore import (
     noted,
     partition_of,
 )
+from tests.support.removal import without
 
 from steward_decider import Refused
 from steward_events.recorded import Recorded
@@ -300,7 +299,7 @@ async def test_a_version_that_comes_before_its_time_waits(
     database: Database, guarded: bool
 ) -> None:
     guard = "if version > done + 1:"
-    module = execute_module if guarded else mutated_execute(guard, "if False:")
+    module = execute_module if guarded else without(execute_module, (guard, "if False:"))
     shop = await database.shop()
     executor = module.Executor(
         shop.store, shop.clock, shop.deciders, source="test", partition_of=partition_of
@@ -491,13 +490,3 @@ def told_by_intake(version: int) -> Recorded:
         id_of(f"case-1/{version}"), "sla.case_noted.v1", "case-1", version, "p-1", "intake",
         START, START, START, noted(str(version), START),
     )  # fmt: skip
-
-
-def mutated_execute(guard: str, instead: str) -> ModuleType:
-    """Give `execute` with a guard taken out."""
-    source = Path(str(execute_module.__file__)).read_text(encoding="utf-8")
-    assert source.count(guard) == 1, "The guard's text has changed: change it here too."
-    module = ModuleType("steward_eventstore.execute_without_a_guard")
-    module.__file__ = execute_module.__file__
-    exec(compile(source.replace(guard, instead), module.__name__, "exec"), module.__dict__)  # noqa: S102
-    return module

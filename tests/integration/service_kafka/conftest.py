@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,13 +13,21 @@ from typing import Any
 import pytest
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from tests.support.eventstore import PARTITIONS, ClockDecider, id_of, migrated, started
+from tests.support.eventstore import (
+    PARTITIONS,
+    ClockDecider,
+    StillClock,
+    id_of,
+    migrated,
+    started,
+)
 from tests.support.stack import FreshDatabase
 
 from steward_decider import AnyDecider
-from steward_events.cloudevents import to_kafka
+from steward_events.cloudevents import from_kafka, to_kafka
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Cause, Executor, Job, To
+from steward_eventstore.port import Cursor, EventStore, Relayed
 from steward_eventstore.postgres import PostgresStore
 from steward_eventstore.rows import data_of, meta_of
 from steward_service.clocks import SystemClock
@@ -44,6 +53,31 @@ async def until(
         await asyncio.sleep(0.01)
 
 
+class Hand(StillClock):
+    """A clock that the test moves by hand."""
+
+    def passed(self, instant: datetime) -> datetime:
+        return instant
+
+
+class Frozen:
+    """A store whose reader of pages is stopped, as a process is by SIGSTOP, with a page in hand."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self.read = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def relay_page(self, cursor: Cursor, limit: int) -> list[Relayed]:
+        page = await self._store.relay_page(cursor, limit)
+        self.read.set()
+        await self.go_on.wait()
+        return page
+
+
 @dataclass
 class Workshop:
     """Makes topics, stores and the parts of a service; all of it ends with the test."""
@@ -53,9 +87,9 @@ class Workshop:
     stack: AsyncExitStack
     partitions: int = PARTITIONS
 
-    async def topic(self) -> str:
+    async def topic(self, kind: type[Topic] = Topic) -> str:
         name = f"shell-{os.getpid()}-{next(_numbers)}"
-        await create_topics([self.kafka], self.partitions, topics=[Topic(name, _WEEK)])
+        await create_topics([self.kafka], self.partitions, topics=[kind(name, _WEEK)])
         return name
 
     async def dsn(self) -> str:
@@ -96,10 +130,11 @@ class Workshop:
         consumer: str = "test",
         group: str = "",
         feeds: Callable[[str], str] = lambda _: "",
+        kind: type[Listener] = Listener,
         **more: Any,
     ) -> Listener:
         hearing = Hearing(consumer, listens, feeds=feeds, **more.pop("hearing", {}))
-        return Listener(
+        return kind(
             hearing,
             executor,
             clock,
@@ -114,9 +149,17 @@ class Workshop:
         self.stack.push_async_callback(listener.drain)
         return listener
 
-    def relay(self, store: PostgresStore, clock: Any, topic: str, **more: Any) -> Relay:
+    def relay(
+        self,
+        store: PostgresStore,
+        clock: Any,
+        topic: str,
+        *,
+        kind: type[Relay] = Relay,
+        **more: Any,
+    ) -> Relay:
         more.setdefault("holder", f"holder-{next(_numbers)}")
-        relay = Relay(store, clock, [self.kafka], topic, self.partitions, Metrics(), **more)
+        relay = kind(store, clock, [self.kafka], topic, self.partitions, Metrics(), **more)
         self.stack.push_async_callback(relay.close)
         return relay
 
@@ -187,6 +230,24 @@ async def notes_of(store: PostgresStore, stream: str) -> list[str]:
         for recorded in await store.facts_of(stream)
         if recorded.type.startswith("sla.case_noted")
     ]
+
+
+async def kinds(store: PostgresStore, stream: str) -> list[str]:
+    """Give what happened to a clock, in order."""
+    return [
+        recorded.type.removeprefix("sla.clock_").removesuffix(".v1")
+        for recorded in await store.facts_of(stream)
+    ]
+
+
+def versions(records: list["ConsumerRecord[bytes, bytes]"]) -> dict[str, list[int]]:
+    """Give by stream the versions in the order of their first occurrence."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        heard = from_kafka(record.headers, record.key, record.value)
+        if heard.version not in found[heard.stream]:
+            found[heard.stream].append(heard.version)
+    return found
 
 
 async def stored(store: PostgresStore) -> int:

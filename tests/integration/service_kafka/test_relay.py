@@ -1,28 +1,21 @@
 """What is committed is published: in order, at least once, whoever relays."""
 
 import asyncio
-from collections import defaultdict
 from datetime import timedelta
-from typing import Any
 
-from aiokafka import ConsumerRecord
-from tests.integration.service_kafka.conftest import Workshop, ask, stored, until
+from tests.integration.service_kafka.conftest import (
+    Frozen,
+    Workshop,
+    ask,
+    stored,
+    until,
+    versions,
+)
 from tests.support.eventstore import Note, id_of
 
 from steward_events.cloudevents import from_kafka
 from steward_eventstore.execute import Cause, Executor, Job, To
-from steward_eventstore.port import Cursor, EventStore, Relayed
 from steward_service.topics import Topic, create_topics
-
-
-def versions(records: list["ConsumerRecord[bytes, bytes]"]) -> dict[str, list[int]]:
-    """Give by stream the versions in the order of their first occurrence."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for record in records:
-        heard = from_kafka(record.headers, record.key, record.value)
-        if heard.version not in found[heard.stream]:
-            found[heard.stream].append(heard.version)
-    return found
 
 
 async def write(executor: Executor, writer: int, facts: int) -> None:
@@ -109,24 +102,6 @@ async def test_after_a_produce_error_a_new_producer_starts_from_the_cursor(
     await running
     assert versions(await workshop.published(topic)) == {"clock-1": [1, 2, 3, 4, 5]}
     assert relay.failure == ""
-
-
-class Frozen:
-    """A store whose reader of pages is stopped, as a process is by SIGSTOP, with a page in hand."""
-
-    def __init__(self, store: EventStore) -> None:
-        self._store = store
-        self.read = asyncio.Event()
-        self.go_on = asyncio.Event()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def relay_page(self, cursor: Cursor, limit: int) -> list[Relayed]:
-        page = await self._store.relay_page(cursor, limit)
-        self.read.set()
-        await self.go_on.wait()
-        return page
 
 
 async def test_an_old_relay_changes_nothing_after_its_fence(workshop: Workshop) -> None:

@@ -4,13 +4,20 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from tests.integration.service_kafka.conftest import Workshop, ask, fact, notes_of, until
+from tests.integration.service_kafka.conftest import (
+    Hand,
+    Workshop,
+    ask,
+    fact,
+    kinds,
+    notes_of,
+    until,
+)
 from tests.support.eventstore import (
     ClockDecider,
     Meet,
     Running,
     Start,
-    StillClock,
     TestCommand,
     at,
     noted,
@@ -31,13 +38,6 @@ from steward_service.telemetry import Metrics
 from steward_service.ticker import Ticker
 
 
-class Hand(StillClock):
-    """A clock that the test moves by hand."""
-
-    def passed(self, instant: datetime) -> datetime:
-        return instant
-
-
 def follow(heard: Recorded) -> Iterable[To]:
     """The first fact of a case starts its clock, the second one meets it."""
     stream = heard.stream.replace("case-", "clock-")
@@ -49,13 +49,6 @@ def follow(heard: Recorded) -> Iterable[To]:
 
 async def alarms(store: PostgresStore) -> int:
     return int(await store.pool.fetchval("SELECT count(*) FROM timers"))
-
-
-async def kinds(store: PostgresStore, stream: str) -> list[str]:
-    return [
-        recorded.type.removeprefix("sla.clock_").removesuffix(".v1")
-        for recorded in await store.facts_of(stream)
-    ]
 
 
 async def test_the_ticker_never_outruns_what_was_heard(workshop: Workshop) -> None:
