@@ -1,0 +1,623 @@
+"""Each guard of the shell: what it prevents, and that it happens without the guard.
+
+Every scenario is played twice: with the guard as released, and with its text taken out.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
+from tests.integration.service_kafka.conftest import (
+    Frozen,
+    Hand,
+    Workshop,
+    ask,
+    fact,
+    kinds,
+    notes_of,
+    until,
+    versions,
+)
+from tests.support.eventstore import HEARD, Meet, Note, Start, at
+from tests.support.removal import replaced, without
+
+from steward_decider import Refused
+from steward_events.recorded import Recorded
+from steward_eventstore import postgres
+from steward_eventstore.execute import Executor, Job, Outcome, To
+from steward_eventstore.port import OwnMark
+from steward_eventstore.postgres import PostgresStore
+from steward_service import listening, relay, ticker
+from steward_service.hearing import Hearing
+from steward_service.listening import Listener
+from steward_service.partitions import partition_of
+from steward_service.relay import Relay
+from steward_service.retries import Retries
+from steward_service.telemetry import Metrics
+from steward_service.ticker import Ticker
+from steward_service.topics import Topic
+
+guarded = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "without the guard"])
+
+
+def mutant_unless(guarded: bool, module: ModuleType, *guards: tuple[str, str]) -> ModuleType:
+    """Give a module as released or without its guards; both fail when a guard's text has changed."""
+    mutant = without(module, *guards)
+    return module if guarded else mutant
+
+
+# What the relay must not do.
+
+FENCE = ("WHERE fence = $1", "WHERE $1::bigint > 0")
+
+
+async def took_over(relay: Relay, facts: int) -> None:
+    async def published() -> bool:
+        return await relay.publish_page() == facts
+
+    await until(published, "nobody took the lease over")
+
+
+async def hand_over(store: PostgresStore) -> None:
+    """Let the lease run out, as after the end of the process that holds it."""
+    await store.pool.execute("UPDATE relay SET held_until = '-infinity'")
+
+
+@guarded
+async def test_a_relay_that_slept_past_its_lease_cannot_make_others_repeat_what_came_since(
+    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fenced = replaced(postgres.RELAYED, *FENCE)
+    if not guarded:
+        monkeypatch.setattr(postgres, "RELAYED", fenced)
+    topic, dsn = await workshop.topic(), await workshop.dsn()
+    store = await workshop.store(dsn)
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    await ask(executor, "clock-1", *(Note(clock.now(), str(n)) for n in range(5)), id_="one")
+    frozen = Frozen(await workshop.store(dsn))
+    old = workshop.relay(frozen, clock, topic)  # type: ignore[arg-type]
+    sleeping = asyncio.create_task(old.publish_page())
+    await frozen.read.wait()
+    await hand_over(store)
+    new = workshop.relay(store, clock, topic)
+    await took_over(new, 5)
+    await ask(executor, "clock-1", *(Note(clock.now(), str(n)) for n in range(5, 9)), id_="two")
+    assert await new.publish_page() == 4
+
+    frozen.go_on.set()
+    assert await sleeping == (0 if guarded else 5)
+    assert (await store.backlog())[0] == (0 if guarded else 4), "What is acknowledged waits again."
+    await hand_over(store)
+    await workshop.relay(store, clock, topic).publish_page()
+    published = await workshop.published(topic)
+    # Nothing is lost without the fence, and the first occurrences stay in order: every relay began
+    # at a cursor that was acknowledged. But who sleeps for a day makes the next repeat that day.
+    assert len(published) == 9 + 5 + (0 if guarded else 4)
+    assert versions(published) == {"clock-1": list(range(1, 10))}
+
+
+@guarded
+async def test_a_relay_that_slept_through_a_restore_cannot_move_the_cursor_to_the_old_epoch(
+    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fenced = replaced(postgres.RELAYED, *FENCE)
+    if not guarded:
+        monkeypatch.setattr(postgres, "RELAYED", fenced)
+    topic, dsn = await workshop.topic(), await workshop.dsn()
+    store = await workshop.store(dsn)
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    await ask(executor, "clock-1", Note(clock.now(), "before"), id_="one")
+    frozen = Frozen(await workshop.store(dsn))
+    old = workshop.relay(frozen, clock, topic)  # type: ignore[arg-type]
+    sleeping = asyncio.create_task(old.publish_page())
+    await frozen.read.wait()
+    await hand_over(store)
+    await took_over(workshop.relay(store, clock, topic), 1)
+
+    await store.pool.execute("UPDATE log SET epoch = 2")
+    await store.pool.execute("UPDATE relay SET epoch = 2, xid = '0', pos = 0")
+    await ask(executor, "clock-1", Note(clock.now(), "after"), id_="two")
+    await hand_over(store)
+    await took_over(workshop.relay(store, clock, topic), 1)
+
+    frozen.go_on.set()
+    await sleeping
+
+    await ask(executor, "clock-1", Note(clock.now(), "long after"), id_="three")
+    await hand_over(store)
+    next_one = workshop.relay(store, clock, topic)
+    assert (await store.backlog())[0] == (1 if guarded else 0), "Nobody sees that a fact waits."
+    assert await next_one.publish_page() == (1 if guarded else 0)
+    published = versions(await workshop.published(topic))
+    assert published == {"clock-1": [1, 2, 3] if guarded else [1, 2]}
+
+
+class Narrow(Topic):
+    """A topic that takes one long note in a batch, but not two."""
+
+    def settings(self) -> dict[str, str]:
+        return {**super().settings(), "max.message.bytes": "6000"}
+
+
+LONG = "x" * 3_000
+"""One message with it is longer than 3,000 and shorter than 5,000 bytes."""
+PROBE = b"probe"
+
+
+async def widen(workshop: Workshop, topic: str) -> None:
+    """Let a narrow topic take any batch, and wait until a probe says that it does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=workshop.kafka)
+    await admin.start()
+    wide = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": "1000000"})
+    await admin.alter_configs([wide])
+    await admin.close()
+    producer = await workshop.producer()
+    place = partition_of("p-1", workshop.partitions)
+
+    async def taken() -> bool:
+        try:
+            await producer.send_and_wait(topic, b"x" * 20_000, PROBE, place)
+        except MessageSizeTooLargeError:
+            return False
+        return True
+
+    await until(taken, "the topic did not become wider")
+
+
+def facts_of(records: Iterable["ConsumerRecord[bytes, bytes]"]) -> dict[str, list[int]]:
+    return versions([record for record in records if record.key != PROBE])
+
+
+@guarded
+async def test_the_cursor_moves_only_after_all_was_acknowledged(
+    workshop: Workshop, guarded: bool
+) -> None:
+    module = mutant_unless(
+        guarded,
+        relay,
+        ("        await self._send(page)\n", ""),
+        (
+            "        self._cursor = cursor\n",
+            "        self._cursor = cursor\n        await self._send(page)\n",
+        ),
+    )
+    topic, store = await workshop.topic(Narrow), await workshop.store()
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    relaying = workshop.relay(store, clock, topic, kind=module.Relay)
+    await ask(executor, "clock-1", *(Note(clock.now(), LONG) for _ in range(3)), id_="one")
+    with pytest.raises(MessageSizeTooLargeError):
+        await relaying.publish_page()
+    await widen(workshop, topic)
+    await hand_over(store)
+    assert await workshop.relay(store, clock, topic).publish_page() == (3 if guarded else 0)
+    published = facts_of(await workshop.published(topic))
+    assert published == ({"clock-1": [1, 2, 3]} if guarded else {}), "They are lost."
+
+
+@guarded
+async def test_a_producer_that_failed_once_is_not_used_again(
+    workshop: Workshop, guarded: bool
+) -> None:
+    thrown_away = "self._lease = None\n        await self.close()\n"
+    module = mutant_unless(guarded, relay, (thrown_away, "self._lease = None\n"))
+    topic, store = await workshop.topic(Narrow), await workshop.store()
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    relaying = workshop.relay(store, clock, topic, kind=module.Relay)
+    stop = asyncio.Event()
+    await ask(executor, "clock-1", Note(clock.now(), "short"), id_="one")
+    assert await relaying.publish_page() == 1
+    await ask(executor, "clock-1", Note(clock.now(), LONG), Note(clock.now(), LONG), id_="two")
+    running = asyncio.create_task(relaying.run(stop))
+
+    async def fails_with(error: str) -> None:
+        async def does() -> bool:
+            return error in relaying.failure
+
+        relaying.failure = ""
+        await until(does, f"the relay did not fail with {error}")
+
+    async def nothing_waits() -> bool:
+        return (await store.backlog())[0] == 0
+
+    await fails_with("MessageSizeTooLarge")
+    await widen(workshop, topic)
+    if guarded:
+        await until(nothing_waits, "the relay did not start again")
+    else:
+        for _ in range(3):
+            await fails_with("OutOfOrderSequence")
+        assert not await nothing_waits()
+    stop.set()
+    await running
+    published = facts_of(await workshop.published(topic))
+    assert published == {"clock-1": [1, 2, 3] if guarded else [1]}
+
+
+@guarded
+async def test_a_batch_does_not_overtake_one_of_its_partition_that_fails(
+    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_under_way = (
+        "                    await self._acknowledged(producer, batches)\n",
+        "                    self._sent = [\n"
+        "                        await producer.send_batch(batch, self._topic, partition=place)\n"
+        "                        for place, batch in batches.items()\n"
+        "                    ]\n",
+    )
+    # Both are waited for in the end, so that nothing is amiss but their order.
+    waited_for = ("asyncio.gather(*sent,", "asyncio.gather(*self._sent, *sent,")
+    module = mutant_unless(guarded, relay, one_under_way, waited_for)
+    # Two long notes a batch.
+    monkeypatch.setattr(module, "_BATCH_BYTES", 10_000)
+    topic, store = await workshop.topic(Narrow), await workshop.store()
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    relaying = workshop.relay(store, clock, topic, kind=module.Relay)
+    await ask(executor, "clock-1", *(Note(clock.now(), LONG) for _ in range(3)), id_="one")
+    with pytest.raises(MessageSizeTooLargeError):
+        await relaying.publish_page()
+    await relaying.close()
+    await widen(workshop, topic)
+    again = workshop.relay(store, clock, topic)
+    await hand_over(store)
+    assert await again.publish_page() == 3
+    published = facts_of(await workshop.published(topic))
+    assert published == {"clock-1": [1, 2, 3] if guarded else [3, 1, 2]}
+
+
+# What the ticker must not do: escalate what was done in time and is only not heard yet.
+
+
+class Held:
+    """An executor that keeps one fact from being handled until it is let go."""
+
+    def __init__(self, executor: Executor, stream: str, version: int) -> None:
+        self._executor = executor
+        self._place = (stream, version)
+        self.reached = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+        marks = [job.mark for job in jobs if isinstance(job.mark, OwnMark)]
+        if self._place in [(mark.stream, mark.version) for mark in marks]:
+            self.reached.set()
+            await self.let_go.wait()
+        return await self._executor.execute_batch(jobs)
+
+
+DUE = {"case-1": at(10), "case-0": at(5)}
+
+
+def follow(heard: Recorded) -> Iterable[To]:
+    """A case's first fact starts its clock; that it was done meets the clock."""
+    kind, _, number = heard.stream.partition("-")
+    if kind == "done":
+        yield To(f"clock-{number}", heard.key, Meet(heard.occurred_at))
+    else:
+        yield To(f"clock-{number}", heard.key, Start(heard.occurred_at, (DUE[heard.stream],)))
+
+
+STARTED = fact("case-1", 1, when=at(0))
+DONE = fact("done-1", 1, when=at(9))
+PLACE = partition_of("p-1", 6)
+
+
+class Office:
+    """A service whose listener has heard that a case was started, and is held before its end."""
+
+    def __init__(self, workshop: Workshop, store: PostgresStore, topics: Sequence[str]) -> None:
+        self.workshop = workshop
+        self.store = store
+        self.topics = topics
+        self.clock = Hand(at(0))
+        self.executor = workshop.executor(store, self.clock)
+        self.held = Held(self.executor, DONE.stream, DONE.version)
+
+    async def open(
+        self, kind: type[Listener] = Listener, ticker: type[Ticker] = Ticker, *also: Recorded
+    ) -> None:
+        self.listener = self.workshop.listener(
+            self.held,  # type: ignore[arg-type]
+            self.clock,
+            dict.fromkeys(self.topics, follow),
+            kind=kind,
+        )
+        await self.workshop.listening(self.listener)
+        self.workshop.stack.callback(self.held.let_go.set)
+        self.ticker = ticker(
+            self.executor,
+            self.clock,
+            await self.workshop.clock(self.store),
+            self.listener,
+            Metrics(),
+        )
+        await self.workshop.publish(self.topics[0], *also, STARTED)
+
+        async def started() -> bool:
+            # Not before its offset counts: a rebalance would begin anew.
+            return await kinds(self.store, "clock-1") == ["started"] and (
+                await self.listener.lag() == 0
+            )
+
+        await until(started, "the clock was not started")
+
+    async def ring(self) -> None:
+        """Two hours later the alarms ring; then the listener goes on."""
+        self.clock.instant = at(120)
+        await self.ticker.ring_due()
+        await self.go_on()
+
+    async def go_on(self) -> None:
+        self.held.let_go.set()
+
+        async def all_handled() -> bool:
+            return await self.listener.lag() == 0
+
+        await until(all_handled, "not everything was handled")
+
+
+async def office(workshop: Workshop, topics: int = 1) -> Office:
+    names = [await workshop.topic() for _ in range(topics)]
+    return Office(workshop, await workshop.store(), names)
+
+
+def outcome(guarded: bool) -> list[str]:
+    """The duty was done a minute before its time."""
+    return ["started", "met"] if guarded else ["started", "breached"]
+
+
+@guarded
+async def test_alarms_ring_up_to_what_was_heard_and_not_up_to_now(
+    workshop: Workshop, guarded: bool
+) -> None:
+    limits = (
+        "limits = dict(await self._heard.heard(partitions))",
+        "limits = dict.fromkeys(partitions, now)",
+    )
+    module = mutant_unless(guarded, ticker, limits)
+    late = await office(workshop)
+    await late.open(ticker=module.Ticker)
+    await workshop.publish(late.topics[0], DONE)
+    await late.ring()
+    assert await kinds(late.store, "clock-1") == outcome(guarded)
+
+
+@guarded
+async def test_alarms_ring_up_to_what_was_heard_on_the_topic_that_is_furthest_behind(
+    workshop: Workshop, guarded: bool
+) -> None:
+    least = (
+        "min(known, least.get(place.partition, known))",
+        "max(known, least.get(place.partition, known))",
+    )
+    module = mutant_unless(guarded, listening, least)
+    late = await office(workshop, topics=2)
+    await late.open(module.Listener)
+    await workshop.publish(late.topics[1], DONE)
+    await late.ring()
+    assert await kinds(late.store, "clock-1") == outcome(guarded)
+
+
+@guarded
+async def test_what_was_fetched_and_is_not_handled_was_not_heard(
+    workshop: Workshop, guarded: bool
+) -> None:
+    handled = (
+        "end - self._handled[place]",
+        "end - await self._subscriber.consumer.position(place)",
+    )
+    module = mutant_unless(guarded, listening, handled)
+    late = await office(workshop)
+    await late.open(module.Listener)
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    await late.ring()
+    assert await kinds(late.store, "clock-1") == outcome(guarded)
+
+
+@guarded
+async def test_what_is_being_handled_was_not_heard(workshop: Workshop, guarded: bool) -> None:
+    before = "            for jobs in await self._chunks(records):\n"
+    module = mutant_unless(
+        guarded, listening, (before, f"            self._note(records, assigned)\n{before}")
+    )
+    late = await office(workshop)
+    await late.open(module.Listener)
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    await late.ring()
+    assert await kinds(late.store, "clock-1") == outcome(guarded)
+
+
+@guarded
+async def test_what_came_while_the_broker_answered_was_not_heard(
+    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = "            behind = await self._behind(places)\n"
+    module = mutant_unless(
+        guarded, listening, (asked, f"{asked}            now = self._clock.now()\n")
+    )
+    late = await office(workshop)
+    await late.open(module.Listener, Ticker, fact("case-0", 1, when=at(0)))
+    # The watch asks for the ends too; here nobody may but the ticker.
+    watch, ends = late.listener._watch, late.listener._ends
+    assert watch is not None
+    assert ends is not None
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    answer: Any = ends.end_offsets
+
+    async def answer_slowly(places: Collection[Any]) -> Any:
+        found = await answer(places)
+        if late.clock.instant == at(6):
+            await workshop.publish(late.topics[0], DONE)
+            late.clock.instant = at(120)
+        return found
+
+    monkeypatch.setattr(ends, "end_offsets", answer_slowly)
+    late.clock.instant = at(6)
+    await late.ticker.ring_due()
+    await late.go_on()
+    assert await kinds(late.store, "clock-0") == ["started", "breached"]
+    assert await kinds(late.store, "clock-1") == outcome(guarded)
+
+
+@guarded
+async def test_history_says_nothing_of_what_else_was_heard(
+    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = '        if name == "ce_history":\n            return None\n'
+    module = mutant_unless(guarded, listening, (told, ""))
+    # So that the history is handled while what comes after it is held.
+    monkeypatch.setattr(module, "MAX_RECORDS", 1)
+    late = await office(workshop)
+    await late.open(module.Listener)
+    # Another system's times may be ahead of ours, by the zone of its clock for example.
+    ahead = replace(
+        fact("case-0", 1, when=at(0)), known_at=at(60), occurred_at=at(60), history=at(90)
+    )
+    await workshop.publish(late.topics[0], ahead, DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    await late.ring()
+    assert await kinds(late.store, "clock-1") == outcome(guarded)
+
+
+@guarded
+async def test_alarms_wait_while_the_stream_that_feeds_them_is_parked(
+    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_ring = replaced(postgres.DUE, "WHERE p.feeds = t.stream_id", "WHERE false")
+    if not guarded:
+        monkeypatch.setattr(postgres, "DUE", all_ring)
+    topic, store = await workshop.topic(), await workshop.store()
+    clock, wall = Hand(at(0)), await workshop.clock(store)
+    executor = workshop.executor(store, clock, wall=wall)
+
+    def with_the_policy(heard: Recorded) -> Iterable[To]:
+        if heard.stream == DONE.stream and topic not in HEARD:
+            raise Refused("The policy has not been heard.", code="not_heard_yet")
+        return follow(heard)
+
+    feeds = {"done-1": "clock-1"}
+    hearing = Hearing("test", {topic: with_the_policy}, feeds=lambda s: feeds.get(s, ""))
+    listener = await workshop.listening(
+        workshop.listener(executor, clock, hearing.listens, feeds=hearing.feeds)
+    )
+    await workshop.publish(topic, STARTED, DONE)
+    clock.instant = at(11)
+
+    async def all_heard() -> bool:
+        return (await listener.heard([PLACE])).get(PLACE) == at(11)
+
+    await until(all_heard, "not everything was heard")
+    assert [parked.stream for parked in await store.parked()] == ["done-1"]
+    await Ticker(executor, clock, wall, listener, Metrics()).ring_due()
+    HEARD.add(topic)
+    await Retries(executor, wall, hearing).retry_due(hurried=True)
+    assert await kinds(store, "clock-1") == outcome(guarded)
+
+
+# What the listener must not do: lose a message.
+
+
+def copy(heard: Recorded) -> Iterable[To]:
+    stream = heard.stream.replace("case-", "clock-")
+    yield To(stream, heard.key, Note(heard.occurred_at, f"{heard.stream}/{heard.version}"))
+
+
+@guarded
+async def test_a_header_that_is_not_utf8_does_not_lose_its_message(
+    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = ("            parser=self._parse,\n", "")
+    module = mutant_unless(guarded, listening, own)
+    # Alone in its batch: with others it would take them along.
+    monkeypatch.setattr(module, "MAX_RECORDS", 1)
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    producer = await workshop.producer()
+    headers = [("ce_id", b"\xff\xfe")]
+    await producer.send_and_wait(topic, b"{}", b"p-1", PLACE, headers=headers)
+    await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
+    listener = await workshop.listening(
+        workshop.listener(
+            workshop.executor(store, clock), clock, {topic: copy}, kind=module.Listener
+        )
+    )
+
+    async def the_next_was_heard() -> bool:
+        return await notes_of(store, "clock-1") == ["case-1/1"] and not await listener.lag()
+
+    await until(the_next_was_heard, "the message behind the broken one was not heard")
+    parked = [each.stream for each in await store.parked()]
+    # Its offset is committed with the next one's: it is never heard again.
+    assert parked == ([f"unreadable:{topic}/{PLACE}/0"] if guarded else [])
+    assert listener.handled_messages == (2 if guarded else 1)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["NACK_ON_ERROR", "ACK_FIRST", "ACK"],
+    ids=["guarded", "without the guard", "without the guard, but committed after a failure"],
+)
+async def test_a_batch_that_was_cut_off_before_its_commit_is_heard_again(
+    workshop: Workshop, policy: str
+) -> None:
+    module = without(
+        listening, ("ack_policy=AckPolicy.NACK_ON_ERROR", f"ack_policy=AckPolicy.{policy}")
+    )
+    topic, dsn = await workshop.topic(), await workshop.dsn()
+    store, other = await workshop.store(dsn), await workshop.store(dsn)
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
+    group = f"cut-{topic}"
+    first = workshop.listener(executor, clock, {topic: copy}, group=group, kind=module.Listener)
+    await first.start()
+
+    async def the_first_was_heard() -> bool:
+        return await notes_of(store, "clock-1") == ["case-1/1"] and not await first.lag()
+
+    await until(the_first_was_heard, "the first message was not heard")
+
+    async def commit_waits() -> bool:
+        return bool(await other.pool.fetchval(f"SELECT count(*) FROM ({WAITING}) AS waiting"))
+
+    async def leaves() -> bool:
+        return first._leaving
+
+    async with other.pool.acquire() as session, session.transaction():
+        await session.execute("LOCK TABLE events IN SHARE MODE")
+        await workshop.publish(topic, fact("case-1", 2, when=clock.now()))
+        await until(commit_waits, "the batch did not come to its commit")
+        leaving = asyncio.create_task(first.drain())
+        await until(leaves, "the listener does not leave")
+        await session.execute(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS waiting")
+        await leaving
+    await workshop.listening(workshop.listener(executor, clock, {topic: copy}, group=group))
+    await workshop.publish(topic, fact("case-2", 1, when=clock.now()))
+
+    async def the_next_was_heard() -> bool:
+        return await notes_of(store, "clock-2") == ["case-2/1"]
+
+    await until(the_next_was_heard, "the message behind the one that was cut off was not heard")
+    heard_again = ["case-1/2"] if policy == "NACK_ON_ERROR" else []
+    assert await notes_of(store, "clock-1") == ["case-1/1", *heard_again]
+    assert await store.parked() == []
+
+
+WAITING = (
+    "SELECT pid FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
