@@ -17,7 +17,7 @@ import pytest
 from tests.support.waiting import wait_until
 
 from steward_stack.jars import KAFKA, cache_folder
-from steward_stack.state import State
+from steward_stack.state import LIVE, State
 from steward_stack.supervisor import endpoints_of, present_services
 
 UP_SECONDS = 180
@@ -63,7 +63,8 @@ class Runner:
 
     def left(self) -> list[str]:
         """Name every process that has to do with the folder, recorded or not."""
-        places = {str(self.state.folder), str((self.state.folder / "postgres").resolve())}
+        postgres = self.state.world(LIVE) / "postgres"
+        places = {str(self.state.folder), str(postgres.resolve())}
         found = []
         for process in psutil.process_iter():
             try:
@@ -205,7 +206,7 @@ def test_a_state_of_another_version_is_refused_and_kept(runner: Runner) -> None:
     code, _, said = runner.run("up", "--servers-only")
     assert code == 1
     assert "--fresh" in said
-    assert (runner.state.folder / "postgres").exists()
+    assert (runner.state.world(LIVE) / "postgres").exists()
     version.write_text(before)
 
 

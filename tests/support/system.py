@@ -185,7 +185,7 @@ class System:
 
     def mails(self) -> list[str]:
         """Give every mail that the mail server has taken, as it came."""
-        folder = self.stack.state.folder / "mails"
+        folder = self.stack.world / "mails"
         return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.eml"))]
 
     def logs(self) -> str:

@@ -38,7 +38,7 @@ StateOption = Annotated[
     Path, typer.Option("--state", help="The folder that keeps what the stack needs.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Forget all that the state holds.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Forget what this world holds.")]
 STATE = Path(".steward")
 
 
@@ -170,12 +170,14 @@ def demo(
 
     if tickets is not None and not tickets.is_file():
         raise StewardError(f"There is no file {tickets}.")
+    scenario = play.scenario_of(tickets, ticket_format)
+    world = scenario.name
     with (
         _until_interrupted() as task,
-        running_stack(State(state), err, clock="stepped", fresh=fresh) as stack,
+        running_stack(State(state), err, clock="stepped", world=world, fresh=fresh) as stack,
         stack.mended(),
     ):
-        summary = play.run(stack, tickets=tickets, ticket_format=ticket_format, console=err)
+        summary = play.run(stack, scenario, err)
         if as_json:
             _print_json(summary)
         else:

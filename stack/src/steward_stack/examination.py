@@ -9,7 +9,7 @@ from steward_stack.errors import StewardError
 from steward_stack.jars import FREE_BYTES_NEEDED, KAFKA, cache_folder, locked_jars
 from steward_stack.kafka import OLDEST_JAVA, find_java, java_version
 from steward_stack.postgres import Postgres
-from steward_stack.state import State
+from steward_stack.state import LIVE, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ def _kafka() -> Finding:
 
 def _postgres(state: State) -> Finding:
     try:
-        version = Postgres(state.folder / "postgres", state.folder / "socket", state.logs).version()
+        version = Postgres(
+            state.world(LIVE) / "postgres", state.folder / "socket", state.logs
+        ).version()
     except StewardError as error:
         return Finding("PostgreSQL", ok=False, says=str(error))
     return Finding("PostgreSQL", ok=True, says=f"{version}.")

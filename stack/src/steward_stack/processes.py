@@ -6,6 +6,7 @@ A starter that dies before the record is written leaves a gate that never opens:
 by itself. A pid that the system has given to somebody else has another birth and is left alone.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -69,6 +70,20 @@ class Process:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
                 return
+
+    def kill(self) -> list[psutil.Process]:
+        """Kill it and its descendants, and give them: PostgreSQL's lead sessions of their own."""
+        if not self.alive:
+            return []
+        try:
+            descendants = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            descendants = []
+        self.send(signal.SIGKILL)
+        for each in descendants:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        return descendants
 
 
 def birth(pid: int) -> str | None:
@@ -166,11 +181,13 @@ def _end_together(processes: Sequence[Process]) -> None:
     began = time.monotonic()
     for process in processes:
         process.send(ENDINGS[process.role].signal)
+    killed: list[psutil.Process] = []
     for process in processes:
         while process.alive and time.monotonic() - began < ENDINGS[process.role].seconds:
             time.sleep(0.02)
             reap()
-        process.send(signal.SIGKILL)
+        killed += process.kill()
     while any(process.alive for process in processes):
         time.sleep(0.01)
         reap()
+    psutil.wait_procs(killed)

@@ -42,6 +42,7 @@ Step = Received | Happened | Ticketed
 class Scenario:
     """One play. `history` and `afterwards` are records for `POST /v1/imports`.
 
+    `name` is also that of its world: two plays of one name are the same play.
     The clock begins at `begins`; history is imported; `live` is played until `ends`; then the clock
     is set to `closes_at`, if there is one, and `afterwards` is imported as history.
     """

@@ -7,7 +7,11 @@
   processes.json    what it has started
   settings.json     ports and keys, chosen once
   endpoints.json    where a stack that is up is reached
-  kafka/ postgres/ logs/
+  logs/
+  worlds/<name>/    one history: kafka/ postgres/ mails/ texts.jsonl
+
+One world runs at a time: `live` on the system clock, or a play's own on a stepped one. So a play
+neither meets another one's clock nor mixes its cases with those of people.
 """
 
 import base64
@@ -21,7 +25,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,7 +33,8 @@ from pathlib import Path
 from steward_stack.errors import StewardError
 from steward_stack.processes import Processes, birth
 
-VERSION = "1"
+VERSION = "2"
+LIVE = "live"
 TAKEOVER_SECONDS = 20.0
 NOTHING_LEFT = b"nothing left"
 
@@ -75,11 +80,17 @@ class State:
         """Whether a stack runs that has been started to the end."""
         return self.supervisor is not None and (self.folder / "endpoints.json").is_file()
 
+    def world(self, name: str) -> Path:
+        """Give the folder of one world."""
+        return self.folder / "worlds" / name
+
     @contextmanager
-    def held(self, *, fresh: bool = False) -> Iterator[list[str]]:
+    def held(self, *, fresh: Path | None = None) -> Iterator[list[str]]:
         """Hold the folder for ourselves; what a killed holder left running is ended first.
 
-        Gives the names of what was left. `fresh` empties it. Raises RunningAlreadyError while another holder lives.
+        Gives the names of what was left. `fresh` is a world that is emptied, or the whole folder;
+        the state of another version is always emptied whole. Raises RunningAlreadyError while
+        another holder lives.
         """
         self.claim()
         with (self.folder / "lock").open("w") as lock:
@@ -94,8 +105,8 @@ class State:
                 time.sleep(0.05)
             (self.folder / "endpoints.json").unlink(missing_ok=True)
             ended = self.processes.end()
-            if fresh:
-                self._wipe()
+            if fresh is not None:
+                self._wipe(fresh)
             self.check_version()
             self.logs.mkdir(exist_ok=True)
             us = {"pid": os.getpid(), "birth": birth(os.getpid())}
@@ -180,7 +191,7 @@ class State:
 
     def check_version(self) -> None:
         """Refuse a state that another version has made."""
-        if (found := (self.folder / "version").read_text().strip()) != VERSION:
+        if (found := self._version()) != VERSION:
             raise StewardError(
                 f"The state in {self.folder} has version {found} and this program needs version "
                 f"{VERSION}: start anew with --fresh, or name another folder with --state."
@@ -214,20 +225,19 @@ class State:
 
     def remove(self) -> None:
         """End what runs and remove the folder with all that belongs to it."""
-        with self.held(fresh=True):
+        with self.held(fresh=self.folder):
             shutil.rmtree(self.folder)
 
-    def _wipe(self) -> None:
-        for entry in self.folder.iterdir():
-            if entry.name in ("lock", "supervisor.log"):
-                continue
-            if entry.is_symlink():  # PostgreSQL's socket, and its data when we are root
-                shutil.rmtree(entry.resolve(), ignore_errors=True)
-                entry.unlink()
-            elif entry.is_dir():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
+    def _version(self) -> str:
+        return (self.folder / "version").read_text().strip()
+
+    def _wipe(self, world: Path) -> None:
+        if world != self.folder and self._version() == VERSION:
+            _empty(world)
+            return
+        for each in self.world("any").parent.glob("*"):
+            _empty(each)
+        _empty(self.folder, but=("lock", "supervisor.log"))
         (self.folder / "version").write_text(f"{VERSION}\n")
 
     def _write_private(self, name: str, text: str) -> None:
@@ -235,6 +245,19 @@ class State:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
         draft.replace(self.folder / name)
+
+
+def _empty(folder: Path, but: Collection[str] = ()) -> None:
+    for entry in folder.glob("*"):
+        if entry.name in but:
+            continue
+        if entry.is_symlink():  # PostgreSQL's socket, and its data when we are root
+            shutil.rmtree(entry.resolve(), ignore_errors=True)
+            entry.unlink()
+        elif entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _locked(descriptor: int) -> bool:

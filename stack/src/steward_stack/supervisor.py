@@ -27,7 +27,7 @@ from steward_stack.errors import StewardError
 from steward_stack.kafka import Kafka
 from steward_stack.postgres import Postgres
 from steward_stack.processes import Process, Role, reap
-from steward_stack.state import Settings, State
+from steward_stack.state import LIVE, Settings, State
 
 SERVICES = ("intake", "sla", "visits", "notify", "audit")
 STAND_INS = ("smtp_sink", "sms_stand_in")
@@ -54,8 +54,11 @@ class Endpoints:
 class Stack:
     """A running local stack."""
 
-    def __init__(self, state: State, console: Console, *, services: bool, clock: str) -> None:
+    def __init__(
+        self, state: State, console: Console, *, services: bool, clock: str, world: str
+    ) -> None:
         self.state = state
+        self.world = state.world(world)
         self.settings: Settings = state.settings(PORTS)
         self._console = console
         self._clock = clock
@@ -65,16 +68,17 @@ class Stack:
         self._deaths: dict[str, list[float]] = {}
         ports = self.settings.ports
         self._kafka = Kafka(
-            state.folder / "kafka", self._log("kafka"), ports["kafka"], ports["kafka-controller"]
+            self.world / "kafka", self._log("kafka"), ports["kafka"], ports["kafka-controller"]
         )
         self._postgres = Postgres(
-            state.folder / "postgres", state.folder / "socket", self._log("postgres")
+            self.world / "postgres", state.folder / "socket", self._log("postgres")
         )
         self.endpoints: Endpoints
 
     def start(self) -> None:
         """Start everything and wait until it is ready."""
         began = time.monotonic()
+        self.world.mkdir(parents=True, exist_ok=True)
         outside = {name: os.environ.get(name) for name in ("STEWARD_KAFKA", "STEWARD_POSTGRES")}
         if not outside["STEWARD_KAFKA"]:
             self._begin("kafka", lambda: self._kafka.start(self.state.processes, self._console))
@@ -206,14 +210,13 @@ class Stack:
     def _stand_in_options(self) -> dict[str, list[str]]:
         """Tell the mail sink and the SMS stand-in where to listen and what to keep."""
         ports = self.settings.ports
-        folder = self.state.folder
         receipts = (
             f"http://127.0.0.1:{ports['notify']}{RECEIPTS_PATH}/{self.settings.receipts_token}"
         )
         return {
-            "smtp_sink": ["--port", str(ports["smtp"]), "--dir", str(folder / "mails")],
+            "smtp_sink": ["--port", str(ports["smtp"]), "--dir", str(self.world / "mails")],
             "sms_stand_in": [
-                *("--port", str(ports["sms"]), "--log", str(folder / "texts.jsonl")),
+                *("--port", str(ports["sms"]), "--log", str(self.world / "texts.jsonl")),
                 *("--access-key-id", self.settings.sms_key_id),
                 *("--access-key-secret", self.settings.sms_key_secret),
                 *("--report-url", receipts),
@@ -248,14 +251,15 @@ def running_stack(
     *,
     services: bool = True,
     clock: str = "system",
+    world: str = LIVE,
     fresh: bool = False,
 ) -> Iterator[Stack]:
-    """Start a stack and end it, whatever happens in between.
+    """Start a stack and end it, whatever happens in between; `fresh` forgets its world first.
 
     Raises RunningAlreadyError when another process runs it, StewardError when it cannot start.
     """
-    with state.held(fresh=fresh), state.watched():
-        stack = Stack(state, console, services=services, clock=clock)
+    with state.held(fresh=state.world(world) if fresh else None), state.watched():
+        stack = Stack(state, console, services=services, clock=clock, world=world)
         try:
             stack.start()
             yield stack

@@ -260,7 +260,7 @@ def scenario(file: Path) -> Scenario:
     for bad in found.rejected:
         console.print(f"{file.name}, line {bad['line']}: {bad['reason']}", soft_wrap=True)
     return Scenario(
-        name="nyc311",
+        name=f"nyc311-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}",
         begins=found.start,
         ends=found.live_end,
         registers=list(found.registers()),

@@ -1,0 +1,41 @@
+"""The state folder keeps worlds apart."""
+
+from pathlib import Path
+
+import pytest
+
+from steward_stack.state import LIVE, State
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    """Give a state with two worlds, PostgreSQL's data of each outside, as root has them."""
+    state = State(tmp_path / ".steward")
+    state.claim()
+    for name in (LIVE, "example"):
+        world, data = state.world(name), tmp_path / f"data of {name}"
+        world.mkdir(parents=True)
+        data.mkdir()
+        (data / "kept").write_text("a fact")
+        (world / "postgres").symlink_to(data)
+        (world / "texts.jsonl").write_text("{}\n")
+    return state
+
+
+def test_a_fresh_play_leaves_what_is_live_alone(state: State) -> None:
+    with state.held(fresh=state.world("example")):
+        assert list(state.world("example").glob("*")) == []
+        assert not (state.folder.parent / "data of example").exists()
+        assert (state.world(LIVE) / "postgres" / "kept").read_text() == "a fact"
+
+
+def test_the_state_of_another_version_goes_whole(state: State) -> None:
+    (state.folder / "version").write_text("0\n")
+    with state.held(fresh=state.world("example")):
+        assert list(state.world(LIVE).glob("*")) == []
+        assert not (state.folder.parent / f"data of {LIVE}").exists()
+
+
+def test_what_is_removed_takes_its_data_along(state: State) -> None:
+    state.remove()
+    assert list(state.folder.parent.iterdir()) == []
