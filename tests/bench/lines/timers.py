@@ -20,6 +20,7 @@ from steward_events.sla import ClockBreached, Escalated
 from steward_events.vocabulary import Role
 from steward_eventstore.execute import Executor
 from steward_eventstore.postgres import PostgresStore
+from steward_service import memory
 from steward_service.listening import EverythingHeard
 from steward_service.partitions import partition_of
 from steward_service.telemetry import Metrics
@@ -126,6 +127,7 @@ async def ring(store: PostgresStore, due: Mapping[str, tuple[str, datetime]]) ->
     shell = executor(store, clock, take_down)
     ticker = Ticker(shell, clock, clock, EverythingHeard(clock, PARTITIONS), Metrics())
     stop = asyncio.Event()
+    memory.settle()  # as a service does when it is ready
     clock.start()
     running = asyncio.create_task(ticker.run(stop))
     latest = max(at for _, at in due.values())

@@ -29,7 +29,7 @@ from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor
 from steward_eventstore.port import Projection, Unavailable
 from steward_eventstore.postgres import PostgresStore
-from steward_service import keys
+from steward_service import keys, memory
 from steward_service.auth import Authenticator
 from steward_service.clocks import Readings, SteppedClock, SystemClock
 from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction
@@ -172,6 +172,7 @@ class Service:
             await self._serve()
         if isinstance(self.clock, SteppedClock):
             await self.clock.register(self.round)
+        memory.settle()
         self._ready = True
 
     async def stop(self) -> None:
