@@ -1,7 +1,6 @@
 """`steward import`: another system's past, taken in as history; nobody is texted about it."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from steward_stack.door import Door, progress_on
 from steward_stack.errors import StewardError
 from steward_stack.example.fortnight import HOUSEHOLDS, PROJECTS, Fortnight
 from steward_stack.imports import nyc311
+from steward_stack.options import STATE, JsonOption, StateOption, print_json
 from steward_stack.state import State
 from steward_stack.supervisor import PORTS, endpoints_of
 
@@ -23,12 +23,6 @@ app = typer.Typer(
 )
 out = Console()
 err = Console(stderr=True)
-
-StateOption = Annotated[
-    Path, typer.Option("--state", help="The folder that keeps what the stack needs.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
-STATE = Path(".steward")
 
 
 @app.command("nyc311", epilog="Example: steward import nyc311 nyc311_2013-12-25.csv.gz --json")
@@ -77,7 +71,7 @@ def _take_in(
     figures = asyncio.run(_import(State(state), registers, list(records)))
     summary = {**read, **figures}
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        print_json(summary)
     else:
         for name, figure in summary.items():
             out.print(f"{name.replace('_', ' ')}: {figure}")
