@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka import ConsumerRecord
-from tests.integration.service_kafka.conftest import Workshop, ask, stored, until
+from tests.integration.service_kafka.conftest import Workshop, ask, stored
 from tests.support.eventstore import Note, id_of
+from tests.support.waiting import until
 
 from steward_events.cloudevents import from_kafka
 from steward_eventstore.execute import Cause, Executor, Job, To

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from tests.integration.service_kafka.conftest import Workshop, ask, fact, notes_of, until
+from tests.integration.service_kafka.conftest import Workshop, ask, fact, notes_of
 from tests.support.eventstore import (
     ClockDecider,
     Meet,
@@ -15,6 +15,7 @@ from tests.support.eventstore import (
     at,
     noted,
 )
+from tests.support.waiting import until
 
 from steward_decider import Ring
 from steward_events.fact import Fact
