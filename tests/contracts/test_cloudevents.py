@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -169,6 +170,22 @@ def test_a_foreign_event_is_read_in_structured_mode() -> None:
     assert (event.sequence, event.key) == ("5", "project-7")
     assert event.time == datetime(2026, 9, 28, 4, tzinfo=UTC)
     assert event.data == TICKET["data"]
+
+
+def test_what_is_said_of_a_subject_has_an_order_the_opening_first() -> None:
+    def order(what: str = "changed", **more: Any) -> int:
+        told = {**TICKET, "type": f"ticket.{what}.v1", **more}
+        headers = [("content-type", b"application/cloudevents+json")]
+        return foreign_from_kafka(headers, b"project-7", to_json(told)).order
+
+    opened = order("opened", time="2030-01-01T00:00:00Z", sequence=9)
+    by_count = [order(sequence="0"), order(data={"sequence": 1}), order(data={"sequence": "12"})]
+    old, before, after = "1969-12-31T00:00:00Z", "2026-09-28T08:00:00+08:00", "2026-09-28T00:00:01Z"
+    by_time = [order(time=before, data={"sequence": "x"}), order(time=after, sequence="9" * 30)]
+    orders = [opened, *by_count, *by_time]
+    assert orders == sorted(set(orders))
+    assert order(time=old) > opened > 0
+    assert order(time=after) == by_time[-1]
 
 
 def test_a_foreign_event_is_read_alike_in_binary_mode() -> None:

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 from steward_stack.jars import KAFKA, cache_folder
 from steward_stack.state import LIVE, State
-from steward_stack.supervisor import endpoints_of, present_services
+from steward_stack.supervisor import SERVICES, endpoints_of
 
 UP_SECONDS = 180
 STOP_SECONDS = 15
@@ -249,7 +249,7 @@ def test_root_and_a_plain_user_can_run_it(runner: Runner, tmp_path: Path) -> Non
 def test_ctrl_c_drains_the_services_first(runner: Runner) -> None:
     up = runner.up("--fresh")
     names = {process.name for process in runner.state.processes.recorded()}
-    assert set(present_services()) < names
+    assert set(SERVICES) < names
     up.send_signal(signal.SIGINT)
     up.communicate(timeout=STOP_SECONDS)
     assert runner.left() == []

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient, Response, TransportError
 from rich.console import Console
 from tests.support.stack import database_dsn
+from tests.support.waiting import until
 from uuid_utils.compat import uuid7
 
 from steward_events.tickets import INBOUND_TICKETS
@@ -201,11 +202,7 @@ class System:
         self, condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = SECONDS
     ) -> None:
         """Return as soon as the condition holds."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while not await condition():
-            assert loop.time() < deadline, f"{otherwise} (waited {seconds} s)"
-            await asyncio.sleep(0.02)
+        await until(condition, otherwise, seconds)
 
     async def quiet(self, seconds: float = SECONDS) -> None:
         """Wait until nothing is under way between the services."""

@@ -1,6 +1,5 @@
 """The `steward` command."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from steward_stack import commands
 from steward_stack.errors import StewardError
+from steward_stack.options import STATE, JsonOption, StateOption, print_json
 from steward_stack.state import RunningAlreadyError, State
 
 DETACHED_SECONDS = 300.0
@@ -34,12 +34,7 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
-StateOption = Annotated[
-    Path, typer.Option("--state", help="The folder that keeps what the stack needs.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Forget what this world holds.")]
-STATE = Path(".steward")
 
 
 @app.command(epilog="Example: steward up --detach && steward status")
@@ -106,7 +101,7 @@ def status(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
         for process in folder.processes.recorded()
     ]
     if as_json:
-        _print_json(
+        print_json(
             {
                 "running": endpoints is not None,
                 "supervisor": folder.supervisor,
@@ -139,7 +134,7 @@ def doctor(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
 
     findings = examine(State(state))
     if as_json:
-        _print_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             mark = "[green]ok[/green]" if finding.ok else "[red]amiss[/red]"
@@ -179,7 +174,7 @@ def demo(
     ):
         summary = play.run(stack, scenario, err)
         if as_json:
-            _print_json(summary)
+            print_json(summary)
         else:
             play.show(summary, out)
         task.done = True
@@ -266,11 +261,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def _wait_for_ever() -> None:
     while True:
         signal.pause()
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
-    sys.stdout.flush()
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ held state --> Kafka, PostgreSQL --> provisioned --> stand-ins, services --> rea
            nothing left <-- Kafka, PostgreSQL <-- services <------------------+ Ctrl-C, SIGTERM
 """
 
-import importlib.util
 import json
 import os
 import signal
@@ -62,7 +61,7 @@ class Stack:
         self.settings: Settings = state.settings(PORTS)
         self._console = console
         self._clock = clock
-        self._names = present_services() if services else ()
+        self._names = SERVICES if services else ()
         self._restart: dict[str, Callable[[], Process]] = {}
         self._running: dict[str, Process] = {}
         self._deaths: dict[str, list[float]] = {}
@@ -265,11 +264,6 @@ def running_stack(
             yield stack
         finally:
             stack.stop()
-
-
-def present_services() -> tuple[str, ...]:
-    """Name the services that can be run."""
-    return tuple(name for name in SERVICES if importlib.util.find_spec(f"steward_{name}.__main__"))
 
 
 def ready(url: str) -> bool:

@@ -49,7 +49,12 @@ commands: st.SearchStrategy[TestCommand] = st.one_of(
 )
 streams = st.sampled_from(["clock-1", "clock-2", "clock-3"])
 wanted = st.lists(
-    st.builds(lambda stream, command: To(stream, f"p-{stream[-1]}", command), streams, commands),
+    st.builds(
+        lambda stream, command, about: To(stream, f"p-{stream[-1]}", command, about=about),
+        streams,
+        commands,
+        st.sampled_from(["", "standing"]),
+    ),
     max_size=3,
 )
 histories = st.sampled_from([None, None, None, at(30), at(60)])
@@ -72,7 +77,8 @@ def jobs(draw: st.DrawFn) -> Job:
             )
         case 2:
             id_, fingerprint = draw(st.sampled_from("abc")), draw(st.sampled_from("xy"))
-            made = foreign("ticket-1", id_, *draw(wanted), fingerprint=fingerprint)
+            order = draw(st.sampled_from([0, 1, 2, 2**50]))
+            made = foreign("ticket-1", id_, *draw(wanted), fingerprint=fingerprint, order=order)
         case _:
             stream, until = draw(streams), draw(minutes)
             alarms = To(stream, f"p-{stream[-1]}", Alarms(until, until))
@@ -149,7 +155,7 @@ async def again(shop: OpenShop) -> list[Job]:
                 if parked.consumer == "listener"
                 else foreign(parked.stream, waiting.id.split()[1])
             )
-            found.append(replace(made, retry=True, attempts=parked.attempts))
+            found.append(replace(made, retry=True, attempts=parked.attempts, order=waiting.order))
     return found
 
 

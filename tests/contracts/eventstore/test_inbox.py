@@ -1,5 +1,6 @@
 """What was heard: each once and in order; what cannot be done waits in line, the rest goes on."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -141,6 +142,67 @@ async def test_foreign_messages_wait_in_the_order_in_which_they_came(shop: OpenS
     await kinds(shop, foreign("ticket-1", "a", say("a")), foreign("ticket-1", "m", say("m")))
     line = await shop.store.line("inbound", "ticket-1")
     assert [waiting.parcel.value for waiting in line] == [b"z", b"a", b"m"]
+
+
+async def test_foreign_messages_wait_in_their_sources_order_and_of_one_order_as_they_came(
+    shop: OpenShop,
+) -> None:
+    parked = [("late", 2**50), ("z", 7), ("a", 7), ("first", 1), ("late", 2**50), ("middle", 8)]
+    for id_, order in parked:
+        await kinds(shop, foreign("ticket-1", id_, ask("policy"), order=order))
+    line = await shop.store.line("inbound", "ticket-1")
+    waiting = [message.parcel.value for message in line]
+    assert waiting == [b"first", b"z", b"a", b"middle", b"late"]
+    assert [message.order for message in line] == [1, 7, 7, 8, 2**50]
+
+
+async def test_what_lines_up_in_front_is_tried_at_once_and_nothing_else_is(
+    shop: OpenShop,
+) -> None:
+    second, third = (foreign("ticket-1", f"{n}", ask("first"), order=n) for n in (2, 3))
+    await kinds(shop, second)
+    for tried in range(9):
+        await kinds(shop, replace(second, retry=True, attempts=tried))
+    [long] = await shop.store.parked()
+    assert (long.attempts, long.retry_at - shop.wall.now()) == (9, timedelta(minutes=10))
+    shop.wall.instant += timedelta(seconds=1)
+    await kinds(shop, third, second, foreign("ticket-1", "other", ask("first"), order=2))
+    assert await shop.store.parked() == [replace(long, waiting=3)]
+    first = foreign("ticket-1", "1", say("one"), order=1)
+    assert await kinds(shop, first, first) == [Parked, Parked]
+    assert await shop.store.parked(due_by=shop.wall.now()) == [
+        replace(long, waiting=4, attempts=0, retry_at=shop.wall.now())
+    ]
+    assert await kinds(shop, again(first)) == [Applied]
+    assert await notes(shop, "clock-1") == ["one"]
+
+
+async def test_a_try_of_the_former_head_does_not_put_off_what_came_to_stand_in_front(
+    shop: OpenShop,
+) -> None:
+    second = foreign("ticket-1", "2", ask("first"), order=2)
+    await kinds(shop, second, foreign("ticket-1", "1", say("one"), order=1))
+    before = await shop.store.parked()
+    assert await kinds(shop, again(second)) == [Parked]
+    assert await shop.store.parked() == before
+
+
+async def test_of_what_foreign_messages_tell_anew_the_newest_in_their_order_stands(
+    shop: OpenShop,
+) -> None:
+    def tells(order: int, about: str, *, subject: str = "ticket-1") -> Job:
+        name = f"{subject[-1]}/{order}/{about}"
+        return foreign(subject, name, replace(say(name), about=about), say("also"), order=order)
+
+    jobs = [
+        *(tells(2**50, "a"), tells(3, "a"), tells(3, "b"), tells(2**50, "b")),
+        *(tells(5, "b"), tells(2**51, "a"), tells(1, "a", subject="ticket-2")),
+    ]
+    assert await kinds(shop, *jobs[:3]) == [Applied] * 3
+    assert await kinds(shop, *jobs[3:], jobs[0]) == [Applied] * 4 + [Repeated]
+    told = [note for note in await notes(shop, "clock-1") if note != "also"]
+    assert told == [f"1/{2**50}/a", "1/3/b", f"1/{2**50}/b", f"1/{2**51}/a", "2/1/a"]
+    assert len(await notes(shop, "clock-1")) == len(told) + len(jobs)
 
 
 async def test_a_message_that_could_not_be_read_waits_like_the_others(shop: OpenShop) -> None:

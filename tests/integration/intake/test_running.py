@@ -5,7 +5,7 @@ import base64
 import json
 import socket
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -15,11 +15,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from httpx2 import AsyncClient
 from pydantic import SecretStr
 from tests.integration.intake.conftest import ADMIN_KEY, REGISTERS, Caller
+from tests.support.waiting import until
 
 from steward_events.cloudevents import envelope_of
-from steward_events.intake import CaseReceived, FollowupNoted
+from steward_events.intake import CaseHandled, CaseReceived, FollowupNoted, ProgressReported
 from steward_events.visits import FollowupWaived
+from steward_events.vocabulary import External
 from steward_intake.app import IntakeService, service
+from steward_intake.application.desk import external_case_id
 from steward_intake.settings import Settings
 from steward_service.provision import provision
 
@@ -88,21 +91,7 @@ async def test_what_comes_in_by_http_and_kafka_goes_out_as_facts_after_its_polic
             case = {"project_id": "lakeside", "kind": "consultation", "summary": "几点下班?"}
             posted = await caller.post("cases", case, key="case")
             assert posted.status_code == 201, posted.text
-        ticket = {
-            "specversion": "1.0",
-            "id": "1",
-            "type": "ticket.opened.v1",
-            "source": "urn:old",
-            "subject": "T-1",
-            "time": datetime.now(UTC).isoformat(),
-            "data": {"project_id": "lakeside", "kind": "complaint", "summary": "楼道灯不亮"},
-        }
-        await producer.send_and_wait(
-            "steward.inbound.tickets",
-            json.dumps(ticket).encode(),
-            key=b"lakeside",
-            headers=[("content-type", b"application/cloudevents+json")],
-        )
+        await _tell_ticket(producer, "opened", "T-1", datetime.now(UTC))
         found = await facts_until(consumer, CaseReceived.wire_type, 2)
         types = [wire_type for wire_type, _ in found]
         assert types.count("registry.policy_published.v1") == running.settings.partitions
@@ -116,6 +105,63 @@ async def test_what_comes_in_by_http_and_kafka_goes_out_as_facts_after_its_polic
     finally:
         await producer.stop()
         await consumer.stop()
+
+
+async def test_ticket_events_in_the_wrong_order_become_a_handled_case_with_nothing_parked(
+    running: IntakeService, kafka_bootstrap: str
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap.split(","))
+    await producer.start()
+    opened = datetime.now(UTC) - timedelta(hours=1)
+    stream = "case-" + external_case_id(External(source="urn:old", subject="T-2"))
+
+    async def nothing_is_under_way() -> bool:
+        facts = await running.store.facts_of(stream)
+        return bool(facts) and await running.store.parked() == []
+
+    async def waits(messages: int) -> None:
+        async def lined_up() -> bool:
+            return [p.waiting for p in await running.store.parked()] == [messages]
+
+        await until(lined_up, f"{messages} messages do not wait")
+
+    try:
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        address = f"http://127.0.0.1:{running.settings.http_port}"
+        async with AsyncClient(base_url=address, headers=headers) as http:
+            await ready(http)
+            done = await Caller(http).post("registers", REGISTERS, key="registers")
+            assert done.is_success, done.text
+        for number, (what, minute) in enumerate([("handled", 30), ("commented", 20)], 1):
+            await _tell_ticket(producer, what, "T-2", opened + timedelta(minutes=minute))
+            await waits(number)
+        await _tell_ticket(producer, "opened", "T-2", opened)
+        await until(nothing_is_under_way, "the line is not taken")
+    finally:
+        await producer.stop()
+    facts = await running.store.facts_of(stream)
+    taken = [CaseReceived, ProgressReported, CaseHandled]
+    assert [type(recorded.fact) for recorded in facts] == taken
+    minutes = [(recorded.occurred_at - opened) / timedelta(minutes=1) for recorded in facts]
+    assert minutes == [0, 20, 30]
+
+
+async def _tell_ticket(producer: AIOKafkaProducer, what: str, subject: str, time: datetime) -> None:
+    ticket = {
+        "specversion": "1.0",
+        "id": f"{subject}-{what}",
+        "type": f"ticket.{what}.v1",
+        "source": "urn:old",
+        "subject": subject,
+        "time": time.isoformat(),
+        "data": {"project_id": "lakeside", "kind": "complaint", "summary": "楼道灯不亮"},
+    }
+    await producer.send_and_wait(
+        "steward.inbound.tickets",
+        json.dumps(ticket).encode(),
+        key=b"lakeside",
+        headers=[("content-type", b"application/cloudevents+json")],
+    )
 
 
 async def _tell_followup(producer: AIOKafkaProducer, case_id: str) -> None:

@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.integration.intake.conftest import Caller, Office
 
-from steward_events.intake import CaseClosed, CaseReceived, ProgressReported
+from steward_events.intake import CaseClassified, CaseClosed, CaseReceived, ProgressReported
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import External
 from steward_eventstore.execute import Applied, Outcome
@@ -15,6 +16,7 @@ from steward_eventstore.port import Parcel
 from steward_intake.api.subscribers import on_tickets
 from steward_intake.application.desk import external_case_id
 from steward_service.hearing import Boxes, Hearing
+from steward_service.retries import Retries, discard
 
 TOPIC = "steward.inbound.tickets"
 OPENED = {
@@ -49,14 +51,26 @@ def message(
     return Parcel(TOPIC, b"lakeside", packed, json.dumps(data).encode())
 
 
-async def hear(office: Office, *parcels: Parcel) -> list[Outcome]:
-    hearing = Hearing(
+def hearing(office: Office) -> Hearing:
+    return Hearing(
         "intake",
         foreign={TOPIC: on_tickets(office.desk)},
         boxes=Boxes(office.sealer),
     )
-    jobs = [await hearing.job(parcel, f"{TOPIC}/0/{n}") for n, parcel in enumerate(parcels)]
+
+
+async def hear(office: Office, *parcels: Parcel) -> list[Outcome]:
+    heard = hearing(office)
+    jobs = [await heard.job(parcel, f"{TOPIC}/0/{n}") for n, parcel in enumerate(parcels)]
     return await office.executor.execute_batch(jobs)
+
+
+async def hear_one_by_one(office: Office, *parcels: Parcel) -> None:
+    """Hear each by itself; what is due is tried again in between."""
+    retries = Retries(office.executor, office.clock, hearing(office))
+    for parcel in parcels:
+        await hear(office, parcel)
+        await retries.retry_due()
 
 
 async def story(office: Office) -> list[Recorded]:
@@ -68,6 +82,7 @@ def names(facts: list[Recorded]) -> list[str]:
 
 
 PLACE = {"project_id": "lakeside"}
+CLOSING = ("case_handled", "case_closed")
 
 
 async def test_a_ticket_becomes_a_case_and_its_closing_stands_with_what_is_missing(
@@ -138,19 +153,133 @@ async def test_what_cannot_be_mapped_waits_sealed_with_one_clear_sentence(
 async def test_a_parked_ticket_is_taken_once_its_household_is_registered(
     registered: Caller, office: Office
 ) -> None:
-    hearing = Hearing(
-        "intake",
-        foreign={TOPIC: on_tickets(office.desk)},
-        boxes=Boxes(office.sealer),
-    )
     await hear(office, message("ticket.opened.v1", {**OPENED, "household_id": "h9"}, "1"))
     body = {"household_id": "h9", "project_id": "lakeside"}
     assert (await registered.post("households", body)).status_code == 201
     [parked] = await office.store.parked()
     [waiting] = await office.store.line(parked.consumer, parked.stream)
-    job = await hearing.job_from_line(waiting.parcel, "x")
+    job = await hearing(office).job_from_line(waiting.parcel, "x")
     retried = replace(job, retry=True, order=waiting.order)
     [outcome] = await office.executor.execute_batch([retried])
     assert isinstance(outcome, Applied)
     assert await office.store.parked() == []
     assert names(await story(office)) == ["case_received", "case_classified"]
+
+
+@pytest.mark.parametrize("minutes", [(1, 2, 3), (1, 1, 1), (3, 2, 1)])
+async def test_what_comes_before_its_opening_waits_for_it_and_is_taken_in_the_sources_order(
+    registered: Caller, office: Office, minutes: tuple[int, int, int]
+) -> None:
+    opened, commented, handled = (f"2026-09-28T11:{m:02}:00+08:00" for m in minutes)
+    told = [
+        message("ticket.handled.v1", PLACE, "3", handled),
+        message("ticket.commented.v1", {**PLACE, "comment": "师傅已上门"}, "2", commented),
+        message("ticket.opened.v1", OPENED, "1", opened),
+    ]
+    await hear_one_by_one(office, *told, *told)
+    assert await office.store.parked() == []
+    facts = await story(office)
+    assert names(facts[:2]) == ["case_received", "case_classified"]
+    taken = ["progress_reported", "case_handled"]
+    assert names(facts[2:]) == (taken if minutes == (1, 2, 3) else taken[::-1])
+    assert facts[0].occurred_at.isoformat() == opened
+
+
+async def test_a_line_in_one_batch_is_ordered_too(registered: Caller, office: Office) -> None:
+    await hear(
+        office,
+        message("ticket.closed.v1", {**PLACE, "sequence": 4}, "4"),
+        message("ticket.changed.v1", {**PLACE, "severity": "major", "sequence": 3}, "3"),
+        message("ticket.opened.v1", {**OPENED, "sequence": 2}, "2"),
+    )
+    assert await Retries(office.executor, office.clock, hearing(office)).retry_due() == 1
+    severities = [
+        f.fact.severity for f in await story(office) if isinstance(f.fact, CaseClassified)
+    ]
+    assert severities == ["minor", "major"]
+    assert names(await story(office))[-1] == "case_closed"
+
+
+async def test_a_missing_opening_does_not_wait_for_the_long_gap_of_what_it_lacked(
+    registered: Caller, office: Office
+) -> None:
+    closed = message("ticket.closed.v1", PLACE, "2", "2026-09-28T11:30:00+08:00")
+    await hear(office, closed)
+    retries = Retries(office.executor, office.clock, hearing(office))
+    for _ in range(9):
+        [parked] = await office.store.parked()
+        office.clock.instant = parked.retry_at
+        assert await retries.retry_due() == 0
+    await hear_one_by_one(office, message("ticket.opened.v1", OPENED, "1"))
+    assert await office.store.parked() == []
+    assert names(await story(office))[-1] == "case_closed"
+
+
+def told(what: str, number: int | None, minute: int, **more: str) -> Parcel:
+    said = {**PLACE, **more, "sequence": number}
+    time = f"2026-09-28T11:{minute:02}:00+08:00"
+    return message(f"ticket.{what}.v1", said, f"{what}/{number}/{minute}", time)
+
+
+async def test_an_older_word_that_comes_late_does_not_replace_a_newer_one(
+    registered: Caller, office: Office
+) -> None:
+    await hear_one_by_one(
+        office,
+        message("ticket.opened.v1", OPENED, "1"),
+        told("changed", 3, 10, severity="important"),
+        told("changed", 2, 20, severity="major", assignee="m1"),
+        told("reopened", 5, 30),
+        told("handled", 4, 40),
+        told("commented", 1, 50, comment="师傅已上门"),
+    )
+    assert await office.store.parked() == []
+    facts = await story(office)
+    taken = ["case_classified", "case_assigned", "progress_reported"]
+    assert names(facts[2:]) == taken, "What is newest is the severity, and that nothing is handled."
+    await hear_one_by_one(office, told("handled", 6, 1), told("changed", 4, 1, severity="major"))
+    assert names((await story(office))[5:]) == ["case_handled", "case_classified"]
+
+
+async def test_a_change_that_comes_after_the_closing_does_not_block_what_follows(
+    registered: Caller, office: Office
+) -> None:
+    await hear_one_by_one(
+        office,
+        message("ticket.opened.v1", OPENED, "1"),
+        told("closed", None, 30),
+        told("changed", None, 20, severity="major", assignee="m1"),
+        told("reopened", None, 40),
+    )
+    assert await office.store.parked() == []
+    facts = await story(office)
+    taken = ["case_handled", "case_closed", "case_classified", "case_assigned", "case_reopened"]
+    assert names(facts[2:]) == taken
+    assert [fact.occurred_at.minute for fact in facts[4:]] == [20, 20, 40]
+
+
+async def test_a_system_that_begins_to_count_goes_on_being_heard(
+    registered: Caller, office: Office
+) -> None:
+    await hear_one_by_one(
+        office,
+        message("ticket.opened.v1", OPENED, "1"),
+        told("handled", None, 10),
+        told("reopened", 1, 20),
+        told("closed", 2, 30),
+    )
+    assert names(await story(office))[2:] == ["case_handled", "case_reopened", *CLOSING]
+
+
+async def test_a_ticket_whose_opening_never_comes_can_be_given_up_word_by_word(
+    registered: Caller, office: Office
+) -> None:
+    await hear(office, told("closed", 3, 30), told("handled", 2, 20))
+    retries = Retries(office.executor, office.clock, hearing(office))
+    for place in ("handled/2/20", "closed/3/30"):
+        [parked] = await office.store.parked()
+        given_up = await discard(office.store, parked, office.clock)
+        assert given_up is not None
+        assert given_up.id == f"urn:old {place}"
+        await retries.retry_due()
+    assert await office.store.parked() == []

@@ -7,26 +7,16 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from tests.support.waiting import wait_until
 
 LIMIT_SECONDS = 20
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition, with a limit."""
-    end = time.monotonic() + LIMIT_SECONDS
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"It did not happen within {LIMIT_SECONDS} s: {what}.")
-        pause.wait(0.02)
 
 
 def free_port() -> int:
@@ -51,7 +41,9 @@ class ReceiptReceiver:
     refused: int = 0
 
     def wait_for(self, count: int) -> None:
-        wait_until(lambda: len(self.bodies) >= count, f"{count} receipts arrive")
+        wait_until(
+            lambda: len(self.bodies) >= count, LIMIT_SECONDS, f"{count} receipts do not arrive"
+        )
 
 
 @pytest.fixture
@@ -109,7 +101,7 @@ class StandIn:
         ]
         command = [sys.executable, "-m", "steward_stack.sms_stand_in", *options]
         self.process = subprocess.Popen(command)
-        wait_until(lambda: listens(self.port), "the SMS stand-in listens")
+        wait_until(lambda: listens(self.port), LIMIT_SECONDS, "the SMS stand-in does not listen")
 
     def kill(self) -> None:
         assert self.process is not None
@@ -152,7 +144,7 @@ def sink(tmp_path: Path) -> Iterator[RunningSink]:
     running = RunningSink(free_port(), tmp_path / "mails of 张三")
     options = [f"--port={running.port}", f"--dir={running.folder}"]
     process = subprocess.Popen([sys.executable, "-m", "steward_stack.smtp_sink", *options])
-    wait_until(lambda: listens(running.port), "the mail sink listens")
+    wait_until(lambda: listens(running.port), LIMIT_SECONDS, "the mail sink does not listen")
     yield running
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=LIMIT_SECONDS) == 0

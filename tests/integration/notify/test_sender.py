@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from tests.integration.notify.conftest import RunningSink
 from tests.support.stack import FreshDatabase
+from tests.support.waiting import until
 
 import steward_notify
 from steward_events.fact import Fact
@@ -112,14 +113,6 @@ class Notify:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], otherwise: str) -> None:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + 20
-    while not await condition():
-        assert loop.time() < deadline, otherwise
-        await asyncio.sleep(0.02)
 
 
 @pytest.fixture

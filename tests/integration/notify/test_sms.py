@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
-from tests.integration.notify.conftest import ReceiptReceiver, StandIn, free_port, wait_until
+from tests.integration.notify.conftest import LIMIT_SECONDS, ReceiptReceiver, StandIn, free_port
+from tests.support.waiting import wait_until
 
 from steward_notify.adapters.sms_aliyun import (
     Account,
@@ -66,7 +67,7 @@ def receipts(receiver: ReceiptReceiver, count: int) -> list[Receipt]:
     def read() -> list[Receipt]:
         return [receipt for body in receiver.bodies for receipt in parse_receipts(body)]
 
-    wait_until(lambda: len(read()) >= count, f"{count} receipts arrive")
+    wait_until(lambda: len(read()) >= count, LIMIT_SECONDS, f"{count} receipts do not arrive")
     return read()
 
 
@@ -79,7 +80,9 @@ async def test_a_text_is_sent_seen_in_full_and_confirmed_by_a_receipt(
     assert (receipt.message_id, receipt.delivered, receipt.segments) == ("m-1", True, 2)
     (seen,) = stand_in.get("texts")
     assert seen["text"].startswith("【示例物业】星河湾：轻微投诉XHY-2026-000123的“处理完成”")
-    wait_until(lambda: stand_in.get("outstanding") == 0, "the receipt is noted as taken")
+    wait_until(
+        lambda: stand_in.get("outstanding") == 0, LIMIT_SECONDS, "the receipt is not noted as taken"
+    )
     assert stand_in.stop() in (0, -signal.SIGTERM)
 
 
@@ -184,7 +187,7 @@ async def test_receipts_are_repeated_until_they_are_taken_also_after_a_kill(
     receiver.refusing = True
     for number in range(3):
         await send(client, account, text(f"m-{number}"))
-    wait_until(lambda: receiver.refused >= 2, "a receipt is tried again")
+    wait_until(lambda: receiver.refused >= 2, LIMIT_SECONDS, "no receipt is tried again")
     assert stand_in.get("outstanding") == 3
 
     stand_in.kill()
@@ -194,7 +197,7 @@ async def test_receipts_are_repeated_until_they_are_taken_also_after_a_kill(
     stand_in.start()
 
     assert {receipt.message_id for receipt in receipts(receiver, 3)} == {"m-0", "m-1", "m-2"}
-    wait_until(lambda: stand_in.get("outstanding") == 0, "no receipt is owed")
+    wait_until(lambda: stand_in.get("outstanding") == 0, LIMIT_SECONDS, "a receipt is still owed")
     assert stand_in.get("summary")["accepted"] == 3
     assert all(json.loads(line) for line in stand_in.log.read_text().splitlines())
 

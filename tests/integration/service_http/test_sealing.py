@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.integration.service_http.conftest import with_keys
 from tests.support.stack import FreshDatabase
+from tests.support.waiting import until
 
 from steward_decider import Refused
 from steward_events.sealed import SubjectKey
@@ -39,12 +40,6 @@ async def topic(kafka_bootstrap: str) -> str:
     name = f"keys-test-{next(_numbers)}"
     await create_topics([kafka_bootstrap], 2, topics=[Topic(name, None)])
     return name
-
-
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - nothing tells us
-            await asyncio.sleep(0.02)
 
 
 async def erase(pool: asyncpg.Pool, subject: str) -> None:
@@ -151,11 +146,11 @@ async def test_keys_travel_to_a_reader_and_so_does_their_erasure(
         asyncio.create_task(hear_keys(readers_pool, [kafka_bootstrap], "notify", topic)),
     ]
     try:
-        await until(lambda: _count(readers_pool, "wrapped IS NOT NULL", 50))
+        await until(lambda: _count(readers_pool, "wrapped IS NOT NULL", 50), "not all keys came")
         reader = Sealer(readers_pool, MASTER)
         assert [await reader.unseal(one) for one in sealed] == [str(n) for n in range(50)]
         await erase(keys_pool, "person-7")
-        await until(lambda: _count(readers_pool, "erased_at IS NOT NULL", 1))
+        await until(lambda: _count(readers_pool, "erased_at IS NOT NULL", 1), "nothing was erased")
         assert await Sealer(readers_pool, MASTER).unseal(sealed[7]) == Erased("person-7")
     finally:
         for task in tasks:
@@ -171,7 +166,7 @@ async def test_of_two_relayers_one_tells_the_keys(
     try:
         for number in range(20):
             await sealer.seal(f"person-{number}", "phone", "1")
-        await until(lambda: _count(keys_pool, "told", 20))
+        await until(lambda: _count(keys_pool, "told", 20), "not all keys were told")
     finally:
         for task in tasks:
             task.cancel()
@@ -189,13 +184,13 @@ async def test_the_lead_passes_on_when_its_session_dies(
     task = asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic))
     try:
         await sealer.seal("person-1", "phone", "1")
-        await until(lambda: _count(keys_pool, "told", 1))
+        await until(lambda: _count(keys_pool, "told", 1), "the key was not told")
         await keys_pool.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database "
             "WHERE locktype = 'advisory' AND datname = current_database()"
         )
         await sealer.seal("person-2", "phone", "1")
-        await until(lambda: _count(keys_pool, "told", 2))
+        await until(lambda: _count(keys_pool, "told", 2), "the second key was not told")
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,17 +40,6 @@ from steward_service.topics import Topic, create_topics
 
 _numbers = itertools.count(1)
 _WEEK = timedelta(days=7)
-
-
-async def until(
-    condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = 40.0
-) -> None:
-    """Return as soon as the condition holds."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while not await condition():
-        assert loop.time() < deadline, f"{otherwise} (waited {seconds} s)"
-        await asyncio.sleep(0.01)
 
 
 class Hand(StillClock):

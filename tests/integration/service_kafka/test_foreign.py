@@ -8,9 +8,10 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from pydantic_core import to_json
-from tests.integration.service_kafka.conftest import Workshop, notes_of, until
+from tests.integration.service_kafka.conftest import Workshop, notes_of
 from tests.support.eventstore import Note
 from tests.support.stack import FreshDatabase
+from tests.support.waiting import until
 
 from steward_decider import Refused
 from steward_events.cloudevents import ForeignEvent

@@ -22,11 +22,11 @@ from tests.integration.service_kafka.conftest import (
     fact,
     kinds,
     notes_of,
-    until,
     versions,
 )
 from tests.support.eventstore import HEARD, Meet, Note, Start, at
 from tests.support.removal import replaced, without
+from tests.support.waiting import until
 
 from steward_decider import Refused
 from steward_events.recorded import Recorded

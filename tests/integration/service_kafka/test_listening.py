@@ -11,8 +11,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
-from tests.integration.service_kafka.conftest import Workshop, fact, notes_of, stored, until
+from tests.integration.service_kafka.conftest import Workshop, fact, notes_of, stored
 from tests.support.eventstore import HEARD, AskUnheard, Note, met
+from tests.support.waiting import until
 
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To

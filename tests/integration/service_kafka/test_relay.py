@@ -8,10 +8,10 @@ from tests.integration.service_kafka.conftest import (
     Workshop,
     ask,
     stored,
-    until,
     versions,
 )
 from tests.support.eventstore import Note, id_of
+from tests.support.waiting import until
 
 from steward_events.cloudevents import from_kafka
 from steward_eventstore.execute import Cause, Executor, Job, To

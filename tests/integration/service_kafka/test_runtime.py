@@ -19,8 +19,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from pydantic_core import from_json
-from tests.integration.service_kafka.conftest import Workshop, ask, until
+from tests.integration.service_kafka.conftest import Workshop, ask
 from tests.support.eventstore import Note, migrated
+from tests.support.waiting import until
 
 from steward_events.cloudevents import from_kafka
 from steward_eventstore.postgres import PostgresStore

@@ -11,7 +11,6 @@ from tests.integration.service_kafka.conftest import (
     fact,
     kinds,
     notes_of,
-    until,
 )
 from tests.support.eventstore import (
     ClockDecider,
@@ -22,6 +21,7 @@ from tests.support.eventstore import (
     at,
     noted,
 )
+from tests.support.waiting import until
 
 from steward_decider import Ring
 from steward_events.fact import Fact

@@ -14,10 +14,11 @@ from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached, ClockMet, ClockPaused, ClockStarted, Escalated
 from steward_events.vocabulary import Role
 from steward_eventstore.read_models import statements
+from steward_service.lists import Cursor
 from steward_service.provision import make_tables
 from steward_sla.adapters.clock_lists import PostgresLists
 from steward_sla.adapters.read_models import METADATA, project
-from steward_sla.application.ports import ClockStatus, Cursor
+from steward_sla.application.ports import ClockStatus
 from steward_sla.application.queries import compliance
 
 START = datetime(2026, 9, 29, 10, tzinfo=ZoneInfo("Asia/Shanghai"))

@@ -1,6 +1,7 @@
 """The case's rules: given facts, when a command, then facts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -276,6 +277,17 @@ def test_a_closed_case_is_reopened_into_its_next_round() -> None:
     assert when([*given, reopened], ReopenCase(MONDAY)) == []
     assert "open" in refusal([RECEIVED], ReopenCase(MONDAY)).reason
     assert "closed" in refusal(given, AssignCase(MONDAY, "a")).reason
+
+
+def test_another_system_may_still_say_what_a_closed_case_was() -> None:
+    given: list[CaseFact] = [RECEIVED, CLASSIFIED, HANDLED, CLOSED]
+    major = ClassifyCase(MONDAY, classified(Severity.MAJOR))
+    assert "closed" in refusal(given, major).reason
+    assert when(given, replace(major, by="external")) == [
+        classified(Severity.MAJOR, cause="correction")
+    ]
+    assigned = CaseAssigned(case_id="c", person_id="a")
+    assert when(given, AssignCase(MONDAY, "a", by="external")) == [assigned]
 
 
 @rule("RM-4.4.2")

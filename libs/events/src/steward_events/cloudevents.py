@@ -5,7 +5,7 @@ The value is the fact's JSON as it is stored; all else stands in headers, `ce_` 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,9 @@ MAX_VALUE_BYTES = 1_000_000
 """Of a message's value: Kafka's default limit for the whole message."""
 MAX_TEXT = 2_000
 """Characters of one attribute."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 _STRUCTURED = "application/cloudevents"
 _JSON = b"application/json"
@@ -123,8 +126,9 @@ def place_of(headers: Headers) -> tuple[str, int, UUID] | None:
 class ForeignEvent:
     """A CloudEvent that another system sent; `data` is its JSON content, not yet checked.
 
-    `subject` is the system's own name of the thing; `sequence` its own order, if it has one.
-    `history` is the instant up to which the thing is imported history.
+    `subject` is the system's own name of the thing; `sequence` its own order, if it has one: the
+    attribute of that name, or else what its data says. `history` is the instant up to which the
+    thing is imported history.
     """
 
     id: str
@@ -137,6 +141,24 @@ class ForeignEvent:
     sequence: str = ""
     traceparent: str = ""
     history: datetime | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether the source itself counts what it says."""
+        return self.sequence.isascii() and self.sequence.isdigit() and len(self.sequence) < 18
+
+    @property
+    def order(self) -> int:
+        """Where it stands among what is said of its subject, above 0.
+
+        What opens the subject stands before all else, even where the source's clocks disagree. The
+        rest stands by the source's count, or by time where the source does not count; the two
+        cannot be compared, and counts come first.
+        """
+        if self.type.partition(".v")[0].endswith(".opened"):
+            return 1
+        place = int(self.sequence) if self.counted else (self.time - _EPOCH) // _MICROSECOND
+        return max(place, 0) + 2
 
 
 def foreign_from_kafka(headers: Headers, key: bytes | None, value: bytes | None) -> ForeignEvent:
@@ -192,7 +214,7 @@ def _foreign(attributes: dict[str, str], data: Any, key: str) -> ForeignEvent:
         time=_instant(attributes, "time"),
         data=data,
         key=key or attributes.get("partitionkey", ""),
-        sequence=attributes.get("sequence", ""),
+        sequence=attributes.get("sequence") or _bounded(str(data.get("sequence", "")), "sequence"),
         traceparent=attributes.get("traceparent", ""),
         history=_instant(attributes, "history") if "history" in attributes else None,
     )

@@ -2,7 +2,9 @@
 
 It is said in clear; Steward seals what is personal before it becomes a fact. `source` is the
 system's URI, `subject` its own ID of the ticket, `time` when it happened, the Kafka key the
-project's ID; `sequence` is the system's own order, if it has one.
+project's ID; `sequence` is the system's own count of what it says of this ticket, if it has one.
+Events of one ticket may come in any order: `sequence` says theirs, or else `time`. A system that
+counts should count always.
 """
 
 from collections.abc import Mapping
@@ -56,6 +58,7 @@ class Ticket(_Foreign):
     comment: Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")] = Field(
         default="", validation_alias=AliasChoices("comment", "description", "summary")
     )
+    sequence: Annotated[int, Field(ge=0)] | None = None
 
 
 class OpenedTicket(Ticket):

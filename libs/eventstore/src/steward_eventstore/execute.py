@@ -78,6 +78,8 @@ class To:
     """A command for one stream. `expected` is the version that the sender saw, if it matters.
 
     `known_at` is of this command alone: one imported record tells what became known at many times.
+    `about` names what a foreign message tells anew: when a message of the same source and subject
+    with a higher order has told it already, this command is passed over.
     """
 
     stream: str
@@ -86,6 +88,7 @@ class To:
     everywhere: bool = False
     expected: int | None = None
     known_at: datetime | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Job:
     heard: Recorded | None = None
     """Projected into the read models of what others told."""
     order: int = 0
-    """Place in the line if it has to wait; the version for Steward's own facts."""
+    """Place in the line if it has to wait: the version of Steward's own facts, the source's order of
+    a foreign message; 0 is the end."""
     feeds: str = ""
     """The stream whose alarms wait while this message is parked."""
     retry: bool = False
@@ -124,6 +128,12 @@ class Job:
     sweep_step: SweepStep | None = None
     broken: Refused | None = None
     """It could not even be read: park it with this reason."""
+
+    def place_of(self, to: To) -> tuple[str, str] | None:
+        """Give the inbox's place for the newest order in which `to.about` was told, if it has one."""
+        if not (to.about and self.order and isinstance(self.mark, ForeignMark)):
+            return None
+        return self.mark.consumer, f"{self.mark.stream} {to.about}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +275,12 @@ class Executor:
             return [NotDone(refusal)]
         return await self.execute_batch([replace(job, broken=refusal)])
 
-    async def _read(self, jobs: Sequence[Job], wanted: Iterable[_Wanted]) -> "_Work":
+    async def _read(self, jobs: Sequence[Job], wanted: Sequence[_Wanted]) -> "_Work":
         own: set[tuple[str, str]] = set()
         foreign: set[tuple[str, str, str]] = set()
         parked: set[tuple[str, str]] = set()
-        for job in jobs:
+        for job, commands in zip(jobs, wanted, strict=True):
+            own.update(told for told in map(job.place_of, _commands(commands)) if told)
             match job.mark:
                 case OwnMark() as mark:
                     own.add((mark.consumer, mark.stream))
@@ -283,13 +294,12 @@ class Executor:
         known: dict[str, _Known] = {}
         streams: dict[str, int] = {}
         for commands in wanted:
-            if not isinstance(commands, Refused):
-                for to in commands:
-                    remembered = self._cache.get(to.stream)
-                    if remembered is not None:
-                        known[to.stream] = remembered
-                        self._cache.move_to_end(to.stream)
-                    streams[to.stream] = remembered.version if remembered else 0
+            for to in _commands(commands):
+                remembered = self._cache.get(to.stream)
+                if remembered is not None:
+                    known[to.stream] = remembered
+                    self._cache.move_to_end(to.stream)
+                streams[to.stream] = remembered.version if remembered else 0
         view = await self.store.read(Reading(streams, sorted(own), sorted(foreign), sorted(parked)))
         for name, remembered in known.items():
             head = view.heads.get(name)
@@ -343,6 +353,10 @@ def _wanted(job: Job) -> _Wanted:
         return refused
 
 
+def _commands(wanted: _Wanted) -> tuple[To, ...]:
+    return () if isinstance(wanted, Refused) else wanted
+
+
 class _Work:
     """One attempt at a batch: everything is decided here, in memory."""
 
@@ -388,7 +402,13 @@ class _Work:
             raise wanted
         touched: dict[str, _Stream] = {}
         facts: list[Recorded] = []
+        told: set[tuple[str, str]] = set()
         for ordinal, to in enumerate(wanted):
+            place = job.place_of(to)
+            if place is not None:
+                if job.order < self._heard(place)[0]:
+                    continue
+                told.add(place)
             facts += self._command(job.cause, to, touched, ordinal)
         answer = job.answer(facts) if job.answer else None
         heard = [] if job.heard is None else [job.heard]
@@ -396,6 +416,7 @@ class _Work:
         # Nothing below can fail: from here the job counts.
         self.streams.update(touched)
         self.appended += facts
+        self._own.update(dict.fromkeys(told, (job.order, job.cause.id)))
         match job.mark:
             case OwnMark(consumer, stream, version, id_):
                 self._own[consumer, stream] = (version, id_)
@@ -412,11 +433,13 @@ class _Work:
         self._leave_line(job)
         return Applied(tuple(facts), answer)
 
+    def _heard(self, place: tuple[str, str]) -> tuple[int, UUID | None]:
+        return self._own.get(place) or self._view.own.get(place) or (0, None)
+
     def _repeat(self, mark: Mark | None) -> Repeated | None:
         match mark:
             case OwnMark(consumer, stream, version, id_):
-                place = (consumer, stream)
-                done, last = self._own.get(place) or self._view.own.get(place) or (0, None)
+                done, last = self._heard((consumer, stream))
                 if version == done and last != id_:
                     raise Refused(
                         f"Version {version} of {stream} came twice with different IDs.",
@@ -548,7 +571,9 @@ class _Work:
         if job.retry and place in self._parked:
             self._in_vain.add(place)
             gap = _RETRY_GAPS[min(job.attempts, len(_RETRY_GAPS) - 1)]
-            self._write.postpone.append(Postpone(*place, str(error), code, self._wall + gap))
+            self._write.postpone.append(
+                Postpone(*place, str(error), code, self._wall + gap, _line_id(job.mark))
+            )
             return Parked(str(error), code)
         return self._wait(job, str(error), code)
 

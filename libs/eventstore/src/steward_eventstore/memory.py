@@ -96,7 +96,7 @@ class MemoryStore:
                 self._parked.pop(place, None)
         for late in write.postpone:
             place = (late.consumer, late.stream)
-            if place in self._parked:
+            if place in self._parked and late.head in ("", self._lines[place][0].id):
                 self._parked[place] = replace(
                     self._parked[place],
                     reason=late.reason,
@@ -159,12 +159,15 @@ class MemoryStore:
 
     def _park(self, message: LinedUp, parked: ParkedStream) -> None:
         place = (message.consumer, message.stream)
-        self._parked.setdefault(place, parked)
+        known = self._parked.setdefault(place, parked)
         line = self._lines.setdefault(place, [])
+        if line and 0 < message.order < line[0].order:
+            at_once = min(known.retry_at, parked.since)
+            self._parked[place] = replace(known, retry_at=at_once, attempts=0)
         if all(waiting.id != message.id for waiting in line):
             order = message.order or max((m.order for m in line), default=0) + 1
             line.append(replace(message, order=order))
-            line.sort(key=lambda m: (m.order, m.id))
+            line.sort(key=lambda m: m.order)
 
     def _change(self, change: Change) -> None:
         rows = self.tables.setdefault(change.table.name, {})

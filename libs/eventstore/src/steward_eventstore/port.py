@@ -113,7 +113,11 @@ class ParkedStream:
 
 @dataclass(frozen=True, slots=True)
 class LinedUp:
-    """One parked message in its place; `order` is its version, or the order of arrival."""
+    """One parked message in its place; of the same `order`, who came first stands in front.
+
+    `order` is the version of an own fact and the source's order of a foreign message; 0 goes to the
+    end of the line.
+    """
 
     consumer: str
     stream: str
@@ -214,7 +218,11 @@ class ForeignTaken:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Let a message wait; it makes the stream parked, or lines up behind what parked it."""
+    """Let a message wait; it makes the stream parked, or lines up with what parked it.
+
+    One that lines up in front of the head may be what the head lacks: the stream is then due to be
+    tried at `at`, as if it had never been tried.
+    """
 
     message: LinedUp
     reason: str
@@ -242,6 +250,8 @@ class Postpone:
     reason: str
     code: str
     retry_at: datetime
+    head: str = ""
+    """The message that was tried; if another stands in front of it by now, nothing is put off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,18 +126,25 @@ SELECT p.*, (SELECT count(*) FROM parked_messages m
 """
 
 LINE = """
-SELECT * FROM parked_messages WHERE consumer = $1 AND stream_id = $2 ORDER BY place, id LIMIT $3
+SELECT * FROM parked_messages WHERE consumer = $1 AND stream_id = $2
+ ORDER BY place, came LIMIT $3
 """
 
+# What lines up in front of the head may be what the head lacks: it is tried at once.
 PARK_STREAM = """
-INSERT INTO parked_streams (consumer, stream_id, reason, code, since, retry_at, feeds)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+INSERT INTO parked_streams AS p (consumer, stream_id, reason, code, since, retry_at, feeds)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (consumer, stream_id) DO UPDATE
+   SET retry_at = least(p.retry_at, excluded.since), attempts = 0
+ WHERE 0 < $8::bigint AND $8 < (SELECT min(place) FROM parked_messages m
+                         WHERE m.consumer = $1 AND m.stream_id = $2)
 """
 
-# A message without a version of its own goes to the end of its line.
+# A message without an order of its own goes to the end of its line.
 PARK_MESSAGE = """
-INSERT INTO parked_messages
-SELECT $1, $2, CASE WHEN $3 > 0 THEN $3 ELSE coalesce(max(place), 0) + 1 END, $4, $5, $6, $7, $8, $9
+INSERT INTO parked_messages (consumer, stream_id, place, id, topic, key, header_names,
+                             header_values, value)
+SELECT $1, $2, CASE WHEN $3::bigint > 0 THEN $3 ELSE coalesce(max(place), 0) + 1 END,
+       $4, $5, $6, $7, $8, $9
   FROM parked_messages WHERE consumer = $1 AND stream_id = $2
 ON CONFLICT DO NOTHING
 """
@@ -149,9 +156,12 @@ DELETE FROM parked_streams p WHERE consumer = $1 AND stream_id = $2
    AND NOT EXISTS (SELECT FROM parked_messages m WHERE m.consumer = $1 AND m.stream_id = $2)
 """
 
+# Not if another message has come to stand in front of the one that was tried.
 POSTPONE = """
 UPDATE parked_streams SET reason = $3, code = $4, retry_at = $5, attempts = attempts + 1
  WHERE consumer = $1 AND stream_id = $2
+   AND $6 IN ('', (SELECT id FROM parked_messages WHERE consumer = $1 AND stream_id = $2
+                    ORDER BY place, came LIMIT 1))
 """
 
 TAKE_FOREIGN = """
@@ -489,7 +499,14 @@ async def _change_lines(connection: Connected, write: Write) -> None:
         # Reasons are for people; a NUL in one would keep the message from being parked at all.
         reason = park.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:2000]
         await connection.execute(
-            PARK_STREAM, *place, reason, park.code, park.at, park.retry_at, park.feeds
+            PARK_STREAM,
+            *place,
+            reason,
+            park.code,
+            park.at,
+            park.retry_at,
+            park.feeds,
+            message.order,
         )
         await connection.execute(
             PARK_MESSAGE,
@@ -502,10 +519,10 @@ async def _change_lines(connection: Connected, write: Write) -> None:
             [value for _, value in parcel.headers],
             parcel.value,
         )
-    for late in sorted(write.postpone, key=lambda p: (p.consumer, p.stream)):
-        await _postpone(connection, late)
     for done in sorted(write.unpark, key=lambda u: (u.consumer, u.stream, u.id)):
         await _leave(connection, done)
+    for late in sorted(write.postpone, key=lambda p: (p.consumer, p.stream)):
+        await _postpone(connection, late)
 
 
 def _place_of(park: Park) -> tuple[str, str]:
@@ -514,7 +531,9 @@ def _place_of(park: Park) -> tuple[str, str]:
 
 async def _postpone(connection: Connected, late: Postpone) -> None:
     reason = late.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:2000]
-    await connection.execute(POSTPONE, late.consumer, late.stream, reason, late.code, late.retry_at)
+    await connection.execute(
+        POSTPONE, late.consumer, late.stream, reason, late.code, late.retry_at, late.head
+    )
 
 
 async def _leave(connection: Connected, done: Unpark) -> None:

@@ -54,6 +54,16 @@ class Principal:
         if not self.may(project_id):
             raise Problem(403, "forbidden", "Your key is not valid for this project.")
 
+    def listed(self, project_id: str | None = None) -> list[str] | None:
+        """Give the projects of which they may see lists, or the one they ask for; None for every.
+
+        Raises a 403 problem for one that is not theirs.
+        """
+        if project_id is not None:
+            self.demand(project_id)
+            return [project_id]
+        return None if EVERY_PROJECT in self.projects else sorted(self.projects)
+
 
 @dataclass(slots=True)
 class Authenticator:

@@ -23,6 +23,8 @@ import structlog
 from asyncpg import Connection
 from pydantic_core import from_json, to_json
 
+from steward_service.queries import DATABASE_FAULTS
+
 _LOG = structlog.get_logger(__name__)
 
 _REFRESH_SECONDS = 20.0
@@ -274,12 +276,7 @@ class SteppedClock:
         while True:
             await asyncio.sleep(_RECONNECT_SECONDS)
             if self._connection is None or self._connection.is_closed():
-                with contextlib.suppress(
-                    asyncpg.PostgresError,
-                    asyncpg.InterfaceError,
-                    asyncpg.InternalClientError,
-                    OSError,
-                ):
+                with contextlib.suppress(*DATABASE_FAULTS):
                     await self._open()
 
     async def _answer(self) -> None:

@@ -190,8 +190,8 @@ class Hearing:
         try:
             commands = list(await self.foreign[parcel.topic](event))
         except Refused as refusal:
-            return Job(cause, _nothing, mark, kept, broken=refusal)
-        return Job(cause, lambda: commands, mark, kept)
+            return Job(cause, _nothing, mark, kept, order=event.order, broken=refusal)
+        return Job(cause, lambda: commands, mark, kept, order=event.order)
 
 
 def foreign_cause_id(event: ForeignEvent) -> UUID:

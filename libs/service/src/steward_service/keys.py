@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from steward_events.sealed import SubjectKey
+from steward_service.queries import DATABASE_FAULTS
 from steward_service.settings import ServiceSettings
 
 TOPIC = "steward.keys"
@@ -71,6 +72,7 @@ API_KEYS = Table(
 _RELAY_LOCK = 7_311_954_020_001
 _PAGE = 500
 _PAUSE_SECONDS = 0.1
+_FAULTS: tuple[type[Exception], ...] = (KafkaError, *DATABASE_FAULTS)
 _BACK_OFF_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -89,14 +91,7 @@ async def relay_keys(pool: asyncpg.Pool, bootstrap: Sequence[str], topic: str = 
         try:
             async with pool.acquire() as connection:
                 await _lead(connection, bootstrap, topic)
-        except (
-            OSError,
-            TimeoutError,
-            KafkaError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-        ):
+        except _FAULTS:
             log.warning("The keys cannot be told now; it is tried again.", exc_info=True)
         await asyncio.sleep(_BACK_OFF_SECONDS)
 
@@ -143,14 +138,7 @@ async def hear_keys(
     while True:
         try:
             await _hear(pool, bootstrap, consumer, topic)
-        except (
-            OSError,
-            TimeoutError,
-            KafkaError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-        ):
+        except _FAULTS:
             log.warning("The keys cannot be heard now; it is tried again.", exc_info=True)
             await asyncio.sleep(_BACK_OFF_SECONDS)
 

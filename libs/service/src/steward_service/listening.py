@@ -14,7 +14,6 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, Protocol
 
-import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -30,6 +29,7 @@ from steward_eventstore.execute import Executor, Job
 from steward_eventstore.port import EVERYWHERE, Clock, Parcel
 from steward_service.batches import GivenUp, run_batch
 from steward_service.hearing import Hearing
+from steward_service.queries import DATABASE_FAULTS
 from steward_service.telemetry import Metrics
 
 _LOG = structlog.get_logger(__name__)
@@ -344,13 +344,7 @@ class Listener(ConsumerRebalanceListener):
         while True:
             try:
                 return await make(parcel, place)
-            except (
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ) as error:
+            except DATABASE_FAULTS as error:
                 # Sealing needs the keys database; nothing is taken in without it.
                 if self._leaving:
                     raise GivenUp("The keys database is away.") from error

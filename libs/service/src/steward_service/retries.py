@@ -111,7 +111,7 @@ class Retries:
                 try:
                     job = await self._job(message, parked.attempts)
                 except Refused as refusal:
-                    await self._postpone(parked, refusal)
+                    await self._postpone(parked, refusal, message.id)
                     return False
                 [outcome] = await run_batch(self._executor, [job], lambda: True)
                 if isinstance(outcome, Parked | NotDone):
@@ -128,9 +128,9 @@ class Retries:
             raise Refused(f"Nobody here listens as {message.consumer}.", code="no_consumer")
         return replace(job, retry=True, attempts=attempts, order=message.order)
 
-    async def _postpone(self, parked: ParkedStream, refusal: Refused) -> None:
+    async def _postpone(self, parked: ParkedStream, refusal: Refused, head: str = "") -> None:
         later = self._wall.now() + timedelta(minutes=10)
-        late = Postpone(parked.consumer, parked.stream, refusal.reason, refusal.code, later)
+        late = Postpone(parked.consumer, parked.stream, refusal.reason, refusal.code, later, head)
         await self._store.commit(Write(postpone=[late]))
 
     async def _measure(self) -> None:

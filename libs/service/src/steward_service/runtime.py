@@ -37,6 +37,7 @@ from steward_service.http import InFlight, build_app
 from steward_service.listening import EverythingHeard, Heard, Listener
 from steward_service.partitions import partition_of
 from steward_service.provision import CannotProvision, make_tables
+from steward_service.queries import DATABASE_FAULTS
 from steward_service.relay import Relay
 from steward_service.retries import SOON_ATTEMPTS, Retries
 from steward_service.sealing import Sealer
@@ -237,13 +238,7 @@ class Service:
         try:
             async with asyncio.timeout(2.0):
                 await self.store.pool.fetchval("SELECT 1")
-        except (
-            OSError,
-            TimeoutError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-        ):
+        except DATABASE_FAULTS:
             found.append("The database does not answer.")
         return found
 

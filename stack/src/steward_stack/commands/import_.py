@@ -1,9 +1,8 @@
 """`steward import`: another system's past, taken in as history; nobody is texted about it."""
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,9 @@ from rich.console import Console
 
 from steward_stack.door import Door, progress_on
 from steward_stack.errors import StewardError
+from steward_stack.example.fortnight import HOUSEHOLDS, PROJECTS, Fortnight
 from steward_stack.imports import nyc311
+from steward_stack.options import STATE, JsonOption, StateOption, print_json
 from steward_stack.state import State
 from steward_stack.supervisor import PORTS, endpoints_of
 
@@ -22,17 +23,6 @@ app = typer.Typer(
 )
 out = Console()
 err = Console(stderr=True)
-
-StateOption = Annotated[
-    Path, typer.Option("--state", help="The folder that keeps what the stack needs.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
-STATE = Path(".steward")
-
-
-@app.callback()
-def _needs_a_name() -> None:
-    """Take in another system's past. Sending the same again changes nothing."""
 
 
 @app.command("nyc311", epilog="Example: steward import nyc311 nyc311_2013-12-25.csv.gz --json")
@@ -48,15 +38,40 @@ def import_nyc311(
     found = nyc311.read(file)
     for bad in found.rejected:
         err.print(f"{file.name}, line {bad['line']}: {bad['reason']}", soft_wrap=True)
+    read = {**found.counts, "rejected": found.rejected}
+    _take_in(state, found.registers(), found.past(), read, as_json=as_json)
+
+
+@app.command("example", epilog="Example: steward import example --json")
+def import_example(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
+    """Import the example's twelve days of history: six projects, 600 households, made from a seed."""
+    found = Fortnight()
+    records = list(found.history())
+    read = {
+        "records": len(records),
+        "projects": len(PROJECTS),
+        "households": len(PROJECTS) * HOUSEHOLDS,
+    }
+    _take_in(state, found.registers, records, read, as_json=as_json)
+
+
+def _take_in(
+    state: Path,
+    registers: Iterable[dict[str, Any]],
+    records: Iterable[dict[str, Any]],
+    read: Mapping[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Import, and sum up what was read and what became of it."""
     # Whoever imports a past registers its places today; the play registers them at its own time.
     registers = [
-        {name: said for name, said in line.items() if name != "occurred_at"}
-        for line in found.registers()
+        {name: said for name, said in line.items() if name != "occurred_at"} for line in registers
     ]
-    figures = asyncio.run(_import(State(state), registers, list(found.past())))
-    summary = {**found.counts, "rejected": found.rejected, **figures}
+    figures = asyncio.run(_import(State(state), registers, list(records)))
+    summary = {**read, **figures}
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        print_json(summary)
     else:
         for name, figure in summary.items():
             out.print(f"{name.replace('_', ' ')}: {figure}")

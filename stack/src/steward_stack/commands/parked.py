@@ -1,8 +1,6 @@
 """`steward parked`: the streams that wait because a message could not be taken, and help for them."""
 
 import asyncio
-import json
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from steward_eventstore.postgres import PostgresStore
 from steward_service import retries
 from steward_service.clocks import SystemClock
 from steward_stack.errors import StewardError
+from steward_stack.options import STATE, JsonOption, StateOption, print_json
 from steward_stack.state import State
 from steward_stack.supervisor import endpoints_of
 
@@ -36,17 +35,12 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
-StateOption = Annotated[
-    Path, typer.Option("--state", help="The folder that keeps what the stack needs.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
 ServiceOption = Annotated[
     str | None, typer.Option("--service", help="Only this service, such as sla.")
 ]
 Stream = Annotated[
     str, typer.Argument(help="The parked stream, as `list` names it.", show_default=False)
 ]
-STATE = Path(".steward")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +79,7 @@ def list_(
 
     lines = _with_parked(state, service, listed)
     if as_json:
-        _print_json(lines)
+        print_json(lines)
         return
     if not lines:
         err.print("Nothing is parked.")
@@ -115,7 +109,7 @@ def retry(
 
     results = _with_parked(state, service, tried)
     if as_json:
-        _print_json(results)
+        print_json(results)
     for result in results:
         err.print(_sentence(result), soft_wrap=True, highlight=False, markup=False)
     if not all(result["free"] for result in results):
@@ -142,7 +136,7 @@ def discard(
 
     results = _with_parked(state, service, given_up)
     if as_json:
-        _print_json(results)
+        print_json(results)
         return
     for result in results:
         what = f"message {result['message']}" if result["message"] else "the missing version"
@@ -252,8 +246,3 @@ def _time_of(store: PostgresStore) -> Callable[[], Awaitable[datetime]]:
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")
-    sys.stdout.flush()

@@ -1,7 +1,5 @@
 """`steward policy`: what the packs say, whether they are sound, and how a due time is counted."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +13,7 @@ from steward_policy.packs import PackError, Rules
 from steward_stack import due_times
 from steward_stack.errors import StewardError
 from steward_stack.jsonlines import answer_lines
+from steward_stack.options import JsonOption, print_json
 
 app = typer.Typer(help="Policy packs: the rules as data.", no_args_is_help=True)
 out = Console()
@@ -28,7 +27,6 @@ OnOption = Annotated[
     list[Path] | None,
     typer.Option("--override", help="An override upon the pack; the most specific last."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
 
 
 @app.command(epilog="Example: steward policy lint our-group.yaml")
@@ -37,7 +35,7 @@ def lint(file: PackFile, *, override: OnOption = None, as_json: JsonOption = Fal
     overrides = [(_text(path), str(path)) for path in override or []]
     findings = doubts_of(_text(file), str(file), *overrides)
     if as_json:
-        _print_json({"file": str(file), "findings": findings})
+        print_json({"file": str(file), "findings": findings})
     else:
         for finding in findings:
             out.print(finding, soft_wrap=True, highlight=False, markup=False)
@@ -55,7 +53,7 @@ def show(
     rules = _rules(pack, override)
     if as_json:
         resolved = rules.pack.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        _print_json({"version": rules.version, "sha256": rules.sha256, "pack": resolved})
+        print_json({"version": rules.version, "sha256": rules.sha256, "pack": resolved})
         return
     out.print(f"{rules.version}  sha256 {rules.sha256}", soft_wrap=True, highlight=False)
     for kind, _, entry in rules.pack.entries():
@@ -110,7 +108,3 @@ def _text(path: Path) -> str:
         raise StewardError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise StewardError(f"{path} is not UTF-8 text.") from error
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(f"{json.dumps(value, ensure_ascii=False)}\n")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import asyncpg
-from sqlalchemy import Select, Table, select, tuple_
+from sqlalchemy import Select, Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from steward_intake.adapters.read_models import (
@@ -17,8 +17,9 @@ from steward_intake.adapters.read_models import (
     ROLES,
     STAFF,
 )
-from steward_intake.application.ports import Cursor, Row
-from steward_service.queries import fetch
+from steward_intake.application.ports import Row
+from steward_service.lists import Cursor
+from steward_service.queries import fetch, page
 
 TABLES: Mapping[str, Table] = {
     table.name: table
@@ -61,13 +62,10 @@ class PostgresRegisters:
         limit: int,
     ) -> Sequence[Row]:
         """Give cases in the order of their last change."""
-        query = _filtered(CASES, projects, filters)
-        if since is not None and since.changed_at is not None:
-            place = tuple_(CASES.c.changed_at, CASES.c.case_id)
-            query = query.where(place > tuple_(since.changed_at, since.id))
-        return await fetch(
-            self._pool, query.order_by(CASES.c.changed_at, CASES.c.case_id).limit(limit)
-        )
+        after = None if since is None else (since.changed_at, since.id)
+        order = (CASES.c.changed_at, CASES.c.case_id)
+        query = page(_filtered(CASES, projects, filters), order, after, limit)
+        return await fetch(self._pool, query)
 
     async def listed(
         self,
@@ -80,11 +78,9 @@ class PostgresRegisters:
         """Give rows of a register in the order of their IDs."""
         table = TABLES[register]
         key = list(table.primary_key)
-        query = _filtered(table, projects, filters)
-        if after:
-            place = after.split("|")
-            query = query.where(tuple_(*key) > tuple_(*(place + [""] * len(key))[: len(key)]))
-        return await fetch(self._pool, query.order_by(*key).limit(limit))
+        place = [*after.split("|"), *[""] * len(key)][: len(key)] if after else None
+        query = page(_filtered(table, projects, filters), key, place, limit)
+        return await fetch(self._pool, query)
 
 
 def _filtered(

@@ -1,8 +1,6 @@
 """The HTTP interface of intake: the registry, cases, and the import of history."""
 
 import asyncio
-import base64
-import binascii
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -21,10 +19,11 @@ from steward_eventstore.execute import Applied, Cause, Executor, Job, NotDone, P
 from steward_eventstore.port import Clock, ForeignMark
 from steward_intake.application import registration as registry
 from steward_intake.application.desk import REOPENING, Desk, external_case_id, subject_of, year_of
-from steward_intake.application.ports import Cursor, Registers, Row, Seals
+from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import ACTIONS, Action, Assign, Reception, Record, Reopen
-from steward_service.auth import EVERY_PROJECT, Principal, require
+from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, etag, handle, idempotency_key
+from steward_service.lists import Cursor, following
 from steward_service.problems import Problem, not_found, problem_of
 
 PAGE = 100
@@ -80,60 +79,29 @@ async def _register(
     return await handle(request, principal, service.executor, to=[to], answer=answer)
 
 
-@router.post("/v1/groups", status_code=201)
-async def post_group(
-    request: Request, principal: Registrar, service: Served, body: registry.Group
-) -> Response:
-    """Register a property group, or change it."""
-    return await _register(request, principal, service, body)
+def _add_register(register: str, kind: type[registry.Registration], doc: str) -> None:
+    async def post(
+        request: Request,
+        principal: Registrar,
+        service: Served,
+        body: kind,  # type: ignore[valid-type]
+    ) -> Response:
+        return await _register(request, principal, service, body)
+
+    post.__doc__ = doc
+    post.__name__ = f"post_{kind.model_fields['type'].default}"
+    router.add_api_route(f"/v1/{register}", post, methods=["POST"], status_code=201)
 
 
-@router.post("/v1/projects", status_code=201)
-async def post_project(
-    request: Request, principal: Registrar, service: Served, body: registry.Project
-) -> Response:
-    """Register a project, or change it."""
-    return await _register(request, principal, service, body)
-
-
-@router.post("/v1/households", status_code=201)
-async def post_household(
-    request: Request, principal: Registrar, service: Served, body: registry.Household
-) -> Response:
-    """Register a household, or change it."""
-    return await _register(request, principal, service, body)
-
-
-@router.post("/v1/people", status_code=201)
-async def post_person(
-    request: Request, principal: Registrar, service: Served, body: registry.Person
-) -> Response:
-    """Register a person of a household, or change how to reach them."""
-    return await _register(request, principal, service, body)
-
-
-@router.post("/v1/staff", status_code=201)
-async def post_staff(
-    request: Request, principal: Registrar, service: Served, body: registry.Staff
-) -> Response:
-    """Register a member of staff, or change how to reach them."""
-    return await _register(request, principal, service, body)
-
-
-@router.post("/v1/roles", status_code=201)
-async def post_role(
-    request: Request, principal: Registrar, service: Served, body: registry.Holder
-) -> Response:
-    """Give a role at a project to a person, or take it away."""
-    return await _register(request, principal, service, body)
-
-
-@router.post("/v1/policies", status_code=201)
-async def post_policy(
-    request: Request, principal: Registrar, service: Served, body: registry.Policy
-) -> Response:
-    """Publish a version of a policy pack."""
-    return await _register(request, principal, service, body)
+_add_register("groups", registry.Group, "Register a property group, or change it.")
+_add_register("projects", registry.Project, "Register a project, or change it.")
+_add_register("households", registry.Household, "Register a household, or change it.")
+_add_register(
+    "people", registry.Person, "Register a person of a household, or change how to reach them."
+)
+_add_register("staff", registry.Staff, "Register a member of staff, or change how to reach them.")
+_add_register("roles", registry.Holder, "Give a role at a project to a person, or take it away.")
+_add_register("policies", registry.Policy, "Publish a version of a policy pack.")
 
 
 Registrations = Annotated[list[registry.AnyRegistration], Field(min_length=1, max_length=BULK)]
@@ -300,10 +268,13 @@ async def get_cases(
 ) -> Response:
     """List cases in the order of their last change; `since` is the `next` of an earlier answer."""
     filters = {name: value for name in CASE_FILTERS if (value := request.query_params.get(name))}
-    rows = await service.registers.cases(_projects(principal), filters, _read_cursor(since), limit)
-    last = _write_cursor(rows[-1]) if rows else since
+    rows = await service.registers.cases(principal.listed(), filters, _cursor(since), limit)
     return JSONResponse(
-        {"cases": [_shown(row) for row in rows], "next": last, "more": len(rows) == limit}
+        {
+            "cases": [_shown(row) for row in rows],
+            "next": following(rows, "case_id", since),
+            "more": len(rows) == limit,
+        }
     )
 
 
@@ -345,7 +316,7 @@ def _add_list(register: str) -> None:
         limit: Annotated[int, Query(ge=1, le=BULK)] = PAGE,
     ) -> Response:
         filters = {"project_id": project_id} if project_id else {}
-        rows = await service.registers.listed(register, _projects(principal), filters, after, limit)
+        rows = await service.registers.listed(register, principal.listed(), filters, after, limit)
         last = "|".join(str(rows[-1][name]) for name in KEYS[register]) if rows else after
         return JSONResponse(
             {register: [_shown(row) for row in rows], "next": last, "more": len(rows) == limit}
@@ -456,10 +427,6 @@ def _error(error: Exception) -> dict[str, Any]:
 # Showing.
 
 
-def _projects(principal: Principal) -> list[str] | None:
-    return None if EVERY_PROJECT in principal.projects else sorted(principal.projects)
-
-
 _SEALED_COLUMNS = {"address", "name", "phone", "email"}
 
 
@@ -497,18 +464,10 @@ def _told(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _write_cursor(row: Row) -> str:
-    place = f"{row['changed_at'].isoformat()}|{row['case_id']}"
-    return base64.urlsafe_b64encode(place.encode()).decode()
-
-
-def _read_cursor(text: str) -> Cursor | None:
-    if not text:
-        return None
+def _cursor(text: str) -> Cursor | None:
     try:
-        at, _, id_ = base64.urlsafe_b64decode(text).decode().partition("|")
-        return Cursor(datetime.fromisoformat(at), id_)
-    except (ValueError, binascii.Error):
+        return Cursor.read(text) if text else None
+    except ValueError:
         raise Problem(
             422, "cursor", "The parameter “since” is not one that an earlier answer gave."
         ) from None

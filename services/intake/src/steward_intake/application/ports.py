@@ -1,21 +1,12 @@
 """What the application needs of others: the registers, and a sealer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from steward_events.sealed import Sealed
+from steward_service.lists import Cursor
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in a list: what comes after it is asked for."""
-
-    changed_at: datetime | None
-    id: str
 
 
 class Seals(Protocol):

@@ -14,10 +14,12 @@ from steward_events.registry import (
     ProjectRegistered,
     StaffRegistered,
 )
+from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name
 from steward_events.vocabulary import Language, Role, Word
 from steward_eventstore.execute import To
 from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
+from steward_intake.application.ports import Row
 from steward_intake.application.words import Said
 from steward_intake.domain.registry import AssignRole, EndRole, PublishPolicy, Register
 from steward_policy.packs import PackError, built_in_text, load
@@ -128,10 +130,8 @@ class Person(Registration):
             person_id=self.person_id,
             project_id=household["project_id"],
             household_id=self.household_id,
-            name=await desk.seal_again(before.get("name"), subject, "name", self.name),
-            phone=await desk.seal_again(before.get("phone"), subject, "phone", self.phone),
-            email=await desk.seal_again(before.get("email"), subject, "email", self.email),
             language=self.language,
+            **await _reached(self, desk, before, subject),
         )
         return To(f"person-{self.person_id}", household["project_id"], Register(at, entry))
 
@@ -157,12 +157,20 @@ class Staff(Registration):
         entry = StaffRegistered(
             person_id=self.person_id,
             group_id=self.group_id,
-            name=await desk.seal_again(before.get("name"), subject, "name", self.name),
-            phone=await desk.seal_again(before.get("phone"), subject, "phone", self.phone),
-            email=await desk.seal_again(before.get("email"), subject, "email", self.email),
             language=self.language,
+            **await _reached(self, desk, before, subject),
         )
         return To(f"staff-{self.person_id}", self.group_id, Register(at, entry), everywhere=True)
+
+
+async def _reached(
+    said: Person | Staff, desk: Desk, before: Row, subject: str
+) -> dict[str, Sealed | None]:
+    """Seal what reaches a person; what has not changed keeps its seal."""
+    return {
+        name: await desk.seal_again(before.get(name), subject, name, text)
+        for name, text in (("name", said.name), ("phone", said.phone), ("email", said.email))
+    }
 
 
 class Holder(Registration):

@@ -2,6 +2,11 @@
 
 A ticket is a case here, found by the system's URI and its own ID of the ticket. The system is an
 equal writer; what its words leave out is listed when it closes a case.
+
+Its events may come in any order. What comes before its opening waits for that. Afterwards each is
+taken when it comes, with its own time; but of the classification, the assignment and the standing
+(handled, closed, reopened) the newest word stands, by the source's own order: an older one that
+comes later changes nothing. Of two with one order, the later to come is the newer.
 """
 
 from datetime import datetime
@@ -71,7 +76,25 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
             said += [HandleCase(at, by="external"), CloseCase(at, by="external")]
         case "reopened":
             said.append(ReopenCase(at, "external"))
-    return [To(f"case-{case_id}", ticket.project_id, command) for command in said]
+    return [
+        To(f"case-{case_id}", ticket.project_id, command, about=_about(command, event))
+        for command in said
+    ]
+
+
+def _about(command: CaseCommand, event: ForeignEvent) -> str:
+    """Name what a command says anew, so that only the newest word about it stands."""
+    match command:
+        case ClassifyCase():
+            about = "classification"
+        case AssignCase():
+            about = "assignment"
+        case HandleCase() | CloseCase() | ReopenCase():
+            about = "standing"
+        case _:
+            return ""
+    # Counts and times cannot be compared.
+    return f"{about} by {'count' if event.counted else 'time'}"
 
 
 def _kind_of(wire_type: str) -> str:
@@ -162,4 +185,4 @@ async def _assigned(desk: Desk, ticket: Ticket, at: datetime) -> list[CaseComman
     """Assign to one of our staff; other names mean nothing here, and may be personal."""
     if not ticket.assignee or await desk.entry("staff", ticket.assignee) is None:
         return []
-    return [AssignCase(at, ticket.assignee, "external")]
+    return [AssignCase(at, ticket.assignee, "external", by="external")]

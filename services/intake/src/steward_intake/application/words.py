@@ -130,7 +130,7 @@ class Assign(Action):
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Assign."""
-        return AssignCase(speaking.at, self.person_id, self.reason)
+        return AssignCase(speaking.at, self.person_id, self.reason, speaking.by)
 
 
 class Accept(Action):

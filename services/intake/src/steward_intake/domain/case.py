@@ -8,7 +8,8 @@ Nothing --receive--> Open <--pause, resume--> Waiting
                    Handled --tell--> Told --close--> Closed
 
 A closing by another system or by history stands from any state; what it left out is listed.
-Facts may come late, so that a case handled may still be accepted, chased, assigned or classified.
+Facts may come late, so that a case handled may still be accepted, chased, assigned or classified,
+and by another system or by history even a closed one be assigned or classified.
 """
 
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ class AssignCase:
     at: datetime
     person_id: str
     reason: str = ""
+    by: Origin = "steward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +326,8 @@ def decide(command: CaseCommand | Ring, state: Case) -> Sequence[CaseFact]:
         case ClassifyCase():
             return _classify(command, state)
         case AssignCase():
-            _refuse_closed(state, "assigned")
+            if command.by == "steward":
+                _refuse_closed(state, "assigned")
             if command.person_id == story.owner:
                 return []
             return [
@@ -472,7 +475,8 @@ def _classify(command: ClassifyCase, state: Known) -> Sequence[CaseFact]:
         if wanted.model_copy(update=same) == before:
             return []
         wanted = wanted.model_copy(update={"cause": cause})
-    _refuse_closed(state, "classified")
+    if command.by == "steward":
+        _refuse_closed(state, "classified")
     return [wanted]
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic_core import from_json
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select
 
 from steward_events.vocabulary import Role
 from steward_notify.adapters.read_models import MESSAGES
 from steward_notify.application.ports import Lead, OwedMessage, Row
-from steward_service.queries import fetch
+from steward_service.lists import Cursor
+from steward_service.queries import fetch, page
 
 _LEAD_LOCK = 7_311_954_020_101
 _EARLIER = MESSAGES.alias("earlier")
@@ -89,7 +90,7 @@ class PostgresMessageList:
         self,
         projects: Sequence[str] | None,
         filters: Mapping[str, str],
-        since: tuple[datetime, str] | None,
+        since: Cursor | None,
         limit: int,
     ) -> list[Row]:
         """Give messages in the order of their last change."""
@@ -98,11 +99,9 @@ class PostgresMessageList:
         )
         if projects is not None:
             query = query.where(_COLUMNS.project_id.in_(projects))
-        place = tuple_(_COLUMNS.changed_at, _COLUMNS.message_id)
-        if since is not None:
-            query = query.where(place > tuple_(*since))
-        query = query.order_by(_COLUMNS.changed_at, _COLUMNS.message_id).limit(limit)
-        return list(await fetch(self._pool, query))
+        after = None if since is None else (since.changed_at, since.id)
+        order = (_COLUMNS.changed_at, _COLUMNS.message_id)
+        return list(await fetch(self._pool, page(query, order, after, limit)))
 
     async def counts(self, projects: Sequence[str] | None) -> dict[str, dict[str, int]]:
         """Count messages by channel and status."""

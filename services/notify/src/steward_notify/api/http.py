@@ -1,8 +1,6 @@
 """Messages over HTTP: the list for readers, and the door for the network's receipts."""
 
-import binascii
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -16,7 +14,8 @@ from steward_eventstore.execute import Cause, Job, NotDone, To
 from steward_notify.application.ports import MessageList, Receipt, Row
 from steward_notify.application.reactions import stream_of
 from steward_notify.domain.message import Channel, NoteReceipt
-from steward_service.auth import EVERY_PROJECT, Principal, anyone, require
+from steward_service.auth import Principal, anyone, require
+from steward_service.lists import cursor_of, following
 from steward_service.problems import Problem, not_found
 
 Status = Literal["owed", "sending", "sent", "delivered", "failed", "unknown", "suppressed"]
@@ -43,13 +42,13 @@ def router(
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> dict[str, Any]:
         """List messages in the order of their last change; go on with `next` as `since`."""
-        projects = _projects(principal, project_id)
+        projects = principal.listed(project_id)
         said = {"case_id": case_id, "status": status, "channel": channel}
         filters = {name: str(value) for name, value in said.items() if value is not None}
-        rows = await messages().listed(projects, filters, _cursor(since), limit)
+        rows = await messages().listed(projects, filters, cursor_of(since), limit)
         return {
             "items": [_shown(row) for row in rows],
-            "next": _written(rows[-1]) if rows else since,
+            "next": following(rows, "message_id", since),
             "counts": await messages().counts(projects),
         }
 
@@ -91,28 +90,6 @@ def _job(message_id: str, project_id: str, receipt: Receipt, at: datetime) -> Jo
     return Job(Cause(uuid7(), "receipts"), lambda: [to])
 
 
-def _projects(principal: Principal, project_id: str | None) -> list[str] | None:
-    if project_id is not None:
-        principal.demand(project_id)
-        return [project_id]
-    return None if EVERY_PROJECT in principal.projects else sorted(principal.projects)
-
-
 def _shown(row: Row) -> dict[str, Any]:
     hidden = {"content", "correlation_id"}
     return {name: value for name, value in row.items() if name not in hidden}
-
-
-def _written(row: Row) -> str:
-    place = f"{row['changed_at'].isoformat()}|{row['message_id']}"
-    return urlsafe_b64encode(place.encode()).decode()
-
-
-def _cursor(since: str | None) -> tuple[datetime, str] | None:
-    if since is None:
-        return None
-    try:
-        changed_at, _, message_id = urlsafe_b64decode(since).decode().partition("|")
-        return datetime.fromisoformat(changed_at), message_id
-    except (ValueError, binascii.Error):
-        raise Problem(400, "since", "The cursor “since” is not one that a list gave.") from None

@@ -11,6 +11,7 @@ from steward_events.vocabulary import Role
 from steward_notify.application.outcomes import Outcome
 from steward_notify.domain.message import Channel
 from steward_notify.texts import Language, Text
+from steward_service.lists import Cursor
 
 Row = Mapping[str, Any]
 
@@ -123,7 +124,7 @@ class MessageList(Protocol):
         self,
         projects: Sequence[str] | None,
         filters: Mapping[str, str],
-        since: tuple[datetime, str] | None,
+        since: Cursor | None,
         limit: int,
     ) -> list[Row]:
         """Give messages in the order of their last change; `projects` None for all."""

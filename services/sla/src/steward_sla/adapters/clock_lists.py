@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import case, func, select, tuple_
+from sqlalchemy import case, func, select
 
-from steward_service.queries import fetch
+from steward_service.lists import Cursor
+from steward_service.queries import fetch, page
 from steward_sla.adapters.read_models import CLOCKS, ESCALATIONS
-from steward_sla.application.ports import ClockStatus, Cursor, EscalationStatus, Row
+from steward_sla.application.ports import ClockStatus, EscalationStatus, Row
 
 _STATUS = case(
     (CLOCKS.c.breached_at.is_not(None), "breached"),
@@ -42,17 +43,13 @@ class PostgresLists:
             wanted.append(columns.case_id == case_id)
         if status is not None:
             wanted.append(status == _STATUS)
+        after = None
         if since is not None:
             case_of, _, clock = since.id.partition("/")
-            place = tuple_(columns.changed_at, columns.case_id, columns.clock)
-            wanted.append(place > tuple_(since.changed_at, case_of, clock))
-        query = (
-            select(CLOCKS, _STATUS, _CLOCK_ID)
-            .where(*wanted)
-            .order_by(columns.changed_at, columns.case_id, columns.clock)
-            .limit(limit)
-        )
-        return list(await fetch(self._pool, query))
+            after = (since.changed_at, case_of, clock)
+        query = select(CLOCKS, _STATUS, _CLOCK_ID).where(*wanted)
+        order = (columns.changed_at, columns.case_id, columns.clock)
+        return list(await fetch(self._pool, page(query, order, after, limit)))
 
     async def compliance(self, projects: Sequence[str] | None, *, month: str | None) -> list[Row]:
         """Count clocks by target, month of the due day, and status."""
@@ -84,15 +81,10 @@ class PostgresLists:
             wanted.append(columns.case_id == case_id)
         if status is not None:
             wanted.append(columns.status == status)
-        place = tuple_(columns.changed_at, columns.escalation_id)
-        if since is not None:
-            wanted.append(place > tuple_(since.changed_at, since.id))
+        after = None if since is None else (since.changed_at, since.id)
         query = select(ESCALATIONS, columns.escalation_id.label("id")).where(*wanted)
-        return list(
-            await fetch(
-                self._pool, query.order_by(columns.changed_at, columns.escalation_id).limit(limit)
-            )
-        )
+        order = (columns.changed_at, columns.escalation_id)
+        return list(await fetch(self._pool, page(query, order, after, limit)))
 
     async def escalation(self, escalation_id: str) -> Row | None:
         """Give one escalation."""

@@ -1,9 +1,6 @@
 """Clocks and escalations over HTTP: what runs, what is late, who was told, and who takes it over."""
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,10 +9,11 @@ from starlette.responses import Response
 
 from steward_events.vocabulary import Id
 from steward_eventstore.execute import To
-from steward_service.auth import EVERY_PROJECT, Principal, require
+from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
-from steward_service.problems import Problem, not_found
-from steward_sla.application.ports import ClockStatus, Cursor, EscalationStatus, Lists, Row
+from steward_service.lists import cursor_of, following
+from steward_service.problems import not_found
+from steward_sla.application.ports import ClockStatus, EscalationStatus, Lists, Row
 from steward_sla.application.queries import compliance
 from steward_sla.application.reactions import stream_of
 from steward_sla.domain.clocks import AcknowledgeEscalation
@@ -50,10 +48,10 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
     ) -> dict[str, Any]:
         """List clocks in the order of their last change; go on with `next` as `since`."""
         rows = await lists().clocks(
-            _projects(principal, project_id),
+            principal.listed(project_id),
             case_id=case_id,
             status=status,
-            since=_cursor(since),
+            since=cursor_of(since),
             limit=limit,
         )
         return _page(rows, since)
@@ -63,7 +61,7 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
         principal: ClockReader, project_id: Id | None = None, month: Month | None = None
     ) -> dict[str, Any]:
         """Say for each target and month how often it was met, approved, breached (RM-3.2)."""
-        counts = await lists().compliance(_projects(principal, project_id), month=month)
+        counts = await lists().compliance(principal.listed(project_id), month=month)
         return {"items": compliance(counts)}
 
     @routes.get("/escalations", tags=["escalations"])
@@ -77,10 +75,10 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
     ) -> dict[str, Any]:
         """List escalations in the order of their last change; go on with `next` as `since`."""
         rows = await lists().escalations(
-            _projects(principal, project_id),
+            principal.listed(project_id),
             case_id=case_id,
             status=status,
-            since=_cursor(since),
+            since=cursor_of(since),
             limit=limit,
         )
         return _page(rows, since)
@@ -107,30 +105,8 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
     return routes
 
 
-def _projects(principal: Principal, project_id: str | None) -> list[str] | None:
-    if project_id is not None:
-        principal.demand(project_id)
-        return [project_id]
-    return None if EVERY_PROJECT in principal.projects else sorted(principal.projects)
-
-
 def _page(rows: list[Row], since: str | None) -> dict[str, Any]:
     return {
         "items": [{**row, "rule": row["rule"].split()} for row in rows],
-        "next": _written(rows[-1]) if rows else since,
+        "next": following(rows, "id", since),
     }
-
-
-def _written(row: Row) -> str:
-    place = f"{row['changed_at'].isoformat()}|{row['id']}"
-    return urlsafe_b64encode(place.encode()).decode()
-
-
-def _cursor(since: str | None) -> Cursor | None:
-    if since is None:
-        return None
-    try:
-        changed_at, _, name = urlsafe_b64decode(since).decode().partition("|")
-        return Cursor(datetime.fromisoformat(changed_at), name)
-    except (ValueError, binascii.Error):
-        raise Problem(400, "since", "The cursor “since” is not one that a list gave.") from None

@@ -1,21 +1,13 @@
 """What sla needs of others: its clocks and escalations as lists."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal, Protocol
+
+from steward_service.lists import Cursor
 
 Row = Mapping[str, Any]
 ClockStatus = Literal["running", "paused", "met", "met_with_approval", "breached", "cancelled"]
 EscalationStatus = Literal["open", "acknowledged", "withdrawn"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in a list: what comes after it is asked for."""
-
-    changed_at: datetime
-    id: str
 
 
 class Lists(Protocol):

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 
-from steward_service.queries import fetch
+from steward_service.lists import Cursor
+from steward_service.queries import fetch, page
 from steward_visits.adapters.read_models import FOLLOWUPS
-from steward_visits.application.ports import Cursor, Row
+from steward_visits.application.ports import Row
 
 
 class PostgresFollowupList:
@@ -46,15 +47,10 @@ class PostgresFollowupList:
             wanted.append(columns.case_id == case_id)
         if due_before is not None:
             wanted.append(columns.by < due_before)
-        place = tuple_(columns.changed_at, columns.followup_id)
-        if since is not None:
-            wanted.append(place > tuple_(since.changed_at, since.id))
-        query = select(FOLLOWUPS).where(*wanted)
-        return list(
-            await fetch(
-                self._pool, query.order_by(columns.changed_at, columns.followup_id).limit(limit)
-            )
-        )
+        after = None if since is None else (since.changed_at, since.id)
+        order = (columns.changed_at, columns.followup_id)
+        query = page(select(FOLLOWUPS).where(*wanted), order, after, limit)
+        return list(await fetch(self._pool, query))
 
     async def counts(self) -> dict[str, int]:
         """Count follow-ups by status."""

@@ -1,9 +1,6 @@
 """Follow-ups over HTTP: the list of what is owed, and what people say about it."""
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,10 +10,11 @@ from starlette.responses import Response
 from steward_decider import Command
 from steward_events.vocabulary import Id, Mode, Word
 from steward_eventstore.execute import To
-from steward_service.auth import EVERY_PROJECT, Principal, require
+from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
+from steward_service.lists import cursor_of, following
 from steward_service.problems import Problem, not_found
-from steward_visits.application.ports import Cursor, FollowupList, Row
+from steward_visits.application.ports import FollowupList, Row
 from steward_visits.application.reactions import stream_of, subject_of
 from steward_visits.domain.followups import RecordFollowUp, WaiveFollowUp
 
@@ -63,15 +61,17 @@ def router(followups: Callable[[], FollowupList]) -> APIRouter:
     ) -> dict[str, Any]:
         """List follow-ups in the order of their last change; go on with `next` as `since`."""
         rows = await followups().listed(
-            _projects(principal, project_id),
+            principal.listed(project_id),
             status=status,
             case_id=case_id,
             due_before=due_before,
-            since=_cursor(since),
+            since=cursor_of(since),
             limit=limit,
         )
-        place = _written(rows[-1]) if rows else since
-        return {"items": [_shown(row) for row in rows], "next": place}
+        return {
+            "items": [_shown(row) for row in rows],
+            "next": following(rows, "followup_id", since),
+        }
 
     @routes.get("/{followup_id}")
     async def one(principal: Reader, followup_id: Id) -> dict[str, Any]:
@@ -127,27 +127,5 @@ async def _one(followups: FollowupList, principal: Principal, followup_id: str) 
     return row
 
 
-def _projects(principal: Principal, project_id: str | None) -> list[str] | None:
-    if project_id is not None:
-        principal.demand(project_id)
-        return [project_id]
-    return None if EVERY_PROJECT in principal.projects else sorted(principal.projects)
-
-
 def _shown(row: Row) -> dict[str, Any]:
     return {**row, "rule": row["rule"].split()}
-
-
-def _written(row: Row) -> str:
-    place = f"{row['changed_at'].isoformat()}|{row['followup_id']}"
-    return urlsafe_b64encode(place.encode()).decode()
-
-
-def _cursor(since: str | None) -> Cursor | None:
-    if since is None:
-        return None
-    try:
-        changed_at, _, followup_id = urlsafe_b64decode(since).decode().partition("|")
-        return Cursor(datetime.fromisoformat(changed_at), followup_id)
-    except (ValueError, binascii.Error):
-        raise Problem(400, "since", "The cursor “since” is not one that a list gave.") from None

@@ -1,19 +1,12 @@
 """What visits needs of others: the list of its follow-ups."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from steward_service.lists import Cursor
+
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in a list: what comes after it is asked for."""
-
-    changed_at: datetime
-    id: str
 
 
 class FollowupList(Protocol):

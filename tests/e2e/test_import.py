@@ -1,0 +1,76 @@
+"""`steward import`: pasts are taken in whole and once, and nobody is texted about them."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.stack import database_dsn
+from tests.support.system import System, entered, running_services
+from tests.unit.intake.test_nyc311 import written
+
+from steward_service.clocks import SteppedDriver
+from steward_stack.example.fortnight import BOUNDARY
+from steward_stack.supervisor import Stack
+
+
+@pytest.fixture(scope="module")
+def stepped_services() -> Iterator[Stack]:
+    with running_services("stepped") as stack:
+        yield stack
+
+
+async def steward(*arguments: str) -> tuple[int, str, str]:
+    """Run the command as a person does."""
+    command = [sys.executable, "-m", "steward_stack.cli", *arguments]
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+async def imported(system: System, *what: str) -> dict[str, Any]:
+    """Run `steward import …` on the system, and read its summary."""
+    state = str(system.stack.state.folder)
+    code, said, told = await steward("import", *what, "--state", state, "--json")
+    assert code == 0, told
+    summary: dict[str, Any] = json.loads(said)
+    return summary
+
+
+async def test_pasts_are_imported_one_after_the_other_and_a_second_run_adds_nothing(
+    stepped_services: Stack, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "311.csv", {}, {"Unique Key": "2"}, {"Unique Key": "no number"})
+    clock = database_dsn(stepped_services.endpoints.postgres, "steward_clock")
+    driver = await SteppedDriver.connect(clock, BOUNDARY)
+    async with entered(stepped_services) as system:
+        cases = 0
+        for what in (["nyc311", str(file)], ["example"]):
+            first = await imported(system, *what)
+            assert first["facts_registered"] > 0
+            assert first["facts_appended"] > 0
+            assert first["refused"] == []
+            cases += first["records"] if what == ["example"] else first["selected"]
+            again = await imported(system, *what)
+            nothing = {"facts_registered": 0, "facts_appended": 0}
+            assert again == {**first, **nothing}
+        assert (first["projects"], first["households"]) == (6, 600)
+        assert first["records"] > 300
+        await driver.wait_drained(120)
+        assert await system.count("intake", "SELECT count(*) FROM cases") == cases
+        assert await system.count("sla", "SELECT count(*) FROM clocks") > 0
+        assert await system.count("notify", "SELECT count(*) FROM messages") == 0
+        for service in ("intake", "sla", "visits", "notify"):
+            assert await system.count(service, "SELECT count(*) FROM parked_streams") == 0
+    await driver.close()
+
+
+async def test_without_a_running_stack_the_command_says_what_to_do(tmp_path: Path) -> None:
+    code, said, told = await steward("import", "example", "--state", str(tmp_path / "none"))
+    assert (code, said) == (1, "")
+    assert "start it with `steward up --detach`" in told

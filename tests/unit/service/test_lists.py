@@ -1,0 +1,37 @@
+"""A list goes on from where it ended, and a cursor that no list gave is refused."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from steward_service.auth import EVERY_PROJECT, Principal
+from steward_service.lists import Cursor, cursor_of, following
+from steward_service.problems import Problem
+
+NOON = datetime(2026, 9, 28, 12, tzinfo=UTC)
+
+
+def test_the_next_page_begins_after_the_last_row() -> None:
+    rows = [{"changed_at": NOON, "case_id": name} for name in ("a|b", "c|楼/1")]
+    since = following(rows, "case_id", None)
+    assert cursor_of(since) == Cursor(NOON, "c|楼/1")
+    assert following([], "case_id", since) == since
+    assert cursor_of(None) is None
+
+
+@pytest.mark.parametrize("since", ["", "%%", "bm8gdGltZXxh", "楼", "_w=="])
+def test_a_cursor_that_no_list_gave_is_refused_in_one_sentence(since: str) -> None:
+    with pytest.raises(Problem) as problem:
+        cursor_of(since)
+    assert (problem.value.status, problem.value.code) == (400, "since")
+
+
+def test_lists_show_the_projects_that_are_the_readers() -> None:
+    reader = Principal("k", "reader", frozenset({"*.read"}), frozenset({"p2", "p1"}))
+    assert reader.listed() == ["p1", "p2"]
+    assert reader.listed("p2") == ["p2"]
+    with pytest.raises(Problem):
+        reader.listed("p3")
+    everywhere = Principal("k", "reader", frozenset({"*.read"}), frozenset({EVERY_PROJECT}))
+    assert everywhere.listed() is None
+    assert everywhere.listed("p3") == ["p3"]
