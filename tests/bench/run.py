@@ -21,6 +21,7 @@ from rich.table import Table
 from tests.bench import lines
 from tests.bench.frame import Bench, Line, Measure, Result, result
 
+from steward_service import memory
 from steward_stack.state import State
 from steward_stack.supervisor import running_stack
 
@@ -91,6 +92,7 @@ async def _measure(
     figures: dict[str, list[float]] = {}
     for number in range(1, rounds + 1):
         for name, measure in measures.items():
+            memory.settle()  # as a service does when it is ready
             with console.status(f"round {number} of {rounds}: {name}"):
                 measured = await measure(bench)
                 await bench.tidy()

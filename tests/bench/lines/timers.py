@@ -127,7 +127,7 @@ async def ring(store: PostgresStore, due: Mapping[str, tuple[str, datetime]]) ->
     shell = executor(store, clock, take_down)
     ticker = Ticker(shell, clock, clock, EverythingHeard(clock, PARTITIONS), Metrics())
     stop = asyncio.Event()
-    memory.settle()  # as a service does when it is ready
+    memory.settle()  # what was laid out is no part of a service
     clock.start()
     running = asyncio.create_task(ticker.run(stop))
     latest = max(at for _, at in due.values())
