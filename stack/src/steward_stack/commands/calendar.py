@@ -65,7 +65,7 @@ def _calculated(asked: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"The op {op!r} is unknown; known are {', '.join(_OPERATIONS)}.")
     if not isinstance(given, dict):
         raise ValueError("The line has no 'input', an object with what the op needs.")
-    calendar = _calendar(asked.get("calendar", "cn-office"))
+    calendar = _calendar(asked.get("calendar"))
     wanted, calculate = _OPERATIONS[op]
     values = []
     for name, read in wanted.items():
@@ -89,8 +89,8 @@ def _as_json(result: object) -> object:
 
 
 def _calendar(given: object) -> Calendar:
-    if isinstance(given, str):
-        return built_in(given)
+    if given is None or isinstance(given, str):
+        return built_in("cn-office" if given is None else given)
     return _read_calendar(json.dumps(given, sort_keys=True))
 
 
@@ -101,7 +101,9 @@ def _read_calendar(text: str) -> Calendar:
 
 def _date(name: str, value: object) -> date:
     try:
-        return date.fromisoformat(str(value))
+        if not isinstance(value, str):
+            raise ValueError
+        return date.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{name!r} must be a date such as 2026-10-01, not {value!r}.") from None
 
