@@ -76,6 +76,10 @@ def read(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise DocumentError(name, line, f"not readable as YAML: {error.problem}.") from error
+    except yaml.reader.ReaderError as error:
+        line = 1 + text.count("\n", 0, error.position)
+        problem = f"the character U+{error.character:04X} has no place in YAML."
+        raise DocumentError(name, line, problem) from error
     except yaml.YAMLError as error:
         raise DocumentError(name, 1, f"not readable as YAML: {error}.") from error
     except RecursionError as error:
