@@ -305,6 +305,18 @@ def test_an_override_changes_an_entry_once() -> None:
         packs.load(OVERRIDE + change + change, "group.yaml")
 
 
+@pytest.mark.parametrize("written", ["!!int ''", "!!int x", "{!!int x: 1}", "{!!int '': 1}"])
+def test_a_value_that_is_not_what_its_tag_says_is_named_with_its_line(written: str) -> None:
+    with pytest.raises(PackError, match=r"^group.yaml:2: .* cannot be read here.$"):
+        packs.load(f"overrides: residential-cn\nversion: {written}\n", "group.yaml")
+
+
+@pytest.mark.parametrize("entry", ["{within: {days: 1}}", "{id: [a]}", "{id: {a: 1}}"])
+def test_an_override_says_by_its_id_what_it_changes(entry: str) -> None:
+    with pytest.raises(PackError, match="group.yaml:4: it does not say by its 'id' which target"):
+        packs.load(f"{OVERRIDE}  - {entry}\n", "group.yaml")
+
+
 def test_a_character_that_yaml_does_not_know_is_named_with_its_line() -> None:
     with pytest.raises(
         PackError, match=r"^group.yaml:2: the character U\+0000 has no place in YAML.$"

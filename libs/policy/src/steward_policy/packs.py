@@ -442,21 +442,26 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
         if dropped not in known:
             refuse(("drop", index), f"the entry '{dropped}' is unknown, so it cannot be dropped.")
     for kind, word in KINDS.items():
-        changes: dict[Any, dict[str, Any]] = {}
+        below = {entry["id"]: entry for entry in base.get(kind, [])}
+        changes: dict[str, dict[str, Any]] = {}
         for index, change in enumerate(getattr(override, kind)):
-            if change.get("id") in changes:
-                refuse((kind, index), f"the {word} '{change.get('id')}' is changed twice.")
-            if change.get("id") not in {entry["id"] for entry in base.get(kind, [])}:
-                refuse(
-                    (kind, index),
-                    f"the {word} '{change.get('id')}' is unknown in '{base['pack']}';"
-                    " a new one stands under 'add'.",
-                )
-            changes[change.get("id")] = change
+            match change.get("id"):
+                case str(name) if name in changes:
+                    refuse((kind, index), f"the {word} '{name}' is changed twice.")
+                case str(name) if name in below:
+                    changes[name] = change
+                case str(name):
+                    refuse(
+                        (kind, index),
+                        f"the {word} '{name}' is unknown in '{base['pack']}';"
+                        " a new one stands under 'add'.",
+                    )
+                case _:
+                    refuse((kind, index), f"it does not say by its 'id' which {word} it changes.")
         merged[kind] = [
-            {**entry, **changes.get(entry["id"], {})}
-            for entry in base.get(kind, [])
-            if entry["id"] not in override.drop
+            {**entry, **changes.get(name, {})}
+            for name, entry in below.items()
+            if name not in override.drop
         ] + list(getattr(override.add, kind))
     if problems:
         raise PackError(problems)

@@ -21,7 +21,11 @@ app = typer.Typer(help="Working calendars and their arithmetic.", no_args_is_hel
     epilog="""Example: echo '{"id":"1","op":"next_open","calendar":"cn-office","input":{"at":"2026-10-01T10:00:00+08:00"}}' | steward calendar calc"""
 )
 def calc() -> None:
-    """Answer questions about working time: JSON lines on standard input, a line for each."""
+    """Answer questions about working time: JSON lines on standard input, a line for each.
+
+    An op is add_working_days {date, n}, add_working_seconds {at, seconds}, working_days_between or
+    working_seconds_between {from, to}, is_open, next_open, next_close or last_open {at}.
+    """
     answer_lines(_calculated)
 
 
@@ -50,7 +54,7 @@ def show(
     for label, days in (("holidays", calendar.holidays), ("make-up days", calendar.working_days)):
         shown = [day.isoformat() for day in sorted(days) if year in (None, day.year)]
         if shown:
-            out.print(f"{label}: {', '.join(shown)}", highlight=False)
+            out.print(f"{label}: {', '.join(shown)}", soft_wrap=True, highlight=False)
     if calendar.known_years:
         years = calendar.known_years
         out.print(
