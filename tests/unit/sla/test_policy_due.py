@@ -384,6 +384,19 @@ def test_new_facts_after_the_end_of_a_case_start_nothing_that_runs() -> None:
     assert (clock["status"], clock["elapsed_seconds"]) == ("cancelled", 0)
 
 
+@pytest.mark.parametrize("end", ["case_withdrawn", "appointment_cancelled"])
+def test_what_is_called_off_before_it_begins_is_never_breached(end: str) -> None:
+    own = target(
+        starts={"fact": "appointment_made", "at": "appointed_for"},
+        met_by="appointment_kept",
+        cancels_on="appointment_cancelled",
+        within={"minutes": 30},
+    )
+    made = fact("appointment_made", "09-28", "11:00", appointed_for=at("10-05"))
+    clock = the_clock([RECEIVED, made, fact(end, "09-29")], targets=own, now=at("10-09"))
+    assert (clock["status"], clock["elapsed_seconds"]) == ("cancelled", 0)
+
+
 def test_a_promise_made_after_the_end_of_a_case_runs() -> None:
     own = target(starts="promise_made", met_by="promise_kept", due={"field": "by"})
     facts = [RECEIVED, fact("case_closed", "09-29"), fact("promise_made", "09-30", by=at("10-02"))]

@@ -206,9 +206,10 @@ def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datet
 
 @dataclass(slots=True)
 class _Start:
-    """What lets a target begin, and where in the walk the facts that may meet it begin."""
+    """What lets a target begin, when that was told, and where the facts that may meet it begin."""
 
     at: datetime
+    told_at: datetime
     index: int
     dues: list[tuple[datetime, datetime]] = field(default_factory=list)
     """When which due time was named, for a target whose start names it."""
@@ -306,10 +307,8 @@ class _Walk:
             )
         elif round_ >= run.round and measure.matches(measure.met, fact, run.key, named=True):
             run.met_at = run.started_at if before else fact.at
-        elif (
-            fact.at >= run.start.at
-            if fact.name in ENDS
-            else not before and measure.matches(measure.cancels, fact, run.key, named=False)
+        elif fact.at >= run.start.told_at and (
+            fact.name in ENDS or measure.matches(measure.cancels, fact, run.key, named=False)
         ):
             run.cancelled_at, run.cancelled_by = max(fact.at, run.started_at), fact.name
 
@@ -323,14 +322,15 @@ class _Walk:
                     if run.is_open:
                         run.cancelled_at, run.cancelled_by = fact.at, fact.name
                 for key, before in self._starts.items():
-                    start = _Start(fact.at, len(self._seen), before.dues[-1:])
+                    start = _Start(fact.at, fact.at, len(self._seen), before.dues[-1:])
                     self._starts[key] = start
                     if self._applies:
                         self._open(key, start, fact.at, fact.at)
             case OnReopen.CONTINUE if self._applies:
                 for run in {run.key: run for run in self.runs}.values():
                     if not run.is_open:
-                        start = _Start(run.started_at, len(self._seen), run.start.dues)
+                        seen = len(self._seen)
+                        start = _Start(run.started_at, fact.at, seen, run.start.dues)
                         self._starts[run.key] = start
                         self._open(run.key, start, run.started_at, fact.at)
             case _:
@@ -398,7 +398,7 @@ class _Walk:
         again = fact.name not in ONCE and last is not None and (later_round or not last.is_open)
         if start is None or again:
             same_round = again and not later_round
-            start = _Start(at, len(self._seen) if same_round else self._round_began)
+            start = _Start(at, fact.at, len(self._seen) if same_round else self._round_began)
             self._starts[key] = start
             self._note_due(start, fact)
             if self._applies:
