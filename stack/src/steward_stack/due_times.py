@@ -12,18 +12,23 @@ from zoneinfo import ZoneInfo
 from steward_events.vocabulary import instant
 from steward_policy import packs
 from steward_policy.calendars import Calendar
-from steward_policy.packs import Rules, read_targets
+from steward_policy.packs import PackError, Rules, read_targets
 from steward_sla.domain.timeline import CaseFact, Clock, Timeline
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """Give the clocks of one line; raises ValueError with a sentence for a line that is wrong."""
-    timeline, zone_name = _timeline(
-        *(json.dumps(asked.get(key), sort_keys=True) for key in ("pack", "calendar", "targets"))
+    laid_out = (
+        json.dumps(asked.get(key), sort_keys=True) for key in ("pack", "calendar", "targets")
     )
+    try:
+        timeline, zone_name = _timeline(*laid_out)
+    except PackError as error:
+        first, *more = error.problems
+        raise ValueError(f"{first} (and {len(more)} more)" if more else first) from error
     facts = _facts(asked.get("facts"))
     zone = _zone(next((fact.fields["zone"] for fact in facts if "zone" in fact.fields), zone_name))
-    now = _instant("now", asked["now"]) if asked.get("now") is not None else facts[-1].at
+    now = _instant("'now'", asked["now"]) if asked.get("now") is not None else facts[-1].at
     known = [fact for fact in facts if fact.at <= now]
     return {"clocks": [_clock(clock, now, zone) for clock in timeline.clocks(known, zone)]}
 
@@ -65,7 +70,7 @@ def _facts(given: object) -> Sequence[CaseFact]:
         if not isinstance(fact, dict) or not isinstance(fact.get("type"), str):
             raise ValueError(f"Fact {number} is not an object with a 'type'.")
         fields = {k: v for k, v in fact.items() if k not in ("type", "time") and v is not None}
-        at = _instant(f"the time of fact {number}", fact.get("time"))
+        at = _instant(f"The time of fact {number}", fact.get("time"))
         facts.append(CaseFact(_name(fact["type"]), at, number, fields))
     return sorted(facts, key=lambda fact: (fact.at, fact.version))
 
@@ -88,7 +93,7 @@ def _instant(what: str, value: object) -> datetime:
         return instant(str(value))
     except ValueError:
         raise ValueError(
-            f"{what!r} must be an instant with its offset, such as 2026-10-01T10:00:00+08:00,"
+            f"{what} must be an instant with its offset, such as 2026-10-01T10:00:00+08:00,"
             f" not {value!r}."
         ) from None
 
@@ -118,6 +123,8 @@ def _rules(pack: object) -> Rules:
                 return packs.load(Path(pack).read_text(encoding="utf-8"), pack)
             except OSError as error:
                 raise ValueError(f"The pack {pack!r} cannot be read: {error.strerror}.") from error
+            except UnicodeDecodeError as error:
+                raise ValueError(f"The pack {pack!r} is not UTF-8 text.") from error
         case _:
             raise ValueError("'pack' is a file name or a pack as an object.")
 

@@ -1,6 +1,7 @@
 """The bulk form of commands: JSON lines in, one JSON line out for each, with the same `id`."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
@@ -25,13 +26,24 @@ def answer_lines(
 
 
 def _answered(answer: Answer, line: bytes) -> dict[str, Any]:
+    endless: list[str] = []
+
+    def number(text: str) -> float | None:
+        value = float(text)
+        if math.isfinite(value):
+            return value
+        endless.append(text)
+        return None
+
     try:
-        asked = json.loads(line, parse_constant=_refuse_constant)
+        asked = json.loads(line, parse_float=number, parse_constant=number)
     except (ValueError, RecursionError):
         return {"id": None, "error": "The line cannot be read: it is not JSON in UTF-8."}
     if not isinstance(asked, dict):
         return {"id": None, "error": "The line is JSON, but not an object with an id."}
     name = asked.get("id")
+    if endless:
+        return {"id": name, "error": f"{endless[0]} is not a number that can be counted with."}
     try:
         return {"id": name, **answer(asked)}
     except OverflowError:
@@ -40,7 +52,6 @@ def _answered(answer: Answer, line: bytes) -> dict[str, Any]:
         return {"id": name, "error": "The line is nested too deeply."}
     except ValueError as error:
         return {"id": name, "error": " ".join(str(error).split())}
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON.")
+    except Exception as error:
+        # A defect of ours takes one line, not all the lines after it.
+        return {"id": name, "error": f"Steward itself failed on this line: {error!r}."}

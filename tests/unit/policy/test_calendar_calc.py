@@ -1,12 +1,14 @@
 """`steward calendar calc`: a line in, a line out, and one sentence for what is refused."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from steward_stack.commands.calendar import app
+from steward_stack.jsonlines import answer_lines
 
 HOURS = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
 OFFICE = {
@@ -92,6 +94,9 @@ GOOD = {"id": "1", "op": "is_open", "calendar": OFFICE, "input": {"at": "2026-10
         ({"input": {"at": "9999-12-31T23:59:59-12:00"}}, "out of reach"),
         ({"op": "add_working_days", "input": {"date": "2026-10-10", "n": 1.5}}, "a whole number"),
         ({"op": "add_working_days", "input": {"date": "soon", "n": 1}}, "must be a date"),
+        ({"op": "add_working_days", "input": {"date": 20261010, "n": 1}}, "must be a date"),
+        ({"calendar": {**OFFICE, "working_days": [[]]}}, "A make-up working day is a date"),
+        ({"input": {"at": float("nan")}}, "NaN is not a number"),
         ({"op": "add_working_days", "input": {"date": "2026-10-10", "n": 10**9}}, "too little"),
     ],
 )
@@ -103,6 +108,43 @@ def test_a_refused_line_keeps_its_id_and_the_next_one_is_answered(
     assert sentence in refused["error"]
     assert "\n" not in refused["error"]
     assert answered == {"id": "2", "result": False}
+
+
+def test_a_calendar_that_is_null_is_the_office_calendar() -> None:
+    asked = {**GOOD, "calendar": None, "input": {"at": "2026-10-10T12:00:00+08:00"}}
+    assert answers(asked) == [{"id": "1", "result": True}]
+
+
+def test_a_number_without_end_is_refused_and_never_written() -> None:
+    end = '"op":"is_open","input":{"at":"2026-10-10T12:00:00Z"}}'
+    first, second = answers(f'{{"id":1e999,{end}', f'{{"id":[-Infinity],{end}')
+    assert (first["id"], first["error"].split()[0]) == (None, "1e999")
+    assert (second["id"], second["error"].split()[0]) == ([None], "-Infinity")
+
+
+def test_a_defect_of_our_own_takes_one_line_and_not_the_next() -> None:
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        return {"result": {"right": 1}[asked["id"]]}
+
+    sink = BytesIO()
+    answer_lines(answer, [b'{"id": "wrong"}', b'{"id": "right"}'], sink)
+    first, second = map(json.loads, sink.getvalue().splitlines())
+    assert first == {
+        "id": "wrong",
+        "error": "Steward itself failed on this line: KeyError('wrong').",
+    }
+    assert second == {"id": "right", "result": 1}
+
+
+def test_amounts_of_nothing_stay_where_they_are_but_a_date_rolls_forward() -> None:
+    closed = {"at": "2026-10-01T10:00:00+08:00", "seconds": 0}
+    holiday = {"date": "2026-10-01", "n": 0}
+    stays, rolls = answers(
+        {**GOOD, "op": "add_working_seconds", "input": closed},
+        {**GOOD, "op": "add_working_days", "input": holiday},
+    )
+    assert stays["result"] == closed["at"]
+    assert rolls["result"] == "2026-10-08"
 
 
 def test_a_lone_surrogate_in_an_id_comes_back_as_it_was() -> None:

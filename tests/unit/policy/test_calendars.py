@@ -220,7 +220,10 @@ def test_hours_that_the_change_of_clocks_skips_are_not_worked() -> None:
         ({"hours": {"mon": [["09:00", "24:01"]]}}, "not a time of day"),
         ({"hours": {"monday": [["09:00", "18:00"]]}}, "hours.monday"),
         ({"holidays": ["the first of May"]}, "holidays"),
+        ({"holidays": [86_400]}, "86400 is not a date such as 2026-10-01"),
         ({"working_days": [{"day": "2026-10-10"}]}, "A make-up working day is a date"),
+        ({"working_days": [["2026-10-10"]]}, "A make-up working day is a date"),
+        ({"working_days": [{"date": {}}]}, "A make-up working day is a date"),
         ({"hollidays": []}, "hollidays"),
     ],
 )

@@ -1,6 +1,6 @@
 """Due times by the reading of the rules: days run through holidays, hours day and night."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -101,6 +101,13 @@ def test_the_same_day_leaves_at_least_an_hour_before_midnight() -> None:
     assert due_at("2026-09-29T23:50", days=0, at_least={"hours": 1}) == at("2026-09-30T00:50")
 
 
+def test_the_least_is_counted_in_its_own_way() -> None:
+    two_hours = {"hours": 2, "counting": "working"}
+    assert due_at("2026-09-30T17:00", days=0, at_least=two_hours) == at("2026-10-08T10:00")
+    assert due_at("2026-09-30T10:00", days=0, at_least={"days": 1}) == at("2026-10-01T10:00")
+    assert due_at("2026-01-31T10:00", days=0, at_least={"months": 1}) == at("2026-02-28T10:00")
+
+
 @pytest.mark.parametrize(
     ("pause", "duration", "end"),
     [
@@ -122,6 +129,17 @@ def test_the_same_day_leaves_at_least_an_hour_before_midnight() -> None:
             {"days": 2, "counting": "working"},
             "2026-10-10T00:00",
         ),
+        # A working day is lost when its 24:00 falls inside the pause: no day ends in a pause.
+        (
+            ("2026-09-30T12:00", "2026-10-01T12:00"),
+            {"days": 1, "counting": "working"},
+            "2026-10-09T00:00",
+        ),
+        (
+            ("2026-10-07T12:00", "2026-10-08T12:00"),
+            {"days": 2, "counting": "working"},
+            "2026-10-09T00:00",
+        ),
         # What lies outside of the running time moves nothing.
         (("2026-09-20T10:00", "2026-09-28T10:00"), {"days": 2}, "2026-10-02T00:00"),
         (("2026-10-02T00:00", "2026-10-05T10:00"), {"days": 2}, "2026-10-02T00:00"),
@@ -131,6 +149,11 @@ def test_a_pause_moves_the_due_time_by_what_it_took(
     pause: tuple[str, str], duration: dict[str, Any], end: str
 ) -> None:
     assert due_at(TEN_O_CLOCK, pause, **duration) == at(end)
+
+
+def test_a_limit_that_starts_on_a_holiday_moves_with_a_pause_on_its_last_day() -> None:
+    pause = ("2026-10-08T10:00", "2026-10-09T10:00")
+    assert due_at("2026-10-03T10:00", pause, days=0, counting="working") == at("2026-10-10T00:00")
 
 
 def test_a_second_pause_may_begin_in_the_time_that_the_first_one_gave() -> None:
@@ -249,3 +272,55 @@ def test_a_pause_never_makes_a_limit_shorter(
     assert paused >= once
     if pause.start >= once:
         assert paused == once
+
+
+def counted_by_hand(start: datetime, duration: Duration, pauses: list[Pause]) -> datetime:
+    """When it ends, walked day by day or minute by minute: what falls into a pause does not count."""
+    if duration.days is not None:
+
+        def counts(day: date) -> bool:
+            return duration.counting == "calendar" or OFFICE.is_working_day(day)
+
+        # The first day is left out; one that is not worked is left out already.
+        day, days = start.date(), duration.days - (not counts(start.date()))
+        while True:
+            midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), SHANGHAI)
+            if counts(day) and not any(pause.start < midnight <= pause.end for pause in pauses):
+                if days == 0:
+                    return midnight
+                days -= 1
+            day += timedelta(days=1)
+    left, now = round(duration.seconds / 60), start
+    while left:
+        stands = any(pause.start <= now < pause.end for pause in pauses)
+        left -= not stands and (duration.counting == "elapsed" or OFFICE.is_open(now))
+        now += timedelta(minutes=1)
+    return now
+
+
+@given(
+    starts.map(lambda start: start.replace(second=0, microsecond=0)),
+    st.builds(
+        lambda unit, amount, counting: Duration.model_validate(
+            {unit: amount, "counting": counting}
+        ),
+        st.just("hours"),
+        st.integers(0, 30),
+        st.sampled_from(["elapsed", "working"]),
+    )
+    | st.builds(
+        lambda amount, counting: Duration.model_validate({"days": amount, "counting": counting}),
+        st.integers(1, 6),
+        st.sampled_from(["calendar", "working"]),
+    ),
+    st.lists(st.tuples(st.integers(0, 5_000), st.integers(1, 5_000)), max_size=3),
+)
+def test_a_paused_limit_ends_where_a_count_by_hand_ends(
+    start: datetime, duration: Duration, gaps: list[tuple[int, int]]
+) -> None:
+    pauses, now = list[Pause](), start
+    for gap, length in gaps:
+        pauses.append(Pause(now + timedelta(minutes=gap), now + timedelta(minutes=gap + length)))
+        now = pauses[-1].end
+    found = due(start, duration, OFFICE, SHANGHAI, pauses).at
+    assert found == counted_by_hand(start, duration, pauses)

@@ -268,6 +268,62 @@ def test_lint_finds_a_condition_that_never_holds(when: str, finding: str) -> Non
     assert found.startswith(f"small.yaml:9: target 'first' (RM-4.10.2), when: {finding}")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("basis: rule", "basis: rule\n    per: promise_no", "promise_no"),
+        ("within: {days: 3}", "due: {field: promised}", "promised"),
+        ("starts: case_received", "starts: {fact: case_received, at: posted}", "posted"),
+    ],
+)
+def test_lint_finds_a_field_that_no_fact_has(old: str, new: str, name: str) -> None:
+    (found,) = lint(PACK.replace(old, new, 1), "small.yaml")
+    assert found.endswith(f": no fact has the field '{name}' yet.")
+
+
+OVERRIDE = "overrides: residential-cn\nversion: g1\ntargets:\n"
+
+
+def test_an_override_by_itself_lies_upon_the_built_in_pack_that_it_names() -> None:
+    text = f"{OVERRIDE}  - {{id: minor-resolve, within: {{days: 1}}}}\n"
+    rules = packs.load(text, "group.yaml")
+    upon = packs.load(packs.built_in_text(), "residential-cn.yaml", (text, "group.yaml"))
+    assert (rules.version, rules.sha256) == (upon.version, upon.sha256)
+    assert lint(text, "group.yaml") == []
+    wrong = text.replace("within", "witin")
+    (found,) = lint(wrong, "group.yaml")
+    assert found.startswith("group.yaml:4: target 'minor-resolve' (RM-4.5.2c, RM-4.10.1), witin:")
+    (other,) = lint(text.replace("residential-cn", "other"), "group.yaml")
+    assert other == "group.yaml:1: There is no built-in pack 'other'."
+
+
+def test_an_override_changes_an_entry_once() -> None:
+    change = "  - {id: minor-resolve, within: {days: 1}}\n"
+    with pytest.raises(
+        PackError, match="group.yaml:5: the target 'minor-resolve' is changed twice"
+    ):
+        packs.load(OVERRIDE + change + change, "group.yaml")
+
+
+@pytest.mark.parametrize("written", ["!!int ''", "!!int x", "{!!int x: 1}", "{!!int '': 1}"])
+def test_a_value_that_is_not_what_its_tag_says_is_named_with_its_line(written: str) -> None:
+    with pytest.raises(PackError, match=r"^group.yaml:2: .* cannot be read here.$"):
+        packs.load(f"overrides: residential-cn\nversion: {written}\n", "group.yaml")
+
+
+@pytest.mark.parametrize("entry", ["{within: {days: 1}}", "{id: [a]}", "{id: {a: 1}}"])
+def test_an_override_says_by_its_id_what_it_changes(entry: str) -> None:
+    with pytest.raises(PackError, match="group.yaml:4: it does not say by its 'id' which target"):
+        packs.load(f"{OVERRIDE}  - {entry}\n", "group.yaml")
+
+
+def test_a_character_that_yaml_does_not_know_is_named_with_its_line() -> None:
+    with pytest.raises(
+        PackError, match=r"^group.yaml:2: the character U\+0000 has no place in YAML.$"
+    ):
+        packs.load("overrides: residential-cn\nversion: \0\n", "group.yaml")
+
+
 def test_there_is_no_other_built_in_pack() -> None:
     with pytest.raises(PackError, match="no built-in pack '../x'"):
         packs.built_in("../x")
@@ -288,6 +344,8 @@ def test_targets_of_a_question_are_read_as_those_of_a_pack() -> None:
     for wrong, problem in (
         ([{**entry, "calendar": "moon"}], "'own' (HOUSE-1), calendar: the calendar 'moon' is"),
         ([{**entry, "within": {"hors": 1}}], "target 'own' (HOUSE-1), within.hors: this key is"),
+        ([entry, entry], "'own' (HOUSE-1), id: the ID 'own' is used twice"),
+        ([{**entry, "within": "2 days"}], "within: a mapping is wanted here"),
         (["own"], "target number 1"),
         ("own", "targets"),
         (None, "targets"),

@@ -47,7 +47,9 @@ def test_a_condition_holds_of_the_fields_of_a_case(
     assert Condition.model_validate(condition).holds(fields) is holds
 
 
-@pytest.mark.parametrize("condition", [{"any": []}, {"role_at_least": "boss"}, "complaint", 7])
+@pytest.mark.parametrize(
+    "condition", [{"any": []}, {"role_at_least": "boss"}, "complaint", 7, {"kind": {"a": 1}}]
+)
 def test_a_condition_that_means_nothing_is_refused(condition: object) -> None:
     with pytest.raises(ValidationError):
         Condition.model_validate(condition)
@@ -134,3 +136,23 @@ def test_the_next_role_above_leads_to_the_top_and_ends_there() -> None:
 def test_every_role_has_a_title_in_two_languages() -> None:
     assert set(TITLES) == set(Role)
     assert {role for rung in LADDER for role in rung} == set(Role) - {Role.QUALITY}
+
+
+@pytest.mark.parametrize(
+    "written", ["case_handled{a: [}", "case_handled{&a [*a]}", "case_handled{!!x/y: 1}"]
+)
+def test_a_condition_behind_a_fact_that_cannot_be_read_is_refused(written: str) -> None:
+    with pytest.raises(ValidationError, match="is not a condition such as"):
+        FactPattern.model_validate(written)
+
+
+def test_a_condition_behind_a_fact_is_read_as_the_pack_is() -> None:
+    pattern = FactPattern.model_validate("case_handled{when: 20:00, answer: no}")
+    assert pattern.matches("case_handled", {"when": "20:00", "answer": "no"})
+
+
+def test_only_a_duty_that_comes_again_may_be_met_by_nothing() -> None:
+    unmet = {key: value for key, value in MINOR.items() if key != "met_by"}
+    assert Target.model_validate({**unmet, "resets_on": "progress_reported"}).met_by == ()
+    with pytest.raises(ValidationError, match="'met_by', or 'resets_on'"):
+        Target.model_validate(unmet)

@@ -158,6 +158,7 @@ DONE = fact("case_handled", "10-03")
         ([ASKED, approved(), TOLD, fact("case_handled", "09-30", "12:00")], "met", UNTIL, False),
         ([ASKED, approved(), TOLD, fact("case_handled", "10-05")], "breached", UNTIL, False),
         ([ASKED, approved(), DONE], "breached", None, False),
+        ([ASKED, approved(), {**TOLD, "about": "solution"}, DONE], "breached", None, False),
         ([ASKED, DONE], "breached", None, False),
         ([ASKED, approved("10-01", "08:00"), DONE], "breached", None, True),
         ([ASKED, approved(role="cs_supervisor"), TOLD, DONE], "breached", None, False),
@@ -354,6 +355,68 @@ def test_at_one_instant_what_stops_goes_before_what_rings() -> None:
     assert the_clock(facts, now=at("10-02"))["status"] == "met"
 
 
+def test_a_fact_that_meets_goes_before_one_that_ends_the_case_at_the_same_instant() -> None:
+    facts = [RECEIVED, fact("case_closed", "09-29"), fact("case_handled", "09-29")]
+    assert the_clock(facts, targets=target())["status"] == "met"
+
+
+def test_a_start_that_names_no_due_time_starts_nothing() -> None:
+    own = target(due={"field": "authority_due"})
+    assert answer([RECEIVED], targets=own) == []
+    clock = the_clock([{**RECEIVED, "authority_due": "2026-10-02"}], targets=own)
+    assert (clock["due"], clock["status"]) == (at("10-03", "00:00"), "running")
+
+
+def test_a_due_time_that_was_named_stays_after_a_reopening() -> None:
+    received = {**RECEIVED, "authority_due": at("10-09")}
+    facts = [received, fact("case_handled", "09-29"), fact("case_reopened", "09-30", round=2)]
+    found = answer(facts, targets=target(due={"field": "authority_due"}))
+    assert [(c["due"], c["status"]) for c in found] == [
+        (at("10-09"), "met"),
+        (at("10-09"), "running"),
+    ]
+
+
+def test_new_facts_after_the_end_of_a_case_start_nothing_that_runs() -> None:
+    own = target(when={"severity": "important"})
+    later = fact("case_classified", "09-30", severity="important", cause="new_facts")
+    clock = the_clock([RECEIVED, minor(), fact("case_withdrawn", "09-29"), later], targets=own)
+    assert (clock["status"], clock["elapsed_seconds"]) == ("cancelled", 0)
+
+
+@pytest.mark.parametrize("end", ["case_withdrawn", "appointment_cancelled"])
+def test_what_is_called_off_before_it_begins_is_never_breached(end: str) -> None:
+    own = target(
+        starts={"fact": "appointment_made", "at": "appointed_for"},
+        met_by="appointment_kept",
+        cancels_on="appointment_cancelled",
+        within={"minutes": 30},
+    )
+    made = fact("appointment_made", "09-28", "11:00", appointed_for=at("10-05"))
+    clock = the_clock([RECEIVED, made, fact(end, "09-29")], targets=own, now=at("10-09"))
+    assert (clock["status"], clock["elapsed_seconds"]) == ("cancelled", 0)
+
+
+def test_a_promise_made_after_the_end_of_a_case_runs() -> None:
+    own = target(starts="promise_made", met_by="promise_kept", due={"field": "by"})
+    facts = [RECEIVED, fact("case_closed", "09-29"), fact("promise_made", "09-30", by=at("10-02"))]
+    assert the_clock(facts, targets=own)["status"] == "running"
+
+
+def test_a_duty_that_only_comes_again_needs_nothing_that_meets_it() -> None:
+    (own,) = target(resets_on=["progress_reported"], within={"days": 7})
+    del own["met_by"]
+    facts = [RECEIVED, fact("progress_reported", "09-30"), fact("case_closed", "10-01")]
+    assert [c["status"] for c in answer(facts, targets=[own])] == ["met", "cancelled"]
+
+
+def test_a_pack_may_come_along_as_an_override() -> None:
+    override = {"overrides": "residential-cn", "version": "g1"}
+    changed = [{"id": "minor-resolve", "within": {"days": 1}}]
+    clock = the_clock([RECEIVED, minor()], pack={**override, "targets": changed})
+    assert clock["due"] == at("09-30", "00:00")
+
+
 def test_a_pack_may_come_along_as_an_object() -> None:
     pack = {"pack": "own", "version": "1", "calendar": "cn-office"}
     listed = [{**target()[0], "rule": ["RM-4.5.2c"], "within": {"days": 1}}]
@@ -367,6 +430,10 @@ def test_a_pack_may_come_along_as_an_object() -> None:
         ({"facts": []}, "no 'facts'"),
         ({"facts": [{"time": at("09-28")}]}, "Fact 1"),
         ({"facts": [{"type": "case_received", "time": "2026-09-28T10:00:00"}]}, "offset"),
+        ({"facts": [RECEIVED], "now": 7}, "'now' must be an instant"),
+        ({"facts": [RECEIVED], "pack": {}}, "this key is missing. \\(and 2 more\\)$"),
+        ({"facts": [RECEIVED], "targets": target(met_by="done{a: [}")}, "not a condition"),
+        ({"facts": [RECEIVED], "targets": target() * 2}, "used twice"),
         ({"facts": [RECEIVED], "targets": [{"id": "own"}]}, "missing"),
         ({"facts": [RECEIVED], "calendar": {"tz": "Asia/Shanghai", "hours": {}}}, "working time"),
         ({"facts": [RECEIVED], "calendar": "mars"}, "mars"),

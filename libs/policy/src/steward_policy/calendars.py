@@ -67,6 +67,16 @@ TimeOfDay = Annotated[
 Hours = tuple[tuple[TimeOfDay, TimeOfDay], ...]
 
 
+def _day(value: object) -> object:
+    # A bare number would be read as seconds since 1970.
+    if not isinstance(value, str | date):
+        raise ValueError(f"{value!r} is not a date such as 2026-10-01")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Year:
     """One local year laid out: working days, and openings in absolute microseconds."""
@@ -134,8 +144,8 @@ class Calendar(BaseModel):
     version: str = ""
     tz: str
     hours: Mapping[Weekday, Hours]
-    holidays: frozenset[date] = frozenset()
-    working_days: Mapping[date, Hours | None] = {}
+    holidays: frozenset[Day] = frozenset()
+    working_days: Mapping[Day, Hours | None] = {}
     known_years: frozenset[int] | None = None
 
     @classmethod
@@ -160,12 +170,11 @@ class Calendar(BaseModel):
             return data
         days: dict[Any, Any] = {}
         for entry in data["working_days"]:
-            if isinstance(entry, dict):
-                if "date" not in entry or not entry.keys() <= {"date", "hours"}:
-                    raise ValueError("A make-up working day is a date, or {date, hours}.")
-                days[entry["date"]] = entry.get("hours")
-            else:
-                days[entry] = None
+            written = entry if isinstance(entry, dict) else {"date": entry}
+            day = written.get("date")
+            if not isinstance(day, str | date) or not written.keys() <= {"date", "hours"}:
+                raise ValueError("A make-up working day is a date, or {date, hours}.")
+            days[day] = written.get("hours")
         return {**data, "working_days": days}
 
     @model_validator(mode="after")

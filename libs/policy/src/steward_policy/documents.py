@@ -76,6 +76,10 @@ def read(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise DocumentError(name, line, f"not readable as YAML: {error.problem}.") from error
+    except yaml.reader.ReaderError as error:
+        line = 1 + text.count("\n", 0, error.position)
+        problem = f"the character U+{error.character:04X} has no place in YAML."
+        raise DocumentError(name, line, problem) from error
     except yaml.YAMLError as error:
         raise DocumentError(name, 1, f"not readable as YAML: {error}.") from error
     except RecursionError as error:
@@ -94,7 +98,7 @@ def _build(
         case yaml.MappingNode():
             mapping: dict[Hashable, Any] = {}
             for key_node, value_node in node.value:
-                key = loader.construct_object(key_node, deep=True)
+                key = _plain(loader, key_node, name)
                 line = key_node.start_mark.line + 1
                 if not isinstance(key, Hashable):
                     raise DocumentError(name, line, "a key must be a plain word.")
@@ -110,7 +114,12 @@ def _build(
                 for index, item in enumerate(node.value)
             ]
         case _:
-            try:
-                return loader.construct_object(node, deep=True)
-            except (ValueError, KeyError) as error:
-                raise DocumentError(name, line, f"{node.value!r} cannot be read here.") from error
+            return _plain(loader, node, name)
+
+
+def _plain(loader: _PlainLoader, node: yaml.Node, name: str) -> Any:
+    try:
+        return loader.construct_object(node, deep=True)
+    except (ValueError, LookupError) as error:
+        line = node.start_mark.line + 1
+        raise DocumentError(name, line, f"{node.value!r} cannot be read here.") from error

@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from steward_policy.calendars import END_OF_DAY, Calendar, TimeOfDay, first_instant
 
+_DAY = timedelta(days=1)
+
 
 class Counting(StrEnum):
     """What time counts: all of it, whole dates, or a calendar's working time."""
@@ -119,6 +121,7 @@ class Duration(BaseModel):
             self.counting is Counting.WORKING
             or self.ending is Ending.END_OF_WORKING_DAY
             or self.roll is Roll.NEXT_WORKING_DAY
+            or (self.at_least is not None and self.at_least.asks_calendar)
         )
 
 
@@ -225,13 +228,15 @@ def _count(
             at = _elapsed(start, duration.seconds + paused_seconds, tz)
             at = _finish(at.date(), at, ending, duration.roll, calendar, tz)
         case Counting.WORKING if duration.days is not None:
-            worked = sum(
+            # A working day is lost when its 24:00 falls inside: no day ends while the clock stands.
+            lost = sum(
                 calendar.working_days_between(
-                    pause.start.astimezone(tz).date(), pause.end.astimezone(tz).date()
+                    pause.start.astimezone(tz).date() - _DAY, pause.end.astimezone(tz).date() - _DAY
                 )
                 for pause in pauses
             )
-            last = calendar.roll(calendar.working_day_after(first, duration.days + worked))
+            last = calendar.roll(calendar.working_day_after(first, duration.days))
+            last = calendar.working_day_after(last, lost)
             at = _finish(last, start, ending, duration.roll, calendar, tz)
         case Counting.WORKING:
             worked_seconds = sum(
@@ -253,7 +258,9 @@ def _count(
         day = first + timedelta(days=1 + midnights)
         at = max(at, first_instant(day, duration.late_start.due, tz).astimezone(tz))
     if duration.at_least is not None:
-        at = max(at, _elapsed(start, duration.at_least.seconds + paused_seconds, tz))
+        least = duration.at_least
+        ending = least.ending or Ending.SAME_TIME
+        at = max(at, _count(start, least, ending, calendar, tz, pauses))
     return at
 
 

@@ -34,7 +34,10 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
     calendar = target.calendar or rules.pack.calendar
     yield f"  applies when: {target.when.in_words()}"
     yield f"  starts with: {_either(target.starts)}"
-    yield f"  met by: {_either(target.met_by)}"
+    if target.met_by:
+        yield f"  met by: {_either(target.met_by)}"
+    if target.resets_on:
+        yield f"  owed anew after: {_either(target.resets_on)}"
     if target.within is not None:
         yield f"  due: {duration_in_words(target.within, calendar)}"
     if target.due is not None:

@@ -8,7 +8,14 @@ from typing import Any, get_args
 
 from steward_events.jsonschema import published_facts
 from steward_policy.documents import Place
-from steward_policy.packs import FollowUpRule, PackError, load, problem_at, read_document
+from steward_policy.packs import (
+    FollowUpRule,
+    PackError,
+    load,
+    problem_at,
+    read_document,
+    standing_on_a_pack,
+)
 from steward_policy.targets import Condition, Target
 
 
@@ -22,8 +29,7 @@ def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
         rules = load(text, name, *overrides)
     except PackError as error:
         return error.problems
-    document = read_document(text, name)
-    documents = [document, *(read_document(*override) for override in overrides)]
+    documents = [read_document(*part) for part in standing_on_a_pack(text, name, *overrides)]
     spoken = _vocabulary()
     findings: list[str] = []
     for kind, index, entry in rules.pack.entries():
@@ -73,10 +79,24 @@ def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple
                     if pattern.fact not in spoken.facts:
                         yield (key,), f"no service states the fact '{pattern.fact}' yet"
                     yield from _doubts_of_condition(pattern.when, (key,), spoken)
-            if entry.or_by and entry.or_by.field not in spoken.fields:
-                yield ("or_by",), f"no fact has the field '{entry.or_by.field}' yet"
+            for place, field_name in _fields_named(entry):
+                if field_name not in spoken.fields:
+                    yield place, f"no fact has the field '{field_name}' yet"
             if not entry.escalate:
                 yield (), "nobody is told when it is late: it has no 'escalate'"
+
+
+def _fields_named(target: Target) -> Iterator[tuple[Place, str]]:
+    """The fields from which it takes instants and values, each with its place."""
+    for index, pattern in enumerate(target.starts):
+        if pattern.at:
+            yield ("starts", index), pattern.at
+    if target.per:
+        yield ("per",), target.per
+    if target.due:
+        yield ("due",), target.due.field
+    if target.or_by:
+        yield ("or_by",), target.or_by.field
 
 
 def _doubts_of_condition(

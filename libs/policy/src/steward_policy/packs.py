@@ -230,14 +230,16 @@ class Shelf:
 def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rules:
     """Read a pack and the overrides upon it, each a (text, file name), the most specific last.
 
-    Raises `PackError` with every problem found.
+    An override that comes first lies upon the built-in pack that it names. Raises `PackError` with
+    every problem found.
     """
+    (text, name), *others = standing_on_a_pack(text, name, *overrides)
     documents = [read_document(text, name)]
     data: dict[str, Any] = documents[0].data
     pack = _resolve(data, documents)
     version = f"{pack.pack}@{pack.version}"
     digest = hashlib.sha256(text.encode())
-    for other_text, other_name in overrides:
+    for other_text, other_name in others:
         above = read_document(other_text, other_name)
         override = _validate(Override, above.data, [above])
         documents.append(above)
@@ -246,6 +248,22 @@ def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rul
         version += f"+{override.version}"
         digest.update(b"\0" + other_text.encode())
     return Rules(version, digest.hexdigest(), pack, data)
+
+
+def standing_on_a_pack(
+    text: str, name: str, *overrides: tuple[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Give the texts from the pack up: below an override that comes first, its built-in pack."""
+    texts = ((text, name), *overrides)
+    document = read_document(text, name)
+    below = document.data.get("overrides")
+    if not isinstance(below, str):
+        return texts
+    try:
+        return ((built_in_text(below), f"{below}.yaml"), *texts)
+    except PackError as error:
+        line = document.line_of(("overrides",))
+        raise PackError([f"{name}:{line}: {problem}" for problem in error.problems]) from error
 
 
 def read_targets(entries: object, rules: Rules) -> tuple[Target, ...]:
@@ -264,6 +282,13 @@ def read_targets(entries: object, rules: Rules) -> tuple[Target, ...]:
         for index, target in enumerate(listed)
         for where, name in target.calendars
         if name not in rules.calendars
+    ]
+    problems += [
+        problem_at(
+            [document], data, ("targets", index, "id"), f"the ID '{target.id}' is used twice"
+        )
+        for index, target in enumerate(listed)
+        if target.id in {earlier.id for earlier in listed[:index]}
     ]
     if problems:
         raise PackError(problems)
@@ -311,6 +336,10 @@ def _reason(message: str, kind: str) -> str:
             return "this key is missing"
         case "extra_forbidden":
             return "this key is unknown"
+        case "model_type" | "dict_type" | "mapping_type":
+            return "a mapping is wanted here"
+        case "tuple_type":
+            return "a list is wanted here"
         case _:
             return message.removeprefix("Value error, ").rstrip(".")
 
@@ -413,19 +442,26 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
         if dropped not in known:
             refuse(("drop", index), f"the entry '{dropped}' is unknown, so it cannot be dropped.")
     for kind, word in KINDS.items():
-        changes: dict[Any, dict[str, Any]] = {}
+        below = {entry["id"]: entry for entry in base.get(kind, [])}
+        changes: dict[str, dict[str, Any]] = {}
         for index, change in enumerate(getattr(override, kind)):
-            if change.get("id") not in {entry["id"] for entry in base.get(kind, [])}:
-                refuse(
-                    (kind, index),
-                    f"the {word} '{change.get('id')}' is unknown in '{base['pack']}';"
-                    " a new one stands under 'add'.",
-                )
-            changes[change.get("id")] = change
+            match change.get("id"):
+                case str(name) if name in changes:
+                    refuse((kind, index), f"the {word} '{name}' is changed twice.")
+                case str(name) if name in below:
+                    changes[name] = change
+                case str(name):
+                    refuse(
+                        (kind, index),
+                        f"the {word} '{name}' is unknown in '{base['pack']}';"
+                        " a new one stands under 'add'.",
+                    )
+                case _:
+                    refuse((kind, index), f"it does not say by its 'id' which {word} it changes.")
         merged[kind] = [
-            {**entry, **changes.get(entry["id"], {})}
-            for entry in base.get(kind, [])
-            if entry["id"] not in override.drop
+            {**entry, **changes.get(name, {})}
+            for name, entry in below.items()
+            if name not in override.drop
         ] + list(getattr(override.add, kind))
     if problems:
         raise PackError(problems)

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from steward_policy.documents import DocumentError, read
 from steward_policy.durations import Duration
 from steward_policy.ladder import Role, role_at_least
 
@@ -59,6 +59,9 @@ class Condition(Entry):
             for key, value in data.items()
             if key not in known
         }
+        for key, values in fields.items():
+            if not all(value is None or isinstance(value, str | int | float) for value in values):
+                raise ValueError(f"'{key}' is compared with a plain value or a list of them.")
         return {"fields": fields} | {key: data[key] for key in known & data.keys()}
 
     def holds(self, fields: Mapping[str, object]) -> bool:
@@ -129,7 +132,7 @@ class FactPattern(Entry):
                 with_condition = re.fullmatch(r"\s*(\w+)\s*(\{.*\})\s*", data)
                 if with_condition is None:
                     return {"fact": data}
-                return {"fact": with_condition[1], "when": yaml.safe_load(with_condition[2])}
+                return {"fact": with_condition[1], "when": _condition(with_condition[2])}
             case dict() if "fact" not in data and len(data) == 1:
                 ((fact, when),) = data.items()
                 return {"fact": fact, "when": when}
@@ -146,6 +149,13 @@ class FactPattern(Entry):
         if self.when != ALWAYS:
             words += f" ({self.when.in_words()})"
         return f"{words}, at its {self.at}" if self.at else words
+
+
+def _condition(text: str) -> object:
+    try:
+        return read(text, "condition").data
+    except DocumentError:
+        raise ValueError(f"{text!r} is not a condition such as {{role: frontline}}.") from None
 
 
 def _as_list(value: object) -> object:
@@ -284,7 +294,7 @@ class Target(Entry):
     when: Condition = ALWAYS
     starts: Annotated[FactPatterns, Field(min_length=1)]
     per: str | None = None
-    met_by: FactPatterns
+    met_by: FactPatterns = ()
     within: Duration | None = None
     due: DueField | None = None
     or_by: OrBy | None = None
@@ -304,6 +314,8 @@ class Target(Entry):
     def _has_one_limit(self) -> Self:
         if (self.within is None) == (self.due is None):
             raise ValueError("A target has either 'within' or 'due'.")
+        if not self.met_by and not self.resets_on:
+            raise ValueError("A target has 'met_by', or 'resets_on' when it comes again and again.")
         return self
 
     @property

@@ -21,7 +21,11 @@ app = typer.Typer(help="Working calendars and their arithmetic.", no_args_is_hel
     epilog="""Example: echo '{"id":"1","op":"next_open","calendar":"cn-office","input":{"at":"2026-10-01T10:00:00+08:00"}}' | steward calendar calc"""
 )
 def calc() -> None:
-    """Answer questions about working time: JSON lines on standard input, a line for each."""
+    """Answer questions about working time: JSON lines on standard input, a line for each.
+
+    An op is add_working_days {date, n}, add_working_seconds {at, seconds}, working_days_between or
+    working_seconds_between {from, to}, is_open, next_open, next_close or last_open {at}.
+    """
     answer_lines(_calculated)
 
 
@@ -50,7 +54,7 @@ def show(
     for label, days in (("holidays", calendar.holidays), ("make-up days", calendar.working_days)):
         shown = [day.isoformat() for day in sorted(days) if year in (None, day.year)]
         if shown:
-            out.print(f"{label}: {', '.join(shown)}", highlight=False)
+            out.print(f"{label}: {', '.join(shown)}", soft_wrap=True, highlight=False)
     if calendar.known_years:
         years = calendar.known_years
         out.print(
@@ -65,7 +69,7 @@ def _calculated(asked: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"The op {op!r} is unknown; known are {', '.join(_OPERATIONS)}.")
     if not isinstance(given, dict):
         raise ValueError("The line has no 'input', an object with what the op needs.")
-    calendar = _calendar(asked.get("calendar", "cn-office"))
+    calendar = _calendar(asked.get("calendar"))
     wanted, calculate = _OPERATIONS[op]
     values = []
     for name, read in wanted.items():
@@ -89,8 +93,8 @@ def _as_json(result: object) -> object:
 
 
 def _calendar(given: object) -> Calendar:
-    if isinstance(given, str):
-        return built_in(given)
+    if given is None or isinstance(given, str):
+        return built_in("cn-office" if given is None else given)
     return _read_calendar(json.dumps(given, sort_keys=True))
 
 
@@ -101,7 +105,9 @@ def _read_calendar(text: str) -> Calendar:
 
 def _date(name: str, value: object) -> date:
     try:
-        return date.fromisoformat(str(value))
+        if not isinstance(value, str):
+            raise ValueError
+        return date.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{name!r} must be a date such as 2026-10-01, not {value!r}.") from None
 

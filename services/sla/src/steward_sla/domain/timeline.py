@@ -32,7 +32,7 @@ CHANGES = ONCE | {"case_corrected"}
 ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", "case_merged", "case_moved_out"})
 """Facts after which nothing is owed any longer: what still runs is cancelled."""
 TOLD = frozenset({"owner_informed", "owner_told"})
-"""Facts that bring the owner an extension's new date."""
+"""Facts that bring the owner an extension's new date, unless they are about the solution."""
 
 _REMEMBERED = 4096
 
@@ -206,9 +206,10 @@ def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datet
 
 @dataclass(slots=True)
 class _Start:
-    """What lets a target begin, and where in the walk the facts that may meet it begin."""
+    """What lets a target begin, when that was told, and where the facts that may meet it begin."""
 
     at: datetime
+    told_at: datetime
     index: int
     dues: list[tuple[datetime, datetime]] = field(default_factory=list)
     """When which due time was named, for a target whose start names it."""
@@ -306,10 +307,10 @@ class _Walk:
             )
         elif round_ >= run.round and measure.matches(measure.met, fact, run.key, named=True):
             run.met_at = run.started_at if before else fact.at
-        elif not before and (
+        elif fact.at >= run.start.told_at and (
             fact.name in ENDS or measure.matches(measure.cancels, fact, run.key, named=False)
         ):
-            run.cancelled_at, run.cancelled_by = fact.at, fact.name
+            run.cancelled_at, run.cancelled_by = max(fact.at, run.started_at), fact.name
 
     def _reopen(self, fact: CaseFact, said: object) -> None:
         measure = self.measure
@@ -320,14 +321,16 @@ class _Walk:
                 for run in self.runs:
                     if run.is_open:
                         run.cancelled_at, run.cancelled_by = fact.at, fact.name
-                for key in self._starts:
-                    self._starts[key] = start = _Start(fact.at, len(self._seen))
+                for key, before in self._starts.items():
+                    start = _Start(fact.at, fact.at, len(self._seen), before.dues[-1:])
+                    self._starts[key] = start
                     if self._applies:
                         self._open(key, start, fact.at, fact.at)
             case OnReopen.CONTINUE if self._applies:
                 for run in {run.key: run for run in self.runs}.values():
                     if not run.is_open:
-                        start = _Start(run.started_at, len(self._seen), run.start.dues)
+                        seen = len(self._seen)
+                        start = _Start(run.started_at, fact.at, seen, run.start.dues)
                         self._starts[run.key] = start
                         self._open(run.key, start, run.started_at, fact.at)
             case _:
@@ -381,7 +384,8 @@ class _Walk:
                 continue
             at = instant_of(fact.fields.get(pattern.at), self.zone) if pattern.at else fact.at
             value = fact.fields.get(target.per) if target.per else ""
-            if at is None or value is None:
+            unnamed = target.due is not None and fact.fields.get(target.due.field) is None
+            if at is None or value is None or unnamed:
                 continue
             self._begin(fact, at, str(value))
             return
@@ -394,7 +398,7 @@ class _Walk:
         again = fact.name not in ONCE and last is not None and (later_round or not last.is_open)
         if start is None or again:
             same_round = again and not later_round
-            start = _Start(at, len(self._seen) if same_round else self._round_began)
+            start = _Start(at, fact.at, len(self._seen) if same_round else self._round_began)
             self._starts[key] = start
             self._note_due(start, fact)
             if self._applies:
@@ -483,9 +487,13 @@ class _Measure:
         self._warnings = lru_cache(_REMEMBERED)(self._place_warnings)
         self._steps = lru_cache(_REMEMBERED)(self._place_steps)
 
-    def place(self, fact: CaseFact) -> tuple[datetime, bool, int]:
-        """The order in which this target takes facts: at one instant, what stops it goes first."""
-        return fact.at, fact.name not in self.stops, fact.version
+    def place(self, fact: CaseFact) -> tuple[datetime, int, int]:
+        """The order in which this target takes facts: at one instant, what meets it goes first.
+
+        What cancels it comes next, then all that starts or changes.
+        """
+        meets = fact.name in self.met or fact.name in self.resets
+        return fact.at, 0 if meets else 1 if fact.name in self.stops else 2, fact.version
 
     def matches(
         self, patterns: Mapping[str, list[FactPattern]], fact: CaseFact, key: str, *, named: bool
@@ -576,9 +584,8 @@ class _Measure:
         if self.target.within is not None:
             due, provisional = self._within(run.started_at, pauses, zone)
         else:
-            named = run.start.dues
-            due = named[0][1] if named else run.started_at
-            for at, other in named[1:]:
+            (_, due), *moved = run.start.dues
+            for at, other in moved:
                 if at <= due and (end is None or at <= end):
                     due = other
         if self.target.or_by is not None:
@@ -630,7 +637,7 @@ class _Measure:
                             limit = until
                         else:
                             pending = until
-                case named if named in TOLD and pending is not None:
+                case told if told in TOLD and pending and fact.fields.get("about") != "solution":
                     if fact.at > limit:
                         excused = True
                     else:
