@@ -191,3 +191,4 @@ def _end_together(processes: Sequence[Process]) -> None:
         time.sleep(0.01)
         reap()
     psutil.wait_procs(killed)
+    reap()
