@@ -28,6 +28,7 @@ from steward_notify.adapters.directory import PostgresDirectory
 from steward_notify.adapters.email_smtp import MailServer, SmtpMail
 from steward_notify.adapters.gateways import MailGateway
 from steward_notify.adapters.outbox import PostgresMessageList, PostgresOutbox
+from steward_notify.application.outcomes import Outcome, Sent
 from steward_notify.application.reactions import stream_of
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import (
@@ -205,6 +206,23 @@ async def test_what_a_killed_process_was_sending_is_unknown_and_not_sent_again(
         await until(ended(notify, "cut-off", "next"), "the sender did not go on")
     assert await notify.statuses() == {"cut-off": "unknown", "next": "sent"}
     assert [mail["message_id"] for mail in sink.index()] == ["<next@example.cn>"]
+
+
+async def test_an_outcome_that_cannot_be_stored_becomes_unknown_and_holds_up_nobody(
+    notify: Notify, sink: RunningSink
+) -> None:
+    class Odd:
+        async def send(self, message_id: str, *_: object) -> Outcome:
+            # PostgreSQL takes no NUL: a provider that answers with one has sent nevertheless.
+            return Sent("\x00" if message_id == "odd" else message_id)
+
+    await assign(notify)
+    notify.sender.gateways = {"email": Odd()}
+    await notify.request("odd")
+    await notify.request("even")
+    async with notify.sending():
+        await until(ended(notify, "odd", "even"), "a message was left in sending")
+    assert await notify.statuses() == {"odd": "unknown", "even": "sent"}
 
 
 async def test_of_two_processes_one_sends(notify: Notify, sink: RunningSink) -> None:

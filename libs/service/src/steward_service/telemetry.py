@@ -70,7 +70,7 @@ def configure_logs(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for library in ("aiokafka", "faststream", "uvicorn.access"):
+    for library in ("aiokafka", "faststream", "httpx2", "uvicorn.access"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for library in ("uvicorn", "uvicorn.access", "uvicorn.error"):
         logger = logging.getLogger(library)

@@ -68,9 +68,9 @@ class PostgresLead:
         query = query.order_by(_COLUMNS.requested_at, _COLUMNS.message_id).limit(limit)
         return [_owed(row) for row in await fetch(self._connection, query)]
 
-    async def left_sending(self) -> list[OwedMessage]:
-        """Give what the process that led before was sending when it ended."""
-        query = _messages().where(_COLUMNS.status == "sending").order_by(_COLUMNS.message_id)
+    async def left_sending(self, without: Sequence[str]) -> list[OwedMessage]:
+        """Give what stands in «sending», without what this process is working on."""
+        query = _messages().where(_COLUMNS.status == "sending", _COLUMNS.message_id.not_in(without))
         return [_owed(row) for row in await fetch(self._connection, query)]
 
 

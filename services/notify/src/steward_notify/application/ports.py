@@ -42,8 +42,8 @@ class Lead(Protocol):
         """Give what may be sent now, what was asked for first in front."""
         ...
 
-    async def left_sending(self) -> list[OwedMessage]:
-        """Give what the process that led before was sending when it ended."""
+    async def left_sending(self, without: Sequence[str]) -> list[OwedMessage]:
+        """Give what stands in «sending», without what this process is working on."""
         ...
 
 

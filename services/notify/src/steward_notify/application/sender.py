@@ -2,16 +2,17 @@
 
 owed --> who holds the role now --> unseal --> «sending» stored --> provider --> outcome stored
 
-One process sends at a time. What its forerunner left in «sending» may have been sent: it becomes
-unknown, and is not sent again by itself.
+One process sends at a time. What stands in «sending» and is not under way, since its process ended
+or its outcome could not be stored, may have been sent: it becomes unknown, and is not sent again by
+itself.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from uuid_utils.compat import uuid7
@@ -66,7 +67,7 @@ class Sender:
     clock: Clock
     wall: Clock
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _under_way: dict[str, asyncio.Task[object]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Lead whenever nobody else does, and send."""
@@ -78,9 +79,8 @@ class Sender:
 
     async def _lead(self, lead: Lead) -> None:
         try:
-            for message in await lead.left_sending():
-                await self._note(message, NoteUnknown(self.clock.now(), "the process ended"))
             while True:
+                await self._give_up_left(lead)
                 await self._send_owed(lead)
                 # Not wait_for: where the event and a cancellation meet, it forgets the cancellation.
                 with contextlib.suppress(TimeoutError):
@@ -90,17 +90,25 @@ class Sender:
         finally:
             await self._drain()
 
+    async def _give_up_left(self, lead: Lead) -> None:
+        for message in await lead.left_sending(list(self._under_way)):
+            unknown = NoteUnknown(self.clock.now(), "its outcome was not stored")
+            self._begin(message, self._note(message, unknown))
+
     async def _send_owed(self, lead: Lead) -> None:
         free = AT_ONCE - len(self._under_way)
         if free <= 0:
             return
         owed = await lead.owed(self.clock.now(), self.wall.now(), list(self._under_way), free)
         for message in owed:
-            task = asyncio.create_task(self._send(message))
-            self._under_way[message.message_id] = task
-            task.add_done_callback(partial(self._done, message.message_id))
+            self._begin(message, self._send(message))
 
-    def _done(self, message_id: str, task: asyncio.Task[None]) -> None:
+    def _begin(self, message: OwedMessage, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way[message.message_id] = task
+        task.add_done_callback(partial(self._done, message.message_id))
+
+    def _done(self, message_id: str, task: asyncio.Task[object]) -> None:
         del self._under_way[message_id]
         error = None if task.cancelled() else task.exception()
         if error is None:
