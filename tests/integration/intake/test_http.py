@@ -8,7 +8,6 @@ from tests.integration.intake.conftest import NOON, REGISTERS, Caller, Office
 from tests.support.rules import rule
 
 from steward_events.registry import PersonRegistered
-from steward_intake.adapters.read_models import METADATA
 
 COMPLAINT: dict[str, Any] = {
     "project_id": "lakeside",
@@ -230,12 +229,3 @@ async def test_a_record_is_imported_whole_with_its_own_times_and_once(
         await registered.post("imports", [{**RECORD, "facts": RECORD["facts"][:2]}])
     ).json()["results"]
     assert changed["code"] == "key_reused"
-
-
-async def test_the_migration_makes_what_the_read_models_declare(office: Office) -> None:
-    found = await office.store.pool.fetch(
-        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema='public'"
-    )
-    there = {(row["table_name"], row["column_name"]) for row in found}
-    declared = {(t.name, c.name) for t in METADATA.sorted_tables for c in t.columns}
-    assert declared <= there

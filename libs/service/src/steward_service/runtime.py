@@ -22,7 +22,6 @@ import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
-from sqlalchemy import MetaData
 
 from steward_decider import AnyDecider
 from steward_events.recorded import Recorded
@@ -36,7 +35,6 @@ from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction
 from steward_service.http import InFlight, build_app
 from steward_service.listening import EverythingHeard, Heard, Listener
 from steward_service.partitions import partition_of
-from steward_service.provision import CannotProvision, make_tables
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.relay import Relay
 from steward_service.retries import SOON_ATTEMPTS, Retries
@@ -80,7 +78,6 @@ class Service:
     on_heard: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None
     on_facts: Callable[[Sequence[Recorded]], None] | None = None
     project: Projection = lambda _: ()
-    metadata: MetaData = field(default_factory=MetaData)
     routers: Sequence[APIRouter] = ()
     background: Sequence[Background] = ()
     sweeps: Mapping[str, Reach] = field(default_factory=dict)
@@ -275,7 +272,6 @@ class Service:
     async def _open(self) -> None:
         settings = self.settings
         try:
-            await make_tables(settings.database_dsn(self.name), self.metadata)
             self.store = await PostgresStore.connect(
                 settings.database_dsn(self.name), application=self.process
             )
@@ -286,7 +282,7 @@ class Service:
                     settings.database_dsn("clock"), self.process, self.wall
                 )
             self.keys_pool = await keys.open_keys(settings)
-        except (CannotProvision, Unavailable) as error:
+        except Unavailable as error:
             raise CannotStart(str(error)) from error
         except (OSError, asyncpg.PostgresError) as error:
             raise CannotStart(f"PostgreSQL cannot be used: {error}") from error

@@ -38,7 +38,6 @@ def build(settings: Settings) -> Service:
         on_facts=count_breaches,
         prepare=prepare,
         project=read_models.project,
-        metadata=read_models.METADATA,
         routers=[http.router(lambda: PostgresLists(service.store.pool))],
     )
     return service
