@@ -28,7 +28,7 @@ from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor
 from steward_eventstore.port import Projection, Unavailable
 from steward_eventstore.postgres import PostgresStore
-from steward_service import keys, memory
+from steward_service import gauges, keys, memory
 from steward_service.auth import Authenticator
 from steward_service.clocks import Readings, SteppedClock, SystemClock
 from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction
@@ -64,7 +64,8 @@ class Service:
     `listens` and `foreign`: what it does with each topic; `feeds`: source stream to the derived
     stream whose alarms wait while the source is parked; `barriers`: names of facts after which a
     batch is cut; `on_heard`: runs after the commit of what was heard; `prepare`: runs once before
-    anything is heard (fill caches); `outstanding`: how many sends and receipts are under way.
+    anything is heard (fill caches); `outstanding`: how many sends and receipts are under way;
+    `counts`: what sets the gauges of its own.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Service:
     sweeps: Mapping[str, Reach] = field(default_factory=dict)
     prepare: Callable[["Service"], Awaitable[None]] | None = None
     outstanding: Callable[[], Awaitable[int]] | None = None
+    counts: Sequence[gauges.Count] = ()
     hears_keys: bool = False
     owns_keys: bool = False
 
@@ -371,7 +373,7 @@ class Service:
             await asyncio.gather(task, return_exceptions=True)
 
     def _begin_background(self) -> None:
-        works: list[Background] = list(self.background)
+        works: list[Background] = [*self.background, _keep_counting]
         if self.owns_keys and "relay" in self.settings.roles:
             works.append(lambda s: keys.relay_keys(s.keys_pool, s.settings.kafka))
         if self.hears_keys and "listen" in self.settings.roles:
@@ -410,6 +412,16 @@ class Service:
         # uvicorn ends the process by itself when it cannot bind.
         with contextlib.suppress(SystemExit):
             await server.serve()
+
+
+async def _keep_counting(service: Service) -> None:
+    await gauges.keep_counting(
+        service.store.pool,
+        service.metrics,
+        service.clock,
+        service.settings.partitions,
+        service.counts,
+    )
 
 
 async def _none() -> int:
