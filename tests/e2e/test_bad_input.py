@@ -300,6 +300,9 @@ async def test_a_pack_with_an_unknown_target_is_refused(door: Door, tmp_path: An
 
     text = built_in_text().replace("to: cs_supervisor", "to: caretaker", 1)
     before = await door.stored()
+    laid = {"type": "policy", "text": override.read_text(), "group_id": "bad-group"}
+    answer = await door.system.post("intake", "/v1/policies", laid)
+    await door.refused(answer, 422, "pack.yaml:4: the target 'no-such-target' is unknown")
     answer = await door.system.post("intake", "/v1/policies", {"type": "policy", "text": text})
     await door.refused(answer, 422, "minor-resolve")
     assert await door.stored() == before

@@ -120,7 +120,7 @@ def status(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
         table.add_row(str(process["name"]), str(process["pid"]), state_of)
     out.print(table)
     for name, url in urls.items():
-        out.print(f"{name}: {url}/docs", soft_wrap=True)
+        out.print(f"{name}: {url}/v1/openapi.json", soft_wrap=True)
     out.print(f"Kafka: {endpoints.kafka}", soft_wrap=True)
     out.print(f"PostgreSQL: {endpoints.postgres}", soft_wrap=True)
     out.print(f"Logs: {endpoints.logs}", soft_wrap=True)

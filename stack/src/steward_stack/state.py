@@ -33,7 +33,7 @@ from pathlib import Path
 from steward_stack.errors import StewardError
 from steward_stack.processes import Processes, birth
 
-VERSION = "2"
+VERSION = "3"
 LIVE = "live"
 TAKEOVER_SECONDS = 20.0
 NOTHING_LEFT = b"nothing left"

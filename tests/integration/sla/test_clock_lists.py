@@ -7,16 +7,25 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
+from prometheus_client import generate_latest
 from tests.support.stack import FreshDatabase
 
 from steward_events.fact import Fact
 from steward_events.recorded import Recorded
-from steward_events.sla import ClockBreached, ClockMet, ClockPaused, ClockStarted, Escalated
+from steward_events.sla import (
+    ClockBreached,
+    ClockMet,
+    ClockPaused,
+    ClockStarted,
+    Escalated,
+    EscalationAcknowledged,
+)
 from steward_events.vocabulary import Role
 from steward_eventstore.read_models import statements
 from steward_service.lists import Cursor
 from steward_service.provision import make_tables
-from steward_sla.adapters.clock_lists import PostgresLists
+from steward_service.telemetry import Metrics
+from steward_sla.adapters.clock_lists import PostgresLists, count_running, count_unacknowledged
 from steward_sla.adapters.read_models import METADATA, project
 from steward_sla.application.ports import ClockStatus
 from steward_sla.application.queries import compliance
@@ -73,15 +82,47 @@ def recorded(fact: Fact, place: int) -> Recorded:
     )
 
 
+async def told(pool: asyncpg.Pool, facts: list[Fact], after: int = 0) -> None:
+    for place, fact in enumerate(facts, after):
+        for sql, rows in statements(project(recorded(fact, place))):
+            await pool.executemany(sql, rows)
+
+
 @pytest.fixture
-async def lists(fresh_database: FreshDatabase) -> Any:
+async def pool(fresh_database: FreshDatabase) -> Any:
     dsn = await fresh_database()
     await make_tables(dsn, METADATA)
     async with asyncpg.create_pool(dsn, min_size=1, max_size=2) as pool:
-        for place, fact in enumerate(STORY):
-            for sql, rows in statements(project(recorded(fact, place))):
-                await pool.executemany(sql, rows)
-        yield PostgresLists(pool)
+        await told(pool, STORY)
+        yield pool
+
+
+@pytest.fixture
+def lists(pool: asyncpg.Pool) -> PostgresLists:
+    return PostgresLists(pool)
+
+
+async def test_gauges_count_what_runs_and_what_nobody_has_taken_over(pool: asyncpg.Pool) -> None:
+    metrics = Metrics()
+
+    async def seen() -> list[str]:
+        await count_running(pool, metrics)
+        await count_unacknowledged(pool, metrics)
+        names = ("steward_clocks_running{", "steward_escalations_unacknowledged ")
+        lines = generate_latest(metrics.registry).decode().splitlines()
+        return [line for line in lines if line.startswith(names)]
+
+    await told(pool, [started("c5"), started("c6")], 100)
+    assert await seen() == [
+        'steward_clocks_running{target="minor-resolve"} 2.0',
+        "steward_escalations_unacknowledged 1.0",
+    ]
+    ends: list[Fact] = [
+        *(ClockMet(**about(case), met_at=DUE, outcome="in_time") for case in ("c5", "c6")),
+        EscalationAcknowledged(**about("c2"), escalation_id="e1", person_id="m1"),
+    ]
+    await told(pool, ends, 200)
+    assert await seen() == ["steward_escalations_unacknowledged 0.0"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from steward_policy import packs
 from steward_policy.calendars import CalendarError
 from steward_policy.lint import lint
-from steward_policy.packs import PackError, Rules, Shelf, UnknownVersion
+from steward_policy.packs import PackError, Publication, Rules, UnknownVersion, in_force
 
 PACK = """\
 pack: small
@@ -215,28 +215,58 @@ def test_an_override_that_does_not_fit_is_refused(override: str, problem: str) -
 # ---- versions ----
 
 
-def test_a_version_is_one_text_for_ever() -> None:
-    shelf = Shelf().put(packs.load(PACK, "small.yaml"))
-    assert shelf.put(packs.load(PACK, "another name.yaml")).versions.keys() == {"small@1"}
-    with pytest.raises(PackError, match="published before with another text"):
-        shelf.put(packs.load(PACK.replace("days: 3", "days: 4"), "small.yaml"))
+def test_the_latest_version_that_has_begun_is_in_force() -> None:
+    always, october = date(1900, 1, 1), date(2026, 10, 1)
+    published = [
+        Publication("2026.9", always),
+        Publication("2026.10", october),
+        Publication("mended", october),
+        Publication("2027.1", date(2027, 1, 1)),
+    ]
+    assert in_force(published, date(2026, 9, 30), "g") == "2026.9"
+    assert in_force(published, october, "g") == "mended"
+    assert in_force(published, date(2027, 6, 1), "g") == "2027.1"
+    assert in_force(published[1:], date(2026, 9, 30), "g") is None
+
+
+def test_the_most_specific_version_that_has_begun_is_in_force() -> None:
+    always, october = date(1900, 1, 1), date(2026, 10, 1)
+    published = [
+        Publication("project's", october, "g", "p"),
+        Publication("group's", always, "g"),
+        Publication("all's", date(2026, 9, 1)),
+    ]
+    assert in_force(published, date(2026, 9, 30), "g", "p") == "group's"
+    assert in_force(published, october, "g", "p") == "project's"
+    assert in_force(published, october, "g", "q") == "group's"
+    assert in_force(published, october, "g") == "group's"
+    assert in_force(published, october, "h", "r") == "all's"
 
 
 def test_a_version_not_heard_of_is_named() -> None:
-    with pytest.raises(UnknownVersion, match="small@2"):
-        Shelf().put(packs.load(PACK, "small.yaml"))["small@2"]
+    assert str(UnknownVersion("small@2")) == ("The policy version 'small@2' is not known here yet.")
 
 
-def test_the_latest_version_that_has_begun_is_in_force() -> None:
-    shelf = Shelf().put(packs.load(PACK, "small.yaml"))
-    for number, begins in (("2", "2026-10-01"), ("3", "2027-01-01")):
-        text = PACK.replace('version: "1"', f'version: "{number}"\neffective_from: {begins}')
-        shelf = shelf.put(packs.load(text, "small.yaml"))
-    assert shelf.in_force(date(2026, 9, 30)).version == "small@1"
-    assert shelf.in_force(date(2026, 10, 1)).version == "small@2"
-    assert shelf.in_force(date(2027, 6, 1)).version == "small@3"
-    with pytest.raises(PackError, match="No policy is in force"):
-        Shelf().in_force(date(2026, 10, 1))
+def test_rules_with_overrides_are_written_as_one_pack_of_the_same_version() -> None:
+    upon = (packs.built_in_text(), "residential-cn.yaml", (OVERRIDE_OF_ALL_KINDS, "group.yaml"))
+    rules = packs.load(*upon)
+    again = packs.load(packs.whole(rules), "whole.yaml")
+    assert again.version == rules.version == "residential-cn@2026.1+g-1"
+    assert again.pack.model_copy(update={"version": "2026.1"}) == rules.pack
+    assert packs.whole(again) == packs.whole(rules)
+
+
+OVERRIDE_OF_ALL_KINDS = """
+overrides: residential-cn
+version: g-1
+effective_from: 2026-10-01
+targets:
+  - id: minor-resolve
+    within: {days: 1, late_start: {after: 20:00, due: 12:00}}
+drop: [ordinary-repair]
+calendars:
+  office: {tz: Asia/Shanghai, hours: {mon: [["09:00", "18:00"]]}, working_days: [2026-10-10]}
+"""
 
 
 # ---- lint ----

@@ -26,7 +26,8 @@ from steward_events.sla import (
     EscalationWithdrawn,
 )
 from steward_policy import packs
-from steward_policy.packs import Rules, Shelf
+from steward_policy.packs import Rules
+from steward_service.policies import Policies
 from steward_sla.domain.clocks import AcknowledgeEscalation, ClocksDecider, HearCaseFact
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -372,8 +373,7 @@ def test_a_closed_case_owes_nothing_more(clocks: ClocksDecider) -> None:
 
 
 def test_a_policy_that_was_not_heard_yet_makes_the_case_wait() -> None:
-    shelf = Shelf()
-    stream = given(by=ClocksDecider(shelf.__getitem__))
+    stream = given(by=ClocksDecider(Policies().__getitem__))
     assert isinstance(stream.refuses(received()), NotHeardYet)
 
 

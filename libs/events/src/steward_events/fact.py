@@ -121,7 +121,11 @@ def _upcast(name: str, version: int, newest: int, data: bytes | str) -> dict[str
     for step in range(version, newest):
         if (name, step) not in _upcasters:
             raise Unreadable(f"{name}.v{step} has no upcaster to the next version.")
-        content = _upcasters[name, step](content)
+        try:
+            content = _upcasters[name, step](content)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            # A step expects what was released; what is broken must not stop the reader.
+            raise Unreadable(f"{name}.v{step} cannot be read: it is not what it was.") from error
     return dict(content)
 
 

@@ -62,7 +62,7 @@ class Ticket(_Foreign):
 
 
 class OpenedTicket(Ticket):
-    """What an opening must say."""
+    """Somebody came with something: it becomes a case, classified where enough is said."""
 
     kind: Kind
     channel: Channel = Channel.SYSTEM
@@ -72,12 +72,32 @@ class OpenedTicket(Ticket):
     date_only: bool = False
 
 
+class ChangedTicket(Ticket):
+    """Its class or its assignee has changed; what is left out stays as it was."""
+
+
+class CommentedTicket(Ticket):
+    """Somebody wrote something about it; taken as a report of progress."""
+
+
+class HandledTicket(Ticket):
+    """The work is done."""
+
+
+class ClosedTicket(Ticket):
+    """The system has closed it; what our rules still ask for is listed."""
+
+
+class ReopenedTicket(Ticket):
+    """It was not resolved after all."""
+
+
 TICKET_EVENTS: Mapping[str, type[Ticket]] = {
     "ticket.opened.v1": OpenedTicket,
-    "ticket.changed.v1": Ticket,
-    "ticket.commented.v1": Ticket,
-    "ticket.handled.v1": Ticket,
-    "ticket.closed.v1": Ticket,
-    "ticket.reopened.v1": Ticket,
+    "ticket.changed.v1": ChangedTicket,
+    "ticket.commented.v1": CommentedTicket,
+    "ticket.handled.v1": HandledTicket,
+    "ticket.closed.v1": ClosedTicket,
+    "ticket.reopened.v1": ReopenedTicket,
 }
 """The types of ticket events, each with its content."""

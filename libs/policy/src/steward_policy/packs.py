@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Annotated, Any, Literal, TypeVar
 
+import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
 from steward_events.vocabulary import Mode
@@ -34,7 +35,7 @@ from steward_policy.targets import (
     Target,
 )
 
-Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"), BeforeValidator(str)]
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), BeforeValidator(str)]
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 Kind = Literal["targets", "followups"]
 KINDS: dict[Kind, str] = {"targets": "target", "followups": "follow-up"}
@@ -191,40 +192,39 @@ class UnknownVersion(KeyError):
         return f"The policy version '{self.version}' is not known here yet."
 
 
-@dataclass(frozen=True)
-class Shelf:
-    """The versions of the rules that have been published, by the name that facts give them."""
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A version that was published for all, for a group or for a project, and from when it decides."""
 
-    versions: Mapping[str, Rules] = field(default_factory=dict)
+    version: str
+    effective_from: date
+    group_id: str | None = None
+    project_id: str | None = None
 
-    def __getitem__(self, version: str) -> Rules:
-        try:
-            return self.versions[version]
-        except KeyError:
-            raise UnknownVersion(version) from None
+    def narrowness(self, group_id: str, project_id: str | None) -> int | None:
+        """Say how closely it is meant for this project or group; None where it is not."""
+        if self.project_id is not None:
+            return 2 if self.project_id == project_id else None
+        if self.group_id is not None:
+            return 1 if self.group_id == group_id else None
+        return 0
 
-    def __contains__(self, version: str) -> bool:
-        return version in self.versions
 
-    def put(self, rules: Rules) -> Shelf:
-        """Give a shelf with one version more; the same version with another text is refused."""
-        known = self.versions.get(rules.version)
-        if known is not None and known.sha256 != rules.sha256:
-            raise PackError(
-                [f"The policy version '{rules.version}' was published before with another text."]
-            )
-        return Shelf({**self.versions, rules.version: rules})
+def in_force(
+    published: Iterable[Publication], day: date, group_id: str, project_id: str | None = None
+) -> str | None:
+    """Give the version that decides on a local day, of those given in the order of publication.
 
-    def in_force(self, day: date) -> Rules:
-        """Give the version with the latest `effective_from` not after that local date."""
-        started = [
-            (rules.effective_from or date.min, place, rules)
-            for place, rules in enumerate(self.versions.values())
-            if (rules.effective_from or date.min) <= day
-        ]
-        if not started:
-            raise PackError([f"No policy is in force on {day.isoformat()}."])
-        return max(started, key=lambda entry: entry[:2])[2]
+    The most specific that has begun wins, of these the one that began last, of these the one
+    published last. None where none has begun.
+    """
+    begun = [
+        ((narrowness, publication.effective_from, place), publication.version)
+        for place, publication in enumerate(published)
+        if publication.effective_from <= day
+        and (narrowness := publication.narrowness(group_id, project_id)) is not None
+    ]
+    return max(begun)[1] if begun else None
 
 
 def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rules:
@@ -248,6 +248,20 @@ def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rul
         version += f"+{override.version}"
         digest.update(b"\0" + other_text.encode())
     return Rules(version, digest.hexdigest(), pack, data)
+
+
+def read_override(text: str, name: str = "override.yaml") -> Override | None:
+    """Read an override by itself, None where the text is a pack; raises `PackError`."""
+    document = read_document(text, name)
+    return _validate(Override, document.data, [document]) if "overrides" in document.data else None
+
+
+def whole(rules: Rules) -> str:
+    """Write rules with their overrides as one pack, which loads as the same version."""
+    _, _, version = rules.version.partition("@")
+    return yaml.safe_dump(
+        {**rules.source, "version": version}, allow_unicode=True, sort_keys=False, width=100
+    )
 
 
 def standing_on_a_pack(

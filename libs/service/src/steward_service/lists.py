@@ -33,9 +33,20 @@ def cursor_of(since: str | None) -> Cursor | None:
     try:
         return None if since is None else Cursor.read(since)
     except ValueError:
-        raise Problem(400, "since", "The cursor “since” is not one that a list gave.") from None
+        raise foreign_cursor() from None
+
+
+def foreign_cursor() -> Problem:
+    """Say that `since` comes from elsewhere."""
+    return Problem(400, "since", "The cursor “since” is not one that this list gave.")
 
 
 def following(rows: Sequence[Mapping[str, Any]], id_: str, since: str | None) -> str | None:
-    """Give the `since` with which to go on: after the last row, or where it was if there is none."""
-    return str(Cursor(rows[-1]["changed_at"], rows[-1][id_])) if rows else since
+    """Give the `since` with which to go on: after the last row, or where it was if there is none.
+
+    `id_` names the column that tells rows apart, or several with bars between.
+    """
+    if not rows:
+        return since
+    named = "|".join(str(rows[-1][name]) for name in id_.split("|"))
+    return str(Cursor(rows[-1]["changed_at"], named))

@@ -107,18 +107,18 @@ async def _migrate(service: str, dsn: str) -> None:
     from steward_eventstore import migrations
 
     try:
-        await migrations.upgrade(dsn, _own_versions(service))
+        await migrations.upgrade(dsn, own_versions(service))
     except (OSError, asyncpg.PostgresError) as error:
         raise CannotProvision(f"The tables of {service} cannot be made: {error}") from error
     _say(f"The tables of {service} are there.")
 
 
-def _own_versions(service: str) -> Path | None:
+def own_versions(service: str) -> Path | None:
     """Find the migrations that a service brings along, without importing it."""
     package = importlib.util.find_spec(f"steward_{service}")
     if package is None or package.origin is None:
         return None
-    versions = Path(package.origin).parent / "migrations" / "versions"
+    versions = Path(package.origin).parent / "adapters" / "versions"
     return versions if versions.is_dir() else None
 
 

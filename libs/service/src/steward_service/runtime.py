@@ -22,21 +22,19 @@ import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
-from sqlalchemy import MetaData
 
 from steward_decider import AnyDecider
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor
 from steward_eventstore.port import Projection, Unavailable
 from steward_eventstore.postgres import PostgresStore
-from steward_service import keys, memory
+from steward_service import gauges, keys, memory
 from steward_service.auth import Authenticator
 from steward_service.clocks import Readings, SteppedClock, SystemClock
 from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction
 from steward_service.http import InFlight, build_app
 from steward_service.listening import EverythingHeard, Heard, Listener
 from steward_service.partitions import partition_of
-from steward_service.provision import CannotProvision, make_tables
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.relay import Relay
 from steward_service.retries import SOON_ATTEMPTS, Retries
@@ -66,7 +64,8 @@ class Service:
     `listens` and `foreign`: what it does with each topic; `feeds`: source stream to the derived
     stream whose alarms wait while the source is parked; `barriers`: names of facts after which a
     batch is cut; `on_heard`: runs after the commit of what was heard; `prepare`: runs once before
-    anything is heard (fill caches); `outstanding`: how many sends and receipts are under way.
+    anything is heard (fill caches); `outstanding`: how many sends and receipts are under way;
+    `counts`: what sets the gauges of its own.
     """
 
     name: str
@@ -80,12 +79,12 @@ class Service:
     on_heard: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None
     on_facts: Callable[[Sequence[Recorded]], None] | None = None
     project: Projection = lambda _: ()
-    metadata: MetaData = field(default_factory=MetaData)
     routers: Sequence[APIRouter] = ()
     background: Sequence[Background] = ()
     sweeps: Mapping[str, Reach] = field(default_factory=dict)
     prepare: Callable[["Service"], Awaitable[None]] | None = None
     outstanding: Callable[[], Awaitable[int]] | None = None
+    counts: Sequence[gauges.Count] = ()
     hears_keys: bool = False
     owns_keys: bool = False
 
@@ -275,7 +274,6 @@ class Service:
     async def _open(self) -> None:
         settings = self.settings
         try:
-            await make_tables(settings.database_dsn(self.name), self.metadata)
             self.store = await PostgresStore.connect(
                 settings.database_dsn(self.name), application=self.process
             )
@@ -286,7 +284,7 @@ class Service:
                     settings.database_dsn("clock"), self.process, self.wall
                 )
             self.keys_pool = await keys.open_keys(settings)
-        except (CannotProvision, Unavailable) as error:
+        except Unavailable as error:
             raise CannotStart(str(error)) from error
         except (OSError, asyncpg.PostgresError) as error:
             raise CannotStart(f"PostgreSQL cannot be used: {error}") from error
@@ -375,7 +373,7 @@ class Service:
             await asyncio.gather(task, return_exceptions=True)
 
     def _begin_background(self) -> None:
-        works: list[Background] = list(self.background)
+        works: list[Background] = [*self.background, _keep_counting]
         if self.owns_keys and "relay" in self.settings.roles:
             works.append(lambda s: keys.relay_keys(s.keys_pool, s.settings.kafka))
         if self.hears_keys and "listen" in self.settings.roles:
@@ -414,6 +412,16 @@ class Service:
         # uvicorn ends the process by itself when it cannot bind.
         with contextlib.suppress(SystemExit):
             await server.serve()
+
+
+async def _keep_counting(service: Service) -> None:
+    await gauges.keep_counting(
+        service.store.pool,
+        service.metrics,
+        service.clock,
+        service.settings.partitions,
+        service.counts,
+    )
 
 
 async def _none() -> int:

@@ -23,6 +23,8 @@ from steward_service.settings import ServiceSettings
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+_EXPORT_SECONDS = 2.0
+
 MASK = "[personal]"
 
 PERSONAL = frozenset(
@@ -200,7 +202,7 @@ class Metrics:
 
 
 def tracer_provider(settings: ServiceSettings, service: str) -> "TracerProvider | None":
-    """Give what collects traces, or None where no endpoint is set; shut it down at the end."""
+    """Give what collects traces, or None where no endpoint is set; the last go out at exit."""
     if settings.otlp_endpoint is None:
         return None
     # Here, since they take long to import and most services run without traces.
@@ -212,6 +214,9 @@ def tracer_provider(settings: ServiceSettings, service: str) -> "TracerProvider 
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: f"steward-{service}"}))
-    exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces")
+    # A collector that is away must not hold up the end of the process.
+    exporter = OTLPSpanExporter(
+        endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS
+    )
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider

@@ -124,7 +124,6 @@ class Ticker:
         if not await self._anything(now):
             self._blocked.clear()
             self._all_rung = (now, wall)
-            self._metrics.timers_overdue.set(0)
             return 0
         partitions = sorted(self._heard.partitions())
         if not partitions:
@@ -136,7 +135,6 @@ class Ticker:
             known = {stream for _, stream, _ in due}
             due += [(at, stream, True) for stream, at in late if stream not in known]
         due = await self._with_parked(sorted(due))
-        self._metrics.timers_overdue.set(len(due))
         if due:
             await self._ring(due)
             for partition in partitions if len(due) >= _WORTH_A_FLOOR else ():

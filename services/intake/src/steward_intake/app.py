@@ -39,7 +39,6 @@ def service(settings: Settings) -> IntakeService:
         listens={"steward.visits": subscribers.on_visits},
         foreign={"steward.inbound.tickets": subscribers.on_tickets(lambda: http.open_desk(intake))},
         project=read_models.project,
-        metadata=read_models.METADATA,
         routers=[http.router],
         prepare=publish_built_in_policy,
         owns_keys=True,

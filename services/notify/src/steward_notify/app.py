@@ -76,7 +76,6 @@ def build(settings: Settings) -> Service:
         },
         on_facts=on_facts,
         project=read_models.project,
-        metadata=read_models.METADATA,
         routers=[
             http.router(
                 lambda: PostgresMessageList(service.store.pool),

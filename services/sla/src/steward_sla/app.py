@@ -7,7 +7,7 @@ from steward_events.sla import ClockBreached
 from steward_service.policies import Policies
 from steward_service.runtime import Service
 from steward_sla.adapters import read_models
-from steward_sla.adapters.clock_lists import PostgresLists
+from steward_sla.adapters.clock_lists import PostgresLists, count_running, count_unacknowledged
 from steward_sla.api import http, subscribers
 from steward_sla.domain.clocks import ClocksDecider
 from steward_sla.settings import Settings
@@ -36,9 +36,9 @@ def build(settings: Settings) -> Service:
         barriers={"registry.policy_published"},
         on_heard=policies.heard,
         on_facts=count_breaches,
+        counts=[count_running, count_unacknowledged],
         prepare=prepare,
         project=read_models.project,
-        metadata=read_models.METADATA,
         routers=[http.router(lambda: PostgresLists(service.store.pool))],
     )
     return service

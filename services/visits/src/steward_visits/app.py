@@ -27,7 +27,6 @@ def build(settings: Settings) -> Service:
         on_heard=policies.heard,
         prepare=prepare,
         project=read_models.project,
-        metadata=read_models.METADATA,
         routers=[http.router(lambda: PostgresFollowupList(service.store.pool))],
     )
     return service

@@ -42,6 +42,7 @@ GROUPS = Table(
     METADATA,
     Column("group_id", Text, primary_key=True),
     Column("name", Text, nullable=False, default=""),
+    Column("changed_at", DateTime(timezone=True)),
 )
 
 PROJECTS = Table(
@@ -52,6 +53,7 @@ PROJECTS = Table(
     Column("name", Text, nullable=False, default=""),
     Column("zone", Text, nullable=False, default=""),
     Column("policy", Text, nullable=False, default=""),
+    Column("changed_at", DateTime(timezone=True)),
 )
 
 HOUSEHOLDS = Table(
@@ -61,7 +63,9 @@ HOUSEHOLDS = Table(
     Column("project_id", Text, nullable=False, default=""),
     Column("address", Text),
     Column("key", Boolean, nullable=False, default=False),
-    Index("households_project", "project_id", "household_id"),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("households_changed", "changed_at", "household_id"),
+    Index("households_project", "project_id", "changed_at", "household_id"),
 )
 
 PEOPLE = Table(
@@ -74,7 +78,10 @@ PEOPLE = Table(
     Column("phone", Text),
     Column("email", Text),
     Column("language", Text, nullable=False, default=""),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("people_changed", "changed_at", "person_id"),
     Index("people_household", "household_id"),
+    Index("people_project", "project_id", "changed_at", "person_id"),
 )
 
 STAFF = Table(
@@ -86,6 +93,7 @@ STAFF = Table(
     Column("phone", Text),
     Column("email", Text),
     Column("language", Text, nullable=False, default=""),
+    Column("changed_at", DateTime(timezone=True)),
 )
 
 ROLES = Table(
@@ -94,6 +102,7 @@ ROLES = Table(
     Column("project_id", Text, primary_key=True),
     Column("role", Text, primary_key=True),
     Column("person_id", Text, primary_key=True),
+    Column("changed_at", DateTime(timezone=True)),
 )
 
 POLICIES = Table(
@@ -103,6 +112,10 @@ POLICIES = Table(
     Column("version", Text, primary_key=True),
     Column("sha256", Text, nullable=False, default=""),
     Column("effective_from", DateTime(timezone=True)),
+    Column("group_id", Text),
+    Column("project_id", Text),
+    Column("text", Text, nullable=False, default=""),
+    Column("changed_at", DateTime(timezone=True)),
 )
 
 CASES = Table(
@@ -152,24 +165,24 @@ CASE_NUMBERS = Table(
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
+    changed = {"changed_at": recorded.recorded_at}
     match recorded.fact:
         case GroupRegistered() as fact:
-            yield Upsert(GROUPS, {"group_id": fact.group_id, "name": fact.name})
+            yield Upsert(GROUPS, fact.model_dump() | changed)
         case ProjectRegistered() as fact:
-            yield Upsert(PROJECTS, fact.model_dump())
+            yield Upsert(PROJECTS, fact.model_dump() | changed)
         case HouseholdRegistered() as fact:
-            yield Upsert(HOUSEHOLDS, _row(fact))
+            yield Upsert(HOUSEHOLDS, _row(fact) | changed)
         case PersonRegistered() as fact:
-            yield Upsert(PEOPLE, _row(fact))
+            yield Upsert(PEOPLE, _row(fact) | changed)
         case StaffRegistered() as fact:
-            yield Upsert(STAFF, _row(fact))
+            yield Upsert(STAFF, _row(fact) | changed)
         case RoleAssigned() as fact:
-            yield Upsert(ROLES, fact.model_dump())
+            yield Upsert(ROLES, fact.model_dump() | changed)
         case RoleEnded() as fact:
             yield Delete(ROLES, fact.model_dump())
         case PolicyPublished() as fact:
-            fields = {"pack", "version", "sha256", "effective_from"}
-            yield Upsert(POLICIES, fact.model_dump(include=fields))
+            yield Upsert(POLICIES, fact.model_dump() | changed)
         case None:
             return
         case _ if recorded.stream.startswith("case-") and recorded.type.startswith("intake."):

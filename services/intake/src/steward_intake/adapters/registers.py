@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import asyncpg
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Select, Table, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from steward_intake.adapters.read_models import (
@@ -18,7 +18,8 @@ from steward_intake.adapters.read_models import (
     STAFF,
 )
 from steward_intake.application.ports import Row
-from steward_service.lists import Cursor
+from steward_service.lists import Cursor, foreign_cursor
+from steward_service.problems import Problem
 from steward_service.queries import fetch, page
 
 TABLES: Mapping[str, Table] = {
@@ -41,8 +42,10 @@ class PostgresRegisters:
         return {row[key.name]: row for row in rows}
 
     async def policies(self, pack: str) -> Sequence[Row]:
-        """Give the published versions of a pack."""
-        return await fetch(self._pool, select(POLICIES).where(POLICIES.c.pack == pack))
+        """Give the published versions of a pack, in the order of publication."""
+        columns = POLICIES.c
+        query = select(POLICIES).where(columns.pack == pack)
+        return await fetch(self._pool, query.order_by(columns.changed_at, columns.version))
 
     async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
         """Count on in a transaction of its own, so that nobody waits for a long one."""
@@ -54,32 +57,23 @@ class PostgresRegisters:
         [row] = await fetch(self._pool, query)
         return range(row["last"] - count + 1, row["last"] + 1)
 
-    async def cases(
-        self,
-        projects: Sequence[str] | None,
-        filters: Mapping[str, str],
-        since: Cursor | None,
-        limit: int,
-    ) -> Sequence[Row]:
-        """Give cases in the order of their last change."""
-        after = None if since is None else (since.changed_at, since.id)
-        order = (CASES.c.changed_at, CASES.c.case_id)
-        query = page(_filtered(CASES, projects, filters), order, after, limit)
-        return await fetch(self._pool, query)
-
     async def listed(
         self,
         register: str,
         projects: Sequence[str] | None,
         filters: Mapping[str, str],
-        after: str,
+        since: Cursor | None,
         limit: int,
     ) -> Sequence[Row]:
-        """Give rows of a register in the order of their IDs."""
+        """Give rows of a register in the order of their last change."""
         table = TABLES[register]
-        key = list(table.primary_key)
-        place = [*after.split("|"), *[""] * len(key)][: len(key)] if after else None
-        query = page(_filtered(table, projects, filters), key, place, limit)
+        if unknown := filters.keys() - table.c.keys():
+            raise Problem(400, "filter", f"The list of {register} has no {', '.join(unknown)}.")
+        order = [table.c.changed_at, *table.primary_key]
+        after = None if since is None else [since.changed_at, *since.id.split("|")]
+        if after is not None and len(after) != len(order):
+            raise foreign_cursor()
+        query = page(_filtered(table, projects, filters), order, after, limit)
         return await fetch(self._pool, query)
 
 
@@ -88,5 +82,8 @@ def _filtered(
 ) -> Select[tuple[object, ...]]:
     query = select(table).where(*(table.c[name] == value for name, value in filters.items()))
     if projects is not None and "project_id" in table.c:
-        query = query.where(table.c.project_id.in_(projects))
+        column = table.c.project_id
+        theirs = column.in_(projects)
+        # Without a project it is for all.
+        query = query.where(or_(theirs, column.is_(None)) if column.nullable else theirs)
     return query

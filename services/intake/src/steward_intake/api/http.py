@@ -23,7 +23,7 @@ from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import ACTIONS, Action, Assign, Reception, Record, Reopen
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, etag, handle, idempotency_key
-from steward_service.lists import Cursor, following
+from steward_service.lists import cursor_of, following
 from steward_service.problems import Problem, not_found, problem_of
 
 PAGE = 100
@@ -60,6 +60,7 @@ Registrar = Annotated[Principal, Depends(require("registry.write"))]
 Reader = Annotated[Principal, Depends(require("case.read"))]
 Receiver = Annotated[Principal, Depends(require("case.receive"))]
 Historian = Annotated[Principal, Depends(require("history.import"))]
+Limit = Annotated[int, Query(ge=1, le=BULK)]
 
 
 def open_desk(service: Intake) -> Desk:
@@ -263,16 +264,29 @@ async def get_cases(
     request: Request,
     principal: Reader,
     service: Served,
-    since: str = "",
-    limit: Annotated[int, Query(ge=1, le=BULK)] = PAGE,
+    since: str | None = None,
+    limit: Limit = PAGE,
 ) -> Response:
     """List cases in the order of their last change; `since` is the `next` of an earlier answer."""
     filters = {name: value for name in CASE_FILTERS if (value := request.query_params.get(name))}
-    rows = await service.registers.cases(principal.listed(), filters, _cursor(since), limit)
+    return await _listed(service, principal, "cases", filters, since, limit)
+
+
+async def _listed(
+    service: Intake,
+    principal: Principal,
+    register: str,
+    filters: Mapping[str, str],
+    since: str | None,
+    limit: int,
+) -> Response:
+    rows = await service.registers.listed(
+        register, principal.listed(), filters, cursor_of(since), limit
+    )
     return JSONResponse(
         {
-            "cases": [_shown(row) for row in rows],
-            "next": following(rows, "case_id", since),
+            register: [_shown(row) for row in rows],
+            "next": following(rows, KEYS[register], since),
             "more": len(rows) == limit,
         }
     )
@@ -286,23 +300,27 @@ async def get_case(principal: Reader, service: Served, case_id: str) -> Response
 
 
 @router.get("/v1/cases/{case_id}/facts")
-async def get_facts(principal: Reader, service: Served, case_id: str) -> Response:
-    """Show a case's whole story; what is sealed is only named."""
+async def get_facts(
+    principal: Reader, service: Served, case_id: str, since: Annotated[int, Query(ge=0)] = 0
+) -> Response:
+    """Show a case's story, whole or after the version `since`; what is sealed is only named."""
     await _case(service, principal, case_id)
     facts = await service.executor.store.facts_of(f"case-{case_id}")
-    return JSONResponse({"facts": [_told(fact) for fact in facts]})
+    return JSONResponse({"facts": [_told(fact) for fact in facts if fact.version > since]})
 
 
+REGISTERS = ("groups", "projects", "households", "people", "staff", "roles", "policies")
 KEYS = {
-    "groups": ("group_id",),
-    "projects": ("project_id",),
-    "households": ("household_id",),
-    "people": ("person_id",),
-    "staff": ("person_id",),
-    "roles": ("project_id", "role", "person_id"),
-    "policies": ("pack", "version"),
+    "groups": "group_id",
+    "projects": "project_id",
+    "households": "household_id",
+    "people": "person_id",
+    "staff": "person_id",
+    "roles": "project_id|role|person_id",
+    "policies": "pack|version",
+    "cases": "case_id",
 }
-"""The registers that can be listed, and the order in which they are."""
+"""What tells the rows of each list apart."""
 
 
 def _add_list(register: str) -> None:
@@ -312,22 +330,20 @@ def _add_list(register: str) -> None:
         principal: Annotated[Principal, Depends(guard)],
         service: Served,
         project_id: str = "",
-        after: str = "",
-        limit: Annotated[int, Query(ge=1, le=BULK)] = PAGE,
+        since: str | None = None,
+        limit: Limit = PAGE,
     ) -> Response:
         filters = {"project_id": project_id} if project_id else {}
-        rows = await service.registers.listed(register, principal.listed(), filters, after, limit)
-        last = "|".join(str(rows[-1][name]) for name in KEYS[register]) if rows else after
-        return JSONResponse(
-            {register: [_shown(row) for row in rows], "next": last, "more": len(rows) == limit}
-        )
+        return await _listed(service, principal, register, filters, since, limit)
 
-    list_entries.__doc__ = f"List {register} in the order of their IDs."
+    list_entries.__doc__ = (
+        f"List {register} in the order of their last change; go on with `next` as `since`."
+    )
     list_entries.__name__ = f"get_{register}"
     router.add_api_route(f"/v1/{register}", list_entries, methods=["GET"])
 
 
-for _register_name in KEYS:
+for _register_name in REGISTERS:
     _add_list(_register_name)
 
 
@@ -341,6 +357,7 @@ async def post_imports(
     request: Request, principal: Historian, service: Served, body: Records
 ) -> Response:
     """Import cases' pasts with their own times; each record is taken whole and once, by its ID."""
+    idempotency_key(request)  # asked for as of every write, though each record has an ID
     desk = open_desk(service)
     await desk.look_up("projects", [record.project_id for record in body])
     receptions = [said for record in body for said in record.facts if isinstance(said, Reception)]
@@ -428,6 +445,7 @@ def _error(error: Exception) -> dict[str, Any]:
 
 
 _SEALED_COLUMNS = {"address", "name", "phone", "email"}
+_LONG_COLUMNS = {"text"}
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -435,6 +453,7 @@ def _shown(row: Row) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else _named_if_sealed(name, value)
         for name, value in row.items()
+        if name not in _LONG_COLUMNS
     }
 
 
@@ -462,12 +481,3 @@ def _told(recorded: Recorded) -> dict[str, Any]:
         "rules": list(type(recorded.fact).rules) if recorded.fact else [],
         "data": data,
     }
-
-
-def _cursor(text: str) -> Cursor | None:
-    try:
-        return Cursor.read(text) if text else None
-    except ValueError:
-        raise Problem(
-            422, "cursor", "The parameter “since” is not one that an earlier answer gave."
-        ) from None

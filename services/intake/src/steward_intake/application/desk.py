@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +16,7 @@ from steward_eventstore.port import Clock
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import Reception, Record, Speaking
 from steward_intake.domain.case import EndHistory, Origin, ReceiveCase
+from steward_policy.packs import Override, Publication, in_force
 
 AHEAD = timedelta(minutes=2)
 """How far ahead another clock may be; such instants are taken as now."""
@@ -54,7 +55,7 @@ class Desk:
         self.seals = seals
         self.clock = clock
         self._known: dict[tuple[str, str], Row | None] = {}
-        self._policies: dict[str, Sequence[Row]] = {}
+        self._policies: dict[str, Sequence[Publication]] = {}
         self._numbers: dict[tuple[str, int], Iterator[int]] = {}
 
     def moment(
@@ -119,20 +120,43 @@ class Desk:
     async def policy(self, project: Row, at: datetime) -> str:
         """Name the policy version in force at a project on that day."""
         pack = project["policy"] or DEFAULT_PACK
-        if pack not in self._policies:
-            self._policies[pack] = await self.registers.policies(pack)
         day = at.astimezone(ZoneInfo(project["zone"])).date()
-        started = [
-            (row["effective_from"].astimezone(UTC).date(), row["version"])
-            for row in self._policies[pack]
-            if row["effective_from"].astimezone(UTC).date() <= day
-        ]
-        if not started:
+        version = in_force(
+            await self._published(pack), day, project["group_id"], project["project_id"]
+        )
+        if version is None:
             raise Refused(
                 f"No version of the policy pack “{pack}” is in force on {day.isoformat()}.",
                 code="not_heard_yet",
             )
-        return f"{pack}@{max(started)[1]}"
+        return f"{pack}@{version}"
+
+    async def below(self, override: Override, day: date, group_id: str, *, project: bool) -> str:
+        """Give the text upon which an override lies: for a project its group's, else everybody's."""
+        pack = override.overrides
+        published = [
+            publication
+            for publication in await self._published(pack)
+            if publication.project_id is None and (project or publication.group_id is None)
+        ]
+        version = in_force(published, override.effective_from or day, group_id)
+        if version is None:
+            raise unknown(f"policy pack “{pack}” in force upon which the override could lie")
+        rows = await self.registers.policies(pack)
+        return next(str(row["text"]) for row in rows if row["version"] == version)
+
+    async def _published(self, pack: str) -> Sequence[Publication]:
+        if pack not in self._policies:
+            self._policies[pack] = [
+                Publication(
+                    row["version"],
+                    row["effective_from"].astimezone(UTC).date(),
+                    row["group_id"],
+                    row["project_id"],
+                )
+                for row in await self.registers.policies(pack)
+            ]
+        return self._policies[pack]
 
     async def reserve(self, wanted: Iterable[tuple[str, int]]) -> None:
         """Take many case numbers at once, by project and year."""

@@ -25,21 +25,11 @@ class Registers(Protocol):
         ...
 
     async def policies(self, pack: str) -> Sequence[Row]:
-        """Give the published versions of a pack."""
+        """Give the published versions of a pack, in the order of publication."""
         ...
 
     async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
         """Take the next numbers of a project and year; nobody gets them again."""
-        ...
-
-    async def cases(
-        self,
-        projects: Sequence[str] | None,
-        filters: Mapping[str, str],
-        since: Cursor | None,
-        limit: int,
-    ) -> Sequence[Row]:
-        """Give cases in the order of their last change; `projects` None for all."""
         ...
 
     async def listed(
@@ -47,8 +37,8 @@ class Registers(Protocol):
         register: str,
         projects: Sequence[str] | None,
         filters: Mapping[str, str],
-        after: str,
+        since: Cursor | None,
         limit: int,
     ) -> Sequence[Row]:
-        """Give rows of a register in the order of their keys, after one with bars between."""
+        """Give rows in the order of their last change; `projects` None for all."""
         ...

@@ -1,6 +1,8 @@
 """What may be registered, and the command that each line becomes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar, Literal
 
@@ -22,7 +24,14 @@ from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, inva
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Said
 from steward_intake.domain.registry import AssignRole, EndRole, PublishPolicy, Register
-from steward_policy.packs import PackError, built_in_text, load
+from steward_policy.packs import (
+    Override,
+    PackError,
+    built_in_text,
+    load,
+    read_override,
+    whole,
+)
 
 ALWAYS = datetime(1900, 1, 1, tzinfo=UTC)
 """From when a pack is in force that names no date."""
@@ -33,8 +42,13 @@ PackText = Annotated[str, StringConstraints(max_length=300_000, pattern=r"^[^\x0
 class Registration(Said, ABC):
     """One entry of the registry, as it is told to us; `wave` says what must come before it."""
 
-    wave: ClassVar[int] = 0
+    after: ClassVar[int] = 0
     occurred_at: AwareDatetime | None = None
+
+    @property
+    def wave(self) -> int:
+        """Give how many waves of a bulk registration go first."""
+        return self.after
 
     @abstractmethod
     async def to(self, desk: Desk, at: datetime) -> To:
@@ -57,7 +71,7 @@ class Group(Registration):
 class Project(Registration):
     """A residential project."""
 
-    wave = 1
+    after = 1
     type: Literal["project"] = "project"
     project_id: Name
     group_id: Name
@@ -86,7 +100,7 @@ class Project(Registration):
 class Household(Registration):
     """A household of a project."""
 
-    wave = 2
+    after = 2
     type: Literal["household"] = "household"
     household_id: Name
     project_id: Name
@@ -110,7 +124,7 @@ class Household(Registration):
 class Person(Registration):
     """A person of a household, and how to reach them."""
 
-    wave = 3
+    after = 3
     type: Literal["person"] = "person"
     person_id: Name
     household_id: Name
@@ -139,7 +153,7 @@ class Person(Registration):
 class Staff(Registration):
     """A member of staff, and how to reach them."""
 
-    wave = 1
+    after = 1
     type: Literal["staff"] = "staff"
     person_id: Name
     group_id: Name
@@ -176,7 +190,7 @@ async def _reached(
 class Holder(Registration):
     """Who holds a role at a project, or no longer does."""
 
-    wave = 2
+    after = 2
     type: Literal["role"] = "role"
     project_id: Name
     role: Role
@@ -193,26 +207,71 @@ class Holder(Registration):
 
 
 class Policy(Registration):
-    """A policy pack: the rules as data, whole."""
+    """A policy pack, whole, or an override of one for a group or a project."""
 
     type: Literal["policy"] = "policy"
     text: PackText
     group_id: Name | None = None
+    project_id: Name | None = None
 
-    async def to(self, desk: Desk, at: datetime) -> To:  # noqa: ARG002
-        """Check every entry, then publish to everybody."""
-        published = policy(self.text, self.group_id)
-        key = self.group_id or published.pack
-        command = PublishPolicy(at, published)
-        return To(f"policy-{published.pack}", key, command, everywhere=True)
+    @property
+    def wave(self) -> int:
+        """A pack for everybody goes before the projects that name it, all else after them."""
+        return 0 if self.group_id is None and self.project_id is None else 2
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Check every entry, then publish the whole to everybody.
+
+        All versions of a pack stand in one stream, so that none means two texts.
+        """
+        group_id = await self._group(desk)
+        with refusing():
+            override = read_override(self.text, "pack.yaml")
+            text = self.text if override is None else await self._laid(desk, override, group_id, at)
+        published = policy(text, group_id, self.project_id)
+        if self.project_id is not None:
+            run_by = (await desk.project(self.project_id))["policy"] or DEFAULT_PACK
+            if run_by != published.pack:
+                raise invalid(f"The project “{self.project_id}” is run by the pack “{run_by}”.")
+        stream = f"policy-{published.pack}"
+        return To(stream, published.pack, PublishPolicy(at, published), everywhere=True)
+
+    async def _group(self, desk: Desk) -> str | None:
+        if self.project_id is None:
+            if self.group_id is not None and await desk.entry("groups", self.group_id) is None:
+                raise unknown(f"group “{self.group_id}”")
+            return self.group_id
+        group_id = str((await desk.project(self.project_id))["group_id"])
+        if self.group_id not in (None, group_id):
+            raise invalid(
+                f"The project “{self.project_id}” does not belong to the group “{self.group_id}”."
+            )
+        return group_id
+
+    async def _laid(
+        self, desk: Desk, override: Override, group_id: str | None, at: datetime
+    ) -> str:
+        if group_id is None:
+            raise invalid("An override is a group's or a project's: name its group or project.")
+        below = await desk.below(override, at.date(), group_id, project=self.project_id is not None)
+        return whole(load(below, f"{override.overrides}.yaml", (self.text, "pack.yaml")))
 
 
-def policy(text: str, group_id: str | None = None) -> PolicyPublished:
-    """Give the fact of a pack's text; refuses a pack that is wrong, with every problem."""
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Refuse a pack that is wrong, with every problem."""
     try:
-        rules = load(text)
+        yield
     except PackError as error:
         raise invalid(" ".join(error.problems)) from None
+
+
+def policy(
+    text: str, group_id: str | None = None, project_id: str | None = None
+) -> PolicyPublished:
+    """Give the fact of a pack's text; refuses a pack that is wrong."""
+    with refusing():
+        rules = load(text)
     day: date | None = rules.effective_from
     return PolicyPublished(
         pack=rules.pack.pack,
@@ -221,6 +280,7 @@ def policy(text: str, group_id: str | None = None) -> PolicyPublished:
         sha256=rules.sha256,
         effective_from=datetime.combine(day, time(), UTC) if day else ALWAYS,
         group_id=group_id,
+        project_id=project_id,
     )
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, text
 
 from steward_service.lists import Cursor
 from steward_service.queries import fetch, page
+from steward_service.telemetry import Metrics
 from steward_sla.adapters.read_models import CLOCKS, ESCALATIONS
 from steward_sla.application.ports import ClockStatus, EscalationStatus, Row
 
@@ -92,3 +93,22 @@ class PostgresLists:
             self._pool, select(ESCALATIONS).where(ESCALATIONS.c.escalation_id == escalation_id)
         )
         return rows[0] if rows else None
+
+
+async def count_running(pool: asyncpg.Pool, metrics: Metrics) -> None:
+    """Set how many clocks of each target run."""
+    columns = CLOCKS.c
+    query = select(columns.target, func.count().label("n")).where(
+        columns.state == text("'running'")
+    )
+    rows = await fetch(pool, query.group_by(columns.target))
+    metrics.clocks_running.clear()  # also of targets of which none runs any more
+    for row in rows:
+        metrics.clocks_running.labels(row["target"]).set(row["n"])
+
+
+async def count_unacknowledged(pool: asyncpg.Pool, metrics: Metrics) -> None:
+    """Set how many escalations nobody has taken over."""
+    is_open = ESCALATIONS.c.status == text("'open'")
+    [row] = await fetch(pool, select(func.count().label("n")).where(is_open))
+    metrics.escalations_unacknowledged.set(row["n"])

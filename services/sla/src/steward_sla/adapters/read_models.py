@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
 from steward_events.recorded import Recorded
 from steward_events.sla import (
@@ -50,6 +50,7 @@ CLOCKS = Table(
     Column("changed_at", DateTime(timezone=True)),
     Index("clocks_changed", "changed_at", "case_id", "clock"),
     Index("clocks_project", "project_id", "month", "target"),
+    Index("clocks_running", "target", postgresql_where=text("state = 'running'")),
 )
 
 ESCALATIONS = Table(
@@ -75,6 +76,7 @@ ESCALATIONS = Table(
     Index("escalations_changed", "changed_at", "escalation_id"),
     Index("escalations_project", "project_id", "status", "changed_at", "escalation_id"),
     Index("escalations_case", "case_id"),
+    Index("escalations_open", "escalation_id", postgresql_where=text("status = 'open'")),
 )
 
 

@@ -8,14 +8,21 @@ branch_labels = ("intake",)
 depends_on = "store_0001"
 
 STATEMENTS = (
-    "CREATE TABLE groups (group_id text PRIMARY KEY, name text NOT NULL)",
+    """
+    CREATE TABLE groups (
+        group_id text PRIMARY KEY,
+        name text NOT NULL,
+        changed_at timestamptz
+    )
+    """,
     """
     CREATE TABLE projects (
         project_id text PRIMARY KEY,
         group_id text NOT NULL,
         name text NOT NULL,
         zone text NOT NULL,
-        policy text NOT NULL
+        policy text NOT NULL,
+        changed_at timestamptz
     )
     """,
     """
@@ -23,10 +30,12 @@ STATEMENTS = (
         household_id text PRIMARY KEY,
         project_id text NOT NULL,
         address text,
-        key boolean NOT NULL
+        key boolean NOT NULL,
+        changed_at timestamptz
     )
     """,
-    "CREATE INDEX households_project ON households (project_id, household_id)",
+    "CREATE INDEX households_changed ON households (changed_at, household_id)",
+    "CREATE INDEX households_project ON households (project_id, changed_at, household_id)",
     """
     CREATE TABLE people (
         person_id text PRIMARY KEY,
@@ -35,10 +44,13 @@ STATEMENTS = (
         name text,
         phone text,
         email text,
-        language text NOT NULL
+        language text NOT NULL,
+        changed_at timestamptz
     )
     """,
+    "CREATE INDEX people_changed ON people (changed_at, person_id)",
     "CREATE INDEX people_household ON people (household_id)",
+    "CREATE INDEX people_project ON people (project_id, changed_at, person_id)",
     """
     CREATE TABLE staff (
         person_id text PRIMARY KEY,
@@ -46,7 +58,8 @@ STATEMENTS = (
         name text,
         phone text,
         email text,
-        language text NOT NULL
+        language text NOT NULL,
+        changed_at timestamptz
     )
     """,
     """
@@ -54,6 +67,7 @@ STATEMENTS = (
         project_id text,
         role text,
         person_id text,
+        changed_at timestamptz,
         PRIMARY KEY (project_id, role, person_id)
     )
     """,
@@ -63,6 +77,10 @@ STATEMENTS = (
         version text,
         sha256 text NOT NULL,
         effective_from timestamptz,
+        group_id text,
+        project_id text,
+        text text NOT NULL,
+        changed_at timestamptz,
         PRIMARY KEY (pack, version)
     )
     """,

@@ -37,6 +37,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX clocks_changed ON clocks (changed_at, case_id, clock)")
     op.execute("CREATE INDEX clocks_project ON clocks (project_id, month, target)")
+    op.execute("CREATE INDEX clocks_running ON clocks (target) WHERE state = 'running'")
     op.execute(
         """
         CREATE TABLE escalations (
@@ -66,3 +67,4 @@ def upgrade() -> None:
         " ON escalations (project_id, status, changed_at, escalation_id)"
     )
     op.execute("CREATE INDEX escalations_case ON escalations (case_id)")
+    op.execute("CREATE INDEX escalations_open ON escalations (escalation_id) WHERE status = 'open'")
