@@ -1,7 +1,14 @@
+from pathlib import Path
+
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from rich.console import Console
 from tests.support.stack import FreshDatabase
+
+from steward_stack.state import State
+from steward_stack.supervisor import running_stack
 
 
 async def test_kafka_takes_and_gives_a_message(kafka_bootstrap: str) -> None:
@@ -40,6 +47,22 @@ async def test_postgres_loses_nothing_at_a_power_cut(postgres_dsn_admin: str) ->
     await connection.close()
     assert settings == ["on", "on", "on", "UTC"]
     assert version.major == 18
+
+
+def test_servers_that_exist_are_used_instead_of_our_own(
+    kafka_bootstrap: str,
+    postgres_dsn_admin: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STEWARD_KAFKA", kafka_bootstrap)
+    monkeypatch.setenv("STEWARD_POSTGRES", postgres_dsn_admin)
+    state = State(tmp_path / "state")
+    with running_stack(state, Console(stderr=True), services=False) as stack:
+        assert stack.endpoints.kafka == stack.environment()["STEWARD_KAFKA"] == kafka_bootstrap
+        assert stack.endpoints.postgres == postgres_dsn_admin
+        begun = {process.name for process in state.processes.recorded()}
+        assert not begun & {"kafka", "postgres"}
 
 
 async def _with_a_table(dsn: str) -> None:

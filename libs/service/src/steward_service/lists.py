@@ -29,9 +29,9 @@ class Cursor:
 
 
 def cursor_of(since: str | None) -> Cursor | None:
-    """Read the parameter `since`; raises a 400 problem for what no list gave."""
+    """Read the parameter `since`, empty at the beginning; raises a 400 problem for what no list gave."""
     try:
-        return None if since is None else Cursor.read(since)
+        return Cursor.read(since) if since else None
     except ValueError:
         raise foreign_cursor() from None
 
