@@ -54,6 +54,7 @@ def up(
     from steward_stack.supervisor import running_stack
 
     with (
+        _refused_while_running(asked=fresh),
         _until_interrupted() as task,
         running_stack(State(state), err, services=not servers_only, fresh=fresh) as stack,
         stack.mended(),
@@ -168,6 +169,7 @@ def demo(
     scenario = play.scenario_of(tickets, ticket_format)
     world = scenario.name
     with (
+        _refused_while_running(asked=fresh or exit_when_done or as_json),
         _until_interrupted() as task,
         running_stack(State(state), err, clock="stepped", world=world, fresh=fresh) as stack,
         stack.mended(),
@@ -234,6 +236,17 @@ class _Task:
     """What the user asked for; Ctrl-C after it was done is not a failure."""
 
     done: bool = False
+
+
+@contextmanager
+def _refused_while_running(*, asked: bool) -> Iterator[None]:
+    """Make it a failure that the stack runs already, when more was asked for than that it runs."""
+    try:
+        yield
+    except RunningAlreadyError as running:
+        if asked:
+            raise StewardError(str(running)) from running
+        raise
 
 
 @contextmanager

@@ -41,15 +41,19 @@ def run(stack: Stack, scenario: Scenario, console: Console) -> Summary:
 
 def scenario_of(tickets: Path | None, ticket_format: str | None) -> Scenario:
     """Give the built-in example, or read another system's tickets; raises StewardError."""
+    known = " or ".join(f"FORMAT={name} of make (--format {name})" for name in FORMATS)
     if tickets is None:
+        if ticket_format is not None:
+            raise StewardError(
+                "A form of tickets was named and no file of tickets: name it by TICKETS=file of "
+                "make (--tickets file) as well, or leave the form out to play the example."
+            )
         from steward_stack.example import example
 
         return example()
     if ticket_format not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise StewardError(
-            f"The form of the tickets must be named by --format; known are: {known}."
-        )
+        said = f"is unknown: {ticket_format}" if ticket_format else "must be named"
+        raise StewardError(f"The form of the tickets {said}; known is {known}.")
     reader: Any = import_module(f"steward_stack.imports.{ticket_format}")
     scenario: Scenario = reader.scenario(tickets)
     return scenario

@@ -31,8 +31,8 @@ DRAIN_SECONDS = 120.0
 class Player:
     """The people and systems of a scenario: they register, come, act, call back and acknowledge.
 
-    Who is called, and who is satisfied, is drawn from the
-    follow-up's ID and the hour, so that two plays are alike.
+    Who is called, and who is satisfied, is drawn from what the scenario calls the case, the rule
+    and the hour: the same in every play, while the IDs of cases are made anew.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Player:
         self._producer = producer
         self._console = console
         self._cases: dict[str, str] = {}
+        self._refs: dict[str, str] = {}
         self._called_at: datetime | None = None
 
     async def play(self, scenario: Scenario) -> None:
@@ -52,7 +53,9 @@ class Player:
             await self._driver.wait_drained(DRAIN_SECONDS)
             past = await self._door.post_lines(progress, "History", "/v1/imports", scenario.history)
             # Imported cases go on live.
-            self._cases |= {line["id"]: line["case_id"] for line in past if "case_id" in line}
+            for line in past:
+                if "case_id" in line:
+                    self._remember(line["id"], line["case_id"])
             await self._driver.wait_drained(DRAIN_SECONDS)
             await self._live(progress, scenario)
             if scenario.closes_at is not None:
@@ -77,7 +80,7 @@ class Player:
             await self._put_in(steps[place:due])
             await self._driver.wait_drained(DRAIN_SECONDS)
             await self._call_owners(zone)
-            progress.update(task, completed=due, now=f"{to:%m-%d %H:%M}")
+            progress.update(task, completed=due, now=f"{to.astimezone(zone):%m-%d %H:%M}")
             place = due
 
     def _next_instant(self, steps: Sequence[Step], place: int, end: datetime) -> datetime:
@@ -104,7 +107,7 @@ class Player:
                     said = {**body, "occurred_at": at.isoformat()}
                     answer = await self._door.post("intake", "/v1/cases", said, f"received-{ref}")
                     if answer.is_success:
-                        self._cases[ref] = answer.json()["case_id"]
+                        self._remember(ref, answer.json()["case_id"])
                 case Happened(at, ref, action, body):
                     said = {**body, "occurred_at": at.isoformat()}
                     key = f"{action}-{ref}-{at.isoformat()}"
@@ -122,6 +125,10 @@ class Player:
                     )
                     self._door.counts["ticket"] += 1
 
+    def _remember(self, ref: str, case_id: str) -> None:
+        self._cases[ref] = case_id
+        self._refs[case_id] = ref
+
     async def _call_owners(self, zone: ZoneInfo) -> None:
         """Once an hour by day: make some of the follow-ups that are owed."""
         hour = self._driver.now().astimezone(zone).replace(minute=0, second=0, microsecond=0)
@@ -138,7 +145,10 @@ class Player:
             since = page["next"]
 
     async def _call(self, row: dict[str, Any]) -> None:
-        chance = crc32(f"{row['followup_id']}|{self._called_at}".encode()) % 100
+        # A case of another system's is not among them, and its ID is the same in every play.
+        ref = self._refs.get(row["case_id"], row["case_id"])
+        owed = f"{ref}|{row['round']}|{' '.join(row['rule'])}"
+        chance = crc32(f"{owed}|{self._called_at}".encode()) % 100
         if chance >= CALLED_EACH_HOUR:
             return
         followup = row["followup_id"]

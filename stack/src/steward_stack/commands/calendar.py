@@ -43,7 +43,9 @@ def show(
         raise StewardError(str(error)) from error
     out = Console()
     if as_json:
-        out.print_json(calendar.model_dump_json())
+        said = calendar.model_dump(mode="json")
+        # A set's order is another one each time.
+        out.print_json(data=said | {"holidays": sorted(said["holidays"])})
         return
     table = Table("day", "hours", box=None)
     for day in WEEKDAYS:

@@ -14,6 +14,7 @@ import asyncpg
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from steward_events.cloudevents import place_of
 from steward_eventstore.port import LinedUp, ParkedStream, Unavailable
@@ -26,13 +27,13 @@ from steward_stack.state import State
 from steward_stack.supervisor import endpoints_of
 
 ALL = 10_000
+WIDEST = 10_000
 POLL_SECONDS = 0.05
 
 app = typer.Typer(
     help="Streams that wait because a message could not be taken: see why, try again, give up.",
     no_args_is_help=True,
 )
-out = Console()
 err = Console(stderr=True)
 
 ServiceOption = Annotated[
@@ -84,11 +85,7 @@ def list_(
     if not lines:
         err.print("Nothing is parked.")
         return
-    table = Table("service", "stream", "waiting", "tried", "next try", "reason", box=None)
-    for line in lines:
-        said = ("service", "stream", "waiting", "attempts", "retry_at", "reason")
-        table.add_row(*(str(line[name]) for name in said))
-    out.print(table)
+    Console(width=WIDEST).print(_table(lines))
 
 
 @app.command(epilog="Example: steward parked retry case-0199b1c2 --service visits")
@@ -146,6 +143,17 @@ def discard(
             highlight=False,
             markup=False,
         )
+
+
+def _table(lines: list[dict[str, Any]]) -> Table:
+    """Give a line for each, however narrow the terminal: names are there to be copied whole."""
+    table = Table("service", "stream", "waiting", "tried", "next try", "reason", box=None)
+    for column in table.columns:
+        column.no_wrap = True
+    for line in lines:
+        said = ("service", "stream", "waiting", "attempts", "retry_at", "reason")
+        table.add_row(*(Text(str(line[name])) for name in said))
+    return table
 
 
 async def _tried(found: Found, seconds: float) -> dict[str, Any]:
