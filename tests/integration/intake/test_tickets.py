@@ -150,6 +150,17 @@ async def test_what_cannot_be_mapped_waits_sealed_with_one_clear_sentence(
         assert json.loads(waiting.parcel.value)["box"]
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+async def test_a_ticket_of_a_time_out_of_reach_waits_in_its_own_line(
+    registered: Caller, office: Office, time: str
+) -> None:
+    [outcome] = await hear(office, message("ticket.opened.v1", OPENED, "1", time))
+    assert isinstance(outcome, ParkedOutcome)
+    assert "of the years 1970 to 2150" in outcome.reason
+    [parked] = await office.store.parked()
+    assert parked.stream == "urn:old|T-1"
+
+
 async def test_a_parked_ticket_is_taken_once_its_household_is_registered(
     registered: Caller, office: Office
 ) -> None:

@@ -1,5 +1,6 @@
 """Due times by the reading of the rules: days run through holidays, hours day and night."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from steward_policy.calendars import Calendar, built_in
+from steward_policy.calendars import Calendar, CalendarError, built_in
 from steward_policy.durations import Duration, Pause, due, earlier, later
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -324,3 +325,18 @@ def test_a_paused_limit_ends_where_a_count_by_hand_ends(
         now = pauses[-1].end
     found = due(start, duration, OFFICE, SHANGHAI, pauses).at
     assert found == counted_by_hand(start, duration, pauses)
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize(
+    "duration", [{"days": 2}, {"months": 1}, {"hours": 24}, {"days": 2, "counting": "working"}]
+)
+def test_at_the_ends_of_all_dates_nothing_worse_happens_than_a_refusal(
+    start: str, duration: dict[str, Any]
+) -> None:
+    length, instant = Duration.model_validate(duration), datetime.fromisoformat(start)
+    for count in (due, later, earlier):
+        with suppress(ValueError):
+            count(instant, length, OFFICE, SHANGHAI)
+    with pytest.raises(CalendarError, match="out of reach"):
+        OFFICE.is_open(instant)

@@ -4,7 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00\s/|]+$")]
 """An ID of ours or of another system: no space, slash, bar or NUL, at most 120 characters."""
@@ -13,6 +14,25 @@ Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 """A short text without personal data."""
 
 Instant = AwareDatetime
+
+# Less than the 200 years apart that a calendar counts.
+FIRST_YEAR, LAST_YEAR = 1970, 2150
+REACH = f"of the years {FIRST_YEAR} to {LAST_YEAR}"
+
+
+def in_reach(at: datetime) -> bool:
+    """Say whether an instant is one that every zone can show and every calendar can count from."""
+    return FIRST_YEAR <= at.year <= LAST_YEAR
+
+
+def _reached(at: datetime) -> datetime:
+    if not in_reach(at):
+        raise PydanticCustomError("out_of_reach", f"must be an instant {REACH}")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_reached)]
+"""An instant as others tell it to us; what lies out of reach is refused at the door."""
 
 
 class Kind(StrEnum):

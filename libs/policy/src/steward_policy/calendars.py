@@ -274,6 +274,8 @@ class Calendar(BaseModel):
     def _local_year(self, at: datetime) -> int:
         if at.tzinfo is None:
             raise CalendarError(f"The time {at.isoformat()} has no offset from UTC.")
+        if not 2 <= at.year <= 9998:
+            raise CalendarError(f"The year {at.year} is out of reach.")
         year = at.astimezone(self.zone).year
         if not 2 <= year <= 9998:
             raise CalendarError(f"The year {year} is out of reach.")
@@ -430,8 +432,7 @@ class Calendar(BaseModel):
         if self.known_years is None:
             return False
         years = sorted(
-            at.astimezone(self.zone).year if isinstance(at, datetime) else at.year
-            for at in (start, end)
+            self._local_year(at) if isinstance(at, datetime) else at.year for at in (start, end)
         )
         return not self.known_years.issuperset(range(years[0], years[1] + 1))
 

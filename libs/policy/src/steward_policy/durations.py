@@ -8,7 +8,8 @@ elapsed time, day and night. Only `counting: working` asks a calendar.
 from __future__ import annotations
 
 import calendar as months_of
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from steward_policy.calendars import END_OF_DAY, Calendar, TimeOfDay, first_instant
+from steward_policy.calendars import END_OF_DAY, Calendar, CalendarError, TimeOfDay, first_instant
 
 _DAY = timedelta(days=1)
 
@@ -165,6 +166,11 @@ def later(start: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo)
 
 def earlier(end: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> datetime:
     """That much time before `end`; for warnings. Its ending and its exceptions play no part."""
+    with _in_reach(end):
+        return _before(end, duration, calendar, tz)
+
+
+def _before(end: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> datetime:
     match duration.counted:
         case Counting.WORKING if duration.days is not None:
             # The end of a day is 00:00 of the next: its own day is the one that is counted from.
@@ -195,7 +201,27 @@ def _end(
 ) -> Due:
     if start.tzinfo is None:
         raise ValueError(f"The time {start.isoformat()} has no offset from UTC.")
-    start = start.astimezone(tz)
+    with _in_reach(start):
+        return _moved(start.astimezone(tz), duration, ending, calendar, tz, pauses)
+
+
+@contextmanager
+def _in_reach(at: datetime) -> Iterator[None]:
+    """Say in one sentence that no date is left to end on, at either end of all dates."""
+    try:
+        yield
+    except OverflowError:
+        raise CalendarError(f"What is counted from {at.isoformat()} is out of reach.") from None
+
+
+def _moved(
+    start: datetime,
+    duration: Duration,
+    ending: Ending,
+    calendar: Calendar,
+    tz: ZoneInfo,
+    pauses: Iterable[Pause],
+) -> Due:
     at = _count(start, duration, ending, calendar, tz, ())
     served: tuple[Pause, ...] = ()
     for pause in sorted(pauses):

@@ -189,5 +189,7 @@ def _said(error: Mapping[str, Any]) -> tuple[str, str]:
         return field, f"The {name} “{field}” is missing."
     if error["type"] in {"value_error", "assertion_error"}:
         return field, f"The {name} “{field}” is not valid."
+    if error["type"] == "out_of_reach":
+        return field, f"The {name} “{field}” {error['msg']}."
     message = str(error["msg"]).rstrip(".")
     return field, f"The {name} “{field}” is wrong: {message[:1].lower()}{message[1:]}."

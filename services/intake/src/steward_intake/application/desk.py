@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from steward_decider import Refused
 from steward_events.intake import CaseReceived
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import External
+from steward_events.vocabulary import REACH, External, in_reach
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
 from steward_intake.application.ports import Registers, Row, Seals
@@ -68,8 +68,8 @@ class Desk:
         now = self.clock.now()
         if said is None:
             return now
-        if said > now + AHEAD:
-            raise invalid(f"{said.isoformat()} is in the future: what has not happened is no fact.")
+        check_reach(said)
+        self._refuse_future(said)
         if by == "steward" and said < now - BACKDATING:
             raise invalid(
                 f"{said.isoformat()} is more than {BACKDATING.days} days ago: import it as history."
@@ -79,6 +79,10 @@ class Desk:
                 f"{said.isoformat()} is before the case was received, {after.isoformat()}."
             )
         return min(said, now)
+
+    def _refuse_future(self, said: datetime) -> None:
+        if said > self.clock.now() + AHEAD:
+            raise invalid(f"{said.isoformat()} is in the future: what has not happened is no fact.")
 
     async def look_up(self, register: str, ids: Iterable[str]) -> None:
         """Remember rows at once, where many will be asked for."""
@@ -177,6 +181,9 @@ class Desk:
 
     async def reception(self, said: Reception, case_id: str, at: datetime) -> ReceiveCase:
         """Make the command that takes a case in."""
+        for happened in (said.posted_at, said.handed_over_at):
+            if happened is not None:
+                self._refuse_future(happened)
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)
@@ -274,6 +281,12 @@ def subject_of(case_id: str, household_id: str | None) -> str:
 def year_of(project: Mapping[str, str], at: datetime) -> int:
     """Give the year in which something happened at a project."""
     return at.astimezone(ZoneInfo(project["zone"])).year
+
+
+def check_reach(at: datetime) -> None:
+    """Refuse an instant with which nobody can reckon."""
+    if not in_reach(at):
+        raise invalid(f"{at.isoformat()} is out of reach: an instant must be {REACH}.")
 
 
 def check_zone(zone: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from steward_events.registry import (
     GroupRegistered,
@@ -18,7 +18,7 @@ from steward_events.registry import (
 )
 from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name
-from steward_events.vocabulary import Language, Role, Word
+from steward_events.vocabulary import Language, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
 from steward_intake.application.ports import Row
@@ -43,7 +43,7 @@ class Registration(Said, ABC):
     """One entry of the registry, as it is told to us; `wave` says what must come before it."""
 
     after: ClassVar[int] = 0
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
     @property
     def wave(self) -> int:

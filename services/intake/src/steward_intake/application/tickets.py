@@ -25,7 +25,13 @@ from steward_events.vocabulary import (
     Kind,
 )
 from steward_eventstore.execute import To
-from steward_intake.application.desk import Desk, external_case_id, invalid, subject_of
+from steward_intake.application.desk import (
+    Desk,
+    check_reach,
+    external_case_id,
+    invalid,
+    subject_of,
+)
 from steward_intake.application.words import Reception, Reporter
 from steward_intake.domain.case import (
     AssignCase,
@@ -47,6 +53,8 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
     """Map a ticket event; raises `Refused` for what cannot be mapped."""
     what = _kind_of(event.type)
     at = desk.moment(event.time, "external")
+    if event.history is not None:
+        check_reach(event.history)
     case_id = external_case_id(_external(event))
     ticket = _read(OpenedTicket if what == "opened" else Ticket, event.data)
     if event.key and event.key != ticket.project_id:

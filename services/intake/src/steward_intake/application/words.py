@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from steward_events.intake import CaseClassified
 from steward_events.sealed import Sealed
@@ -15,6 +15,7 @@ from steward_events.vocabulary import (
     Channel,
     External,
     Kind,
+    Moment,
     Party,
     Role,
     Severity,
@@ -60,7 +61,7 @@ class Reception(Said):
 
     project_id: Name
     kind: Kind
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     channel: Channel = Channel.SYSTEM
     party: Party = Party.HOUSEHOLD
     household_id: Name | None = None
@@ -69,9 +70,9 @@ class Reception(Said):
     description: Text = ""
     reporter: Reporter = Reporter()
     complained_of: Word = ""
-    owner_requested_date: AwareDatetime | None = None
-    posted_at: AwareDatetime | None = None
-    handed_over_at: AwareDatetime | None = None
+    owner_requested_date: Moment | None = None
+    posted_at: Moment | None = None
+    handed_over_at: Moment | None = None
     harm_ongoing: bool = False
     received_by: Name | None = None
     external: External | None = None
@@ -92,7 +93,7 @@ class Speaking:
 class Action(Said, ABC):
     """What happens to a case after its reception."""
 
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
     @abstractmethod
     async def command(self, speaking: Speaking) -> CaseCommand:
@@ -176,7 +177,7 @@ class Pause(Action):
     """Until when the owner asked to wait."""
 
     type: Literal["case_paused"] = "case_paused"
-    resume_on: AwareDatetime
+    resume_on: Moment
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Pause."""
@@ -303,5 +304,5 @@ class Record(Said):
     id: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]+$")]
     project_id: Name
     external: External
-    history_until: AwareDatetime
+    history_until: Moment
     facts: Annotated[list[Past], Field(min_length=1, max_length=500)]

@@ -196,7 +196,7 @@ def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datet
                 return at if at.tzinfo is not None else at.replace(tzinfo=zone)
             case _:
                 pass
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise ValueError(f"{value!r} is neither a date nor an instant.")
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from steward_decider import Command
-from steward_events.vocabulary import Id, Mode, Word
+from steward_events.vocabulary import Id, Mode, Moment, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
@@ -32,7 +32,7 @@ class Made(BaseModel):
     person_id: Id | None = None
     satisfied: bool | None = None
     remark: str | None = Field(None, max_length=4000)
-    made_at: AwareDatetime | None = None
+    made_at: Moment | None = None
     """Now where it is left out; never in the future."""
 
 
@@ -55,7 +55,7 @@ def router(followups: Callable[[], FollowupList]) -> APIRouter:
         project_id: Id | None = None,
         case_id: Id | None = None,
         status: Status | None = None,
-        due_before: AwareDatetime | None = None,
+        due_before: Moment | None = None,
         since: str | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> dict[str, Any]:
