@@ -19,12 +19,12 @@ from rich.table import Table
 
 from steward_stack import commands
 from steward_stack.errors import StewardError
+from steward_stack.interrupting import ENDING_SIGNALS
 from steward_stack.options import STATE, JsonOption, StateOption, print_json
 from steward_stack.state import RunningAlreadyError, State
 
 DETACHED_SECONDS = 300.0
 DOWN_SECONDS = 20.0
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 app = typer.Typer(
     help="Steward (管家) carries out the service rules of residential property groups.",

@@ -1,6 +1,5 @@
 """The main job of `make run`: a scenario is played on the stepped clock and summed up."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
@@ -18,6 +17,7 @@ from rich.table import Table
 from steward_service.clocks import SteppedDriver
 from steward_stack.door import Door
 from steward_stack.errors import StewardError
+from steward_stack.interrupting import run_until_interrupted
 from steward_stack.playing import Player
 from steward_stack.scenario import Scenario
 from steward_stack.supervisor import Stack
@@ -36,7 +36,7 @@ class Reader(Protocol):
 
 def run(stack: Stack, scenario: Scenario, console: Console) -> Summary:
     """Play a scenario in its own world, and give the figures."""
-    return asyncio.run(_run(stack, scenario, console))
+    return run_until_interrupted(_run(stack, scenario, console))
 
 
 def scenario_of(tickets: Path | None, ticket_format: str | None) -> Scenario:

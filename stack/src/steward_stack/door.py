@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from steward_stack.errors import StewardError
 
 AT_ONCE = {"/v1/registers": 500, "/v1/imports": 100}
+LINE_SECONDS = 10.0
 _TRIES = 20
 
 
@@ -84,9 +87,15 @@ class Door:
         self.refusals.append(sentence)
 
 
-def progress_on(console: Console) -> Progress:
-    """Give a progress bar for long work."""
-    return Progress(
+@contextmanager
+def progress_on(
+    console: Console, under_way: Callable[[], str] = str, every: float = LINE_SECONDS
+) -> Iterator[Progress]:
+    """Show a bar for long work, or a plain line now and then where there is no terminal.
+
+    `under_way` is said when the count has not moved since the line before.
+    """
+    bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
@@ -94,4 +103,35 @@ def progress_on(console: Console) -> Progress:
         TimeElapsedColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
+    done = threading.Event()
+
+    def tell() -> None:
+        before = ""
+        while not done.wait(every):
+            line = _line(bar)
+            busy = under_way() if line == before else ""
+            before = line
+            said = f"{line}; under way: {busy}" if busy else line
+            if said:
+                console.print(f"{said}.", soft_wrap=True, highlight=False, markup=False)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    if not console.is_terminal:
+        teller.start()
+    try:
+        with bar:
+            yield bar
+    finally:
+        done.set()
+        if teller.is_alive():
+            teller.join()
+
+
+def _line(bar: Progress) -> str:
+    if not bar.tasks:
+        return ""
+    task = bar.tasks[-1]
+    counted = f"{task.description}: {task.completed:,.0f} of {task.total or 0:,.0f}"
+    return f"{counted}, {task.fields['now']}" if task.fields["now"] else counted

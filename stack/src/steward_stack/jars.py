@@ -45,6 +45,15 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "steward"
 
 
+def demand_space(folder: Path) -> None:
+    """Refuse a disk that would soon be full; raises StewardError."""
+    if (free := shutil.disk_usage(folder).free) < FREE_BYTES_NEEDED:
+        raise StewardError(
+            f"{folder} has {free / 10**9:.1f} GB free, and Steward needs 2 GB for Apache "
+            "Kafka and its data."
+        )
+
+
 def kafka_jars(console: Console) -> Path:
     """Give the folder with all of Kafka's jars and nothing else; fetches those that are missing.
 
@@ -59,11 +68,7 @@ def kafka_jars(console: Console) -> Path:
             raise StewardError(
                 f"The download cache {folder} cannot be written: {error.strerror}."
             ) from error
-        if (free := shutil.disk_usage(folder).free) < FREE_BYTES_NEEDED:
-            raise StewardError(
-                f"{folder} has {free / 10**9:.1f} GB free, and Steward needs 2 GB for Apache "
-                "Kafka and its data."
-            )
+        demand_space(folder)
         from steward_stack.maven import fetch  # slow to import, and needed once
 
         fetch(missing, folder, console)

@@ -48,7 +48,7 @@ class Player:
 
     async def play(self, scenario: Scenario) -> None:
         """Register, import the past, play what is live, import what came afterwards."""
-        with progress_on(self._console) as progress:
+        with progress_on(self._console, self._driver.busy) as progress:
             await self._door.post_lines(progress, "Registers", "/v1/registers", scenario.registers)
             await self._driver.wait_drained(DRAIN_SECONDS)
             past = await self._door.post_lines(progress, "History", "/v1/imports", scenario.history)

@@ -415,8 +415,11 @@ def main(
     *,
     port: Annotated[int, typer.Option()],
     access_key_id: Annotated[str, typer.Option()],
-    access_key_secret: Annotated[str, typer.Option()],
-    report_url: Annotated[str, typer.Option(help="Receives the SmsReport receipts.")],
+    access_key_secret: Annotated[str, typer.Option(envvar="STEWARD_SMS_ACCESS_KEY_SECRET")],
+    report_url: Annotated[
+        str,
+        typer.Option(envvar="STEWARD_SMS_REPORT_URL", help="Receives the SmsReport receipts."),
+    ],
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     log: Annotated[Path | None, typer.Option(help="JSON lines; a restart goes on from it.")] = None,
     failed: Annotated[str, typer.Option(help="Last digits: not delivered.")] = "0000",

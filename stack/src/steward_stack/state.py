@@ -60,6 +60,9 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        for place in (self.folder, *self.folder.parents):
+            if os.path.isfile(place):  # unlike Path's, it says no where it may not look
+                raise StewardError(f"The state folder {folder} cannot be used: {place} is a file.")
         self.logs = self.folder / "logs"
         self.processes = Processes(self.folder / "processes.json")
         self._supervisor = self.folder / "supervisor.json"

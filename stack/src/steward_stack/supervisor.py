@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from steward_stack.errors import StewardError
+from steward_stack.jars import demand_space
 from steward_stack.kafka import Kafka
 from steward_stack.postgres import Postgres
 from steward_stack.processes import Process, Role, reap
@@ -78,6 +79,7 @@ class Stack:
         """Start everything and wait until it is ready."""
         began = time.monotonic()
         self.world.mkdir(parents=True, exist_ok=True)
+        demand_space(self.world)
         outside = {name: os.environ.get(name) for name in ("STEWARD_KAFKA", "STEWARD_POSTGRES")}
         if not outside["STEWARD_KAFKA"]:
             self._begin("kafka", lambda: self._kafka.start(self.state.processes, self._console))
@@ -125,6 +127,13 @@ class Stack:
                 "STEWARD_SMS_ACCESS_KEY_ID": self.settings.sms_key_id,
                 "STEWARD_SMS_ACCESS_KEY_SECRET": self.settings.sms_key_secret,
                 "STEWARD_RECEIPTS_TOKEN": self.settings.receipts_token,
+            }
+        if name == "sms_stand_in":
+            # Not among its arguments: everybody on this machine may read those.
+            receipts = f"http://127.0.0.1:{self.settings.ports['notify']}{RECEIPTS_PATH}"
+            variables |= {
+                "STEWARD_SMS_ACCESS_KEY_SECRET": self.settings.sms_key_secret,
+                "STEWARD_SMS_REPORT_URL": f"{receipts}/{self.settings.receipts_token}",
             }
         if name == "audit":
             variables["STEWARD_PEERS"] = json.dumps(self.endpoints.services)
@@ -209,16 +218,11 @@ class Stack:
     def _stand_in_options(self) -> dict[str, list[str]]:
         """Tell the mail sink and the SMS stand-in where to listen and what to keep."""
         ports = self.settings.ports
-        receipts = (
-            f"http://127.0.0.1:{ports['notify']}{RECEIPTS_PATH}/{self.settings.receipts_token}"
-        )
         return {
             "smtp_sink": ["--port", str(ports["smtp"]), "--dir", str(self.world / "mails")],
             "sms_stand_in": [
                 *("--port", str(ports["sms"]), "--log", str(self.world / "texts.jsonl")),
                 *("--access-key-id", self.settings.sms_key_id),
-                *("--access-key-secret", self.settings.sms_key_secret),
-                *("--report-url", receipts),
             ],
         }
 

@@ -361,7 +361,7 @@ class SteppedDriver:
                 await asyncio.sleep(pause)
                 pause = min(0.02, pause * 1.5)
             if monotonic() > deadline:
-                raise NotDrained(f"Work is still under way: {self._busy()}.")
+                raise NotDrained(f"Work is still under way: {self.busy()}.")
             before = self.readings if quiet else {}
             await self.step(self._now)
 
@@ -369,6 +369,21 @@ class SteppedDriver:
         """Give the next alarm after now, as of the last round."""
         timers = [r.next_timer for r in self.readings.values() if r.next_timer is not None]
         return min((at for at in timers if at >= self._now), default=None)
+
+    def busy(self) -> str:
+        """Say what is under way, as of the last round."""
+        if not self.readings:
+            return "no process has registered"
+        return "; ".join(
+            f"{name}: "
+            + ", ".join(
+                f"{what} {count}"
+                for what, count in asdict(reading).items()
+                if isinstance(count, int) and count
+            )
+            for name, reading in sorted(self.readings.items())
+            if not reading.quiet
+        )
 
     def _heard(self, _: object, __: int, ___: str, payload: object) -> None:
         name, _, number = str(payload).rpartition("|")
@@ -392,20 +407,6 @@ class SteppedDriver:
             with contextlib.suppress(TimeoutError):
                 # Now and then without being told: a notification may have come before the question.
                 await asyncio.wait_for(self._answered.wait(), min(left, 0.1))
-
-    def _busy(self) -> str:
-        if not self.readings:
-            return "no process has registered"
-        return "; ".join(
-            f"{name}: "
-            + ", ".join(
-                f"{what} {count}"
-                for what, count in asdict(reading).items()
-                if isinstance(count, int) and count
-            )
-            for name, reading in sorted(self.readings.items())
-            if not reading.quiet
-        )
 
 
 def _reading(text: str) -> Readings:

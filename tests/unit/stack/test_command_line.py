@@ -1,0 +1,58 @@
+"""What the command line says to orders that it cannot carry out, and to programs that read it."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.support.waiting import wait_until
+
+from steward_stack.commands import parked
+from steward_stack.demo import scenario_of
+from steward_stack.door import progress_on
+from steward_stack.errors import StewardError
+from steward_stack.state import State
+
+
+@pytest.mark.parametrize(
+    ("tickets", "named", "words"),
+    [
+        (None, "nyc311", "no file of tickets"),
+        (Path("tickets.csv"), None, r"FORMAT=nyc311 of make \(--format nyc311\)"),
+        (Path("tickets.csv"), "zzz", r"unknown: zzz; known is FORMAT=nyc311"),
+    ],
+)
+def test_tickets_and_their_form_are_named_together(
+    tickets: Path | None, named: str | None, words: str
+) -> None:
+    with pytest.raises(StewardError, match=words):
+        scenario_of(tickets, named)
+
+
+def test_a_file_is_no_state_folder(tmp_path: Path) -> None:
+    (tmp_path / "novel.txt").write_text("Chapter 1")
+    for folder in (tmp_path / "novel.txt", tmp_path / "novel.txt" / "below"):
+        with pytest.raises(StewardError, match="is a file"):
+            State(folder)
+
+
+def test_a_parked_stream_is_named_whole_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "urn:example:[desk]|" + "7" * 90
+    said = ("service", "stream", "waiting", "attempts", "retry_at", "reason")
+    line = dict.fromkeys(said, "x" * 40) | {"stream": name}
+    monkeypatch.setattr(parked, "_with_parked", lambda *_: [line])
+    monkeypatch.setenv("COLUMNS", "30")
+    parked.list_()
+    _, row = capsys.readouterr().out.splitlines()
+    assert row.split()[1] == name
+
+
+def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal() -> None:
+    told = io.StringIO()
+    with progress_on(Console(file=told), lambda: "notify: outstanding 3", every=0.01) as progress:
+        task = progress.add_task("Live", total=1200, now="")
+        progress.update(task, completed=7, now="05-13 14:00")
+        wait_until(lambda: "under way" in told.getvalue(), 10, "Nothing was told.")
+    assert "Live: 7 of 1,200, 05-13 14:00; under way: notify: outstanding 3.\n" in told.getvalue()
