@@ -1,5 +1,6 @@
 """The state folder keeps worlds apart."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,10 @@ def test_the_state_of_another_version_goes_whole(state: State) -> None:
 def test_what_is_removed_takes_its_data_along(state: State) -> None:
     state.remove()
     assert list(state.folder.parent.iterdir()) == []
+
+
+def test_who_asks_for_the_keys_alone_leaves_the_ports_of_a_running_stack(state: State) -> None:
+    chosen = state.settings(("intake",))
+    with socket.create_server(("127.0.0.1", chosen.ports["intake"])):
+        assert state.settings(()) == chosen
+    assert state.known_ports() == chosen.ports

@@ -15,7 +15,7 @@ from steward_stack.example.fortnight import HOUSEHOLDS, PROJECTS, Fortnight
 from steward_stack.imports import nyc311
 from steward_stack.options import STATE, JsonOption, StateOption, print_json
 from steward_stack.state import State
-from steward_stack.supervisor import PORTS, endpoints_of
+from steward_stack.supervisor import endpoints_of
 
 app = typer.Typer(
     help="Take in another system's past. Sending the same again changes nothing.",
@@ -85,7 +85,8 @@ async def _import(
     endpoints = endpoints_of(state)
     if endpoints is None or "intake" not in endpoints.services:
         raise StewardError("Steward is not running here; start it with `steward up --detach`.")
-    door = Door(endpoints.services, state.settings(PORTS).admin_key)
+    # Asked for no ports: those of the running stack are taken, and would be chosen anew.
+    door = Door(endpoints.services, state.settings(()).admin_key)
     try:
         with progress_on(err) as progress:
             await door.post_lines(progress, "Registers", "/v1/registers", registers)
