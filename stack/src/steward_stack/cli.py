@@ -1,9 +1,7 @@
 """The `steward` command."""
 
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from steward_stack import commands
+from steward_stack.detaching import detach
 from steward_stack.errors import StewardError
 from steward_stack.interrupting import ENDING_SIGNALS
 from steward_stack.options import STATE, JsonOption, StateOption, print_json
 from steward_stack.state import RunningAlreadyError, State
 
-DETACHED_SECONDS = 300.0
 DOWN_SECONDS = 20.0
 
 app = typer.Typer(
@@ -42,14 +40,14 @@ def up(
     *,
     state: StateOption = STATE,
     fresh: FreshOption = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once all is ready.")] = False,
+    detached: Annotated[bool, typer.Option("--detach", help="Return once all is ready.")] = False,
     servers_only: Annotated[
         bool, typer.Option("--servers-only", help="Kafka and PostgreSQL, no services.")
     ] = False,
 ) -> None:
     """Start Kafka, PostgreSQL and all services; they run until Ctrl-C or `steward down`."""
-    if detach:
-        _detach(State(state), fresh=fresh, servers_only=servers_only)
+    if detached:
+        detach(State(state), err, fresh=fresh, servers_only=servers_only)
         return
     from steward_stack.supervisor import running_stack
 
@@ -202,33 +200,6 @@ def _demo() -> ModuleType:
         return import_module("steward_stack.demo")
     except ModuleNotFoundError as error:
         raise StewardError("This version has no demo.") from error
-
-
-def _detach(state: State, *, fresh: bool, servers_only: bool) -> None:
-    state.claim()
-    log = state.folder / "supervisor.log"
-    with log.open("wb") as output:
-        options = [*(["--fresh"] * fresh), *(["--servers-only"] * servers_only)]
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "steward_stack.cli", "up", "--state", state.folder, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + DETACHED_SECONDS
-    with log.open() as progress:
-        while not (state.supervisor == supervisor.pid and state.is_up):
-            sys.stderr.write(progress.read())
-            if (status := supervisor.poll()) is not None:
-                sys.stderr.write(progress.read())
-                raise typer.Exit(status)
-            if time.monotonic() > deadline:
-                supervisor.send_signal(signal.SIGTERM)
-                raise StewardError(f"Steward was not up in time; {log} says how far it came.")
-            time.sleep(0.05)
-        sys.stderr.write(progress.read())
-    err.print("Steward is up; `steward down` ends it.")
 
 
 @dataclass

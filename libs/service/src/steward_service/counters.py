@@ -20,12 +20,14 @@ _TIMERS = "SELECT stream_id FROM timers WHERE stream_id > $1 ORDER BY stream_id 
 async def counters(request: Request, principal: Auditor) -> dict[str, Any]:
     """Give how many facts were stored by type, and what waits."""
     principal.demand(EVERY_PROJECT)
-    store: PostgresStore = request.app.state.service.store
+    service = request.app.state.service
+    store: PostgresStore = service.store
     backlog, _since = await store.backlog()
     counts = await store.counts()
     return {
         "appended": {row["type"]: row["facts"] for row in await store.pool.fetch(_APPENDED)},
         "unrelayed": backlog,
+        "unhandled": service.listener.waiting if service.listener is not None else 0,
         "parked": counts["parked"],
         "sweeps": counts["sweeps"],
         "timers": counts["timers"],

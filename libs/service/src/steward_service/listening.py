@@ -173,7 +173,7 @@ class Listener(ConsumerRebalanceListener):
         found = []
         if self._watched_at is None or monotonic() - self._watched_at > 10 * _WATCH_SECONDS:
             found.append("Kafka does not say where its topics end.")
-        behind = sum(self._lag.values())
+        behind = self.waiting
         still = monotonic() - self._progress_at
         if behind and still > self._stuck_seconds / 2:
             found.append(f"{behind} messages wait, and none was handled for {still:.0f} s.")
@@ -214,6 +214,11 @@ class Listener(ConsumerRebalanceListener):
                 known = datetime.min.replace(tzinfo=now.tzinfo)
             least[place.partition] = min(known, least.get(place.partition, known))
         return {partition: least[max(partition, 0)] for partition in partitions}
+
+    @property
+    def waiting(self) -> int:
+        """Give how many messages waited when Kafka was last asked."""
+        return sum(self._lag.values())
 
     async def lag(self) -> int:
         """Give how many messages Kafka holds that are not handled; raises KafkaError."""

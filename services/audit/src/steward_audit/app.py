@@ -33,6 +33,9 @@ def build(settings: Settings) -> Service:
             service.metrics.audit_disagreements.labels(check).set(found["audit"][check])
         return found
 
+    async def facts() -> dict[str, Any]:
+        return await summary.facts(PostgresMemory(service.store.pool), peers)
+
     service = Service(
         name="audit",
         settings=settings,
@@ -40,7 +43,7 @@ def build(settings: Settings) -> Service:
         on_heard=policies.heard,
         prepare=prepare,
         project=read_models.project,
-        routers=[http.router(figures)],
+        routers=[http.router(figures, facts)],
     )
     return service
 

@@ -13,9 +13,7 @@ the rules below, the same for every row:
 """
 
 import csv
-import gzip
 import hashlib
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from steward_stack.errors import StewardError
+from steward_stack.imports.files import opened_text
 from steward_stack.scenario import Scenario, Ticketed
 
 ZONE = ZoneInfo("America/New_York")
@@ -238,7 +237,7 @@ def read(path: Path) -> Nyc311:
     """
     found = Nyc311()
     try:
-        with _opened_text(path) as text:
+        with opened_text(path) as text:
             reader = csv.DictReader(text)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
@@ -271,14 +270,6 @@ def scenario(file: Path) -> Scenario:
         closes_at=found.end,
         figures=found.counts,
     )
-
-
-def _opened_text(path: Path) -> io.TextIOBase:
-    with path.open("rb") as start:
-        is_gzip = start.read(2) == b"\x1f\x8b"
-    if is_gzip:
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _take(found: Nyc311, row: Mapping[str, str], line: int, seen: set[str]) -> None:

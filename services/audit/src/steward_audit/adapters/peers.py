@@ -23,7 +23,7 @@ class HttpPeers:
         found = {}
         for service in self._addresses.keys() - {"audit"}:
             said = await self._get(service, "/v1/counters", {})
-            found[service] = Counters(said["appended"], said["unrelayed"])
+            found[service] = Counters(said["appended"], said["unrelayed"], said.get("unhandled", 0))
         return found
 
     async def streams_with_timer(self, service: str) -> set[str]:

@@ -12,17 +12,29 @@ from steward_service.problems import unavailable
 Reader = Annotated[Principal, Depends(require("summary.read"))]
 
 
-def router(summary: Callable[[], Awaitable[dict[str, Any]]]) -> APIRouter:
-    """Give the routes; `summary` makes all figures."""
+Figures = Callable[[], Awaitable[dict[str, Any]]]
+
+
+def router(summary: Figures, facts: Figures) -> APIRouter:
+    """Give the routes; `summary` makes all figures, `facts` counts what was heard."""
     routes = APIRouter(prefix="/v1", tags=["summary"])
 
     @routes.get("/summary")
     async def figures(principal: Reader) -> dict[str, Any]:
         """Give all figures, and whether every promise between services was kept."""
-        principal.demand(EVERY_PROJECT)
-        try:
-            return await summary()
-        except PeerSilent as error:
-            raise unavailable(str(error)) from None
+        return await _answered(principal, summary)
+
+    @routes.get("/facts")
+    async def counts(principal: Reader) -> dict[str, Any]:
+        """Count the facts of all services by type, and those that are still under way."""
+        return await _answered(principal, facts)
 
     return routes
+
+
+async def _answered(principal: Principal, figures: Figures) -> dict[str, Any]:
+    principal.demand(EVERY_PROJECT)
+    try:
+        return await figures()
+    except PeerSilent as error:
+        raise unavailable(str(error)) from None

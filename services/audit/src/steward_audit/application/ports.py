@@ -10,10 +10,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a service says of itself: facts stored by type, and how many are not relayed yet."""
+    """What a service says of itself: facts stored by type, facts to relay, messages to handle."""
 
     appended: Mapping[str, int]
     unrelayed: int
+    unhandled: int = 0
 
 
 class PeerSilent(Exception):

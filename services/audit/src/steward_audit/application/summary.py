@@ -45,6 +45,20 @@ async def summary(
     }
 
 
+async def facts(memory: Memory, peers: Peers) -> dict[str, Any]:
+    """Count the facts heard by type, those not heard of yet, and the messages that wait."""
+    stored = await peers.counters()
+    heard = await memory.heard()
+    counted: Counter[str] = Counter()
+    for types in heard.values():
+        counted.update(types)
+    return {
+        "facts": dict(sorted(counted.items())),
+        "unpublished": unpublished(stored, heard),
+        "unhandled": sum(counters.unhandled for counters in stored.values()),
+    }
+
+
 def by_rule(clocks: Sequence[Row]) -> list[dict[str, Any]]:
     """Count clocks by rule: met in time, met with approval, breached, and still running.
 
