@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.support.stack import database_dsn
 from tests.support.system import System, entered, running_services
 from tests.unit.intake.test_nyc311 import written
+from tests.unit.stack.test_servicenow import at, written_log
 
 from steward_service.clocks import SteppedDriver
 from steward_stack.example.fortnight import BOUNDARY
-from steward_stack.supervisor import Stack
+from steward_stack.state import State
+from steward_stack.supervisor import Stack, endpoints_of
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,38 @@ async def test_pasts_are_imported_one_after_the_other_and_a_second_run_adds_noth
     await driver.close()
 
 
-async def test_without_a_running_stack_the_command_says_what_to_do(tmp_path: Path) -> None:
-    code, said, told = await steward("import", "example", "--state", str(tmp_path / "none"))
-    assert (code, said) == (1, "")
-    assert "start it with `steward up --detach`" in told
+async def test_an_import_brings_the_stack_up_and_what_is_read_follows_from_the_facts(
+    tmp_path: Path,
+) -> None:
+    state = ["--state", str(tmp_path / "state")]
+    log = written_log(tmp_path / "log.csv", {}, at(9, "Resolved"), at(12, "Closed"), at(13, "?"))
+    try:
+        code, said, told = await steward("import", "servicenow", str(log), *state, "--json")
+        assert code == 0, told
+        summary = json.loads(said)
+        assert (summary["cases"], summary["closed"], summary["unheard"]) == (1, 1, 0)
+        assert [bad["line"] for bad in summary["rows_refused"]] == [5]
+        assert summary["facts"]["intake.case_closed.v1"] == 1
+        code, said, told = await steward("verify", *state, "--json")
+        assert code == 0, told
+        verdict = json.loads(said)
+        assert verdict["equal"]
+        rows = {f"{m['service']}.{m['model']}": m["rows"] for m in verdict["models"]}
+        assert rows["intake.cases"] == rows["audit.cases"] == 1
+        assert rows["sla.clocks"] > 0
+        await edited_by_hand(tmp_path / "state", "UPDATE cases SET topic = 'other'")
+        code, said, told = await steward("verify", *state, "--json")
+        assert code == 1
+        [differs] = [m for m in json.loads(said)["models"] if not m["equal"]]
+        assert (differs["service"], differs["model"]) == ("intake", "cases")
+        assert len(differs["differing"]) == 1
+    finally:
+        await steward("down", *state)
+
+
+async def edited_by_hand(state: Path, statement: str) -> None:
+    endpoints = endpoints_of(State(state))
+    assert endpoints is not None
+    connection = await asyncpg.connect(database_dsn(endpoints.postgres, "steward_intake"))
+    await connection.execute(statement)
+    await connection.close()

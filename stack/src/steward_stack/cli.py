@@ -1,5 +1,6 @@
 """The `steward` command."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import Iterator
@@ -139,6 +140,34 @@ def doctor(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
             mark = "[green]ok[/green]" if finding.ok else "[red]amiss[/red]"
             out.print(f"{mark}  {finding.check}: {finding.says}", soft_wrap=True, highlight=False)
     if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: steward verify --json")
+def verify(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
+    """Rebuild every read model from the facts and compare it with the live one.
+
+    The exit status is 1 when one differs; nothing is changed.
+    """
+    from steward_stack.door import progress_on
+    from steward_stack.supervisor import SERVICES, endpoints_of
+    from steward_stack.verifying import verify as compared
+
+    endpoints = endpoints_of(State(state))
+    if endpoints is None:
+        raise StewardError("Steward is not running here; start it with `steward up --detach`.")
+    with progress_on(err) as progress:
+        verdicts = asyncio.run(compared(endpoints.postgres, SERVICES, progress))
+    equal = all(verdict.equal for verdict in verdicts)
+    if as_json:
+        print_json({"equal": equal, "models": [asdict(verdict) for verdict in verdicts]})
+    else:
+        table = Table("service", "read model", "rows", "rebuilt", box=None)
+        for verdict in verdicts:
+            rebuilt = "the same" if verdict.equal else f"differs: {', '.join(verdict.differing)}"
+            table.add_row(verdict.service, verdict.model, str(verdict.rows), rebuilt)
+        out.print(table)
+    if not equal:
         raise typer.Exit(1)
 
 

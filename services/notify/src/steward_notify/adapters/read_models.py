@@ -1,5 +1,6 @@
 """Messages as an outbox and a list, and what notify heard of projects, staff and roles."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -110,7 +111,8 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
                 "rule": " ".join(fact.rule),
                 "case_id": fact.case_id,
                 "escalation_id": fact.escalation_id,
-                "content": fact.model_dump_json(include={"values"}),
+                # In one order, whichever way the fact was read.
+                "content": json.dumps({"values": fact.values}, ensure_ascii=False, sort_keys=True),
                 "not_before": fact.not_before,
                 "only_if_sent": fact.only_if_sent,
                 "status": "owed",

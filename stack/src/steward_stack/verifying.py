@@ -1,0 +1,152 @@
+"""Rebuilds every read model from the facts, beside the live one, and compares the two.
+
+A service's read models follow from its own facts and from those that it has heard, which its inbox
+names. All is read at one instant; what is rebuilt lies in tables that end with the session, so the
+services may run meanwhile.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from rich.progress import Progress
+from sqlalchemy import MetaData, Table
+
+from steward_events.recorded import Recorded
+from steward_eventstore.port import Change
+from steward_eventstore.read_models import statements
+from steward_eventstore.rows import recorded_of
+from steward_stack.errors import StewardError
+
+TOGETHER = 2_000
+"""Facts that are applied at once."""
+NAMED = 5
+"""Rows that are named of a read model that differs."""
+
+_FACTS = """
+SELECT stream_id, version, type, data::text, meta::text FROM events
+ ORDER BY log_epoch, events.xid, pos
+"""
+_COUNT = "SELECT count(*) FROM events"
+_HEARD = "SELECT stream_id, version FROM inbox WHERE consumer = $1"
+
+Apply = Callable[[list[Change]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the comparison of one read model says; `differing` names rows that are not alike."""
+
+    service: str
+    model: str
+    rows: int
+    equal: bool
+    differing: tuple[str, ...] = ()
+
+
+async def verify(postgres: str, services: Iterable[str], progress: Progress) -> list[Verdict]:
+    """Compare all read models of these services; `postgres` is the address of the server.
+
+    Raises StewardError when the databases cannot be reached.
+    """
+    found: list[Verdict] = []
+    try:
+        for service in services:
+            found += await _verify(postgres, service, list(services), progress)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise StewardError(f"The databases cannot be read: {error}") from error
+    return found
+
+
+async def _verify(
+    postgres: str, service: str, services: list[str], progress: Progress
+) -> list[Verdict]:
+    read_models: Any = import_module(f"steward_{service}.adapters.read_models")
+    metadata: MetaData = read_models.METADATA
+    tables = [table for table in metadata.sorted_tables if table.info.get("projected", True)]
+    async with AsyncExitStack() as stack:
+        live = await stack.enter_async_context(_snapshot(postgres, service))
+        heard = {row["stream_id"]: row["version"] for row in await live.fetch(_HEARD, service)}
+        rebuilt = await stack.enter_async_context(_connected(postgres, service))
+        for table in tables:
+            await rebuilt.execute(
+                f'CREATE TEMP TABLE "{table.name}" (LIKE public."{table.name}" INCLUDING ALL)'
+            )
+        await _rebuild(rebuilt, read_models.project, service, live, None, progress)
+        for owner in services:
+            if heard and owner != service:
+                # Asked for after the inbox was read: it holds all that had been heard then.
+                told = await stack.enter_async_context(_snapshot(postgres, owner))
+                await _rebuild(rebuilt, read_models.project, service, told, heard, progress)
+        return [await _compare(service, table, live, rebuilt) for table in tables]
+
+
+async def _rebuild(
+    rebuilt: asyncpg.Connection,
+    project: Callable[[Recorded], Iterable[Change]],
+    service: str,
+    owner: asyncpg.Connection,
+    heard: Mapping[str, int] | None,
+    progress: Progress,
+) -> None:
+    """Apply an owner's facts in their order; `heard` None means our own."""
+    task = progress.add_task(f"Facts for {service}", total=await owner.fetchval(_COUNT), now="")
+    changes: list[Change] = []
+    read = 0
+    async for stream, version, type_, data, meta in owner.cursor(_FACTS, prefetch=TOGETHER):
+        if heard is None or version <= heard.get(stream, 0):
+            changes += project(recorded_of(stream, version, type_, data, meta))
+        read += 1
+        if read % TOGETHER == 0:
+            await _apply(rebuilt, changes)
+            changes = []
+            progress.update(task, completed=read)
+    await _apply(rebuilt, changes)
+    progress.update(task, completed=read)
+
+
+async def _apply(rebuilt: asyncpg.Connection, changes: list[Change]) -> None:
+    for sql, rows in statements(changes):
+        await rebuilt.executemany(sql, rows)
+
+
+async def _compare(
+    service: str, table: Table, live: asyncpg.Connection, rebuilt: asyncpg.Connection
+) -> Verdict:
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    key = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    row = f"hashtextextended(({columns})::text, 0)"
+    total = f'SELECT count(*) AS rows, sum({row}::numeric) AS hash FROM "{table.name}"'  # noqa: S608
+    (here,), (there,) = await live.fetch(total), await rebuilt.fetch(total)
+    rows = int(here["rows"])
+    if here == there:
+        return Verdict(service, table.name, rows, equal=True)
+    each = f"SELECT concat_ws(' ', {key}), {row} FROM \"{table.name}\""  # noqa: S608
+    alive = {tuple(row) for row in await live.fetch(each)}
+    made = {tuple(row) for row in await rebuilt.fetch(each)}
+    differing = sorted({name for name, _ in alive ^ made})
+    return Verdict(service, table.name, rows, equal=False, differing=tuple(differing[:NAMED]))
+
+
+@asynccontextmanager
+async def _connected(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+    dsn = urlunsplit(urlsplit(postgres)._replace(path=f"/steward_{service}"))
+    connection = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _snapshot(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+    """Read a database as it is at one instant; nothing is written, so no relay waits for it."""
+    async with (
+        _connected(postgres, service) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
