@@ -92,6 +92,13 @@ async def test_an_import_brings_the_stack_up_and_what_is_read_follows_from_the_f
         rows = {f"{m['service']}.{m['model']}": m["rows"] for m in verdict["models"]}
         assert rows["intake.cases"] == rows["audit.cases"] == 1
         assert rows["sla.clocks"] > 0
+        code, said, told = await steward("simulate", *state, "--json")
+        assert code == 0, told
+        tried = json.loads(said)
+        assert tried["cases"] == 1
+        assert tried["lines"]
+        assert all(line["simulated"] == line["recorded"] for line in tried["lines"])
+        assert (await steward("simulate", *state, "--json"))[1] == said
         await edited_by_hand(tmp_path / "state", "UPDATE cases SET topic = 'other'")
         code, said, told = await steward("verify", *state, "--json")
         assert code == 1

@@ -5,12 +5,11 @@ names. All is read at one instant; what is rebuilt lies in tables that end with 
 services may run meanwhile.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from rich.progress import Progress
@@ -19,8 +18,8 @@ from sqlalchemy import MetaData, Table
 from steward_events.recorded import Recorded
 from steward_eventstore.port import Change
 from steward_eventstore.read_models import statements
-from steward_eventstore.rows import recorded_of
 from steward_stack.errors import StewardError
+from steward_stack.snapshots import connected, facts_of, snapshot
 
 TOGETHER = 2_000
 """Facts that are applied at once."""
@@ -69,9 +68,9 @@ async def _verify(
     metadata: MetaData = read_models.METADATA
     tables = [table for table in metadata.sorted_tables if table.info.get("projected", True)]
     async with AsyncExitStack() as stack:
-        live = await stack.enter_async_context(_snapshot(postgres, service))
+        live = await stack.enter_async_context(snapshot(postgres, service))
         heard = {row["stream_id"]: row["version"] for row in await live.fetch(_HEARD, service)}
-        rebuilt = await stack.enter_async_context(_connected(postgres, service))
+        rebuilt = await stack.enter_async_context(connected(postgres, service))
         for table in tables:
             await rebuilt.execute(
                 f'CREATE TEMP TABLE "{table.name}" (LIKE public."{table.name}" INCLUDING ALL)'
@@ -80,7 +79,7 @@ async def _verify(
         for owner in services:
             if heard and owner != service:
                 # Asked for after the inbox was read: it holds all that had been heard then.
-                told = await stack.enter_async_context(_snapshot(postgres, owner))
+                told = await stack.enter_async_context(snapshot(postgres, owner))
                 await _rebuild(rebuilt, read_models.project, service, told, heard, progress)
         return [await _compare(service, table, live, rebuilt) for table in tables]
 
@@ -97,9 +96,9 @@ async def _rebuild(
     task = progress.add_task(f"Facts for {service}", total=await owner.fetchval(_COUNT), now="")
     changes: list[Change] = []
     read = 0
-    async for stream, version, type_, data, meta in owner.cursor(_FACTS, prefetch=TOGETHER):
-        if heard is None or version <= heard.get(stream, 0):
-            changes += project(recorded_of(stream, version, type_, data, meta))
+    async for recorded in facts_of(owner, _FACTS):
+        if heard is None or recorded.version <= heard.get(recorded.stream, 0):
+            changes += project(recorded)
         read += 1
         if read % TOGETHER == 0:
             await _apply(rebuilt, changes)
@@ -130,23 +129,3 @@ async def _compare(
     made = {tuple(row) for row in await rebuilt.fetch(each)}
     differing = sorted({name for name, _ in alive ^ made})
     return Verdict(service, table.name, rows, equal=False, differing=tuple(differing[:NAMED]))
-
-
-@asynccontextmanager
-async def _connected(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
-    dsn = urlunsplit(urlsplit(postgres)._replace(path=f"/steward_{service}"))
-    connection = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@asynccontextmanager
-async def _snapshot(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
-    """Read a database as it is at one instant; nothing is written, so no relay waits for it."""
-    async with (
-        _connected(postgres, service) as connection,
-        connection.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        yield connection

@@ -49,7 +49,7 @@ class Policies:
         except KeyError:
             raise UnknownVersion(version) from None
 
-    async def load(self, pool: asyncpg.Pool, table: Table) -> None:
+    async def load(self, pool: asyncpg.Pool | asyncpg.Connection, table: Table) -> None:
         """Read what was heard before."""
         for row in await fetch(pool, select(table)):
             self._put(row["version"], row["text"])

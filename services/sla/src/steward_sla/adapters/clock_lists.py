@@ -12,7 +12,7 @@ from steward_service.telemetry import Metrics
 from steward_sla.adapters.read_models import CLOCKS, ESCALATIONS
 from steward_sla.application.ports import ClockStatus, EscalationStatus, Row
 
-_STATUS = case(
+STATUS = case(
     (CLOCKS.c.breached_at.is_not(None), "breached"),
     (CLOCKS.c.outcome == "with_approval", "met_with_approval"),
     else_=CLOCKS.c.state,
@@ -43,12 +43,12 @@ class PostgresLists:
         if case_id is not None:
             wanted.append(columns.case_id == case_id)
         if status is not None:
-            wanted.append(status == _STATUS)
+            wanted.append(status == STATUS)
         after = None
         if since is not None:
             case_of, _, clock = since.id.partition("/")
             after = (since.changed_at, case_of, clock)
-        query = select(CLOCKS, _STATUS, _CLOCK_ID).where(*wanted)
+        query = select(CLOCKS, STATUS, _CLOCK_ID).where(*wanted)
         order = (columns.changed_at, columns.case_id, columns.clock)
         return list(await fetch(self._pool, page(query, order, after, limit)))
 
@@ -60,7 +60,7 @@ class PostgresLists:
             wanted.append(columns.project_id.in_(projects))
         if month is not None:
             wanted.append(columns.month == month)
-        line = (columns.month, columns.target, columns.rule, _STATUS)
+        line = (columns.month, columns.target, columns.rule, STATUS)
         query = select(*line, func.count().label("n")).where(*wanted).group_by(*line)
         return list(await fetch(self._pool, query))
 

@@ -130,9 +130,13 @@ def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
             return None
 
 
+def month_of(due_at: datetime) -> str:
+    """Name the month of a due time; 24:00 of the month's last day belongs to that month."""
+    return f"{due_at - timedelta(microseconds=1):%Y-%m}"
+
+
 def _due(due_at: datetime) -> dict[str, Any]:
-    # What ends at 24:00 of the month's last day belongs to that month.
-    return {"due_at": due_at, "month": f"{due_at - timedelta(microseconds=1):%Y-%m}"}
+    return {"due_at": due_at, "month": month_of(due_at)}
 
 
 def _escalation_values(fact: ClockFact, at: datetime) -> dict[str, Any] | None:

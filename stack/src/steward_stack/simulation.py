@@ -1,0 +1,183 @@
+"""What would have been met: the past of every case under rules that may be others.
+
+The clocks of a case are a pure function of its facts, so each case is walked once, in memory, from
+what intake has stored of it; nothing is written. What a rule itself did to a case (a severity that
+was raised by age) is left out and follows anew from the rules that are tried.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+from rich.progress import Progress
+from sqlalchemy import func, select
+
+from steward_events.recorded import Recorded
+from steward_policy.packs import Rules, UnknownVersion
+from steward_service.policies import Policies
+from steward_service.queries import fetch
+from steward_sla.adapters.clock_lists import STATUS
+from steward_sla.adapters.read_models import CLOCKS, POLICIES, month_of
+from steward_sla.application.reactions import follow
+from steward_sla.domain.clocks import HearCaseFact
+from steward_sla.domain.timeline import CaseFact, Clock, Timeline
+from steward_stack.errors import StewardError
+from steward_stack.snapshots import facts_of, snapshot
+
+WORDS = {
+    "met": "met",
+    "met_with_approval": "approved",
+    "breached": "breached",
+    "running": "running",
+    "paused": "running",
+    "cancelled": "cancelled",
+}
+"""What the statuses of clocks are counted as."""
+
+_CASES = """
+SELECT stream_id, version, type, data::text, meta::text FROM events
+ WHERE starts_with(stream_id, 'case-') ORDER BY stream_id, version
+"""
+_EXTENT = """
+SELECT count(*), max(greatest((meta ->> 'occurred')::timestamptz, (data ->> 'until')::timestamptz))
+  FROM events WHERE starts_with(stream_id, 'case-')
+"""
+
+Place = tuple[str, str, str]
+"""Target, project and month of the due day."""
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What would have been and what was, by place; `until` is the last instant known of."""
+
+    cases: int = 0
+    until: datetime | None = None
+    simulated: dict[Place, Counter[str]] = field(default_factory=dict)
+    recorded: dict[Place, Counter[str]] = field(default_factory=dict)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Lay both side by side, in order of target, project and month."""
+        return [
+            {
+                "target": target,
+                "project": project,
+                "month": month,
+                "simulated": _figures(self.simulated.get((target, project, month))),
+                "recorded": _figures(self.recorded.get((target, project, month))),
+            }
+            for target, project, month in sorted(self.simulated.keys() | self.recorded.keys())
+        ]
+
+
+async def simulate(postgres: str, rules: Rules | None, progress: Progress) -> Outcomes:
+    """Walk every case under these rules, or each under those that it was taken in with.
+
+    Raises StewardError when the databases cannot be read.
+    """
+    found = Outcomes()
+    try:
+        async with snapshot(postgres, "sla") as sla, snapshot(postgres, "intake") as intake:
+            timelines = await _timelines(sla, rules)
+            [(total, found.until)] = await intake.fetch(_EXTENT)
+            task = progress.add_task("Facts", total=total, now="")
+            async for case in _cases(intake):
+                _walk(case, timelines, found)
+                progress.advance(task, len(case))
+            await _look_up(sla, found)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise StewardError(f"The databases cannot be read: {error}") from error
+    return found
+
+
+async def _timelines(sla: asyncpg.Connection, rules: Rules | None) -> Callable[[str], Timeline]:
+    if rules is not None:
+        tried = Timeline(rules)
+        return lambda _: tried
+    policies = Policies()
+    await policies.load(sla, POLICIES)
+    known: dict[str, Timeline] = {}
+
+    def timeline_of(version: str) -> Timeline:
+        if version not in known:
+            try:
+                known[version] = Timeline(policies[version])
+            except UnknownVersion as unknown:
+                raise StewardError(f"{unknown} Name a pack by --pack.") from None
+        return known[version]
+
+    return timeline_of
+
+
+async def _cases(intake: asyncpg.Connection) -> AsyncIterator[list[Recorded]]:
+    """Give the facts of one case after the other."""
+    case: list[Recorded] = []
+    async for recorded in facts_of(intake, _CASES):
+        if case and case[0].stream != recorded.stream:
+            yield case
+            case = []
+        case.append(recorded)
+    if case:
+        yield case
+
+
+def _walk(
+    case: Sequence[Recorded], timeline_of: Callable[[str], Timeline], found: Outcomes
+) -> None:
+    told = [
+        to.command
+        for recorded in case
+        for to in follow(recorded)
+        if isinstance(to.command, HearCaseFact)
+    ]
+    facts = [
+        CaseFact(said.name, said.at, said.version, said.fields)
+        for said in told
+        if not (said.name == "severity_raised" and said.fields.get("cause") == "age")
+    ]
+    received = next((fact for fact in facts if fact.name == "case_received"), None)
+    if received is None or found.until is None:
+        return
+    found.cases += 1
+    timeline = timeline_of(str(received.fields.get("policy", "")))
+    zone = ZoneInfo(str(received.fields["zone"]))
+    for clock in _clocks(timeline, facts, zone, found.until):
+        place = (clock.target.id, told[0].project_id, month_of(clock.limit))
+        found.simulated.setdefault(place, Counter())[WORDS[clock.status(found.until)]] += 1
+
+
+def _clocks(
+    timeline: Timeline, facts: list[CaseFact], zone: ZoneInfo, until: datetime
+) -> Sequence[Clock]:
+    """Give the clocks of a case; what a breach does to the case is done, and all is walked again."""
+    raised: set[str] = set()
+    while True:
+        facts.sort(key=lambda fact: (fact.at, fact.version))
+        clocks = timeline.clocks(facts, zone)
+        for clock in clocks:
+            at, then = clock.breach_at, clock.target.on_breach
+            if then is None or at is None or at >= until or clock.id in raised:
+                continue
+            raised.add(clock.id)
+            fields = {"severity": then.raise_severity, "cause": "age"}
+            version = max(fact.version for fact in facts) + 1
+            facts.append(CaseFact("severity_raised", at, version, fields))
+            break
+        else:
+            return clocks
+
+
+async def _look_up(sla: asyncpg.Connection, found: Outcomes) -> None:
+    columns = CLOCKS.c
+    line = (columns.target, columns.project_id, columns.month, STATUS)
+    for row in await fetch(sla, select(*line, func.count().label("n")).group_by(*line)):
+        place = (row["target"], row["project_id"], row["month"])
+        found.recorded.setdefault(place, Counter())[WORDS[row["status"]]] += row["n"]
+
+
+def _figures(counts: Counter[str] | None) -> dict[str, int]:
+    return {word: (counts or Counter())[word] for word in dict.fromkeys(WORDS.values())}

@@ -1,0 +1,40 @@
+"""The services' databases, read by whoever looks at the whole from outside."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from steward_events import intake, notify, registry, sla, visits  # noqa: F401 - declare all facts
+from steward_events.recorded import Recorded
+from steward_eventstore.rows import recorded_of
+
+_TOGETHER = 2_000
+
+
+@asynccontextmanager
+async def connected(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+    """Connect to a service's database."""
+    dsn = urlunsplit(urlsplit(postgres)._replace(path=f"/steward_{service}"))
+    connection = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def snapshot(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+    """Read a database as it is at one instant; nothing is written, so no relay waits for it."""
+    async with (
+        connected(postgres, service) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+async def facts_of(owner: asyncpg.Connection, query: str) -> AsyncIterator[Recorded]:
+    """Read facts one after the other: `query` gives stream, version, type, data and meta as texts."""
+    async for row in owner.cursor(query, prefetch=_TOGETHER):
+        yield recorded_of(*row)
