@@ -165,11 +165,14 @@ async def test_history_rings_only_when_its_next_fact_is_heard_and_says_that_it_i
 
 async def test_a_published_policy_is_kept() -> None:
     sla = Sla()
+    text = packs.built_in_text()
+    pack, _, version = packs.built_in().version.partition("@")
     published = PolicyPublished(
-        pack="own", version="1", text="pack: own", sha256="0", effective_from=RECEIVED
+        pack=pack, version=version, text=text, sha256="0", effective_from=RECEIVED
     )
     await sla.hear(recorded(published, 1, RECEIVED))
-    assert sla.store.rows(read_models.POLICIES) == [{"version": "own@1", "text": "pack: own"}]
+    kept = {"version": packs.built_in().version, "text": text}
+    assert sla.store.rows(read_models.POLICIES) == [kept]
 
 
 def test_compliance_counts_by_target_and_month() -> None:
