@@ -60,6 +60,10 @@ class Policies:
         except KeyError:
             raise UnknownVersion(version) from None
 
+    def get(self, version: str) -> Rules | None:
+        """Give the rules of a version, None if it was not heard."""
+        return self._rules.get(version)
+
     async def load(self, pool: asyncpg.Pool, table: Table) -> None:
         """Read what was heard before."""
         for row in await fetch(pool, select(table)):
