@@ -30,7 +30,7 @@ async def received(caller: Caller, **changes: Any) -> str:
 async def test_what_is_registered_in_any_order_is_found_and_sealed(
     registered: Caller, office: Office
 ) -> None:
-    people = (await registered.get("people")).json()["people"]
+    people = (await registered.get("people")).json()["items"]
     assert [person["household_id"] for person in people] == ["h1"]
     assert people[0]["phone"] == {"sealed": True}
     assert "13800138000" not in str(await office.store.facts_of("person-p1"))
@@ -52,7 +52,7 @@ async def test_a_changed_phone_is_a_new_fact_and_the_name_keeps_its_seal(
 
 
 async def test_the_built_in_policy_is_published_once(caller: Caller) -> None:
-    policies = (await caller.get("policies")).json()["policies"]
+    policies = (await caller.get("policies")).json()["items"]
     assert [(p["pack"], p["version"]) for p in policies] == [("residential-cn", "2026.1")]
 
 
@@ -119,7 +119,7 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         answer = await registered.post("cases", {**COMPLAINT, **change})
         assert answer.status_code == status, answer.text
         assert sentence in answer.json()["detail"]
-    assert (await registered.get("cases")).json()["cases"] == []
+    assert (await registered.get("cases")).json()["items"] == []
 
 
 async def test_an_instant_just_ahead_is_taken_as_now(registered: Caller) -> None:
@@ -141,7 +141,7 @@ async def test_a_request_sent_twice_makes_one_case(registered: Caller) -> None:
     first = await registered.post("cases", COMPLAINT, key="once")
     again = await registered.post("cases", COMPLAINT, key="once")
     assert first.json() == again.json()
-    assert len((await registered.get("cases")).json()["cases"]) == 1
+    assert len((await registered.get("cases")).json()["items"]) == 1
 
 
 async def test_an_outdated_version_is_not_overwritten(registered: Caller) -> None:
@@ -159,12 +159,12 @@ async def test_a_list_goes_on_where_it_stopped(registered: Caller) -> None:
         await received(registered)
     first = (await registered.get("cases", limit=2)).json()
     rest = (await registered.get("cases", limit=2, since=first["next"])).json()
-    assert [len(first["cases"]), len(rest["cases"])] == [2, 1]
+    assert [len(first["items"]), len(rest["items"])] == [2, 1]
     assert not rest["more"]
     nothing = (await registered.get("cases", since=rest["next"])).json()
-    assert nothing["cases"] == []
+    assert nothing["items"] == []
     assert (await registered.get("cases", since="%%")).status_code == 400
-    assert (await registered.get("cases", status="closed")).json()["cases"] == []
+    assert (await registered.get("cases", status="closed")).json()["items"] == []
 
 
 async def test_every_register_goes_on_where_it_stopped_and_tells_of_changes(
@@ -177,10 +177,10 @@ async def test_every_register_goes_on_where_it_stopped_and_tells_of_changes(
             answer := (
                 await registered.get(register, limit=1, **({"since": since} if since else {}))
             ).json()
-        )[register]:
+        )["items"]:
             found += page
             since = answer["next"]
-        assert found == whole[register]
+        assert found == whole["items"]
         assert found
         assert since == whole["next"]
         assert (await registered.get(register, since=since)).json()["next"] == since
@@ -189,18 +189,125 @@ async def test_every_register_goes_on_where_it_stopped_and_tells_of_changes(
     office.clock.instant = NOON + timedelta(seconds=1)
     renamed = {"project_id": "lakeside", "group_id": "g1", "name": "湖畔新城"}
     await registered.post("projects", renamed)
-    [changed] = (await registered.get("projects", since=seen)).json()["projects"]
+    [changed] = (await registered.get("projects", since=seen)).json()["items"]
     assert changed["name"] == "湖畔新城"
 
 
-async def test_a_list_refuses_the_cursor_of_another_and_a_filter_that_it_has_not(
+async def test_a_list_refuses_the_cursor_of_another(registered: Caller) -> None:
+    since = (await registered.get("roles")).json()["next"]
+    answer = await registered.get("projects", since=since)
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The cursor “since” is not one that this list gave."
+
+
+async def test_a_list_refuses_a_parameter_that_it_does_not_know_and_names_those_it_knows(
     registered: Caller,
 ) -> None:
-    since = (await registered.get("roles")).json()["next"]
-    for path, params in (("projects", {"since": since}), ("groups", {"project_id": "lakeside"})):
+    wrong = [
+        (
+            "cases",
+            {"statsu": "open"},
+            "The parameter “statsu” is not known here: it knows since, limit, project_id, "
+            "household_id, kind, status, severity, owner_id.",
+        ),
+        (
+            "groups",
+            {"project_id": "lakeside"},
+            "The parameter “project_id” is not known here: it knows since, limit.",
+        ),
+        (
+            "cases/x",
+            {"limit": 1},
+            "The parameter “limit” is not known here: it knows none.",
+        ),
+    ]
+    for path, params, sentence in wrong:
         answer = await registered.get(path, **params)
         assert answer.status_code == 400
-        assert answer.json()["detail"].endswith(".")
+        assert answer.json()["detail"] == sentence
+    answer = await registered.get("cases", status="opne")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == (
+        "The parameter “status” must be one of “open”, “waiting”, “handled”, “told” or “closed”."
+    )
+
+
+async def test_cases_are_listed_by_what_they_are(registered: Caller) -> None:
+    case_id = await received(registered)
+    await received(registered, project_id="hillside", household_id=None, kind="suggestion")
+    for filters in (
+        {"project_id": "lakeside"},
+        {"household_id": "h1"},
+        {"kind": "complaint", "status": "open"},
+    ):
+        found = (await registered.get("cases", **filters)).json()["items"]
+        assert [case["case_id"] for case in found] == [case_id]
+    assert (await registered.get("cases", severity="major")).json()["items"] == []
+
+
+async def test_the_document_names_the_filters_of_cases_and_the_shape_of_every_list(
+    registered: Caller,
+) -> None:
+    paths = (await registered.get("openapi.json")).json()["paths"]
+    parameters = {p["name"]: p["schema"] for p in paths["/v1/cases"]["get"]["parameters"]}
+    assert list(parameters) == [
+        "since",
+        "limit",
+        "project_id",
+        "household_id",
+        "kind",
+        "status",
+        "severity",
+        "owner_id",
+    ]
+    assert parameters["status"]["anyOf"][0]["enum"][0] == "open"
+    assert parameters["kind"]["anyOf"][0] == {"$ref": "#/components/schemas/Kind"}
+    for register in ("cases", "groups", "projects", "people", "staff", "roles", "policies"):
+        answer = paths[f"/v1/{register}"]["get"]["responses"]["200"]["content"]
+        assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/Page"}
+
+
+async def test_a_key_of_a_project_sees_the_groups_staff_and_policies_that_reach_it(
+    registered: Caller, office: Office
+) -> None:
+    lines = [
+        {"type": "group", "group_id": "g2", "name": "别家集团"},
+        {"type": "project", "project_id": "seaside", "group_id": "g2", "name": "海边"},
+        {"type": "staff", "person_id": "m2", "group_id": "g2"},
+        {"type": "role", "project_id": "seaside", "role": "centre_manager", "person_id": "m2"},
+        {"type": "policy", "text": OVERRIDE.format(version="one", days=3), "group_id": "g1"},
+        {"type": "policy", "text": OVERRIDE.format(version="two", days=4), "group_id": "g2"},
+        {"type": "policy", "text": OVERRIDE.format(version="p", days=5), "project_id": "hillside"},
+    ]
+    answer = await registered.post("registers", lines)
+    assert all("error" not in line for line in answer.json()["results"]), answer.text
+
+    async def seen_with(*projects: str) -> dict[str, list[str]]:
+        _, key = await office.authenticator.make_key("a desk", ["administrator"], projects)
+        registered.http.headers["Authorization"] = f"Bearer {key}"
+        column = {"groups": "group_id", "staff": "person_id", "roles": "person_id"}
+        return {
+            register: [
+                row[column.get(register, "version")]
+                for row in (await registered.get(register)).json()["items"]
+            ]
+            for register in ("groups", "staff", "roles", "policies")
+        }
+
+    assert await seen_with("lakeside") == {
+        "groups": ["g1"],
+        "staff": ["m1"],
+        "roles": ["m1"],
+        "policies": ["2026.1", "2026.1+one"],
+    }
+    assert await seen_with("g2") == {
+        "groups": ["g2"],
+        "staff": ["m2"],
+        "roles": [],
+        "policies": ["2026.1", "2026.1+two"],
+    }
+    assert (await seen_with("nowhere"))["staff"] == []
+    assert (await seen_with("*"))["staff"] == ["m1", "m2"]
 
 
 async def test_a_story_goes_on_after_the_version_that_was_seen(registered: Caller) -> None:
@@ -220,7 +327,7 @@ async def test_another_projects_key_sees_nothing(registered: Caller, office: Off
     case_id = await received(registered)
     _, key = await office.authenticator.make_key("hillside", ["staff"], ["hillside"])
     registered.http.headers["Authorization"] = f"Bearer {key}"
-    assert (await registered.get("cases")).json()["cases"] == []
+    assert (await registered.get("cases")).json()["items"] == []
     assert (await registered.get(f"cases/{case_id}")).status_code == 404
     assert (await registered.post("cases", COMPLAINT)).status_code == 403
     assert (await registered.post("groups", {"group_id": "g2", "name": "x"})).status_code == 403
@@ -310,7 +417,7 @@ async def test_an_override_that_cannot_lie_anywhere_is_refused(registered: Calle
         answer = await registered.post("policies", body)
         assert answer.status_code == status, answer.text
         assert words in answer.json()["detail"]
-    assert len((await registered.get("policies")).json()["policies"]) == 1
+    assert len((await registered.get("policies")).json()["items"]) == 1
 
 
 RECORD: dict[str, Any] = {

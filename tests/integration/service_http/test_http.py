@@ -156,6 +156,11 @@ async def test_a_body_of_unknown_length_is_not_read_past_the_limit(client: Async
     assert sent <= 12
 
 
+async def test_a_parameter_that_a_read_does_not_know_is_refused(client: AsyncClient) -> None:
+    problem = problem_in(await client.get("/v1/whoami", params={"proejct_id": "p"}), 400)
+    assert problem["detail"] == "The parameter “proejct_id” is not known here: it knows none."
+
+
 async def test_unknown_addresses_and_methods_are_problems(client: AsyncClient) -> None:
     problem_in(await client.get("/v1/nothing"), 404)
     problem_in(await client.delete("/v1/open"), 405)

@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 from starlette.responses import JSONResponse, Response
 from uuid_utils.compat import uuid7
@@ -15,6 +15,8 @@ from uuid_utils.compat import uuid7
 from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
+from steward_events.tickets import Name
+from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Applied, Cause, Executor, Job, NotDone, Parked, Repeated, To
 from steward_eventstore.port import Clock, ForeignMark
 from steward_intake.application import registration as registry
@@ -23,10 +25,9 @@ from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import ACTIONS, Action, Assign, Reception, Record, Reopen
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, etag, handle, idempotency_key
-from steward_service.lists import cursor_of, following
+from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found, problem_of
 
-PAGE = 100
 BULK = 500
 
 router = APIRouter()
@@ -60,7 +61,6 @@ Registrar = Annotated[Principal, Depends(require("registry.write"))]
 Reader = Annotated[Principal, Depends(require("case.read"))]
 Receiver = Annotated[Principal, Depends(require("case.receive"))]
 Historian = Annotated[Principal, Depends(require("history.import"))]
-Limit = Annotated[int, Query(ge=1, le=BULK)]
 
 
 def open_desk(service: Intake) -> Desk:
@@ -256,40 +256,47 @@ for _name, _kind in ACTIONS.items():
     _add_action(_name, _kind)
 
 
-CASE_FILTERS = ("project_id", "household_id", "kind", "status", "severity", "owner_id")
+class Asked(BaseModel):
+    """How every list is asked for; what else is asked filters it."""
+
+    since: str | None = None
+    limit: Limit = 100
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """Give what was asked of the rows, by column."""
+        return self.model_dump(mode="json", exclude={"since", "limit"}, exclude_none=True)
+
+
+class AskedByProject(Asked):
+    """Of one project, if it is named."""
+
+    project_id: Name | None = None
+
+
+class AskedCases(AskedByProject):
+    """Of cases as they stand."""
+
+    household_id: Name | None = None
+    kind: Kind | None = None
+    status: Literal["open", "waiting", "handled", "told", "closed"] | None = None
+    severity: Severity | None = None
+    owner_id: Name | None = None
 
 
 @router.get("/v1/cases")
 async def get_cases(
-    request: Request,
-    principal: Reader,
-    service: Served,
-    since: str | None = None,
-    limit: Limit = PAGE,
-) -> Response:
+    principal: Reader, service: Served, asked: Annotated[AskedCases, Query()]
+) -> Page:
     """List cases in the order of their last change; `since` is the `next` of an earlier answer."""
-    filters = {name: value for name in CASE_FILTERS if (value := request.query_params.get(name))}
-    return await _listed(service, principal, "cases", filters, since, limit)
+    return await _listed(service, principal, "cases", asked)
 
 
-async def _listed(
-    service: Intake,
-    principal: Principal,
-    register: str,
-    filters: Mapping[str, str],
-    since: str | None,
-    limit: int,
-) -> Response:
+async def _listed(service: Intake, principal: Principal, register: str, asked: Asked) -> Page:
     rows = await service.registers.listed(
-        register, principal.listed(), filters, cursor_of(since), limit
+        register, principal.listed(), asked.filters, cursor_of(asked.since), asked.limit
     )
-    return JSONResponse(
-        {
-            register: [_shown(row) for row in rows],
-            "next": following(rows, KEYS[register], since),
-            "more": len(rows) == limit,
-        }
-    )
+    return page_of(rows, KEYS[register], asked.since, asked.limit, _shown)
 
 
 @router.get("/v1/cases/{case_id}")
@@ -309,7 +316,15 @@ async def get_facts(
     return JSONResponse({"facts": [_told(fact) for fact in facts if fact.version > since]})
 
 
-REGISTERS = ("groups", "projects", "households", "people", "staff", "roles", "policies")
+REGISTERS: Mapping[str, type[Asked]] = {
+    "groups": Asked,
+    "projects": AskedByProject,
+    "households": AskedByProject,
+    "people": AskedByProject,
+    "staff": Asked,
+    "roles": AskedByProject,
+    "policies": AskedByProject,
+}
 KEYS = {
     "groups": "group_id",
     "projects": "project_id",
@@ -323,18 +338,15 @@ KEYS = {
 """What tells the rows of each list apart."""
 
 
-def _add_list(register: str) -> None:
+def _add_list(register: str, kind: type[Asked]) -> None:
     guard = require("registry.read")
 
     async def list_entries(
         principal: Annotated[Principal, Depends(guard)],
         service: Served,
-        project_id: str = "",
-        since: str | None = None,
-        limit: Limit = PAGE,
-    ) -> Response:
-        filters = {"project_id": project_id} if project_id else {}
-        return await _listed(service, principal, register, filters, since, limit)
+        asked: Annotated[kind, Query()],  # type: ignore[valid-type]
+    ) -> Page:
+        return await _listed(service, principal, register, asked)
 
     list_entries.__doc__ = (
         f"List {register} in the order of their last change; go on with `next` as `since`."
@@ -343,8 +355,8 @@ def _add_list(register: str) -> None:
     router.add_api_route(f"/v1/{register}", list_entries, methods=["GET"])
 
 
-for _register_name in REGISTERS:
-    _add_list(_register_name)
+for _register_name, _asked in REGISTERS.items():
+    _add_list(_register_name, _asked)
 
 
 # History.
