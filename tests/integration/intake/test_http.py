@@ -203,7 +203,7 @@ async def test_a_list_refuses_the_cursor_of_another(registered: Caller) -> None:
 async def test_a_list_refuses_a_parameter_that_it_does_not_know_and_names_those_it_knows(
     registered: Caller,
 ) -> None:
-    wrong = [
+    wrong: list[tuple[str, dict[str, Any], str]] = [
         (
             "cases",
             {"statsu": "open"},
@@ -235,11 +235,12 @@ async def test_a_list_refuses_a_parameter_that_it_does_not_know_and_names_those_
 async def test_cases_are_listed_by_what_they_are(registered: Caller) -> None:
     case_id = await received(registered)
     await received(registered, project_id="hillside", household_id=None, kind="suggestion")
-    for filters in (
+    theirs: list[dict[str, str]] = [
         {"project_id": "lakeside"},
         {"household_id": "h1"},
         {"kind": "complaint", "status": "open"},
-    ):
+    ]
+    for filters in theirs:
         found = (await registered.get("cases", **filters)).json()["items"]
         assert [case["case_id"] for case in found] == [case_id]
     assert (await registered.get("cases", severity="major")).json()["items"] == []
@@ -420,6 +421,68 @@ async def test_an_override_that_cannot_lie_anywhere_is_refused(registered: Calle
     assert len((await registered.get("policies")).json()["items"]) == 1
 
 
+FAR = "0001-01-01T00:00:00+14:00"
+
+
+async def test_a_bad_line_is_refused_in_its_place_and_the_others_are_registered(
+    registered: Caller,
+) -> None:
+    lines: list[Any] = [
+        {"type": "household", "household_id": "h7", "project_id": "lakeside"},
+        {"type": "song"},
+        {"household_id": "h8"},
+        {"type": "household", "household_id": "a b", "project_id": "lakeside"},
+        {"type": "household", "household_id": "h8", "project_id": "lakeside", "colour": "blue"},
+        {"type": "household", "household_id": "h8", "project_id": "lakeside", "occurred_at": FAR},
+        "a household",
+        {"type": "household", "household_id": "h8", "project_id": "nowhere"},
+        {"type": "household", "household_id": "h9", "project_id": "lakeside"},
+    ]
+    answer = await registered.post("registers", lines)
+    assert answer.status_code == 200, answer.text
+    results = answer.json()["results"]
+    assert [results[0], results[-1]] == [{"id": "h7", "facts": 1}, {"id": "h9", "facts": 1}]
+    assert [line["error"] for line in results[1:-1]] == [
+        "The line must have as its “type” one of “group”, “project”, “household”, “person”, "
+        "“staff”, “role”, “policy”.",
+        "The line must say its “type”.",
+        "The field “household_id” must be an ID, without a space, slash, bar or NUL.",
+        "The field “colour” is not known here.",
+        "The field “occurred_at” must be an instant of the years 1970 to 2150.",
+        "The line must be a JSON object.",
+        "There is no project “nowhere”.",
+    ]
+    assert [line["code"] for line in results[1:-1]] == ["invalid"] * 6 + ["not_found"]
+    households = (await registered.get("households")).json()["items"]
+    assert [household["household_id"] for household in households][-2:] == ["h7", "h9"]
+
+
+async def test_a_body_that_is_no_array_of_some_lines_is_refused_in_one_sentence(
+    registered: Caller,
+) -> None:
+    group = {"type": "group", "group_id": "g1", "name": "x"}
+    for path in ("registers", "imports"):
+        for body in ([], [group] * 501, group, 5):
+            answer = await registered.post(path, body)
+            assert answer.status_code == 422
+            assert answer.json()["detail"] == (
+                "The body must be a JSON array of 1 to 500 lines, sent as application/json."
+            )
+
+
+async def test_the_document_shows_what_a_line_may_be(registered: Caller) -> None:
+    document = (await registered.get("openapi.json")).json()
+    schemas = {
+        path: document["paths"][path]["post"]["requestBody"]["content"]["application/json"][
+            "schema"
+        ]
+        for path in ("/v1/registers", "/v1/imports")
+    }
+    assert len(schemas["/v1/registers"]["items"]["oneOf"]) == 7
+    assert schemas["/v1/imports"]["items"] == {"$ref": "#/components/schemas/Record"}
+    assert [schema["maxItems"] for schema in schemas.values()] == [500, 500]
+
+
 RECORD: dict[str, Any] = {
     "id": "old-1",
     "project_id": "lakeside",
@@ -453,6 +516,7 @@ async def test_a_record_is_imported_whole_with_its_own_times_and_once(
         "error": "There is no project “nowhere”.",
         "code": "not_found",
     }
+    assert done["id"] == "old-1"
     assert done["facts"] == 5
     facts = await office.store.facts_of(f"case-{done['case_id']}")
     assert [f.type.split(".")[1] for f in facts][-1] == "history_ended"
@@ -471,3 +535,37 @@ async def test_a_record_is_imported_whole_with_its_own_times_and_once(
         await registered.post("imports", [{**RECORD, "facts": RECORD["facts"][:2]}])
     ).json()["results"]
     assert changed["code"] == "key_reused"
+
+
+async def test_a_bad_record_is_refused_in_its_place_with_its_id_and_the_others_are_imported(
+    registered: Caller,
+) -> None:
+    received, *rest = RECORD["facts"]
+    body = [
+        {**RECORD, "id": "far", "facts": [{**received, "occurred_at": FAR}, *rest]},
+        {**RECORD, "id": "early", "history_until": FAR},
+        {**RECORD, "id": "odd", "facts": [{"type": "case_sung"}]},
+        {**RECORD, "id": 5},
+        RECORD,
+    ]
+    answer = await registered.post("imports", body)
+    assert answer.status_code == 200, answer.text
+    *refused, done = answer.json()["results"]
+    assert (done["id"], done["facts"]) == ("old-1", 5)
+    assert [(line.get("id"), line["error"]) for line in refused] == [
+        (
+            "far",
+            "The field “facts.0.case_received.occurred_at” must be an instant of the years "
+            "1970 to 2150.",
+        ),
+        ("early", "The field “history_until” must be an instant of the years 1970 to 2150."),
+        (
+            "odd",
+            "The field “facts.0” must have as its “type” one of “case_received”, "
+            "“case_classified”, “case_assigned”, “case_accepted”, “case_chased”, "
+            "“progress_reported”, “case_paused”, “case_resumed”, “case_handled”, “result_told”, "
+            "“satisfaction_given”, “case_closed”, “case_reopened”.",
+        ),
+        (None, "The field “id” must be a text."),
+    ]
+    assert {line["code"] for line in refused} == {"invalid"}

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 from starlette.responses import JSONResponse, Response
 from uuid_utils.compat import uuid7
@@ -22,17 +22,25 @@ from steward_eventstore.port import Clock, ForeignMark
 from steward_intake.application import registration as registry
 from steward_intake.application.desk import REOPENING, Desk, external_case_id, subject_of, year_of
 from steward_intake.application.ports import Registers, Row, Seals
-from steward_intake.application.words import ACTIONS, Action, Assign, Reception, Record, Reopen
+from steward_intake.application.words import (
+    ACTIONS,
+    Action,
+    Assign,
+    Reception,
+    Record,
+    Reopen,
+    Said,
+)
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, etag, handle, idempotency_key
+from steward_service.lines import Lines
 from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found, problem_of
-
-BULK = 500
 
 router = APIRouter()
 
 Prepared = TypeVar("Prepared")
+AnyLine = TypeVar("AnyLine", bound=Said)
 
 
 class Intake(Protocol):
@@ -105,12 +113,9 @@ _add_register("roles", registry.Holder, "Give a role at a project to a person, o
 _add_register("policies", registry.Policy, "Publish a version of a policy pack.")
 
 
-Registrations = Annotated[list[registry.AnyRegistration], Field(min_length=1, max_length=BULK)]
-
-
 @router.post("/v1/registers")
 async def post_registers(
-    request: Request, principal: Registrar, service: Served, body: Registrations
+    request: Request, principal: Registrar, service: Served, body: Lines[registry.AnyRegistration]
 ) -> Response:
     """Register many things at once; each line has its result, and one bad line stops no other.
 
@@ -118,10 +123,10 @@ async def post_registers(
     stand.
     """
     key = idempotency_key(request)
-    results: dict[int, dict[str, Any]] = {}
-    for wave in sorted({line.wave for line in body}):
+    read, results = _read(body)
+    for wave in sorted({line.wave for line in read.values()}):
         desk = open_desk(service)
-        lines = [(place, line) for place, line in enumerate(body) if line.wave == wave]
+        lines = [(place, line) for place, line in read.items() if line.wave == wave]
         await _look_up(desk, [line for _, line in lines])
         jobs: dict[int, Job] = {}
         # Side by side: most of the time is spent on making the keys by which things are sealed.
@@ -142,6 +147,20 @@ async def post_registers(
             jobs[place] = Job(cause, _always([to]), mark, answer=_answer(answer))
         results |= await _results(service.executor, jobs)
     return JSONResponse({"results": [results[place] for place in range(len(body))]})
+
+
+def _read(
+    body: Sequence[AnyLine | Problem],
+) -> tuple[dict[int, AnyLine], dict[int, dict[str, Any]]]:
+    """Give the lines that could be read, and the results of those that could not, by place."""
+    read: dict[int, AnyLine] = {}
+    results: dict[int, dict[str, Any]] = {}
+    for place, line in enumerate(body):
+        if isinstance(line, Problem):
+            results[place] = _error(line)
+        else:
+            read[place] = line
+    return read, results
 
 
 async def _registering(desk: Desk, principal: Principal, line: registry.Registration) -> To:
@@ -361,18 +380,20 @@ for _register_name, _asked in REGISTERS.items():
 
 # History.
 
-Records = Annotated[list[Record], Field(min_length=1, max_length=BULK)]
-
 
 @router.post("/v1/imports")
 async def post_imports(
-    request: Request, principal: Historian, service: Served, body: Records
+    request: Request, principal: Historian, service: Served, body: Lines[Record]
 ) -> Response:
     """Import cases' pasts with their own times; each record is taken whole and once, by its ID."""
     idempotency_key(request)  # asked for as of every write, though each record has an ID
+    read, results = _read(body)
+    records = list(read.values())
     desk = open_desk(service)
-    await desk.look_up("projects", [record.project_id for record in body])
-    receptions = [said for record in body for said in record.facts if isinstance(said, Reception)]
+    await desk.look_up("projects", [record.project_id for record in records])
+    receptions = [
+        said for record in records for said in record.facts if isinstance(said, Reception)
+    ]
     await desk.look_up(
         "households", [said.household_id for said in receptions if said.household_id]
     )
@@ -382,12 +403,11 @@ async def post_imports(
         if project is not None and said.occurred_at is not None:
             numbers.append((said.project_id, year_of(project, said.occurred_at)))
     await desk.reserve(numbers)
-    results: dict[int, dict[str, Any]] = {}
     jobs: dict[int, Job] = {}
-    found = await _side_by_side(_importing(desk, principal, record) for record in body)
-    for place, (record, commands) in enumerate(zip(body, found, strict=True)):
+    found = await _side_by_side(_importing(desk, principal, record) for record in records)
+    for (place, record), commands in zip(read.items(), found, strict=True):
         if isinstance(commands, Exception):
-            results[place] = {"id": record.id, **_error(commands)}
+            results[place] = _error(commands)
             continue
         mark = ForeignMark(
             "import",
@@ -399,9 +419,17 @@ async def post_imports(
         answer = to_json({"id": record.id, "case_id": external_case_id(record.external)})
         cause = _cause(request, history=record.history_until)
         jobs[place] = Job(cause, _always(commands), mark, answer=_answer(answer))
-    for place, result in (await _results(service.executor, jobs)).items():
-        results[place] = {"id": body[place].id, **result}
-    return JSONResponse({"results": [results[place] for place in range(len(body))]})
+    results |= await _results(service.executor, jobs)
+    said = await request.json()
+    return JSONResponse(
+        {"results": [_named(line) | results[place] for place, line in enumerate(said)]}
+    )
+
+
+def _named(line: Any) -> dict[str, Any]:
+    """Give the ID of a record as it was sent, so that its result is known also where it is wrong."""
+    id_ = line.get("id") if isinstance(line, dict) else None
+    return {"id": id_} if isinstance(id_, str) else {}
 
 
 async def _importing(desk: Desk, principal: Principal, record: Record) -> list[To]:
