@@ -104,6 +104,8 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         ({"project_id": "nowhere"}, 404, "There is no project “nowhere”."),
         ({"household_id": "h9"}, 404, "There is no household “h9”."),
         ({"household_id": "h2"}, 422, "does not belong to the project"),
+        ({"received_by": "nobody"}, 404, "There is no member of staff “nobody”."),
+        ({"received_by": "p1"}, 404, "There is no member of staff “p1”."),
         ({"occurred_at": late.isoformat()}, 422, "is in the future"),
         ({"occurred_at": old.isoformat()}, 422, "import it as history"),
         ({"owner_requested_date": "9999-12-31T23:59:59-12:00"}, 422, "years 1970 to 2150"),
@@ -120,6 +122,38 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         assert answer.status_code == status, answer.text
         assert sentence in answer.json()["detail"]
     assert (await registered.get("cases")).json()["items"] == []
+
+
+async def test_no_action_takes_a_person_who_is_not_registered_staff(
+    registered: Caller, office: Office
+) -> None:
+    case_id = await received(registered, received_by="m1")
+    actions: dict[str, dict[str, Any]] = {
+        "classify": {"validity": "valid", "severity": "minor"},
+        "assign": {},
+        "accept": {"role": "cs_supervisor"},
+        "report-progress": {"text": "已派人"},
+        "handle": {"corrective": "更换管件", "preventive": "每季度检查"},
+        "tell-result": {"how": "phone"},
+    }
+    for name, body in actions.items():
+        answer = await registered.post(f"cases/{case_id}/{name}", {**body, "person_id": "nobody"})
+        assert answer.status_code == 404, answer.text
+        assert answer.json()["detail"] == "There is no member of staff “nobody”."
+    assert len(await office.store.facts_of(f"case-{case_id}")) == 1
+    for name, body in actions.items():
+        answer = await registered.post(f"cases/{case_id}/{name}", {**body, "person_id": "m1"})
+        assert answer.status_code == 200, answer.text
+
+
+async def test_other_systems_and_the_past_have_people_of_their_own(registered: Caller) -> None:
+    await received(
+        registered, received_by="theirs", external={"source": "urn:old", "subject": "T-9"}
+    )
+    received_, classified, *rest = RECORD["facts"]
+    told = [{**received_, "received_by": "gone"}, {**classified, "person_id": "gone"}, *rest]
+    [line] = (await registered.post("imports", [{**RECORD, "facts": told}])).json()["results"]
+    assert line["facts"] == 5
 
 
 async def test_an_instant_just_ahead_is_taken_as_now(registered: Caller) -> None:

@@ -25,7 +25,6 @@ from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import (
     ACTIONS,
     Action,
-    Assign,
     Reception,
     Record,
     Reopen,
@@ -248,8 +247,9 @@ async def _act(
     case = await _case(service, principal, case_id)
     desk = open_desk(service)
     at = desk.moment(said.occurred_at, after=case["received_at"])
-    if isinstance(said, Assign):
-        await desk.staff(said.person_id)
+    person_id = getattr(said, "person_id", None)  # most actions may name who did it
+    if person_id is not None:
+        await desk.staff(person_id)
     if isinstance(said, Reopen):
         _check_reopening(case, at)
     subject = subject_of(case_id, case["household_id"])

@@ -187,6 +187,8 @@ class Desk:
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)
+        if said.received_by is not None and said.external is None:  # others have people of theirs
+            await self.staff(said.received_by)
         # The number comes first: records prepared side by side are numbered in their order.
         number = await self.number(project, at)
         policy = await self.policy(project, at)
