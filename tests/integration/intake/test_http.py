@@ -1,12 +1,15 @@
 """Intake's HTTP interface on a real PostgreSQL."""
 
+import asyncio
 import json
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
 from tests.integration.intake.conftest import NOON, REGISTERS, Caller, Office
 from tests.support.rules import rule
 
+from steward_events.intake import CaseReceived
 from steward_events.registry import PersonRegistered, PolicyPublished
 from steward_policy.packs import built_in_text, load
 
@@ -176,6 +179,88 @@ async def test_a_request_sent_twice_makes_one_case(registered: Caller) -> None:
     again = await registered.post("cases", COMPLAINT, key="once")
     assert first.json() == again.json()
     assert len((await registered.get("cases")).json()["items"]) == 1
+
+
+TICKET = {**COMPLAINT, "external": {"source": "urn:old", "subject": "T-7"}}
+
+
+async def next_number(caller: Caller) -> str:
+    case = (await caller.get(f"cases/{await received(caller)}")).json()
+    return str(case["number"])
+
+
+async def test_a_ticket_sent_again_under_a_new_key_is_answered_as_it_was_received(
+    registered: Caller, office: Office
+) -> None:
+    first = await registered.post("cases", TICKET, key="first")
+    assert first.status_code == 201
+    office.clock.instant = NOON + timedelta(days=40)
+    again = await registered.post("cases", TICKET, key="second")
+    assert (again.status_code, again.json()) == (200, first.json())
+    same = await registered.post("cases", {**TICKET, "kind": "complaint"}, key="third")
+    assert (same.status_code, same.json()) == (200, first.json())
+    for key, status in (("first", 201), ("second", 200)):
+        repeat = await registered.post("cases", TICKET, key=key)
+        assert (repeat.status_code, repeat.json()) == (status, first.json())
+    assert len(await office.store.facts_of(f"case-{first.json()['case_id']}")) == 1
+    assert await next_number(registered) == "lakeside-2026-00002"
+
+
+async def test_a_ticket_sent_again_with_other_content_is_refused_with_the_fields_that_differ(
+    registered: Caller, office: Office
+) -> None:
+    said = {**TICKET, "occurred_at": NOON.isoformat()}
+    first = await registered.post("cases", said, key="first")
+    reporter = {"name": "李娜", "phone": "13800138000"}
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"summary": "楼道灯不亮"}, "summary"),
+        ({"description": "三楼"}, "description"),
+        ({"reporter": reporter}, "reporter.name"),
+        ({"reporter": {}}, "reporter.name, reporter.phone"),
+        ({"occurred_at": (NOON - timedelta(hours=1)).isoformat()}, "occurred_at"),
+        ({"occurred_at": (NOON + timedelta(hours=1)).isoformat()}, "occurred_at"),
+        ({"kind": "suggestion", "topic": "噪音"}, "kind, topic"),
+        ({"project_id": "hillside", "household_id": "h2"}, "project_id, household_id"),
+    ]
+    for change, fields in changes:
+        answer = await registered.post("cases", {**said, **change})
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["code"] == "received_otherwise"
+        assert answer.json()["detail"] == (
+            "The case of this external ticket was received before, with other content in: "
+            f"{fields}."
+        )
+    used = await registered.post("cases", {**said, "summary": "楼道灯不亮"}, key="first")
+    assert (used.status_code, used.json()["code"]) == (422, "key_reused")
+    assert len(await office.store.facts_of(f"case-{first.json()['case_id']}")) == 1
+    assert await next_number(registered) == "lakeside-2026-00002"
+
+
+async def test_a_ticket_just_ahead_of_the_clock_is_the_same_when_it_is_sent_again(
+    registered: Caller, office: Office
+) -> None:
+    soon = {**TICKET, "occurred_at": (NOON + timedelta(seconds=90)).isoformat()}
+    first = await registered.post("cases", soon)
+    office.clock.instant = NOON + timedelta(hours=1)
+    again = await registered.post("cases", soon)
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+async def test_of_tickets_sent_at_once_one_is_received_and_the_others_are_told_of_it(
+    registered: Caller, office: Office
+) -> None:
+    alike = [registered.post("cases", TICKET) for _ in range(6)]
+    other = registered.post("cases", {**TICKET, "summary": "楼道灯不亮"})
+    answers = await asyncio.gather(*alike, other)
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses[201] == 1
+    assert statuses in (Counter({200: 5, 201: 1, 409: 1}), Counter({201: 1, 409: 6}))
+    told = {str(answer.json()) for answer in answers if answer.is_success}
+    assert len(told) == 1
+    [taken] = [answer.json() for answer in answers if answer.status_code == 201]
+    [fact] = await office.store.facts_of(f"case-{taken['case_id']}")
+    assert isinstance(fact.fact, CaseReceived)
+    assert fact.fact.number == taken["number"]
 
 
 async def test_an_outdated_version_is_not_overwritten(registered: Caller) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
+from steward_events.intake import CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.tickets import Name
@@ -200,15 +201,56 @@ async def _look_up(desk: Desk, lines: Sequence[registry.Registration]) -> None:
 async def post_case(
     request: Request, principal: Receiver, service: Served, body: Reception
 ) -> Response:
-    """Take a case in."""
+    """Take a case in; 200 where another system's ticket, alike in all, was taken in before."""
     principal.demand(body.project_id)
     desk = open_desk(service)
-    case_id = external_case_id(body.external) if body.external else str(uuid7())
-    at = desk.moment(body.occurred_at)
-    command = await desk.reception(body, case_id, at)
+    if body.external is None:
+        return await _receive(request, principal, service, desk, body, str(uuid7()))
+    case_id = external_case_id(body.external)
+    if not await service.executor.store.facts_of(f"case-{case_id}"):
+        try:
+            return await _receive(request, principal, service, desk, body, case_id)
+        except Refused as refused:
+            if refused.code != "precondition":
+                raise
+            # Somebody else has just taken it in.
+    return await _receive_again(request, principal, service, desk, body, case_id)
+
+
+async def _receive(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    desk: Desk,
+    body: Reception,
+    case_id: str,
+) -> Response:
+    command = await desk.reception(body, case_id, desk.moment(body.occurred_at))
     answer = {"case_id": case_id, "number": command.received.number}
-    to = To(f"case-{case_id}", body.project_id, command)
+    to = To(f"case-{case_id}", body.project_id, command, expected=0)
     return await handle(request, principal, service.executor, to=[to], answer=answer)
+
+
+async def _receive_again(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    desk: Desk,
+    body: Reception,
+    case_id: str,
+) -> Response:
+    [first, *_] = await service.executor.store.facts_of(f"case-{case_id}")
+    assert isinstance(first.fact, CaseReceived)  # noqa: S101 - every case begins with it
+    answer = {"case_id": case_id, "number": first.fact.number}
+    differing = await desk.differing(body, first.fact, first.occurred_at)
+    to: Sequence[To] | Refused = ()
+    if differing:
+        to = Refused(
+            "The case of this external ticket was received before, with other content in: "
+            f"{', '.join(differing)}.",
+            code="received_otherwise",
+        )
+    return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
 
 async def _case(service: Intake, principal: Principal, case_id: str) -> Row:
