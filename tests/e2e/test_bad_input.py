@@ -217,6 +217,7 @@ async def test_malformed_json_is_refused(door: Door, body: bytes, status: int) -
         pytest.param(
             {"household_id": "bad-h2"}, 422, "does not belong", id="another project's household"
         ),
+        pytest.param({"received_by": "nobody"}, 404, "nobody", id="unknown staff"),
         pytest.param({"kind": "song"}, 422, "kind", id="an unknown kind"),
         pytest.param({"occurred_at": "2126-01-01T00:00:00Z"}, 422, "future", id="the future"),
         pytest.param({"occurred_at": "2026-01-01T00:00:00"}, 422, "occurred_at", id="no offset"),

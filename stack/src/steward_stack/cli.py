@@ -20,7 +20,7 @@ from steward_stack import commands
 from steward_stack.detaching import detach
 from steward_stack.errors import StewardError
 from steward_stack.interrupting import ENDING_SIGNALS
-from steward_stack.options import STATE, JsonOption, StateOption, print_json
+from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
 from steward_stack.state import RunningAlreadyError, State
 
 DOWN_SECONDS = 20.0
@@ -205,7 +205,7 @@ def demo(
         if as_json:
             print_json(summary)
         else:
-            play.show(summary, out)
+            play.show(summary, Console(width=WIDEST))
         task.done = True
         if not exit_when_done:
             err.print("Steward stays up; Ctrl-C ends it.")

@@ -1,7 +1,6 @@
 """The main job of `make run`: a scenario is played on the stepped clock and summed up."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,7 @@ from httpx2 import AsyncClient
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from steward_service.clocks import SteppedDriver
 from steward_stack.door import Door
@@ -26,6 +26,10 @@ Summary = dict[str, Any]
 
 FORMATS = ("nyc311",)
 _TICKERS = ("sla", "visits", "notify")
+_EXPLAINED = {
+    "silent": "silent, being history",
+    "settings": "settings with admin_key",
+}
 
 
 class Reader(Protocol):
@@ -95,6 +99,8 @@ async def _summary(stack: Stack, scenario: Scenario, door: Door) -> Summary:
     }
     summary["where"] = {
         **services,
+        "openapi": {name: f"{url}/v1/openapi.json" for name, url in services.items()},
+        "settings": str(stack.state.folder / "settings.json"),
         "kafka": stack.endpoints.kafka,
         "texts": f"{stack.endpoints.sms}/texts",
         "mails": str(stack.world / "mails"),
@@ -127,26 +133,49 @@ def _quantile(ordered: list[tuple[float, float]], wanted: float) -> float:
 
 
 def show(summary: Summary, console: Console) -> None:
-    """Print the figures for people."""
+    """Print the figures for people, in aligned columns that a pipe takes as they are."""
     for title, figures in summary.items():
-        if title == "clocks":
-            table = Table("Rule", "Met", "With approval", "Breached", title="Clocks")
-            for line in figures:
-                counts = (str(line[k]) for k in ("met", "approved", "breached"))
-                table.add_row(str(line["rule"]), *counts)
-            console.print(table)
-        elif isinstance(figures, Mapping):
-            table = Table(title=title.replace("_", " ").capitalize(), show_header=False)
-            for name, figure in figures.items():
-                table.add_row(str(name), _plain(figure))
-            console.print(table)
+        match figures:
+            case {"by_kind": rows, "by_status": total} | {"by_rule": rows, "by_status": total}:
+                table = _crossed({**rows, "all": total})
+            case list():
+                table = _crossed({line["rule"]: _counts(line) for line in figures})
+            case {"sms": _, "email": _}:
+                table = _crossed(figures)
+            case _:
+                table = _listed(figures)
+        console.print(f"\n[bold]{_words(title).capitalize()}[/bold]", highlight=False)
+        console.print(table)
+
+
+def _crossed(rows: Mapping[str, Mapping[str, int]]) -> Table:
+    """Give a line for each name, and a column for each kind of its counts and for all of them."""
+    columns = list(dict.fromkeys(name for counts in rows.values() for name in counts))
+    table = Table("", box=None)
+    for name in (*columns, "all"):
+        table.add_column(_words(name), justify="right")
+    for row, counts in rows.items():
+        figures = (*(counts.get(name, 0) for name in columns), sum(counts.values()))
+        table.add_row(_words(row), *map(str, figures))
+    return table
+
+
+def _listed(figures: Mapping[str, Any]) -> Table:
+    """Give a line for each figure; what lies deeper is named by its whole way."""
+    table = Table(box=None, show_header=False)
+    for name, figure in figures.items():
+        if isinstance(figure, Mapping):
+            for deeper, inner in figure.items():
+                table.add_row(f"{_words(name)} {_words(deeper)}", Text(str(inner)))
         else:
-            console.print(f"{title}: {figures}")
+            said = {True: "yes", False: "no"}[figure] if isinstance(figure, bool) else str(figure)
+            table.add_row(_EXPLAINED.get(name, _words(name)), Text(said))
+    return table
 
 
-def _plain(figure: object) -> str:
-    if isinstance(figure, Mapping):
-        return ", ".join(f"{name} {_plain(value)}" for name, value in figure.items())
-    if isinstance(figure, datetime):
-        return figure.isoformat()
-    return str(figure)
+def _counts(line: Mapping[str, Any]) -> dict[str, int]:
+    return {name: count for name, count in line.items() if name != "rule"}
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

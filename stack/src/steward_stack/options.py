@@ -12,6 +12,8 @@ StateOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON alone on standard output.")]
 STATE = Path(".steward")
+WIDEST = 10_000
+"""Columns of a console that cuts nothing off: what it shows is there to be copied whole."""
 
 
 def print_json(value: object) -> None:

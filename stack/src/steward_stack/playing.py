@@ -140,7 +140,7 @@ class Player:
             query = {"status": "owed", "limit": "500", **({"since": since} if since else {})}
             page = await self._door.get("visits", "/v1/followups", query)
             await asyncio.gather(*(self._call(row) for row in page["items"]))
-            if len(page["items"]) < 500:
+            if not page["more"]:
                 return
             since = page["next"]
 

@@ -140,6 +140,7 @@ class Processes:
                 group=group,
                 extra_groups=None if group is None else [],
             )
+        _CHILDREN[gate.pid] = gate
         began = birth(gate.pid)
         if began is None:
             raise StewardError(f"{name} ended before it began; {log} says why.")
@@ -149,7 +150,6 @@ class Processes:
         if gate.stdin is not None:
             gate.stdin.write(b"go\n")
             gate.stdin.close()
-        _CHILDREN[gate.pid] = gate
         return process
 
     def end(self, processes: Iterable[Process] | None = None) -> list[str]:
@@ -173,8 +173,9 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 def reap() -> None:
     """Take note of our children that have ended."""
-    for pid in [pid for pid, child in _CHILDREN.items() if child.poll() is not None]:
-        del _CHILDREN[pid]
+    for pid in [pid for pid in _CHILDREN if birth(pid) is None]:
+        # Waited for, not asked: the threads of a dead one, as of Kafka's, may end a moment later.
+        _CHILDREN.pop(pid).wait()
 
 
 def _end_together(processes: Sequence[Process]) -> None:

@@ -25,7 +25,7 @@ async def test_nothing_of_the_example_is_refused_and_a_repeat_adds_nothing(
     since = ""
     while True:
         page = (await caller.get("cases", limit=200, since=since)).json()
-        cases += page["cases"]
+        cases += page["items"]
         since = page["next"]
         if not page["more"]:
             break

@@ -1,12 +1,15 @@
 """Intake's HTTP interface on a real PostgreSQL."""
 
+import asyncio
 import json
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
 from tests.integration.intake.conftest import NOON, REGISTERS, Caller, Office
 from tests.support.rules import rule
 
+from steward_events.intake import CaseReceived
 from steward_events.registry import PersonRegistered, PolicyPublished
 from steward_policy.packs import built_in_text, load
 
@@ -30,7 +33,7 @@ async def received(caller: Caller, **changes: Any) -> str:
 async def test_what_is_registered_in_any_order_is_found_and_sealed(
     registered: Caller, office: Office
 ) -> None:
-    people = (await registered.get("people")).json()["people"]
+    people = (await registered.get("people")).json()["items"]
     assert [person["household_id"] for person in people] == ["h1"]
     assert people[0]["phone"] == {"sealed": True}
     assert "13800138000" not in str(await office.store.facts_of("person-p1"))
@@ -52,7 +55,7 @@ async def test_a_changed_phone_is_a_new_fact_and_the_name_keeps_its_seal(
 
 
 async def test_the_built_in_policy_is_published_once(caller: Caller) -> None:
-    policies = (await caller.get("policies")).json()["policies"]
+    policies = (await caller.get("policies")).json()["items"]
     assert [(p["pack"], p["version"]) for p in policies] == [("residential-cn", "2026.1")]
 
 
@@ -104,6 +107,8 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         ({"project_id": "nowhere"}, 404, "There is no project “nowhere”."),
         ({"household_id": "h9"}, 404, "There is no household “h9”."),
         ({"household_id": "h2"}, 422, "does not belong to the project"),
+        ({"received_by": "nobody"}, 404, "There is no member of staff “nobody”."),
+        ({"received_by": "p1"}, 404, "There is no member of staff “p1”."),
         ({"occurred_at": late.isoformat()}, 422, "is in the future"),
         ({"occurred_at": old.isoformat()}, 422, "import it as history"),
         ({"owner_requested_date": "9999-12-31T23:59:59-12:00"}, 422, "years 1970 to 2150"),
@@ -119,7 +124,39 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         answer = await registered.post("cases", {**COMPLAINT, **change})
         assert answer.status_code == status, answer.text
         assert sentence in answer.json()["detail"]
-    assert (await registered.get("cases")).json()["cases"] == []
+    assert (await registered.get("cases")).json()["items"] == []
+
+
+async def test_no_action_takes_a_person_who_is_not_registered_staff(
+    registered: Caller, office: Office
+) -> None:
+    case_id = await received(registered, received_by="m1")
+    actions: dict[str, dict[str, Any]] = {
+        "classify": {"validity": "valid", "severity": "minor"},
+        "assign": {},
+        "accept": {"role": "cs_supervisor"},
+        "report-progress": {"text": "已派人"},
+        "handle": {"corrective": "更换管件", "preventive": "每季度检查"},
+        "tell-result": {"how": "phone"},
+    }
+    for name, body in actions.items():
+        answer = await registered.post(f"cases/{case_id}/{name}", {**body, "person_id": "nobody"})
+        assert answer.status_code == 404, answer.text
+        assert answer.json()["detail"] == "There is no member of staff “nobody”."
+    assert len(await office.store.facts_of(f"case-{case_id}")) == 1
+    for name, body in actions.items():
+        answer = await registered.post(f"cases/{case_id}/{name}", {**body, "person_id": "m1"})
+        assert answer.status_code == 200, answer.text
+
+
+async def test_other_systems_and_the_past_have_people_of_their_own(registered: Caller) -> None:
+    await received(
+        registered, received_by="theirs", external={"source": "urn:old", "subject": "T-9"}
+    )
+    received_, classified, *rest = RECORD["facts"]
+    told = [{**received_, "received_by": "gone"}, {**classified, "person_id": "gone"}, *rest]
+    [line] = (await registered.post("imports", [{**RECORD, "facts": told}])).json()["results"]
+    assert line["facts"] == 5
 
 
 async def test_an_instant_just_ahead_is_taken_as_now(registered: Caller) -> None:
@@ -141,7 +178,89 @@ async def test_a_request_sent_twice_makes_one_case(registered: Caller) -> None:
     first = await registered.post("cases", COMPLAINT, key="once")
     again = await registered.post("cases", COMPLAINT, key="once")
     assert first.json() == again.json()
-    assert len((await registered.get("cases")).json()["cases"]) == 1
+    assert len((await registered.get("cases")).json()["items"]) == 1
+
+
+TICKET = {**COMPLAINT, "external": {"source": "urn:old", "subject": "T-7"}}
+
+
+async def next_number(caller: Caller) -> str:
+    case = (await caller.get(f"cases/{await received(caller)}")).json()
+    return str(case["number"])
+
+
+async def test_a_ticket_sent_again_under_a_new_key_is_answered_as_it_was_received(
+    registered: Caller, office: Office
+) -> None:
+    first = await registered.post("cases", TICKET, key="first")
+    assert first.status_code == 201
+    office.clock.instant = NOON + timedelta(days=40)
+    again = await registered.post("cases", TICKET, key="second")
+    assert (again.status_code, again.json()) == (200, first.json())
+    same = await registered.post("cases", {**TICKET, "kind": "complaint"}, key="third")
+    assert (same.status_code, same.json()) == (200, first.json())
+    for key, status in (("first", 201), ("second", 200)):
+        repeat = await registered.post("cases", TICKET, key=key)
+        assert (repeat.status_code, repeat.json()) == (status, first.json())
+    assert len(await office.store.facts_of(f"case-{first.json()['case_id']}")) == 1
+    assert await next_number(registered) == "lakeside-2026-00002"
+
+
+async def test_a_ticket_sent_again_with_other_content_is_refused_with_the_fields_that_differ(
+    registered: Caller, office: Office
+) -> None:
+    said = {**TICKET, "occurred_at": NOON.isoformat()}
+    first = await registered.post("cases", said, key="first")
+    reporter = {"name": "李娜", "phone": "13800138000"}
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"summary": "楼道灯不亮"}, "summary"),
+        ({"description": "三楼"}, "description"),
+        ({"reporter": reporter}, "reporter.name"),
+        ({"reporter": {}}, "reporter.name, reporter.phone"),
+        ({"occurred_at": (NOON - timedelta(hours=1)).isoformat()}, "occurred_at"),
+        ({"occurred_at": (NOON + timedelta(hours=1)).isoformat()}, "occurred_at"),
+        ({"kind": "suggestion", "topic": "噪音"}, "kind, topic"),
+        ({"project_id": "hillside", "household_id": "h2"}, "project_id, household_id"),
+    ]
+    for change, fields in changes:
+        answer = await registered.post("cases", {**said, **change})
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["code"] == "received_otherwise"
+        assert answer.json()["detail"] == (
+            "The case of this external ticket was received before, with other content in: "
+            f"{fields}."
+        )
+    used = await registered.post("cases", {**said, "summary": "楼道灯不亮"}, key="first")
+    assert (used.status_code, used.json()["code"]) == (422, "key_reused")
+    assert len(await office.store.facts_of(f"case-{first.json()['case_id']}")) == 1
+    assert await next_number(registered) == "lakeside-2026-00002"
+
+
+async def test_a_ticket_just_ahead_of_the_clock_is_the_same_when_it_is_sent_again(
+    registered: Caller, office: Office
+) -> None:
+    soon = {**TICKET, "occurred_at": (NOON + timedelta(seconds=90)).isoformat()}
+    first = await registered.post("cases", soon)
+    office.clock.instant = NOON + timedelta(hours=1)
+    again = await registered.post("cases", soon)
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+async def test_of_tickets_sent_at_once_one_is_received_and_the_others_are_told_of_it(
+    registered: Caller, office: Office
+) -> None:
+    alike = [registered.post("cases", TICKET) for _ in range(6)]
+    other = registered.post("cases", {**TICKET, "summary": "楼道灯不亮"})
+    answers = await asyncio.gather(*alike, other)
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses[201] == 1
+    assert statuses in (Counter({200: 5, 201: 1, 409: 1}), Counter({201: 1, 409: 6}))
+    told = {str(answer.json()) for answer in answers if answer.is_success}
+    assert len(told) == 1
+    [taken] = [answer.json() for answer in answers if answer.status_code == 201]
+    [fact] = await office.store.facts_of(f"case-{taken['case_id']}")
+    assert isinstance(fact.fact, CaseReceived)
+    assert fact.fact.number == taken["number"]
 
 
 async def test_an_outdated_version_is_not_overwritten(registered: Caller) -> None:
@@ -159,12 +278,12 @@ async def test_a_list_goes_on_where_it_stopped(registered: Caller) -> None:
         await received(registered)
     first = (await registered.get("cases", limit=2)).json()
     rest = (await registered.get("cases", limit=2, since=first["next"])).json()
-    assert [len(first["cases"]), len(rest["cases"])] == [2, 1]
+    assert [len(first["items"]), len(rest["items"])] == [2, 1]
     assert not rest["more"]
     nothing = (await registered.get("cases", since=rest["next"])).json()
-    assert nothing["cases"] == []
+    assert nothing["items"] == []
     assert (await registered.get("cases", since="%%")).status_code == 400
-    assert (await registered.get("cases", status="closed")).json()["cases"] == []
+    assert (await registered.get("cases", status="closed")).json()["items"] == []
 
 
 async def test_every_register_goes_on_where_it_stopped_and_tells_of_changes(
@@ -177,10 +296,10 @@ async def test_every_register_goes_on_where_it_stopped_and_tells_of_changes(
             answer := (
                 await registered.get(register, limit=1, **({"since": since} if since else {}))
             ).json()
-        )[register]:
+        )["items"]:
             found += page
             since = answer["next"]
-        assert found == whole[register]
+        assert found == whole["items"]
         assert found
         assert since == whole["next"]
         assert (await registered.get(register, since=since)).json()["next"] == since
@@ -189,18 +308,126 @@ async def test_every_register_goes_on_where_it_stopped_and_tells_of_changes(
     office.clock.instant = NOON + timedelta(seconds=1)
     renamed = {"project_id": "lakeside", "group_id": "g1", "name": "湖畔新城"}
     await registered.post("projects", renamed)
-    [changed] = (await registered.get("projects", since=seen)).json()["projects"]
+    [changed] = (await registered.get("projects", since=seen)).json()["items"]
     assert changed["name"] == "湖畔新城"
 
 
-async def test_a_list_refuses_the_cursor_of_another_and_a_filter_that_it_has_not(
+async def test_a_list_refuses_the_cursor_of_another(registered: Caller) -> None:
+    since = (await registered.get("roles")).json()["next"]
+    answer = await registered.get("projects", since=since)
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The cursor “since” is not one that this list gave."
+
+
+async def test_a_list_refuses_a_parameter_that_it_does_not_know_and_names_those_it_knows(
     registered: Caller,
 ) -> None:
-    since = (await registered.get("roles")).json()["next"]
-    for path, params in (("projects", {"since": since}), ("groups", {"project_id": "lakeside"})):
+    wrong: list[tuple[str, dict[str, Any], str]] = [
+        (
+            "cases",
+            {"statsu": "open"},
+            "The parameter “statsu” is not known here: it knows since, limit, project_id, "
+            "household_id, kind, status, severity, owner_id.",
+        ),
+        (
+            "groups",
+            {"project_id": "lakeside"},
+            "The parameter “project_id” is not known here: it knows since, limit.",
+        ),
+        (
+            "cases/x",
+            {"limit": 1},
+            "The parameter “limit” is not known here: it knows none.",
+        ),
+    ]
+    for path, params, sentence in wrong:
         answer = await registered.get(path, **params)
         assert answer.status_code == 400
-        assert answer.json()["detail"].endswith(".")
+        assert answer.json()["detail"] == sentence
+    answer = await registered.get("cases", status="opne")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == (
+        "The parameter “status” must be one of “open”, “waiting”, “handled”, “told” or “closed”."
+    )
+
+
+async def test_cases_are_listed_by_what_they_are(registered: Caller) -> None:
+    case_id = await received(registered)
+    await received(registered, project_id="hillside", household_id=None, kind="suggestion")
+    theirs: list[dict[str, str]] = [
+        {"project_id": "lakeside"},
+        {"household_id": "h1"},
+        {"kind": "complaint", "status": "open"},
+    ]
+    for filters in theirs:
+        found = (await registered.get("cases", **filters)).json()["items"]
+        assert [case["case_id"] for case in found] == [case_id]
+    assert (await registered.get("cases", severity="major")).json()["items"] == []
+
+
+async def test_the_document_names_the_filters_of_cases_and_the_shape_of_every_list(
+    registered: Caller,
+) -> None:
+    paths = (await registered.get("openapi.json")).json()["paths"]
+    parameters = {p["name"]: p["schema"] for p in paths["/v1/cases"]["get"]["parameters"]}
+    assert list(parameters) == [
+        "since",
+        "limit",
+        "project_id",
+        "household_id",
+        "kind",
+        "status",
+        "severity",
+        "owner_id",
+    ]
+    assert parameters["status"]["anyOf"][0]["enum"][0] == "open"
+    assert parameters["kind"]["anyOf"][0] == {"$ref": "#/components/schemas/Kind"}
+    for register in ("cases", "groups", "projects", "people", "staff", "roles", "policies"):
+        answer = paths[f"/v1/{register}"]["get"]["responses"]["200"]["content"]
+        assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/Page"}
+
+
+async def test_a_key_of_a_project_sees_the_groups_staff_and_policies_that_reach_it(
+    registered: Caller, office: Office
+) -> None:
+    lines = [
+        {"type": "group", "group_id": "g2", "name": "别家集团"},
+        {"type": "project", "project_id": "seaside", "group_id": "g2", "name": "海边"},
+        {"type": "staff", "person_id": "m2", "group_id": "g2"},
+        {"type": "role", "project_id": "seaside", "role": "centre_manager", "person_id": "m2"},
+        {"type": "policy", "text": OVERRIDE.format(version="one", days=3), "group_id": "g1"},
+        {"type": "policy", "text": OVERRIDE.format(version="two", days=4), "group_id": "g2"},
+        {"type": "policy", "text": OVERRIDE.format(version="p", days=5), "project_id": "hillside"},
+    ]
+    answer = await registered.post("registers", lines)
+    assert all("error" not in line for line in answer.json()["results"]), answer.text
+
+    async def seen_with(*projects: str) -> dict[str, list[str]]:
+        _, key = await office.authenticator.make_key("a desk", ["administrator"], projects)
+        registered.http.headers["Authorization"] = f"Bearer {key}"
+        column = {"groups": "group_id", "staff": "person_id", "roles": "person_id"}
+        return {
+            register: [
+                row[column.get(register, "version")]
+                for row in (await registered.get(register)).json()["items"]
+            ]
+            for register in ("groups", "staff", "roles", "policies")
+        }
+
+    assert await seen_with("lakeside") == {
+        "groups": ["g1"],
+        "staff": ["m1"],
+        "roles": ["m1"],
+        "policies": ["2026.1", "2026.1+one"],
+    }
+    assert await seen_with("g2") == {
+        "groups": ["g2"],
+        "staff": ["m2"],
+        "roles": [],
+        "policies": ["2026.1", "2026.1+two"],
+    }
+    assert (await seen_with("nowhere"))["staff"] == []
+    assert (await seen_with("*"))["staff"] == ["m1", "m2"]
 
 
 async def test_a_story_goes_on_after_the_version_that_was_seen(registered: Caller) -> None:
@@ -220,7 +447,7 @@ async def test_another_projects_key_sees_nothing(registered: Caller, office: Off
     case_id = await received(registered)
     _, key = await office.authenticator.make_key("hillside", ["staff"], ["hillside"])
     registered.http.headers["Authorization"] = f"Bearer {key}"
-    assert (await registered.get("cases")).json()["cases"] == []
+    assert (await registered.get("cases")).json()["items"] == []
     assert (await registered.get(f"cases/{case_id}")).status_code == 404
     assert (await registered.post("cases", COMPLAINT)).status_code == 403
     assert (await registered.post("groups", {"group_id": "g2", "name": "x"})).status_code == 403
@@ -310,7 +537,69 @@ async def test_an_override_that_cannot_lie_anywhere_is_refused(registered: Calle
         answer = await registered.post("policies", body)
         assert answer.status_code == status, answer.text
         assert words in answer.json()["detail"]
-    assert len((await registered.get("policies")).json()["policies"]) == 1
+    assert len((await registered.get("policies")).json()["items"]) == 1
+
+
+FAR = "0001-01-01T00:00:00+14:00"
+
+
+async def test_a_bad_line_is_refused_in_its_place_and_the_others_are_registered(
+    registered: Caller,
+) -> None:
+    lines: list[Any] = [
+        {"type": "household", "household_id": "h7", "project_id": "lakeside"},
+        {"type": "song"},
+        {"household_id": "h8"},
+        {"type": "household", "household_id": "a b", "project_id": "lakeside"},
+        {"type": "household", "household_id": "h8", "project_id": "lakeside", "colour": "blue"},
+        {"type": "household", "household_id": "h8", "project_id": "lakeside", "occurred_at": FAR},
+        "a household",
+        {"type": "household", "household_id": "h8", "project_id": "nowhere"},
+        {"type": "household", "household_id": "h9", "project_id": "lakeside"},
+    ]
+    answer = await registered.post("registers", lines)
+    assert answer.status_code == 200, answer.text
+    results = answer.json()["results"]
+    assert [results[0], results[-1]] == [{"id": "h7", "facts": 1}, {"id": "h9", "facts": 1}]
+    assert [line["error"] for line in results[1:-1]] == [
+        "The line must have as its “type” one of “group”, “project”, “household”, “person”, "
+        "“staff”, “role”, “policy”.",
+        "The line must say its “type”.",
+        "The field “household_id” must be an ID, without a space, slash, bar or NUL.",
+        "The field “colour” is not known here.",
+        "The field “occurred_at” must be an instant of the years 1970 to 2150.",
+        "The line must be a JSON object.",
+        "There is no project “nowhere”.",
+    ]
+    assert [line["code"] for line in results[1:-1]] == ["invalid"] * 6 + ["not_found"]
+    households = (await registered.get("households")).json()["items"]
+    assert [household["household_id"] for household in households][-2:] == ["h7", "h9"]
+
+
+async def test_a_body_that_is_no_array_of_some_lines_is_refused_in_one_sentence(
+    registered: Caller,
+) -> None:
+    group = {"type": "group", "group_id": "g1", "name": "x"}
+    for path in ("registers", "imports"):
+        for body in ([], [group] * 501, group, 5):
+            answer = await registered.post(path, body)
+            assert answer.status_code == 422
+            assert answer.json()["detail"] == (
+                "The body must be a JSON array of 1 to 500 lines, sent as application/json."
+            )
+
+
+async def test_the_document_shows_what_a_line_may_be(registered: Caller) -> None:
+    document = (await registered.get("openapi.json")).json()
+    schemas = {
+        path: document["paths"][path]["post"]["requestBody"]["content"]["application/json"][
+            "schema"
+        ]
+        for path in ("/v1/registers", "/v1/imports")
+    }
+    assert len(schemas["/v1/registers"]["items"]["oneOf"]) == 7
+    assert schemas["/v1/imports"]["items"] == {"$ref": "#/components/schemas/Record"}
+    assert [schema["maxItems"] for schema in schemas.values()] == [500, 500]
 
 
 RECORD: dict[str, Any] = {
@@ -346,6 +635,7 @@ async def test_a_record_is_imported_whole_with_its_own_times_and_once(
         "error": "There is no project “nowhere”.",
         "code": "not_found",
     }
+    assert done["id"] == "old-1"
     assert done["facts"] == 5
     facts = await office.store.facts_of(f"case-{done['case_id']}")
     assert [f.type.split(".")[1] for f in facts][-1] == "history_ended"
@@ -364,3 +654,37 @@ async def test_a_record_is_imported_whole_with_its_own_times_and_once(
         await registered.post("imports", [{**RECORD, "facts": RECORD["facts"][:2]}])
     ).json()["results"]
     assert changed["code"] == "key_reused"
+
+
+async def test_a_bad_record_is_refused_in_its_place_with_its_id_and_the_others_are_imported(
+    registered: Caller,
+) -> None:
+    received, *rest = RECORD["facts"]
+    body = [
+        {**RECORD, "id": "far", "facts": [{**received, "occurred_at": FAR}, *rest]},
+        {**RECORD, "id": "early", "history_until": FAR},
+        {**RECORD, "id": "odd", "facts": [{"type": "case_sung"}]},
+        {**RECORD, "id": 5},
+        RECORD,
+    ]
+    answer = await registered.post("imports", body)
+    assert answer.status_code == 200, answer.text
+    *refused, done = answer.json()["results"]
+    assert (done["id"], done["facts"]) == ("old-1", 5)
+    assert [(line.get("id"), line["error"]) for line in refused] == [
+        (
+            "far",
+            "The field “facts.0.case_received.occurred_at” must be an instant of the years "
+            "1970 to 2150.",
+        ),
+        ("early", "The field “history_until” must be an instant of the years 1970 to 2150."),
+        (
+            "odd",
+            "The field “facts.0” must have as its “type” one of “case_received”, "
+            "“case_classified”, “case_assigned”, “case_accepted”, “case_chased”, "
+            "“progress_reported”, “case_paused”, “case_resumed”, “case_handled”, “result_told”, "
+            "“satisfaction_given”, “case_closed”, “case_reopened”.",
+        ),
+        (None, "The field “id” must be a text."),
+    ]
+    assert {line["code"] for line in refused} == {"invalid"}

@@ -27,8 +27,10 @@ from steward_notify.adapters import read_models
 from steward_notify.adapters.directory import PostgresDirectory
 from steward_notify.adapters.email_smtp import MailServer, SmtpMail
 from steward_notify.adapters.gateways import MailGateway
-from steward_notify.adapters.outbox import PostgresMessageList, PostgresOutbox
+from steward_notify.adapters.outbox import PostgresLead, PostgresMessageList, PostgresOutbox
+from steward_notify.application import sender
 from steward_notify.application.outcomes import Outcome, Sent
+from steward_notify.application.ports import OwedMessage
 from steward_notify.application.reactions import stream_of
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import (
@@ -132,7 +134,7 @@ async def notify(fresh_database: FreshDatabase, sink: RunningSink) -> AsyncItera
     )
     sealer = Sealer(pool, b"k" * 32)
     server = MailServer("127.0.0.1", sink.port, "steward@example.cn", tls="none")
-    sender = Sender(
+    sends = Sender(
         executor,
         PostgresOutbox(store.pool),
         PostgresDirectory(store.pool),
@@ -141,7 +143,7 @@ async def notify(fresh_database: FreshDatabase, sink: RunningSink) -> AsyncItera
         clock,
         clock,
     )
-    found = Notify(executor, sender, sealer, PostgresMessageList(store.pool))
+    found = Notify(executor, sends, sealer, PostgresMessageList(store.pool))
     await found.hear(
         ProjectRegistered(project_id="p1", group_id="g1", name="星河湾", zone="Asia/Shanghai"),
         StaffRegistered(
@@ -208,14 +210,17 @@ async def test_what_a_killed_process_was_sending_is_unknown_and_not_sent_again(
     assert [mail["message_id"] for mail in sink.index()] == ["<next@example.cn>"]
 
 
+class Odd:
+    """A gateway whose answer about one message cannot be stored."""
+
+    async def send(self, message_id: str, *_: object) -> Outcome:
+        # PostgreSQL takes no NUL: a provider that answers with one has sent nevertheless.
+        return Sent("\x00" if message_id == "odd" else message_id)
+
+
 async def test_an_outcome_that_cannot_be_stored_becomes_unknown_and_holds_up_nobody(
     notify: Notify, sink: RunningSink
 ) -> None:
-    class Odd:
-        async def send(self, message_id: str, *_: object) -> Outcome:
-            # PostgreSQL takes no NUL: a provider that answers with one has sent nevertheless.
-            return Sent("\x00" if message_id == "odd" else message_id)
-
     await assign(notify)
     notify.sender.gateways = {"email": Odd()}
     await notify.request("odd")
@@ -223,6 +228,45 @@ async def test_an_outcome_that_cannot_be_stored_becomes_unknown_and_holds_up_nob
     async with notify.sending():
         await until(ended(notify, "odd", "even"), "a message was left in sending")
     assert await notify.statuses() == {"odd": "unknown", "even": "sent"}
+
+
+async def test_it_is_looked_for_what_was_left_at_the_start_and_after_a_failure_only(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[list[str]] = []
+    left_sending = PostgresLead.left_sending
+
+    async def counted(lead: PostgresLead, without: Sequence[str]) -> list[OwedMessage]:
+        found = await left_sending(lead, without)
+        looks.append([message.message_id for message in found])
+        return found
+
+    monkeypatch.setattr(PostgresLead, "left_sending", counted)
+    monkeypatch.setattr(sender, "LOOK_SECONDS", 1000.0)
+    await assign(notify)
+    notify.sender.gateways = {"email": Odd()}
+    for number in range(40):
+        await notify.request(f"m{number}")
+    async with notify.sending():
+        await until(ended(notify, *(f"m{number}" for number in range(40))), "not all were sent")
+        assert looks == [[]]
+        await notify.request("odd")
+        await until(ended(notify, "odd"), "it was left in sending")
+    assert looks == [[], ["odd"]]
+
+
+async def test_what_another_process_leaves_while_it_drains_is_found_too(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "LOOK_SECONDS", 0.2)
+    await assign(notify)
+    await notify.request("first")
+    async with notify.sending():
+        await until(ended(notify, "first"), "it was not sent")
+        await notify.request("left", not_before=NOW + timedelta(hours=1))
+        await notify.command("left", BeginSending(NOW, "s1", Role.CS_SUPERVISOR))
+        await until(ended(notify, "left"), "it was left in sending")
+    assert await notify.statuses() == {"first": "sent", "left": "unknown"}
 
 
 async def test_of_two_processes_one_sends(notify: Notify, sink: RunningSink) -> None:

@@ -101,7 +101,10 @@ async def test_a_wrong_if_match_is_refused(client: AsyncClient) -> None:
         (b"{}", "The field “name” is missing."),
         (b"[]", "The body must be a JSON object, sent as application/json."),
         (b"", "The body is missing."),
-        (b'{"name":"x","size":"SECRET"}', "The field “size” is wrong: input should be a valid"),
+        (b'{"name":"x","size":"SECRET"}', "The field “size” must be a whole number."),
+        (b'{"name":5}', "The field “name” must be a text."),
+        (b'{"name":"x","size":1.5}', "The field “size” must be a whole number."),
+        (b"5", "The body must be a JSON object, sent as application/json."),
         (b'{"name":"a\\u0000b"}', "The request contains a NUL character; take it out."),
         (b'{"name":"a\x00b"}', "The request contains a NUL character; take it out."),
         (b'{"name":"\\ud83d"}', "The body contains half of a character (a surrogate)."),
@@ -151,6 +154,11 @@ async def test_a_body_of_unknown_length_is_not_read_past_the_limit(client: Async
 
     problem_in(await client.post(PROJECTS, content=pieces(), headers=ONCE), 413)
     assert sent <= 12
+
+
+async def test_a_parameter_that_a_read_does_not_know_is_refused(client: AsyncClient) -> None:
+    problem = problem_in(await client.get("/v1/whoami", params={"proejct_id": "p"}), 400)
+    assert problem["detail"] == "The parameter “proejct_id” is not known here: it knows none."
 
 
 async def test_unknown_addresses_and_methods_are_problems(client: AsyncClient) -> None:

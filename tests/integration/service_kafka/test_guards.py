@@ -372,6 +372,24 @@ async def office(workshop: Workshop, topics: int = 1) -> Office:
     return Office(workshop, await workshop.store(), names)
 
 
+async def play(
+    workshop: Workshop,
+    *told: Recorded,
+    listener: type[Listener] = Listener,
+    ticker: type[Ticker] = Ticker,
+    topics: int = 1,
+    fetched: bool = False,
+) -> list[str]:
+    """Ring while what was told waits, or is fetched and not handled; gives the clock's story."""
+    late = await office(workshop, topics)
+    await late.open(listener, ticker)
+    await workshop.publish(late.topics[-1], *told)
+    if fetched:
+        await asyncio.wait_for(late.held.reached.wait(), 40)
+    await late.ring()
+    return await kinds(late.store, "clock-1")
+
+
 def outcome(guarded: bool) -> list[str]:
     """The duty was done a minute before its time."""
     return ["started", "met"] if guarded else ["started", "breached"]
@@ -386,11 +404,7 @@ async def test_alarms_ring_up_to_what_was_heard_and_not_up_to_now(
         "limits = dict.fromkeys(partitions, now)",
     )
     module = mutant_unless(guarded, ticker, limits)
-    late = await office(workshop)
-    await late.open(ticker=module.Ticker)
-    await workshop.publish(late.topics[0], DONE)
-    await late.ring()
-    assert await kinds(late.store, "clock-1") == outcome(guarded)
+    assert await play(workshop, DONE, ticker=module.Ticker) == outcome(guarded)
 
 
 @guarded
@@ -402,11 +416,7 @@ async def test_alarms_ring_up_to_what_was_heard_on_the_topic_that_is_furthest_be
         "max(known, least.get(place.partition, known))",
     )
     module = mutant_unless(guarded, listening, least)
-    late = await office(workshop, topics=2)
-    await late.open(module.Listener)
-    await workshop.publish(late.topics[1], DONE)
-    await late.ring()
-    assert await kinds(late.store, "clock-1") == outcome(guarded)
+    assert await play(workshop, DONE, listener=module.Listener, topics=2) == outcome(guarded)
 
 
 @guarded
@@ -418,12 +428,8 @@ async def test_what_was_fetched_and_is_not_handled_was_not_heard(
         "end - await self._subscriber.consumer.position(place)",
     )
     module = mutant_unless(guarded, listening, handled)
-    late = await office(workshop)
-    await late.open(module.Listener)
-    await workshop.publish(late.topics[0], DONE)
-    await asyncio.wait_for(late.held.reached.wait(), 40)
-    await late.ring()
-    assert await kinds(late.store, "clock-1") == outcome(guarded)
+    story = await play(workshop, DONE, listener=module.Listener, fetched=True)
+    assert story == outcome(guarded)
 
 
 @guarded
@@ -432,12 +438,8 @@ async def test_what_is_being_handled_was_not_heard(workshop: Workshop, guarded: 
     module = mutant_unless(
         guarded, listening, (before, f"            self._note(records, assigned)\n{before}")
     )
-    late = await office(workshop)
-    await late.open(module.Listener)
-    await workshop.publish(late.topics[0], DONE)
-    await asyncio.wait_for(late.held.reached.wait(), 40)
-    await late.ring()
-    assert await kinds(late.store, "clock-1") == outcome(guarded)
+    story = await play(workshop, DONE, listener=module.Listener, fetched=True)
+    assert story == outcome(guarded)
 
 
 @guarded
@@ -481,16 +483,12 @@ async def test_history_says_nothing_of_what_else_was_heard(
     module = mutant_unless(guarded, listening, (told, ""))
     # So that the history is handled while what comes after it is held.
     monkeypatch.setattr(module, "MAX_RECORDS", 1)
-    late = await office(workshop)
-    await late.open(module.Listener)
     # Another system's times may be ahead of ours, by the zone of its clock for example.
     ahead = replace(
         fact("case-0", 1, when=at(0)), known_at=at(60), occurred_at=at(60), history=at(90)
     )
-    await workshop.publish(late.topics[0], ahead, DONE)
-    await asyncio.wait_for(late.held.reached.wait(), 40)
-    await late.ring()
-    assert await kinds(late.store, "clock-1") == outcome(guarded)
+    story = await play(workshop, ahead, DONE, listener=module.Listener, fetched=True)
+    assert story == outcome(guarded)
 
 
 @guarded

@@ -196,6 +196,9 @@ class Asked:
         return self.timers
 
 
+ESCALATIONS = {"role": "frontline", "withdrawn": False, "silent": False, "untold": False, "n": 1}
+
+
 def rules_of(version: str) -> packs.Rules:
     return {packs.built_in().version: packs.built_in()}[version]
 
@@ -204,6 +207,16 @@ async def test_all_is_well_when_every_promise_was_kept() -> None:
     found = await summary(Kept(running=["clocks-c1"]), Asked({"clocks-c1"}), rules_of, NOW)
     assert found["audit"]["agree"] is True
     assert found["events"] == {"steward.sla": 1}
+
+
+async def test_escalations_of_history_are_told_apart_since_nobody_was_told() -> None:
+    [row] = await remembered(read_models.ESCALATIONS, ESCALATED, history=NOW)
+    assert row["history"]
+    rows = [ESCALATIONS, ESCALATIONS | {"silent": True, "n": 5}]
+    found = await summary(Kept(escalations=rows), Asked(set()), rules_of, NOW)
+    assert found["escalations"] == {
+        "total": 6, "withdrawn": 0, "silent": 5, "to": {"frontline": 6}
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -216,7 +229,7 @@ async def test_all_is_well_when_every_promise_was_kept() -> None:
         ),
         (
             "escalations_without_message",
-            {"escalations": [{"role": "frontline", "withdrawn": False, "untold": True, "n": 1}]},
+            {"escalations": [ESCALATIONS | {"untold": True}]},
         ),
         ("messages_without_outcome", {"messages_without_outcome": 1}),
     ],

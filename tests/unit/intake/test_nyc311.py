@@ -114,6 +114,35 @@ def test_an_exact_time_stays_as_it_is(tmp_path: Path) -> None:
     assert found.live_end - found.start == timedelta(hours=48)
 
 
+def test_a_date_only_closing_lies_in_the_rest_of_the_day_of_an_exact_opening(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        {"Unique Key": "1", "Created Date": "12/25/2013 11:30:05 AM"},
+        {"Unique Key": "2", "Created Date": "12/25/2013 11:30:05 PM"},
+        {"Unique Key": "3", "Created Date": "12/25/2013 05:00:00 AM"},
+    ]
+    found = read(written(tmp_path / "a.csv", *rows))
+    assert found.rejected == []
+    at = {step.event["id"]: step.at.time() for step in found.live()}
+    assert time(11, 30, 5) == at["1-opened"] < at["1-closed"] < time(20)
+    assert time(23, 30, 5) == at["2-opened"] < at["2-closed"]
+    assert time(8) < at["3-closed"] < time(20)
+
+
+def test_a_date_only_opening_lies_before_an_exact_closing_of_its_day(tmp_path: Path) -> None:
+    early = [{"Unique Key": f"{n}", "Closed Date": "12/25/2013 08:05:00 AM"} for n in range(20)]
+    earlier = [{"Unique Key": f"9{n}", "Closed Date": "12/25/2013 08:00:00 AM"} for n in range(20)]
+    late = {"Unique Key": "80", "Closed Date": "12/25/2013 08:00:00 PM"}
+    found = read(written(tmp_path / "a.csv", *early, *earlier, late))
+    at = {step.event["id"]: step.at.time() for step in found.live()}
+    for number in range(20):
+        assert time(8) <= at[f"{number}-opened"] < at[f"{number}-closed"] == time(8, 5)
+        assert at[f"9{number}-opened"] < at[f"9{number}-closed"] == time(8)
+    alone = read(written(tmp_path / "b.csv", late | {"Closed Date": ""}))
+    assert [step.at.time() for step in alone.live()] == [at["80-opened"]]
+
+
 def test_bad_rows_are_reported_and_the_good_ones_taken(tmp_path: Path) -> None:
     found = read(
         written(

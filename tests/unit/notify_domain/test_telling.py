@@ -1,7 +1,7 @@
 """Who is told of an escalation, when, and what of it is taken back."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,13 +13,16 @@ from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import ClockBreached, Escalated, EscalationWithdrawn
 from steward_events.vocabulary import Role
+from steward_notify.api.subscribers import on_sla
 from steward_notify.application.ports import Person
 from steward_notify.application.reactions import tell
 from steward_notify.application.recipients import Found, Nobody, find
-from steward_notify.domain.duty_hours import from_when
+from steward_notify.domain.duty_hours import BEGIN, BUILT_IN, END, calendar_of, from_when
 from steward_notify.domain.gaps import UNREACHABLE, gap_after
 from steward_notify.domain.message import RequestMessage, Suppress
 from steward_notify.texts import render
+from steward_policy import packs
+from steward_policy.calendars import built_in
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = datetime(2026, 10, 2, 0, 0, tzinfo=SHANGHAI)
@@ -47,6 +50,18 @@ WITHDRAWN = EscalationWithdrawn(
 )
 
 
+OVERRIDE = """
+overrides: residential-cn
+version: depot
+duty_calendar: depot
+calendars:
+  depot:
+    tz: Asia/Shanghai
+    hours: {mon: [["10:00", "16:00"]]}
+"""
+DEPOT = packs.load(OVERRIDE, "depot.yaml")
+
+
 def heard(fact: Fact, at: datetime = MIDNIGHT) -> Recorded:
     return Recorded(
         UUID(int=1), fact.wire_type, "clocks-c1", 1, "p1", "/steward/sla", at, at, at, fact
@@ -54,7 +69,7 @@ def heard(fact: Fact, at: datetime = MIDNIGHT) -> Recorded:
 
 
 def commands(recorded: Recorded) -> list[Any]:
-    return [to.command for to in tell(recorded)]
+    return [to.command for to in tell(recorded, {DEPOT.version: DEPOT}.get)]
 
 
 def test_an_escalation_is_told_by_text_and_mail_at_half_past_eight() -> None:
@@ -67,6 +82,32 @@ def test_an_escalation_is_told_by_text_and_mail_at_half_past_eight() -> None:
         "星河湾：轻微投诉P1-2026-00001的“处理完成”应于2026-10-01 24:00前完成，现已逾期，"
         "升级到您（客服部主管）处理。依据RM-4.5.2c、RM-4.10.1。"
     )
+
+
+def test_an_overridden_duty_calendar_says_when_people_are_told_and_corrected() -> None:
+    monday = datetime(2026, 10, 5, 10, 0, tzinfo=SHANGHAI)  # MIDNIGHT is a Friday's
+    for fact in (ESCALATED, WITHDRAWN):
+        under = fact.model_copy(update={"policy": DEPOT.version, "zone": "Asia/Shanghai"})
+        asked = [c for c in commands(heard(under)) if isinstance(c, RequestMessage)]
+        assert [request.not_before for request in asked] == [monday, monday]
+        asked = [c for c in commands(heard(under, monday)) if isinstance(c, RequestMessage)]
+        assert [request.not_before for request in asked] == [None, None]
+
+
+def test_under_a_policy_that_was_not_heard_the_built_in_duty_hours_count() -> None:
+    sms, _ = commands(heard(ESCALATED.model_copy(update={"policy": "elsewhere@1"})))
+    assert sms.not_before == MIDNIGHT + timedelta(hours=8, minutes=30)
+
+
+def test_the_built_in_pack_has_the_built_in_duty_hours() -> None:
+    assert calendar_of(packs.built_in()) is None
+    hours = built_in(BUILT_IN).hours
+    assert set(hours.values()) == {((_minutes(BEGIN), _minutes(END)),)}
+    assert len(hours) == 7
+
+
+def _minutes(at: time) -> int:
+    return at.hour * 60 + at.minute
 
 
 def test_an_urgent_one_is_told_at_once() -> None:
@@ -91,8 +132,8 @@ def test_a_breach_itself_is_told_to_nobody() -> None:
 
 
 def test_a_withdrawal_takes_back_what_is_owed_and_corrects_what_was_sent() -> None:
-    told = {to.stream for to in tell(heard(ESCALATED))}
-    answers = list(tell(heard(WITHDRAWN)))
+    told = {to.stream for to in on_sla(heard(ESCALATED))}
+    answers = list(on_sla(heard(WITHDRAWN)))
     assert {to.stream for to in answers if isinstance(to.command, Suppress)} == told
     corrections = [to.command for to in answers if isinstance(to.command, RequestMessage)]
     assert {f"message-{c.only_if_sent}" for c in corrections} == told
@@ -100,8 +141,8 @@ def test_a_withdrawal_takes_back_what_is_owed_and_corrects_what_was_sent() -> No
 
 
 def test_the_same_escalation_heard_twice_is_the_same_message() -> None:
-    assert [to.stream for to in tell(heard(ESCALATED))] == [
-        to.stream for to in tell(heard(ESCALATED))
+    assert [to.stream for to in on_sla(heard(ESCALATED))] == [
+        to.stream for to in on_sla(heard(ESCALATED))
     ]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from steward_service.auth import EVERY_PROJECT, Principal
-from steward_service.lists import Cursor, cursor_of, following
+from steward_service.lists import Cursor, cursor_of, page_of
 from steward_service.problems import Problem
 
 NOON = datetime(2026, 9, 28, 12, tzinfo=UTC)
@@ -13,9 +13,11 @@ NOON = datetime(2026, 9, 28, 12, tzinfo=UTC)
 
 def test_the_next_page_begins_after_the_last_row() -> None:
     rows = [{"changed_at": NOON, "case_id": name} for name in ("a|b", "c|楼/1")]
-    since = following(rows, "case_id", None)
-    assert cursor_of(since) == Cursor(NOON, "c|楼/1")
-    assert following([], "case_id", since) == since
+    page = page_of(rows, "case_id", None, limit=2)
+    assert (page.items, page.more) == (rows, True)
+    assert cursor_of(page.next) == Cursor(NOON, "c|楼/1")
+    end = page_of([], "case_id", page.next, limit=2)
+    assert (end.items, end.next, end.more) == ([], page.next, False)
     assert cursor_of(None) is cursor_of("") is None
 
 

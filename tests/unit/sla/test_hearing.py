@@ -12,6 +12,7 @@ from steward_events.intake import CaseClassified, CaseHandled, CaseReceived, His
 from steward_events.recorded import Recorded
 from steward_events.registry import HouseholdRegistered, PolicyPublished
 from steward_events.sealed import Sealed
+from steward_events.sla import Escalated
 from steward_events.vocabulary import Kind, Severity, Validity
 from steward_eventstore.execute import Alarms, Cause, Executor, Job, To
 from steward_eventstore.memory import MemoryStore
@@ -126,6 +127,8 @@ async def test_a_complaint_rings_at_its_due_time_and_is_listed_as_breached() -> 
     told = [fact for fact in await sla.facts() if fact.type != "sla.case_noted.v1"]
     assert names(told) == ["clock_started", "clock_warned", "clock_breached", "escalated"]
     assert told[-2].occurred_at == DUE
+    assert isinstance(told[-1].fact, Escalated)
+    assert told[-1].fact.policy == packs.built_in().version
     [clock] = sla.store.rows(read_models.CLOCKS)
     assert (clock["target"], clock["rule"]) == ("minor-resolve", "RM-4.5.2c RM-4.10.1")
     assert (clock["breached_at"], clock["state"], clock["month"]) == (DUE, "running", "2026-10")
@@ -165,11 +168,14 @@ async def test_history_rings_only_when_its_next_fact_is_heard_and_says_that_it_i
 
 async def test_a_published_policy_is_kept() -> None:
     sla = Sla()
+    text = packs.built_in_text()
+    pack, _, version = packs.built_in().version.partition("@")
     published = PolicyPublished(
-        pack="own", version="1", text="pack: own", sha256="0", effective_from=RECEIVED
+        pack=pack, version=version, text=text, sha256="0", effective_from=RECEIVED
     )
     await sla.hear(recorded(published, 1, RECEIVED))
-    assert sla.store.rows(read_models.POLICIES) == [{"version": "own@1", "text": "pack: own"}]
+    kept = {"version": packs.built_in().version, "text": text}
+    assert sla.store.rows(read_models.POLICIES) == [kept]
 
 
 def test_compliance_counts_by_target_and_month() -> None:

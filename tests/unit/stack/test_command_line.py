@@ -8,9 +8,10 @@ from rich.console import Console
 from tests.support.waiting import wait_until
 
 from steward_stack.commands import parked
-from steward_stack.demo import scenario_of
+from steward_stack.demo import scenario_of, show
 from steward_stack.door import progress_on
 from steward_stack.errors import StewardError
+from steward_stack.options import WIDEST
 from steward_stack.state import State
 
 
@@ -47,6 +48,36 @@ def test_a_parked_stream_is_named_whole_on_one_line(
     parked.list_()
     _, row = capsys.readouterr().out.splitlines()
     assert row.split()[1] == name
+
+
+def test_the_summary_is_lines_of_aligned_columns_with_paths_whole() -> None:
+    logs = f"/[logs]/{'x' * 90}"
+    counts = {"complaint": {"closed": 5, "open": 2}, "enquiry": {"open": 1}}
+    summary = {
+        "cases": {"total": 8, "by_status": {"closed": 5, "open": 3}, "by_kind": counts},
+        "escalations": {"total": 7, "silent": 5, "to": {"centre_manager": 7}},
+        "audit": {"unpublished": 0, "agree": True},
+        "where": {"openapi": {"sla": "http://127.0.0.1:1/v1/openapi.json"}, "logs": logs},
+    }
+    told = io.StringIO()
+    show(summary, Console(file=told, width=WIDEST))
+    assert [line.split() for line in told.getvalue().splitlines() if line] == [
+        ["Cases"],
+        ["closed", "open", "all"],
+        ["complaint", "5", "2", "7"],
+        ["enquiry", "0", "1", "1"],
+        ["all", "5", "3", "8"],
+        ["Escalations"],
+        ["total", "7"],
+        ["silent,", "being", "history", "5"],
+        ["to", "centre", "manager", "7"],
+        ["Audit"],
+        ["unpublished", "0"],
+        ["agree", "yes"],
+        ["Where"],
+        ["openapi", "sla", "http://127.0.0.1:1/v1/openapi.json"],
+        ["logs", logs],
+    ]
 
 
 def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal() -> None:

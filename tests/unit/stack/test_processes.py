@@ -1,6 +1,7 @@
 """What was started is ended, whatever it does to stay."""
 
 import signal
+import sys
 from pathlib import Path
 
 import psutil
@@ -10,6 +11,12 @@ from tests.support.waiting import wait_until
 from steward_stack import processes
 from steward_stack.processes import Ending, Processes, Role
 
+THREADED = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+"""Its first thread ends before the others, as Kafka's does: dead to see, and not yet to be reaped."""
 STUBBORN = "trap '' TERM; setsid sleep 600 & echo $! > child; while :; do sleep 1; done"
 
 
@@ -32,3 +39,18 @@ def test_who_does_not_end_in_time_is_killed_with_children_in_sessions_of_their_o
     assert started.end() == ["stubborn"]
     assert not stubborn.alive
     assert not child.is_running()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not seen dead so early")
+def test_a_dead_process_whose_threads_end_later_is_reaped_all_the_same(tmp_path: Path) -> None:
+    process = Processes(tmp_path / "processes.json").spawn(
+        "threaded",
+        Role.SERVICE,
+        [sys.executable, "-c", THREADED],
+        env={},
+        cwd=tmp_path,
+        log=tmp_path / "log",
+    )
+    wait_until(lambda: not process.alive, 30, "The process did not end.")
+    processes.reap()
+    assert not psutil.pid_exists(process.pid)

@@ -116,7 +116,9 @@ class Escalated(ClockFact, name="sla.escalated"):
     due_at: Instant
     number: Word = ""
     zone: Word = ""
-    """The project's zone, in which duty hours are meant and the due time is told."""
+    """The project's zone, in which the due time is told."""
+    policy: Word = ""
+    """The policy, whose duty calendar says when people are told; `pack@version`."""
 
 
 class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):
@@ -134,6 +136,7 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     number: Word = ""
     due_at: Instant | None = None
     zone: Word = ""
+    policy: Word = ""
 
 
 class ExtensionRequested(ClockFact, name="sla.extension_requested"):

@@ -35,19 +35,12 @@ async def run(arguments: argparse.Namespace, settings: ServiceSettings) -> str:
                 sys.stderr.write(f"The key {arguments.id} is worth nothing from now on.\n")
                 return ""
             case _:
-                return await _listed(pool)
-
-
-async def _listed(pool: asyncpg.Pool) -> str:
-    rows = await pool.fetch(
-        "SELECT id, name, roles, projects, created_at, revoked_at FROM api_keys ORDER BY created_at"
-    )
-    lines = [
-        f"{row['id']}  {'revoked' if row['revoked_at'] else 'in force'}  "
-        f"{','.join(row['roles'])}  {','.join(row['projects'])}  {row['name']}\n"
-        for row in rows
-    ]
-    return "".join(lines)
+                lines = [
+                    f"{key.id}  {'in force' if key.in_force else 'revoked'}  "
+                    f"{','.join(key.roles)}  {','.join(key.projects)}  {key.name}\n"
+                    for key in await authenticator.listed()
+                ]
+                return "".join(lines)
 
 
 def parser() -> argparse.ArgumentParser:

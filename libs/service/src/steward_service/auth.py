@@ -65,6 +65,17 @@ class Principal:
         return None if EVERY_PROJECT in self.projects else sorted(self.projects)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """What may be shown of an API key."""
+
+    id: str
+    name: str
+    roles: list[str]
+    projects: list[str]
+    in_force: bool
+
+
 @dataclass(slots=True)
 class Authenticator:
     """Knows the API keys; `pool` is of the keys database, so that one key works everywhere.
@@ -123,6 +134,14 @@ class Authenticator:
             key_id,
         )
         return bool(done == "UPDATE 1")
+
+    async def listed(self) -> list[ListedKey]:
+        """Give all keys, the oldest first, without the keys themselves."""
+        rows = await self.pool.fetch(
+            "SELECT id, name, roles, projects, revoked_at IS NULL AS in_force FROM api_keys"
+            " ORDER BY created_at, id"
+        )
+        return [ListedKey(**row) for row in rows]
 
     async def _look_up(self, digest: bytes) -> Principal | None:
         row = await self.pool.fetchrow(

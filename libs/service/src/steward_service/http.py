@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import ParamTypes
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
@@ -90,10 +92,9 @@ def build_app(
     app.state.in_flight = in_flight or InFlight()
     problems.install(app)
     app.include_router(_operations(service))
-    app.include_router(counters.router)
-    for router in service.routers:
+    for router in (counters.router, *service.routers):
         _check_guards(router)
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(_known_parameters)])
     app.add_middleware(Door, in_flight=app.state.in_flight, max_body_bytes=max_body_bytes)
     _document_idempotency(app)
     return app
@@ -135,6 +136,25 @@ def _check_guards(router: APIRouter) -> None:
 
 def _is_guarded(dependant: Dependant) -> bool:
     return any(is_guard(inner.call) or _is_guarded(inner) for inner in dependant.dependencies)
+
+
+async def _known_parameters(request: Request) -> None:
+    """Refuse a parameter that an address does not know: a filter with a slip would filter nothing."""
+    route = request.scope["route"]
+    if request.method != "GET" or not isinstance(route, APIRoute):
+        return
+    known = [
+        field.alias
+        for field in get_flat_params(route.dependant)
+        # What stands in a model of parameters has no place of its own.
+        if getattr(field.field_info, "in_", ParamTypes.query) is ParamTypes.query
+    ]
+    for name in request.query_params:
+        if name not in known:
+            may = f"it knows {', '.join(known)}" if known else "it knows none"
+            raise Problem(
+                400, "parameter", f"The parameter “{name[:60]}” is not known here: {may}."
+            )
 
 
 def _document_idempotency(app: FastAPI) -> None:

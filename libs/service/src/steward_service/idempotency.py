@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
+from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.port import ForeignMark
@@ -28,7 +29,7 @@ async def handle(
     principal: Principal,
     executor: Executor,
     *,
-    to: Sequence[To],
+    to: Sequence[To] | Refused,
     answer: Answer,
     status: int = 201,
 ) -> Response:
@@ -36,12 +37,18 @@ async def handle(
 
     `answer` is the JSON object of the answer, or makes it of the facts. A repeat gets the status
     and the answer of the first time, with the IDs made then. The key of every command must be one
-    of the principal's projects. Raises a `Problem`, `Refused`, and what `execute` raises; what was
-    refused is not remembered.
+    of the principal's projects. A `Refused` instead of the commands refuses all but a repeat.
+    Raises a `Problem`, `Refused`, and what `execute` raises; what was refused is not remembered.
     """
     key = idempotency_key(request)
-    for command in to:
+    commands = () if isinstance(to, Refused) else to
+    for command in commands:
         principal.demand(command.key)
+
+    def wanted() -> Sequence[To]:
+        if isinstance(to, Refused):
+            raise to
+        return to
 
     def remembered(facts: Sequence[Recorded]) -> bytes:
         return to_json({"status": status, "body": answer(facts) if callable(answer) else answer})
@@ -53,12 +60,12 @@ async def handle(
             correlation_id=getattr(request.state, "correlation_id", ""),
             traceparent=_traceparent(request),
         ),
-        lambda: to,
+        wanted,
         mark=ForeignMark(
             "http",
             principal.id,
             key,
-            stream=to[0].stream if to else "",
+            stream=commands[0].stream if commands else "",
             fingerprint=await _fingerprint(request),
         ),
         answer=remembered,

@@ -1,12 +1,25 @@
 """Lists that grow: read in the order of last changes, page by page, each from where the last ended."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
 
 from steward_service.problems import Problem
+
+Limit = Annotated[int, Field(ge=1, le=500)]
+"""How many rows a page has at most."""
+
+
+class Page(BaseModel):
+    """What every list answers: rows, and the `since` with which to go on; `more` says whether now."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +54,20 @@ def foreign_cursor() -> Problem:
     return Problem(400, "since", "The cursor “since” is not one that this list gave.")
 
 
-def following(rows: Sequence[Mapping[str, Any]], id_: str, since: str | None) -> str | None:
-    """Give the `since` with which to go on: after the last row, or where it was if there is none.
+def page_of(
+    rows: Sequence[Mapping[str, Any]],
+    id_: str,
+    since: str | None,
+    limit: int,
+    shown: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+) -> Page:
+    """Give the answer of a list; `since` and `limit` are what was asked, `shown` shows a row.
 
-    `id_` names the column that tells rows apart, or several with bars between.
+    `id_` names the column that tells rows apart, or several with bars between. An empty page goes
+    on from where it was asked for.
     """
-    if not rows:
-        return since
-    named = "|".join(str(rows[-1][name]) for name in id_.split("|"))
-    return str(Cursor(rows[-1]["changed_at"], named))
+    after = since
+    if rows:
+        named = "|".join(str(rows[-1][name]) for name in id_.split("|"))
+        after = str(Cursor(rows[-1]["changed_at"], named))
+    return Page(items=[shown(row) for row in rows], next=after, more=len(rows) == limit)

@@ -1,11 +1,14 @@
 """The policy versions that a service has heard: their texts in a table, their rules in memory."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
 
 import asyncpg
 import structlog
 from sqlalchemy import Column, MetaData, Table, Text, select
 
+from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_events.registry import PolicyPublished
 from steward_eventstore.port import Change, Upsert
@@ -26,10 +29,18 @@ def policies_table(metadata: MetaData) -> Table:
 
 
 def keep_policy(table: Table, recorded: Recorded) -> Iterable[Change]:
-    """Keep a published policy; the part of a projection that `Policies` reads."""
+    """Keep a published policy; the part of a projection that `Policies` reads.
+
+    Raises `Refused` for one that cannot be read, so that it is parked.
+    """
     if isinstance(recorded.fact, PolicyPublished):
-        fact = recorded.fact
-        yield Upsert(table, {"version": _named(fact), "text": fact.text})
+        fact, version = recorded.fact, _named(recorded.fact)
+        try:
+            _read(fact.text, version)
+        except PackError as error:
+            reason = f"The policy {version} cannot be read: {error.problems[0]}"
+            raise Refused(reason, code="unreadable") from error
+        yield Upsert(table, {"version": version, "text": fact.text})
 
 
 class Policies:
@@ -49,29 +60,38 @@ class Policies:
         except KeyError:
             raise UnknownVersion(version) from None
 
+    def get(self, version: str) -> Rules | None:
+        """Give the rules of a version, None if it was not heard."""
+        return self._rules.get(version)
+
     async def load(self, pool: asyncpg.Pool | asyncpg.Connection, table: Table) -> None:
         """Read what was heard before."""
         for row in await fetch(pool, select(table)):
-            self._put(row["version"], row["text"])
+            try:
+                self._put(row["version"], row["text"])
+            except PackError as error:
+                # Another release took it. Its cases wait in their lines, and the reason is told here.
+                _LOG.error("A policy cannot be read.", version=row["version"], problems=str(error))
 
     async def heard(self, facts: Sequence[Recorded]) -> None:
         """Take note of policies among the facts that were heard."""
         for recorded in facts:
             if isinstance(recorded.fact, PolicyPublished):
-                self._put(_named(recorded.fact), recorded.fact.text)
+                with suppress(PackError):  # it was parked, with the reason
+                    self._put(_named(recorded.fact), recorded.fact.text)
 
     def put(self, rules: Rules) -> None:
         """Take note of a version that was read already."""
         self._rules[rules.version] = rules
 
     def _put(self, version: str, text: str) -> None:
-        if version in self._rules:
-            return
-        try:
-            self._rules[version] = load(text, version)
-        except PackError as error:
-            # Its cases wait in their lines, and the reason is told here.
-            _LOG.error("A published policy cannot be read.", version=version, problems=str(error))
+        if version not in self._rules:
+            self._rules[version] = _read(text, version)
+
+
+@lru_cache(maxsize=8)
+def _read(text: str, version: str) -> Rules:
+    return load(text, version)
 
 
 def _named(fact: PolicyPublished) -> str:

@@ -1,5 +1,6 @@
 """Every error of the HTTP interface as an RFC 9457 problem, with a sentence for a person."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -179,17 +180,76 @@ def _said(error: Mapping[str, Any]) -> tuple[str, str]:
         return "body", f"The body is not JSON: it breaks off at character {place[-1]}."
     where, field = place[0], ".".join(place[1:])
     if not field:
-        if error["type"] == "missing":
-            return where, "The body is missing."
-        return where, "The body must be a JSON object, sent as application/json."
+        said = sentence(error, f"The {where}")
+        if where == "body" and error["type"] in _OTHER_SHAPES:
+            said = f"{said[:-1]}, sent as application/json."
+        return where, said
     name = {"header": "header", "path": "part of the path", "query": "parameter"}.get(
         where, "field"
     )
-    if error["type"] == "missing":
-        return field, f"The {name} “{field}” is missing."
-    if error["type"] in {"value_error", "assertion_error"}:
-        return field, f"The {name} “{field}” is not valid."
-    if error["type"] == "out_of_reach":
-        return field, f"The {name} “{field}” {error['msg']}."
-    message = str(error["msg"]).rstrip(".")
-    return field, f"The {name} “{field}” is wrong: {message[:1].lower()}{message[1:]}."
+    return field, sentence(error, f"The {name} “{field}”")
+
+
+_OTHER_SHAPES = {"model_type", "model_attributes_type", "dict_type", "list_type", "lines"}
+"""What a body is said to be when it was sent as something else than JSON."""
+
+_INSTANT = "must be an instant with its offset, as 2026-10-01T08:00:00+08:00"
+_PREDICATES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be a text",
+    "string_too_short": "is too short: it needs {min_length} or more characters",
+    "string_too_long": "is too long: it may have {max_length} characters at most",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number that is not so large",
+    "int_from_float": "must be a whole number",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "datetime_type": _INSTANT,
+    "datetime_parsing": _INSTANT,
+    "datetime_from_date_parsing": _INSTANT,
+    "datetime_object_invalid": _INSTANT,
+    "timezone_aware": _INSTANT,
+    "enum": "must be one of {expected}",
+    "literal_error": "must be one of {expected}",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "dict_type": "must be a JSON object",
+    "list_type": "must be a JSON array",
+    "too_short": "needs {min_length} or more entries",
+    "too_long": "may have {max_length} entries at most",
+    "union_tag_not_found": "must say its {discriminator}",
+    "union_tag_invalid": "must have as its {discriminator} one of {expected_tags}",
+    "value_error": "is not valid",
+    "assertion_error": "is not valid",
+    # Our own errors say it themselves.
+    "out_of_reach": "{msg}",
+    "lines": "{msg}",
+}
+"""What is wrong with a thing, by the type of pydantic's error."""
+
+_PATTERNS = {
+    r"^[^\x00]*$": "must not contain the character NUL",
+    r"^[^\x00]+$": "must not contain the character NUL",
+    r"^[^\x00\s/|]+$": "must be an ID, without a space, slash, bar or NUL",
+    r"^\d{4}-\d{2}$": "must be a month, as 2026-10",
+}
+"""What a text must be that does not match."""
+
+
+def sentence(error: Mapping[str, Any], subject: str) -> str:
+    """Say in a full sentence what is wrong with a thing, and never what stood in it.
+
+    `error` is one of pydantic's, with its context; one of an unknown type keeps pydantic's words.
+    """
+    message, context = str(error["msg"]), error.get("ctx", {})
+    if error["type"] == "string_pattern_mismatch":
+        return f"{subject} {_PATTERNS.get(context['pattern'], 'has not the right form')}."
+    predicate = _PREDICATES.get(error["type"])
+    if predicate is None:
+        return f"{subject} is wrong: {message[:1].lower()}{message[1:].rstrip('.')}."
+    quoted = {name: re.sub("'([^']*)'", "“\\1”", str(value)) for name, value in context.items()}
+    return f"{subject} {predicate.format_map({**quoted, 'msg': message})}."

@@ -8,7 +8,7 @@ parked --retry--> free          (all of its line was taken, in order)
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -17,6 +17,7 @@ import structlog
 
 from steward_decider import Refused
 from steward_events.cloudevents import place_of
+from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor, Job, NotDone, Parked
 from steward_eventstore.port import (
     Clock,
@@ -54,13 +55,19 @@ class Retries:
     """Tries what is parked again when its time has come."""
 
     def __init__(
-        self, executor: Executor, wall: Clock, hearing: Hearing, metrics: Metrics | None = None
+        self,
+        executor: Executor,
+        wall: Clock,
+        hearing: Hearing,
+        metrics: Metrics | None = None,
+        on_heard: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None,
     ) -> None:
         self._executor = executor
         self._store = executor.store
         self._wall = wall
         self._hearing = hearing
         self._metrics = metrics
+        self._on_heard = on_heard
         self._hurry = asyncio.Event()
 
     def hurry(self) -> None:
@@ -116,6 +123,8 @@ class Retries:
                 [outcome] = await run_batch(self._executor, [job], lambda: True)
                 if isinstance(outcome, Parked | NotDone):
                     return False
+                if self._on_heard is not None and job.heard is not None:
+                    await self._on_heard([job.heard])
         return True
 
     async def _job(self, message: LinedUp, attempts: int) -> Job:

@@ -326,7 +326,7 @@ class Service:
                 holder=f"{self.process}-{secrets.token_hex(6)}",
             )
         self.ticker = Ticker(self.executor, self.clock, self.wall, heard, self.metrics)
-        self.retries = Retries(self.executor, self.wall, hearing, self.metrics)
+        self.retries = Retries(self.executor, self.wall, hearing, self.metrics, self._after_hearing)
         self._sweeper = Sweeps(self.executor, self.sweeps)
 
     async def _database_time(self) -> Any:

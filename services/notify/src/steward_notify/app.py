@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import httpx2
 
@@ -26,6 +27,7 @@ from steward_notify.api import http, subscribers
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import MessageDecider
 from steward_notify.settings import Settings
+from steward_service.policies import Policies
 from steward_service.runtime import Service
 
 PROVIDER_SECONDS = 10.0
@@ -34,6 +36,10 @@ PROVIDER_SECONDS = 10.0
 def build(settings: Settings) -> Service:
     """Put the service together."""
     wake = asyncio.Event()
+    policies = Policies()
+
+    async def prepare(service: Service) -> None:
+        await policies.load(service.store.pool, read_models.POLICIES)
 
     async def send(service: Service) -> None:
         timeout = httpx2.Timeout(PROVIDER_SECONDS)
@@ -72,8 +78,11 @@ def build(settings: Settings) -> Service:
         topic="steward.notify",
         listens={
             "steward.intake": subscribers.on_intake,
-            "steward.sla": subscribers.on_sla,
+            "steward.sla": partial(subscribers.on_sla, rules_of=policies.get),
         },
+        barriers={"registry.policy_published"},
+        on_heard=policies.heard,
+        prepare=prepare,
         on_facts=on_facts,
         project=read_models.project,
         routers=[

@@ -22,12 +22,11 @@ from steward_eventstore.postgres import PostgresStore
 from steward_service import retries
 from steward_service.clocks import SystemClock
 from steward_stack.errors import StewardError
-from steward_stack.options import STATE, JsonOption, StateOption, print_json
+from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
 from steward_stack.state import State
 from steward_stack.supervisor import endpoints_of
 
 ALL = 10_000
-WIDEST = 10_000
 POLL_SECONDS = 0.05
 
 app = typer.Typer(

@@ -4,9 +4,10 @@ A project is a community board, a household an address. What the file does not s
 the rules below, the same for every row:
 
 * All times are New York's. Most rows carry dates only (both times 00:00:00). Such an opening is put
-  between 08:00 and 20:00 of its day, at a second given by the SHA-256 of its key; such a closing
-  likewise, of another digest, and on the opening's own day between the opening and 20:00. Exact
-  times stay as they are, and nothing closes before it was opened. The case is marked `date_only`.
+  between 08:00 and 20:00 of its day, at a second given by the SHA-256 of its key, or before the
+  exact closing that lies before that. Such a closing is put into the same hours of its day, by
+  another digest, and after the opening. Exact times stay as they are, so that nothing closes before
+  it was opened. The case is marked `date_only`.
 * Every row is a valid complaint; `SEVERITIES` says how weighty.
 * What closes within 48 hours of the day's beginning is played live. What closes later is history:
   imported, once the clock stands past it.
@@ -17,7 +18,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -59,7 +60,7 @@ _STAFF = {
 }
 _GROUP_WIDE = {"company_leader", "general_manager"}
 _FORMAT = "%m/%d/%Y %I:%M:%S %p"
-_MORNING, _EVENING = time(8), time(20)
+_MORNING, _EVENING = 8, 20
 
 
 class NotThisFormat(StewardError):
@@ -102,7 +103,7 @@ class Nyc311:
         first = min((row.opened for row in self._rows), default=None)
         if first is None:
             raise NotThisFormat("The file holds no request of HPD or DEP.")
-        return first.replace(hour=0, minute=0, second=0)
+        return _midnight(first)
 
     @property
     def live_end(self) -> datetime:
@@ -290,19 +291,17 @@ def _take(found: Nyc311, row: Mapping[str, str], line: int, seen: set[str]) -> N
 def _row(key: str, row: Mapping[str, str]) -> _Row:
     opened = _instant(row["Created Date"], "Created Date")
     closed = _instant(row["Closed Date"], "Closed Date") if row["Closed Date"] else None
-    if closed is not None and closed < opened:
+    if closed is not None and closed < (_midnight(opened) if _is_date(closed) else opened):
         raise ValueError("it was closed before it was created")
     board = " ".join((row["Community Board"] or row["Borough"]).split())
     if not board:
         raise ValueError("it has neither community board nor borough")
-    date_only = opened.time() == time()
-    if date_only:
-        opened = _spread(key, "created", opened.replace(hour=_MORNING.hour))
-    if closed is not None and closed.time() == time():
-        # A closing of the same day lies after the opening, however late that was.
-        morning = closed.replace(hour=_MORNING.hour)
-        date_only = True
-        closed = _spread(key, "closed", max(morning, opened))
+    date_only = _is_date(opened) or (closed is not None and _is_date(closed))
+    if _is_date(opened):
+        exact = closed if closed is not None and not _is_date(closed) else None
+        opened = _opening(key, opened, exact)
+    if closed is not None and _is_date(closed):
+        closed = _closing(key, closed, opened)
     return _Row(
         key,
         opened,
@@ -323,12 +322,33 @@ def _instant(text: str, column: str) -> datetime:
         raise ValueError(f"its {column} is not a time like 12/25/2013 11:59:08 PM") from None
 
 
-def _spread(key: str, what: str, earliest: datetime) -> datetime:
-    """Put a date's instant between `earliest` and 20:00 of its day, by the key's digest."""
-    evening = earliest.replace(hour=_EVENING.hour, minute=0, second=0)
-    seconds = int((evening - earliest).total_seconds())
-    if seconds <= 0:
-        return earliest
+def _is_date(at: datetime) -> bool:
+    return at == _midnight(at)
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0)
+
+
+def _opening(key: str, day: datetime, closed: datetime | None) -> datetime:
+    """Put a date's opening into the hours of its day, or before its exact closing."""
+    morning = day.replace(hour=_MORNING)
+    opened = _spread(key, "created", morning, day.replace(hour=_EVENING))
+    if closed is None or opened <= closed:
+        return opened
+    return _spread(key, "created", morning if morning < closed else day, closed)
+
+
+def _closing(key: str, day: datetime, opened: datetime) -> datetime:
+    """Put a date's closing into the hours of its day that lie after the opening."""
+    earliest, evening = max(day.replace(hour=_MORNING), opened), day.replace(hour=_EVENING)
+    latest = evening if earliest < evening else day + timedelta(days=1)
+    return _spread(key, "closed", earliest, latest)
+
+
+def _spread(key: str, what: str, earliest: datetime, latest: datetime) -> datetime:
+    """Give a second from `earliest` to before `latest`, by the key's digest."""
+    seconds = int((latest - earliest).total_seconds())
     digest = hashlib.sha256(f"{what}|{key}".encode()).digest()
     return earliest + timedelta(seconds=int.from_bytes(digest[:8], "big") % seconds)
 

@@ -76,6 +76,7 @@ class PostgresMemory:
         return await self._counted(
             ESCALATIONS.c.role,
             ESCALATIONS.c.withdrawn,
+            ESCALATIONS.c.history.label("silent"),
             (~told).label("untold"),
             where=ESCALATIONS.c.raised,
         )

@@ -57,7 +57,10 @@ class Memory(Protocol):
         ...
 
     async def escalations(self) -> Sequence[Row]:
-        """Count escalations: `role`, `withdrawn`, `untold` (no message, and not history), `n`."""
+        """Count escalations: `role`, `withdrawn`, `silent`, `untold`, `n`.
+
+        Of history, which is silent, nobody is told; `untold` are the others without a message.
+        """
         ...
 
     async def followups(self) -> Sequence[Row]:

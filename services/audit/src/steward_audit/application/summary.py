@@ -123,6 +123,7 @@ def _escalations(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "total": sum(roles.values()),
         "withdrawn": sum(row["n"] for row in rows if row["withdrawn"]),
+        "silent": sum(row["n"] for row in rows if row["silent"]),
         "to": dict(sorted(roles.items())),
     }
 

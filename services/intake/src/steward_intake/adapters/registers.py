@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import asyncpg
-from sqlalchemy import Select, Table, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from steward_intake.adapters.read_models import (
@@ -19,7 +19,6 @@ from steward_intake.adapters.read_models import (
 )
 from steward_intake.application.ports import Row
 from steward_service.lists import Cursor, foreign_cursor
-from steward_service.problems import Problem
 from steward_service.queries import fetch, page
 
 TABLES: Mapping[str, Table] = {
@@ -67,8 +66,6 @@ class PostgresRegisters:
     ) -> Sequence[Row]:
         """Give rows of a register in the order of their last change."""
         table = TABLES[register]
-        if unknown := filters.keys() - table.c.keys():
-            raise Problem(400, "filter", f"The list of {register} has no {', '.join(unknown)}.")
         order = [table.c.changed_at, *table.primary_key]
         after = None if since is None else [since.changed_at, *since.id.split("|")]
         if after is not None and len(after) != len(order):
@@ -81,9 +78,21 @@ def _filtered(
     table: Table, projects: Sequence[str] | None, filters: Mapping[str, str]
 ) -> Select[tuple[object, ...]]:
     query = select(table).where(*(table.c[name] == value for name, value in filters.items()))
-    if projects is not None and "project_id" in table.c:
-        column = table.c.project_id
-        theirs = column.in_(projects)
-        # Without a project it is for all.
-        query = query.where(or_(theirs, column.is_(None)) if column.nullable else theirs)
-    return query
+    return query if projects is None else query.where(_theirs(table, projects))
+
+
+def _theirs(table: Table, projects: Sequence[str]) -> ColumnElement[bool]:
+    """Say which rows are of these projects, or of the groups to which they belong.
+
+    Among them may be the group itself, for what is group-wide.
+    """
+    groups = select(PROJECTS.c.group_id).where(PROJECTS.c.project_id.in_(projects))
+    match table.name:
+        case "groups" | "staff":
+            return or_(table.c.group_id.in_(groups), table.c.group_id.in_(projects))
+        case "policies":
+            group, project = table.c.group_id, table.c.project_id
+            of_group = or_(group.is_(None), group.in_(groups), group.in_(projects))
+            return or_(project.in_(projects), and_(project.is_(None), of_group))
+        case _:
+            return table.c.project_id.in_(projects)

@@ -4,34 +4,43 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 from starlette.responses import JSONResponse, Response
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
+from steward_events.intake import CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
+from steward_events.tickets import Name
+from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Applied, Cause, Executor, Job, NotDone, Parked, Repeated, To
 from steward_eventstore.port import Clock, ForeignMark
 from steward_intake.application import registration as registry
 from steward_intake.application.desk import REOPENING, Desk, external_case_id, subject_of, year_of
 from steward_intake.application.ports import Registers, Row, Seals
-from steward_intake.application.words import ACTIONS, Action, Assign, Reception, Record, Reopen
+from steward_intake.application.words import (
+    ACTIONS,
+    Action,
+    Reception,
+    Record,
+    Reopen,
+    Said,
+)
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, etag, handle, idempotency_key
-from steward_service.lists import cursor_of, following
+from steward_service.lines import Lines
+from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found, problem_of
-
-PAGE = 100
-BULK = 500
 
 router = APIRouter()
 
 Prepared = TypeVar("Prepared")
+AnyLine = TypeVar("AnyLine", bound=Said)
 
 
 class Intake(Protocol):
@@ -60,7 +69,6 @@ Registrar = Annotated[Principal, Depends(require("registry.write"))]
 Reader = Annotated[Principal, Depends(require("case.read"))]
 Receiver = Annotated[Principal, Depends(require("case.receive"))]
 Historian = Annotated[Principal, Depends(require("history.import"))]
-Limit = Annotated[int, Query(ge=1, le=BULK)]
 
 
 def open_desk(service: Intake) -> Desk:
@@ -105,12 +113,9 @@ _add_register("roles", registry.Holder, "Give a role at a project to a person, o
 _add_register("policies", registry.Policy, "Publish a version of a policy pack.")
 
 
-Registrations = Annotated[list[registry.AnyRegistration], Field(min_length=1, max_length=BULK)]
-
-
 @router.post("/v1/registers")
 async def post_registers(
-    request: Request, principal: Registrar, service: Served, body: Registrations
+    request: Request, principal: Registrar, service: Served, body: Lines[registry.AnyRegistration]
 ) -> Response:
     """Register many things at once; each line has its result, and one bad line stops no other.
 
@@ -118,10 +123,10 @@ async def post_registers(
     stand.
     """
     key = idempotency_key(request)
-    results: dict[int, dict[str, Any]] = {}
-    for wave in sorted({line.wave for line in body}):
+    read, results = _read(body)
+    for wave in sorted({line.wave for line in read.values()}):
         desk = open_desk(service)
-        lines = [(place, line) for place, line in enumerate(body) if line.wave == wave]
+        lines = [(place, line) for place, line in read.items() if line.wave == wave]
         await _look_up(desk, [line for _, line in lines])
         jobs: dict[int, Job] = {}
         # Side by side: most of the time is spent on making the keys by which things are sealed.
@@ -142,6 +147,20 @@ async def post_registers(
             jobs[place] = Job(cause, _always([to]), mark, answer=_answer(answer))
         results |= await _results(service.executor, jobs)
     return JSONResponse({"results": [results[place] for place in range(len(body))]})
+
+
+def _read(
+    body: Sequence[AnyLine | Problem],
+) -> tuple[dict[int, AnyLine], dict[int, dict[str, Any]]]:
+    """Give the lines that could be read, and the results of those that could not, by place."""
+    read: dict[int, AnyLine] = {}
+    results: dict[int, dict[str, Any]] = {}
+    for place, line in enumerate(body):
+        if isinstance(line, Problem):
+            results[place] = _error(line)
+        else:
+            read[place] = line
+    return read, results
 
 
 async def _registering(desk: Desk, principal: Principal, line: registry.Registration) -> To:
@@ -182,15 +201,56 @@ async def _look_up(desk: Desk, lines: Sequence[registry.Registration]) -> None:
 async def post_case(
     request: Request, principal: Receiver, service: Served, body: Reception
 ) -> Response:
-    """Take a case in."""
+    """Take a case in; 200 where another system's ticket, alike in all, was taken in before."""
     principal.demand(body.project_id)
     desk = open_desk(service)
-    case_id = external_case_id(body.external) if body.external else str(uuid7())
-    at = desk.moment(body.occurred_at)
-    command = await desk.reception(body, case_id, at)
+    if body.external is None:
+        return await _receive(request, principal, service, desk, body, str(uuid7()))
+    case_id = external_case_id(body.external)
+    if not await service.executor.store.facts_of(f"case-{case_id}"):
+        try:
+            return await _receive(request, principal, service, desk, body, case_id)
+        except Refused as refused:
+            if refused.code != "precondition":
+                raise
+            # Somebody else has just taken it in.
+    return await _receive_again(request, principal, service, desk, body, case_id)
+
+
+async def _receive(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    desk: Desk,
+    body: Reception,
+    case_id: str,
+) -> Response:
+    command = await desk.reception(body, case_id, desk.moment(body.occurred_at))
     answer = {"case_id": case_id, "number": command.received.number}
-    to = To(f"case-{case_id}", body.project_id, command)
+    to = To(f"case-{case_id}", body.project_id, command, expected=0)
     return await handle(request, principal, service.executor, to=[to], answer=answer)
+
+
+async def _receive_again(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    desk: Desk,
+    body: Reception,
+    case_id: str,
+) -> Response:
+    [first, *_] = await service.executor.store.facts_of(f"case-{case_id}")
+    assert isinstance(first.fact, CaseReceived)  # noqa: S101 - every case begins with it
+    answer = {"case_id": case_id, "number": first.fact.number}
+    differing = await desk.differing(body, first.fact, first.occurred_at)
+    to: Sequence[To] | Refused = ()
+    if differing:
+        to = Refused(
+            "The case of this external ticket was received before, with other content in: "
+            f"{', '.join(differing)}.",
+            code="received_otherwise",
+        )
+    return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
 
 async def _case(service: Intake, principal: Principal, case_id: str) -> Row:
@@ -229,8 +289,9 @@ async def _act(
     case = await _case(service, principal, case_id)
     desk = open_desk(service)
     at = desk.moment(said.occurred_at, after=case["received_at"])
-    if isinstance(said, Assign):
-        await desk.staff(said.person_id)
+    person_id = getattr(said, "person_id", None)  # most actions may name who did it
+    if person_id is not None:
+        await desk.staff(person_id)
     if isinstance(said, Reopen):
         _check_reopening(case, at)
     subject = subject_of(case_id, case["household_id"])
@@ -256,40 +317,47 @@ for _name, _kind in ACTIONS.items():
     _add_action(_name, _kind)
 
 
-CASE_FILTERS = ("project_id", "household_id", "kind", "status", "severity", "owner_id")
+class Asked(BaseModel):
+    """How every list is asked for; what else is asked filters it."""
+
+    since: str | None = None
+    limit: Limit = 100
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """Give what was asked of the rows, by column."""
+        return self.model_dump(mode="json", exclude={"since", "limit"}, exclude_none=True)
+
+
+class AskedByProject(Asked):
+    """Of one project, if it is named."""
+
+    project_id: Name | None = None
+
+
+class AskedCases(AskedByProject):
+    """Of cases as they stand."""
+
+    household_id: Name | None = None
+    kind: Kind | None = None
+    status: Literal["open", "waiting", "handled", "told", "closed"] | None = None
+    severity: Severity | None = None
+    owner_id: Name | None = None
 
 
 @router.get("/v1/cases")
 async def get_cases(
-    request: Request,
-    principal: Reader,
-    service: Served,
-    since: str | None = None,
-    limit: Limit = PAGE,
-) -> Response:
+    principal: Reader, service: Served, asked: Annotated[AskedCases, Query()]
+) -> Page:
     """List cases in the order of their last change; `since` is the `next` of an earlier answer."""
-    filters = {name: value for name in CASE_FILTERS if (value := request.query_params.get(name))}
-    return await _listed(service, principal, "cases", filters, since, limit)
+    return await _listed(service, principal, "cases", asked)
 
 
-async def _listed(
-    service: Intake,
-    principal: Principal,
-    register: str,
-    filters: Mapping[str, str],
-    since: str | None,
-    limit: int,
-) -> Response:
+async def _listed(service: Intake, principal: Principal, register: str, asked: Asked) -> Page:
     rows = await service.registers.listed(
-        register, principal.listed(), filters, cursor_of(since), limit
+        register, principal.listed(), asked.filters, cursor_of(asked.since), asked.limit
     )
-    return JSONResponse(
-        {
-            register: [_shown(row) for row in rows],
-            "next": following(rows, KEYS[register], since),
-            "more": len(rows) == limit,
-        }
-    )
+    return page_of(rows, KEYS[register], asked.since, asked.limit, _shown)
 
 
 @router.get("/v1/cases/{case_id}")
@@ -309,7 +377,15 @@ async def get_facts(
     return JSONResponse({"facts": [_told(fact) for fact in facts if fact.version > since]})
 
 
-REGISTERS = ("groups", "projects", "households", "people", "staff", "roles", "policies")
+REGISTERS: Mapping[str, type[Asked]] = {
+    "groups": Asked,
+    "projects": AskedByProject,
+    "households": AskedByProject,
+    "people": AskedByProject,
+    "staff": Asked,
+    "roles": AskedByProject,
+    "policies": AskedByProject,
+}
 KEYS = {
     "groups": "group_id",
     "projects": "project_id",
@@ -323,18 +399,15 @@ KEYS = {
 """What tells the rows of each list apart."""
 
 
-def _add_list(register: str) -> None:
+def _add_list(register: str, kind: type[Asked]) -> None:
     guard = require("registry.read")
 
     async def list_entries(
         principal: Annotated[Principal, Depends(guard)],
         service: Served,
-        project_id: str = "",
-        since: str | None = None,
-        limit: Limit = PAGE,
-    ) -> Response:
-        filters = {"project_id": project_id} if project_id else {}
-        return await _listed(service, principal, register, filters, since, limit)
+        asked: Annotated[kind, Query()],  # type: ignore[valid-type]
+    ) -> Page:
+        return await _listed(service, principal, register, asked)
 
     list_entries.__doc__ = (
         f"List {register} in the order of their last change; go on with `next` as `since`."
@@ -343,24 +416,26 @@ def _add_list(register: str) -> None:
     router.add_api_route(f"/v1/{register}", list_entries, methods=["GET"])
 
 
-for _register_name in REGISTERS:
-    _add_list(_register_name)
+for _register_name, _asked in REGISTERS.items():
+    _add_list(_register_name, _asked)
 
 
 # History.
 
-Records = Annotated[list[Record], Field(min_length=1, max_length=BULK)]
-
 
 @router.post("/v1/imports")
 async def post_imports(
-    request: Request, principal: Historian, service: Served, body: Records
+    request: Request, principal: Historian, service: Served, body: Lines[Record]
 ) -> Response:
     """Import cases' pasts with their own times; each record is taken whole and once, by its ID."""
     idempotency_key(request)  # asked for as of every write, though each record has an ID
+    read, results = _read(body)
+    records = list(read.values())
     desk = open_desk(service)
-    await desk.look_up("projects", [record.project_id for record in body])
-    receptions = [said for record in body for said in record.facts if isinstance(said, Reception)]
+    await desk.look_up("projects", [record.project_id for record in records])
+    receptions = [
+        said for record in records for said in record.facts if isinstance(said, Reception)
+    ]
     await desk.look_up(
         "households", [said.household_id for said in receptions if said.household_id]
     )
@@ -370,12 +445,11 @@ async def post_imports(
         if project is not None and said.occurred_at is not None:
             numbers.append((said.project_id, year_of(project, said.occurred_at)))
     await desk.reserve(numbers)
-    results: dict[int, dict[str, Any]] = {}
     jobs: dict[int, Job] = {}
-    found = await _side_by_side(_importing(desk, principal, record) for record in body)
-    for place, (record, commands) in enumerate(zip(body, found, strict=True)):
+    found = await _side_by_side(_importing(desk, principal, record) for record in records)
+    for (place, record), commands in zip(read.items(), found, strict=True):
         if isinstance(commands, Exception):
-            results[place] = {"id": record.id, **_error(commands)}
+            results[place] = _error(commands)
             continue
         mark = ForeignMark(
             "import",
@@ -387,9 +461,17 @@ async def post_imports(
         answer = to_json({"id": record.id, "case_id": external_case_id(record.external)})
         cause = _cause(request, history=record.history_until)
         jobs[place] = Job(cause, _always(commands), mark, answer=_answer(answer))
-    for place, result in (await _results(service.executor, jobs)).items():
-        results[place] = {"id": body[place].id, **result}
-    return JSONResponse({"results": [results[place] for place in range(len(body))]})
+    results |= await _results(service.executor, jobs)
+    said = await request.json()
+    return JSONResponse(
+        {"results": [_named(line) | results[place] for place, line in enumerate(said)]}
+    )
+
+
+def _named(line: Any) -> dict[str, Any]:
+    """Give the ID of a record as it was sent, so that its result is known also where it is wrong."""
+    id_ = line.get("id") if isinstance(line, dict) else None
+    return {"id": id_} if isinstance(id_, str) else {}
 
 
 async def _importing(desk: Desk, principal: Principal, record: Record) -> list[To]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -187,21 +188,14 @@ class Desk:
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)
+        if said.received_by is not None and said.external is None:  # others have people of theirs
+            await self.staff(said.received_by)
         # The number comes first: records prepared side by side are numbered in their order.
         number = await self.number(project, at)
         policy = await self.policy(project, at)
         subject = subject_of(case_id, said.household_id)
-        texts = {
-            "summary": said.summary,
-            "description": said.description,
-            "reporter_name": said.reporter.name,
-            "reporter_phone": said.reporter.phone,
-            "reporter_email": said.reporter.email,
-        }
-        sealed = {name: await self.seal(subject, name, text) for name, text in texts.items()}
-        plain = said.model_dump(
-            exclude={"type", "occurred_at", "summary", "description", "reporter"}
-        )
+        sealed = {name: await self.seal(subject, name, text) for name, text in _texts(said).items()}
+        plain = _plain(said)
         received = CaseReceived(
             case_id=case_id,
             number=number,
@@ -211,6 +205,18 @@ class Desk:
             **sealed,
         )
         return ReceiveCase(at, received)
+
+    async def differing(self, said: Reception, received: CaseReceived, at: datetime) -> list[str]:
+        """Name the fields of what is said that are not as they were received, at that instant."""
+        before = received.model_dump()
+        fields = [name for name, value in _plain(said).items() if value != before[name]]
+        # Left out, it was said to be now; so was what is just ahead of our clock.
+        if said.occurred_at is not None and not at <= said.occurred_at <= at + AHEAD:
+            fields.append("occurred_at")
+        for name, text in _texts(said).items():
+            if not await self._is_sealed(getattr(received, name), text):
+                fields.append(name.replace("reporter_", "reporter."))
+        return fields
 
     def speaking(self, at: datetime, by: Origin, id_: str, subject: str) -> Speaking:
         """Say when and through whom something is said, and whose key seals it."""
@@ -230,10 +236,14 @@ class Desk:
         """Seal a text, or give the seal as it was when the text has not changed."""
         if before is not None and text:
             sealed = Sealed.model_validate_json(before)
-            with suppress(Exception):  # a seal that cannot be opened is made anew
-                if await self.seals.unseal(sealed) == text:
-                    return sealed
+            if await self._is_sealed(sealed, text):
+                return sealed
         return await self.seal(subject, field, text)
+
+    async def _is_sealed(self, sealed: Sealed | None, text: str) -> bool:
+        with suppress(Exception):  # a seal that cannot be opened holds no text
+            return text == ("" if sealed is None else await self.seals.unseal(sealed))
+        return False
 
     async def past(self, record: Record) -> list[To]:
         """Make the commands of an imported record, the end of its history last."""
@@ -271,6 +281,22 @@ class Desk:
             )
         found.append(To(stream, project["project_id"], EndHistory(until, until)))
         return found
+
+
+def _texts(said: Reception) -> dict[str, str]:
+    """Give what is sealed of a reception, by the fact's fields."""
+    return {
+        "summary": said.summary,
+        "description": said.description,
+        "reporter_name": said.reporter.name,
+        "reporter_phone": said.reporter.phone,
+        "reporter_email": said.reporter.email,
+    }
+
+
+def _plain(said: Reception) -> dict[str, Any]:
+    """Give what is not sealed of a reception."""
+    return said.model_dump(exclude={"type", "occurred_at", "summary", "description", "reporter"})
 
 
 def subject_of(case_id: str, household_id: str | None) -> str:

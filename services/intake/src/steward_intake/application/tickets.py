@@ -42,6 +42,7 @@ from steward_intake.domain.case import (
     ReopenCase,
     ReportProgress,
 )
+from steward_service.problems import sentence
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/ticket-event")
 
@@ -143,12 +144,9 @@ def _read(model: type[AnyTicket], data: Any) -> AnyTicket:
         return model.model_validate(data)
     except ValidationError as error:
         # The value itself is left out: it may be personal.
-        problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        problem = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"]
-        if problem["type"] == "string_pattern_mismatch":
-            message = "it contains a character that is not allowed, such as NUL"
-        raise invalid(f"The ticket's field “{place}” cannot be used: {message}.") from None
+        raise invalid(sentence(problem, f"The ticket's field “{place}”")) from None
 
 
 def _reception(ticket: OpenedTicket, event: ForeignEvent) -> Reception:

@@ -20,8 +20,11 @@ from steward_events.recorded import Recorded
 from steward_events.registry import ProjectRegistered, RoleAssigned, RoleEnded, StaffRegistered
 from steward_events.sealed import Sealed
 from steward_eventstore.port import Change, Delete, Upsert
+from steward_service.policies import keep_policy, policies_table
 
 METADATA = MetaData()
+
+POLICIES = policies_table(METADATA)
 
 PROJECTS = Table(
     "projects",
@@ -83,6 +86,7 @@ MESSAGES = Table(
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact, own or heard, makes."""
+    yield from keep_policy(POLICIES, recorded)
     match recorded.fact:
         case ProjectRegistered() as fact:
             yield Upsert(PROJECTS, {"project_id": fact.project_id, "name": fact.name})

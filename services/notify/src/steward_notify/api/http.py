@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
@@ -15,11 +15,17 @@ from steward_notify.application.ports import MessageList, Receipt, Row
 from steward_notify.application.reactions import stream_of
 from steward_notify.domain.message import Channel, NoteReceipt
 from steward_service.auth import Principal, anyone, require
-from steward_service.lists import cursor_of, following
+from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found
 
 Status = Literal["owed", "sending", "sent", "delivered", "failed", "unknown", "suppressed"]
 Reader = Annotated[Principal, Depends(require("message.read"))]
+
+
+class Messages(Page):
+    """A page of messages, and how many there are in all by channel and status."""
+
+    counts: dict[str, dict[str, int]]
 
 
 def router(
@@ -39,18 +45,15 @@ def router(
         status: Status | None = None,
         channel: Channel | None = None,
         since: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    ) -> dict[str, Any]:
+        limit: Limit = 100,
+    ) -> Messages:
         """List messages in the order of their last change; go on with `next` as `since`."""
         projects = principal.listed(project_id)
         said = {"case_id": case_id, "status": status, "channel": channel}
         filters = {name: str(value) for name, value in said.items() if value is not None}
         rows = await messages().listed(projects, filters, cursor_of(since), limit)
-        return {
-            "items": [_shown(row) for row in rows],
-            "next": following(rows, "message_id", since),
-            "counts": await messages().counts(projects),
-        }
+        page = page_of(rows, "message_id", since, limit, _shown)
+        return Messages(**dict(page), counts=await messages().counts(projects))
 
     @routes.post("/receipts/aliyun/{token}", dependencies=[anyone], include_in_schema=False)
     async def receipts(request: Request, token: str) -> dict[str, object]:

@@ -8,10 +8,10 @@ from steward_notify.application import reactions
 
 
 def on_intake(heard: Recorded) -> Iterable[To]:  # noqa: ARG001 - the registry is only kept
-    """Hear the registry."""
+    """Hear the registry and the policies."""
     return ()
 
 
-def on_sla(heard: Recorded) -> Iterable[To]:
+def on_sla(heard: Recorded, rules_of: reactions.RulesOf = lambda _: None) -> Iterable[To]:
     """Hear escalations."""
-    return reactions.tell(heard)
+    return reactions.tell(heard, rules_of)

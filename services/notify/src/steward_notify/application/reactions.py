@@ -1,7 +1,7 @@
 """What notify does about a fact that it hears: owes messages, and takes them back."""
 
-from collections.abc import Iterable, Iterator
-from datetime import tzinfo
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, tzinfo
 from typing import get_args
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
@@ -12,6 +12,10 @@ from steward_eventstore.execute import To
 from steward_notify.domain import duty_hours
 from steward_notify.domain.message import Channel, RequestMessage, Suppress
 from steward_notify.texts import deadline
+from steward_policy.packs import Rules
+
+RulesOf = Callable[[str], Rules | None]
+"""Gives the rules of a policy's version, if it was heard."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/message")
 
@@ -26,24 +30,27 @@ def message_id_of(escalation_id: str, template: str, channel: Channel) -> str:
     return str(uuid5(_NAMESPACE, f"{escalation_id}|{template}|{channel}"))
 
 
-def tell(heard: Recorded) -> Iterable[To]:
-    """Tell people of an escalation; of history nobody is told."""
+def tell(heard: Recorded, rules_of: RulesOf) -> Iterable[To]:
+    """Tell people of an escalation; of history nobody is told.
+
+    Under a policy that was not heard the built-in duty hours count: better told than not.
+    """
     if heard.history is not None:
         return
     match heard.fact:
         case Escalated():
-            yield from _escalated(heard, heard.fact)
+            yield from _escalated(heard, heard.fact, rules_of)
         case EscalationWithdrawn():
-            yield from _withdrawn(heard, heard.fact)
+            yield from _withdrawn(heard, heard.fact, rules_of)
         case _:
             return
 
 
-def _escalated(heard: Recorded, fact: Escalated) -> Iterator[To]:
+def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone) if fact.zone else fact.due_at.tzinfo
     not_before = None
     if fact.deliver == "duty_hours" and zone is not None:
-        not_before = duty_hours.from_when(heard.occurred_at, zone)
+        not_before = _from_when(heard.occurred_at, zone, rules_of(fact.policy))
     for channel in get_args(Channel):
         request = RequestMessage(
             heard.occurred_at,
@@ -61,8 +68,9 @@ def _escalated(heard: Recorded, fact: Escalated) -> Iterator[To]:
         yield To(stream_of(request.message_id), heard.key, request)
 
 
-def _withdrawn(heard: Recorded, fact: EscalationWithdrawn) -> Iterator[To]:
+def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone) if fact.zone else None
+    rules = rules_of(fact.policy)
     for channel in get_args(Channel):
         told = message_id_of(fact.escalation_id, "escalation", channel)
         yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "withdrawn"))
@@ -77,10 +85,15 @@ def _withdrawn(heard: Recorded, fact: EscalationWithdrawn) -> Iterator[To]:
             rule=fact.rule,
             case_id=fact.case_id,
             escalation_id=fact.escalation_id,
-            not_before=duty_hours.from_when(heard.known_at, zone) if zone else None,
+            not_before=_from_when(heard.known_at, zone, rules) if zone else None,
             only_if_sent=told,
         )
         yield To(stream_of(request.message_id), heard.key, request)
+
+
+def _from_when(at: datetime, zone: tzinfo, rules: Rules | None) -> datetime | None:
+    calendar = duty_hours.calendar_of(rules) if rules is not None else None
+    return duty_hours.from_when(at, zone, calendar)
 
 
 def _values(fact: Escalated | EscalationWithdrawn, zone: tzinfo | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any, Protocol
 
 import structlog
@@ -44,6 +45,8 @@ AT_ONCE = 16
 PAUSE_SECONDS = 0.1
 STANDBY_SECONDS = 1.0
 DRAIN_SECONDS = 4.0
+LOOK_SECONDS = 5.0
+"""Between looks for what was left in «sending»: who lost the lead may still leave some as it drains."""
 
 _NOBODY_TRIES = 4
 """Roles come over another topic than escalations: they may be heard a moment later."""
@@ -68,6 +71,7 @@ class Sender:
     wall: Clock
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _under_way: dict[str, asyncio.Task[object]] = field(default_factory=dict)
+    _look_at: float = 0.0
 
     async def run(self) -> None:
         """Lead whenever nobody else does, and send."""
@@ -78,9 +82,11 @@ class Sender:
             await asyncio.sleep(STANDBY_SECONDS)
 
     async def _lead(self, lead: Lead) -> None:
+        self._look_at = 0.0
         try:
             while True:
-                await self._give_up_left(lead)
+                if monotonic() >= self._look_at:
+                    await self._give_up_left(lead)
                 await self._send_owed(lead)
                 # Not wait_for: where the event and a cancellation meet, it forgets the cancellation.
                 with contextlib.suppress(TimeoutError):
@@ -91,6 +97,7 @@ class Sender:
             await self._drain()
 
     async def _give_up_left(self, lead: Lead) -> None:
+        self._look_at = monotonic() + LOOK_SECONDS
         for message in await lead.left_sending(list(self._under_way)):
             unknown = NoteUnknown(self.clock.now(), "its outcome was not stored")
             self._begin(message, self._note(message, unknown))
@@ -114,6 +121,7 @@ class Sender:
         if error is None:
             self.wake.set()  # a place is free
         else:
+            self._look_at = 0.0  # it may stand in «sending»
             _LOG.error("A message could not be worked on.", message=message_id, exc_info=error)
 
     async def _drain(self) -> None:

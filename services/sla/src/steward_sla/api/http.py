@@ -11,7 +11,7 @@ from steward_events.vocabulary import Id
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
-from steward_service.lists import cursor_of, following
+from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import not_found
 from steward_sla.application.ports import ClockStatus, EscalationStatus, Lists, Row
 from steward_sla.application.queries import compliance
@@ -21,7 +21,6 @@ from steward_sla.domain.clocks import AcknowledgeEscalation
 ClockReader = Annotated[Principal, Depends(require("clock.read"))]
 EscalationReader = Annotated[Principal, Depends(require("escalation.read"))]
 Acknowledger = Annotated[Principal, Depends(require("escalation.acknowledge"))]
-Limit = Annotated[int, Query(ge=1, le=500)]
 Month = Annotated[str, Query(pattern=r"^\d{4}-\d{2}$")]
 
 
@@ -45,7 +44,7 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
         status: ClockStatus | None = None,
         since: str | None = None,
         limit: Limit = 100,
-    ) -> dict[str, Any]:
+    ) -> Page:
         """List clocks in the order of their last change; go on with `next` as `since`."""
         rows = await lists().clocks(
             principal.listed(project_id),
@@ -54,7 +53,7 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
             since=cursor_of(since),
             limit=limit,
         )
-        return _page(rows, since)
+        return page_of(rows, "id", since, limit, _shown)
 
     @routes.get("/compliance", tags=["clocks"])
     async def kept(
@@ -72,7 +71,7 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
         status: EscalationStatus | None = None,
         since: str | None = None,
         limit: Limit = 100,
-    ) -> dict[str, Any]:
+    ) -> Page:
         """List escalations in the order of their last change; go on with `next` as `since`."""
         rows = await lists().escalations(
             principal.listed(project_id),
@@ -81,7 +80,7 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
             since=cursor_of(since),
             limit=limit,
         )
-        return _page(rows, since)
+        return page_of(rows, "id", since, limit, _shown)
 
     @routes.post("/escalations/{escalation_id}/acknowledge", tags=["escalations"])
     async def acknowledge(
@@ -105,8 +104,5 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
     return routes
 
 
-def _page(rows: list[Row], since: str | None) -> dict[str, Any]:
-    return {
-        "items": [{**row, "rule": row["rule"].split()} for row in rows],
-        "next": following(rows, "id", since),
-    }
+def _shown(row: Row) -> dict[str, Any]:
+    return {**row, "rule": row["rule"].split()}

@@ -331,6 +331,7 @@ def _rung(state: Clocks, alarm: Alarm, *, unheard: bool) -> Iterator[ClocksFact]
                 due_at=clock.limit,
                 number=state.number,
                 zone=state.zone,
+                policy=state.policy,
             )
 
 
@@ -405,6 +406,7 @@ def _withdrawal(
                 number=state.number,
                 due_at=climb.due_at,
                 zone=state.zone,
+                policy=state.policy,
             )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -12,7 +12,7 @@ from steward_events.vocabulary import Id, Mode, Moment, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
-from steward_service.lists import cursor_of, following
+from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found
 from steward_visits.application.ports import FollowupList, Row
 from steward_visits.application.reactions import stream_of, subject_of
@@ -57,8 +57,8 @@ def router(followups: Callable[[], FollowupList]) -> APIRouter:
         status: Status | None = None,
         due_before: Moment | None = None,
         since: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    ) -> dict[str, Any]:
+        limit: Limit = 100,
+    ) -> Page:
         """List follow-ups in the order of their last change; go on with `next` as `since`."""
         rows = await followups().listed(
             principal.listed(project_id),
@@ -68,10 +68,7 @@ def router(followups: Callable[[], FollowupList]) -> APIRouter:
             since=cursor_of(since),
             limit=limit,
         )
-        return {
-            "items": [_shown(row) for row in rows],
-            "next": following(rows, "followup_id", since),
-        }
+        return page_of(rows, "followup_id", since, limit, _shown)
 
     @routes.get("/{followup_id}")
     async def one(principal: Reader, followup_id: Id) -> dict[str, Any]:
