@@ -79,6 +79,8 @@ class CaseClassified(Fact, name="intake.case_classified"):
     rework_of: Id | None = None
     cause: Literal["first", "correction", "new_facts", "age"] = "first"
     classified_by: Id | None = None
+    confirmed_by: Id | None = None
+    """The second person, where new facts or a milder view need one."""
 
 
 class CaseAssigned(Fact, name="intake.case_assigned"):
@@ -127,6 +129,7 @@ class CasePaused(Fact, name="intake.case_paused"):
     case_id: Id
     reason: Literal["waiting_owner"]
     resume_on: Instant
+    because: Literal["owner_asked", "not_reached"] = "owner_asked"
 
 
 class CaseResumed(Fact, name="intake.case_resumed"):
@@ -169,6 +172,13 @@ class FollowupNoted(Fact, name="intake.followup_noted"):
     outcome: Literal["done", "waived"]
 
 
+class BreachNoted(Fact, name="intake.breach_noted"):
+    """Sla says that a duty of the case was missed: its severity is not lowered lightly any more."""
+
+    case_id: Id
+    clock: Word
+
+
 class SatisfactionGiven(Fact, name="intake.satisfaction_given"):
     """The owner said how content they are, 1 to 5."""
 
@@ -184,6 +194,7 @@ class CaseClosed(Fact, name="intake.case_closed"):
     round: int = 1
     by: Literal["steward", "external", "history"] = "steward"
     missing: tuple[Word, ...] = ()
+    reason: Word = ""
 
 
 class CaseReopened(Fact, name="intake.case_reopened"):
@@ -203,6 +214,7 @@ class CaseDispatched(Fact, name="intake.case_dispatched"):
     dispatch_id: Id
     round: int = 1
     department: Word
+    reason: Word = ""
     person_id: Id | None = None
 
 
@@ -330,6 +342,7 @@ class OwnerInformed(Fact, name="intake.owner_informed"):
     about: Literal["solution", "new_date", "progress", "other"]
     how: Literal["in_person", "phone", "message", "letter"]
     extension_id: Id | None = None
+    reason: Word = ""
     person_id: Id | None = None
 
 
@@ -383,6 +396,7 @@ class WorkStarted(Fact, name="intake.work_started"):
 
     case_id: Id
     round: int = 1
+    chargeable: bool = False
     person_id: Id | None = None
 
 
@@ -449,6 +463,7 @@ class CaseRefused(Fact, name="intake.case_refused"):
 
     case_id: Id
     reason: Sealed | None = None
+    person_id: Id | None = None
     approved_by: Id | None = None
 
 
@@ -456,7 +471,7 @@ class CaseWithdrawn(Fact, name="intake.case_withdrawn"):
     """The owner took it back; a second person confirmed it."""
 
     case_id: Id
-    asked_by: Word = ""
+    asked_by: Sealed | None = None
     how: Literal["in_person", "phone", "message", "letter"]
     person_id: Id | None = None
     confirmed_by: Id | None = None
@@ -503,6 +518,7 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     rules = ("RM-4.5.1a",)
 
     case_id: Id
+    correction_id: Id
     household_id: Id | None = None
     topic: Word | None = None
     complained_of: Word | None = None
