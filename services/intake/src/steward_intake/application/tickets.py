@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from steward_decider import Refused
 from steward_events.cloudevents import ForeignEvent
 from steward_events.fact import Unreadable, split_type
-from steward_events.intake import CaseClassified
+from steward_events.intake import CaseClassified, ProgressReported
 from steward_events.tickets import OpenedTicket, Ticket, TicketReporter
 from steward_events.vocabulary import (
     External,
@@ -40,8 +40,8 @@ from steward_intake.domain.case import (
     CloseCase,
     HandleCase,
     ReopenCase,
-    ReportProgress,
 )
+from steward_intake.domain.sayings import Say
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/ticket-event")
 
@@ -77,7 +77,8 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
             subject = subject_of(case_id, ticket.household_id)
             text = await desk.seal(subject, "text", ticket.comment)
             report_id = str(uuid5(_NAMESPACE, f"{event.source}|{event.id}"))
-            said.append(ReportProgress(at, report_id, text=text))
+            progress = ProgressReported(case_id=case_id, report_id=report_id, text=text)
+            said.append(Say(at, progress, "external"))
         case "handled":
             said.append(HandleCase(at, by="external"))
         case "closed":
