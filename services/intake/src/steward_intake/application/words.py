@@ -655,9 +655,8 @@ class Received(Reception):
     type: Literal["case_received"] = "case_received"
 
 
-Past = Annotated[
-    Received
-    | Accept
+Happening = Annotated[
+    Accept
     | AcceptedDispatch
     | Acknowledge
     | Answer
@@ -696,6 +695,9 @@ Past = Annotated[
     | Withdraw,
     Field(discriminator="type"),
 ]
+"""Any action, as imports and other systems tell it: by its `type`."""
+
+Past = Annotated[Received | Happening, Field(discriminator="type")]
 
 
 class Record(Said):
