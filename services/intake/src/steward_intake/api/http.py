@@ -635,6 +635,7 @@ async def post_imports(
     await desk.look_up(
         "households", [said.household_id for said in receptions if said.household_id]
     )
+    await desk.look_up("staff", [said.received_by for said in receptions if said.received_by])
     numbers = []
     for said in receptions:
         project = await desk.entry("projects", said.project_id)

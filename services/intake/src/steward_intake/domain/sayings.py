@@ -1,7 +1,7 @@
 """What is only said of a case: it enters its story and leaves its state alone.
 
-A new such fact is declared in `steward_events.intake` and costs a line in `SaidFact` and one in
-`SAYINGS`; a place in `retell` too if anything later depends on it.
+A new such fact is declared in `steward_events.intake` and costs a line in `SaidFact`, one in
+`SAYINGS`, and one in `retell`, which says what later depends on it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -249,8 +249,27 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return replace(story, followed_up=max(story.followed_up, fact.round))
         case BreachNoted():
             return replace(story, breached=True)
-        case _:
+        case (
+            AppointmentKept()
+            | AppointmentMissed()
+            | CaseAcknowledged()
+            | CaseAnswered()
+            | CaseChased()
+            | CaseCorrected()
+            | CaseForwarded()
+            | CaseLinked()
+            | MadeSafe()
+            | ManagerCalled()
+            | OwnerInformed()
+            | ProgressReported()
+            | PromiseKept()
+            | ReceiptConfirmed()
+            | RecordSubmitted()
+            | WorkStarted()
+        ):
             return story
+        case _:
+            assert_never(fact)
 
 
 def _mark(fact: SaidFact) -> Mark:
