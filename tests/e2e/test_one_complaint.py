@@ -146,6 +146,7 @@ async def test_a_complaint_that_waits_an_hour_reaches_the_manager_and_is_followe
     assert [fact.split(".")[1] for fact in await estate.facts("intake", f"case-{case}")] == [
         "case_received",
         "case_classified",
+        "breach_noted",
         "case_accepted",
         "case_handled",
         "result_told",

@@ -298,3 +298,34 @@ async def test_a_ticket_whose_opening_never_comes_can_be_given_up_word_by_word(
         assert given_up.id == f"urn:old {place}"
         await retries.retry_due()
     assert await office.store.parked() == []
+
+
+async def test_a_ticket_tells_its_daily_life_in_the_words_of_an_import(
+    registered: Caller, office: Office
+) -> None:
+    told = {
+        "project_id": "lakeside",
+        "household_id": "h1",
+        "facts": [
+            {"type": "case_dispatched", "department": "engineering"},
+            {"type": "dispatch_refused", "reason": "不属于工程部"},
+            {"type": "case_answered", "decision": "will"},
+            {"type": "case_withdrawn", "how": "phone"},
+        ],
+    }
+    await hear(
+        office,
+        message("ticket.opened.v1", OPENED, "1"),
+        message("ticket.told.v1", told, "2", "2026-09-28T11:30:00+08:00"),
+        message("ticket.told.v1", told, "2", "2026-09-28T11:30:00+08:00"),
+    )
+    assert names(await story(office))[2:] == [
+        "case_dispatched",
+        "dispatch_refused",
+        "case_answered",
+        "case_withdrawn",
+    ]
+    unknown = {"project_id": "lakeside", "facts": [{"type": "case_eaten"}]}
+    [outcome] = await hear(office, message("ticket.told.v1", unknown, "3"))
+    assert isinstance(outcome, ParkedOutcome)
+    assert outcome.code == "bad_data"

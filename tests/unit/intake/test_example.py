@@ -12,15 +12,9 @@ from steward_events.vocabulary import External
 from steward_intake.application.desk import external_case_id
 from steward_intake.application.registration import AnyRegistration, Registration
 from steward_intake.application.words import ACTIONS, Reception, Record, Speaking
-from steward_intake.domain.case import (
-    Case,
-    CaseCommand,
-    Nothing,
-    Origin,
-    ReceiveCase,
-    decide,
-    evolve,
-)
+from steward_intake.domain.approval import Approver
+from steward_intake.domain.case import CaseCommand, ReceiveCase, decide, evolve
+from steward_intake.domain.story import Case, Nothing, Origin
 from steward_stack.example import example
 from steward_stack.example.fortnight import BOUNDARY, END, PROJECTS, SOURCE, START, Fortnight
 from steward_stack.scenario import Happened, Received
@@ -33,6 +27,10 @@ def fortnight() -> Fortnight:
 
 async def seal(field: str, text: str) -> Sealed | None:
     return Sealed(subject="case-c", field=field, value_id="1", box="AA==") if text else None
+
+
+async def approver(person_id: str | None) -> Approver | None:
+    return Approver(person_id) if person_id else None
 
 
 def received(said: Reception, case_id: str, at: datetime) -> ReceiveCase:
@@ -107,7 +105,8 @@ async def test_nothing_in_the_example_is_refused() -> None:
             do(case_id, received(said, case_id, at))
         else:
             assert hasattr(said, "command")
-            do(case_id, await said.command(Speaking(at, by, f"{case_id}-{at.timestamp()}", seal)))
+            speaking = Speaking(at, by, f"{case_id}-{at.timestamp()}", seal, approver)
+            do(case_id, await said.command(speaking))
 
     for line in fortnight().history():
         record = Record.model_validate(line)

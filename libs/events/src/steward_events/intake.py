@@ -53,6 +53,13 @@ class CaseReceived(Fact, name="intake.case_received"):
     harm_ongoing: bool = False
     received_by: Id | None = None
     external: External | None = None
+    moved_from: Id | None = None
+    """The case of another project that this one goes on with; its clocks keep their first start."""
+    in_writing: bool = False
+    """The answer was asked for in writing."""
+    injury: bool = False
+    households_concerned: int = 1
+    authority_or_media: bool = False
     date_only: bool = False
     """The source knew the day and not the hour; the hour was spread by rule."""
 
@@ -72,6 +79,8 @@ class CaseClassified(Fact, name="intake.case_classified"):
     rework_of: Id | None = None
     cause: Literal["first", "correction", "new_facts", "age"] = "first"
     classified_by: Id | None = None
+    confirmed_by: Id | None = None
+    """The second person, where new facts or a milder view need one."""
 
 
 class CaseAssigned(Fact, name="intake.case_assigned"):
@@ -120,6 +129,7 @@ class CasePaused(Fact, name="intake.case_paused"):
     case_id: Id
     reason: Literal["waiting_owner"]
     resume_on: Instant
+    because: Literal["owner_asked", "not_reached"] = "owner_asked"
 
 
 class CaseResumed(Fact, name="intake.case_resumed"):
@@ -162,6 +172,13 @@ class FollowupNoted(Fact, name="intake.followup_noted"):
     outcome: Literal["done", "waived"]
 
 
+class BreachNoted(Fact, name="intake.breach_noted"):
+    """Sla says that a duty of the case was missed: its severity is not lowered lightly any more."""
+
+    case_id: Id
+    clock: Word
+
+
 class SatisfactionGiven(Fact, name="intake.satisfaction_given"):
     """The owner said how content they are, 1 to 5."""
 
@@ -177,6 +194,7 @@ class CaseClosed(Fact, name="intake.case_closed"):
     round: int = 1
     by: Literal["steward", "external", "history"] = "steward"
     missing: tuple[Word, ...] = ()
+    reason: Word = ""
 
 
 class CaseReopened(Fact, name="intake.case_reopened"):
@@ -185,6 +203,346 @@ class CaseReopened(Fact, name="intake.case_reopened"):
     case_id: Id
     round: int
     reason: Literal["owner", "followup", "external"] = "owner"
+
+
+class CaseDispatched(Fact, name="intake.case_dispatched"):
+    """The case was given to a department; time held counts from here (RM-4.11)."""
+
+    rules = ("RM-4.6.1", "RM-3.3")
+
+    case_id: Id
+    dispatch_id: Id
+    round: int = 1
+    department: Word
+    reason: Word = ""
+    person_id: Id | None = None
+
+
+class DispatchRefused(Fact, name="intake.dispatch_refused"):
+    """The department says that it is not its matter; clocks go on."""
+
+    case_id: Id
+    dispatch_id: Id
+    department: Word
+    refusal: int = 1
+    """How many departments have refused in this round; the second goes to the centre_manager."""
+    reason: Sealed | None = None
+    person_id: Id | None = None
+
+
+class DispatchAccepted(Fact, name="intake.dispatch_accepted"):
+    """The department works on it."""
+
+    rules = ("RM-4.6.1",)
+
+    case_id: Id
+    dispatch_id: Id
+    department: Word
+    person_id: Id | None = None
+
+
+class CaseForwarded(Fact, name="intake.case_forwarded"):
+    """The case was put before a role or an outside party."""
+
+    rules = ("RM-3.1", "RM-4.3.2a..e")
+
+    case_id: Id
+    forward_id: Id
+    to: Role | None = None
+    outside_party: Word = ""
+    person_id: Id | None = None
+
+
+class CaseAcknowledged(Fact, name="intake.case_acknowledged"):
+    """A post was answered in public, with its link."""
+
+    rules = ("RM-4.6.7", "RC-6.3")
+
+    case_id: Id
+    text: Sealed | None = None
+    link: Word = ""
+    person_id: Id | None = None
+
+
+class ReceiptConfirmed(Fact, name="intake.receipt_confirmed"):
+    """Number and content of a request were confirmed to whoever made it."""
+
+    rules = ("RC-5.1..2",)
+
+    case_id: Id
+    how: Literal["in_person", "phone", "message", "letter"]
+    person_id: Id | None = None
+
+
+class ManagerCalled(Fact, name="intake.manager_called"):
+    """Whoever speaks with the owner asks for a superior at once."""
+
+    rules = ("RM-4.5.1b",)
+
+    case_id: Id
+    call_id: Id
+    person_id: Id | None = None
+
+
+class HarmReported(Fact, name="intake.harm_reported"):
+    """Harm goes on while we speak; nothing else comes before stopping it."""
+
+    rules = ("RM-4.9",)
+
+    case_id: Id
+    harm_id: Id
+    what: Sealed | None = None
+    person_id: Id | None = None
+
+
+class ImmediateMeasuresTaken(Fact, name="intake.immediate_measures_taken"):
+    """The harm was stopped or lessened."""
+
+    rules = ("RM-4.9",)
+
+    case_id: Id
+    measures: Sealed | None = None
+    person_id: Id | None = None
+
+
+class CaseAnswered(Fact, name="intake.case_answered"):
+    """The owner was told clearly what will be done, by when, or why not."""
+
+    rules = ("RM-4.10.3", "RM-4.8", "RC-3.2")
+
+    case_id: Id
+    answer_id: Id
+    decision: Literal["will", "partly", "will_not"]
+    by_date: Instant | None = None
+    reasons: Sealed | None = None
+    in_writing: bool = False
+    person_id: Id | None = None
+
+
+class SolutionProposed(Fact, name="intake.solution_proposed"):
+    """What is going to be done, before it is done."""
+
+    rules = ("RC-4.3",)
+
+    case_id: Id
+    proposal_id: Id
+    round: int = 1
+    text: Sealed | None = None
+    chargeable: bool = False
+    person_id: Id | None = None
+
+
+class OwnerInformed(Fact, name="intake.owner_informed"):
+    """The owner knows: the solution, a new date, or how far it is."""
+
+    rules = ("RC-4.3", "RM-4.10.1", "RM-4.10.2")
+
+    case_id: Id
+    notice_id: Id
+    about: Literal["solution", "new_date", "progress", "other"]
+    how: Literal["in_person", "phone", "message", "letter"]
+    extension_id: Id | None = None
+    reason: Word = ""
+    person_id: Id | None = None
+
+
+class AppointmentMade(Fact, name="intake.appointment_made"):
+    """A time was agreed with the owner; made again under the same ID, it was moved."""
+
+    rules = ("RC-5.1..2", "FU-4.1.3", "FU-S1")
+
+    case_id: Id
+    appointment_id: Id
+    at: Instant
+    moved_by: Literal["owner", "us"] | None = None
+    approved_by: Id | None = None
+    """The cs_supervisor, where staff moved it."""
+    person_id: Id | None = None
+
+
+class AppointmentKept(Fact, name="intake.appointment_kept"):
+    """Somebody was there."""
+
+    rules = ("FU-S1",)
+
+    case_id: Id
+    appointment_id: Id
+    person_id: Id | None = None
+
+
+class AppointmentMissed(Fact, name="intake.appointment_missed"):
+    """One of the two was not there."""
+
+    rules = ("FU-S1",)
+
+    case_id: Id
+    appointment_id: Id
+    by: Literal["us", "owner"]
+
+
+class ContactFailed(Fact, name="intake.contact_failed"):
+    """The owner could not be reached; after two, the case may wait for them."""
+
+    case_id: Id
+    contact_id: Id
+    channel: Channel = Channel.PHONE
+    person_id: Id | None = None
+
+
+class WorkStarted(Fact, name="intake.work_started"):
+    """Somebody is on the spot and works."""
+
+    rules = ("RC-4.3", "RC-5.1..2")
+
+    case_id: Id
+    round: int = 1
+    chargeable: bool = False
+    person_id: Id | None = None
+
+
+class MadeSafe(Fact, name="intake.made_safe"):
+    """An emergency no longer endangers anybody; the repair may follow."""
+
+    rules = ("RC-5.1..2",)
+
+    case_id: Id
+    round: int = 1
+    person_id: Id | None = None
+
+
+class RecordSubmitted(Fact, name="intake.record_submitted"):
+    """The handling record was handed in to the service centre."""
+
+    rules = ("RM-4.6.2b", "RM-4.6.3")
+
+    case_id: Id
+    round: int = 1
+    person_id: Id | None = None
+
+
+class PromiseMade(Fact, name="intake.promise_made"):
+    """An owner was promised something by a date; under the same ID, the date was moved."""
+
+    rules = ("FU-S1", "FU-4.1.3")
+
+    case_id: Id
+    promise_id: Id
+    promised_at: Instant
+    what: Sealed | None = None
+    moved_by: Literal["owner", "us"] | None = None
+    approved_by: Id | None = None
+    """The cs_supervisor, where staff moved it."""
+    person_id: Id | None = None
+
+
+class PromiseKept(Fact, name="intake.promise_kept"):
+    """What was promised was done."""
+
+    rules = ("FU-S1",)
+
+    case_id: Id
+    promise_id: Id
+    person_id: Id | None = None
+
+
+class SeverityRaised(Fact, name="intake.severity_raised"):
+    """A rule made the complaint weightier; nobody may undo it without the centre_manager."""
+
+    rules = ("RM-4.4.1c",)
+
+    case_id: Id
+    severity: Severity
+    cause: Literal["age", "new_facts"] = "age"
+    reason: Word = ""
+
+
+class CaseRefused(Fact, name="intake.case_refused"):
+    """What was asked for cannot be met; the reason was given, a supervisor agreed."""
+
+    rules = ("RM-4.8",)
+
+    case_id: Id
+    reason: Sealed | None = None
+    person_id: Id | None = None
+    approved_by: Id | None = None
+
+
+class CaseWithdrawn(Fact, name="intake.case_withdrawn"):
+    """The owner took it back; a second person confirmed it."""
+
+    case_id: Id
+    asked_by: Sealed | None = None
+    how: Literal["in_person", "phone", "message", "letter"]
+    person_id: Id | None = None
+    confirmed_by: Id | None = None
+
+
+class CaseMerged(Fact, name="intake.case_merged"):
+    """It is the same matter as another case, which goes on for both."""
+
+    case_id: Id
+    into: Id
+    person_id: Id | None = None
+
+
+class CaseAbsorbed(Fact, name="intake.case_absorbed"):
+    """Another case was merged into this one: the earliest reception, the strictest severity."""
+
+    case_id: Id
+    merged: Id
+    received_at: Instant
+    severity: Severity | None = None
+
+
+class CaseMovedOut(Fact, name="intake.case_moved_out"):
+    """It belongs to another project, where it goes on as a case of its own."""
+
+    case_id: Id
+    to_project: Id
+    to_case: Id
+    reason: Word = ""
+    person_id: Id | None = None
+
+
+class CaseLinked(Fact, name="intake.case_linked"):
+    """The case has to do with another one."""
+
+    case_id: Id
+    other: Id
+    why: Literal["repeat", "reopened_late", "rework", "raised_in_followup", "same_cause"]
+
+
+class CaseCorrected(Fact, name="intake.case_corrected"):
+    """What was written down at reception was wrong or incomplete."""
+
+    rules = ("RM-4.5.1a",)
+
+    case_id: Id
+    correction_id: Id
+    household_id: Id | None = None
+    topic: Word | None = None
+    complained_of: Word | None = None
+    owner_requested_date: Instant | None = None
+    summary: Sealed | None = None
+    description: Sealed | None = None
+    reporter_name: Sealed | None = None
+    reporter_phone: Sealed | None = None
+    reporter_email: Sealed | None = None
+    person_id: Id | None = None
+
+
+class AttachmentAdded(Fact, name="intake.attachment_added"):
+    """A photo or letter was put to the case; the file itself lies sealed beside the facts."""
+
+    rules = ("FU-5.2",)
+
+    case_id: Id
+    attachment_id: Id
+    sha256: Word
+    size: int
+    media_type: Word
+    what: Literal["before", "after", "signature", "letter", "other"] = "other"
+    person_id: Id | None = None
 
 
 class HistoryEnded(Fact, name="intake.history_ended"):

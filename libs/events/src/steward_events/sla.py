@@ -165,3 +165,9 @@ class ExtensionRefused(ClockFact, name="sla.extension_refused"):
     at: Instant
     refused_by: Id
     role: Role
+
+
+class MajorByAge(ClockFact, name="sla.major_by_age"):
+    """A valid complaint is unresolved after its month: intake raises it to major."""
+
+    due_at: Instant

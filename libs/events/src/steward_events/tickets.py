@@ -8,7 +8,7 @@ counts should count always.
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -92,6 +92,13 @@ class ReopenedTicket(Ticket):
     """It was not resolved after all."""
 
 
+class ToldTicket(Ticket):
+    """Its daily life: facts as in the records of an import, taken all or none."""
+
+    facts: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=100)]
+    """Each with its `type` and fields; without an `occurred_at` it happened when the event did."""
+
+
 TICKET_EVENTS: Mapping[str, type[Ticket]] = {
     "ticket.opened.v1": OpenedTicket,
     "ticket.changed.v1": ChangedTicket,
@@ -99,5 +106,6 @@ TICKET_EVENTS: Mapping[str, type[Ticket]] = {
     "ticket.handled.v1": HandledTicket,
     "ticket.closed.v1": ClosedTicket,
     "ticket.reopened.v1": ReopenedTicket,
+    "ticket.told.v1": ToldTicket,
 }
 """The types of ticket events, each with its content."""

@@ -6,20 +6,31 @@ from typing import Any
 from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
 
 from steward_events.intake import (
+    CaseAbsorbed,
     CaseAccepted,
     CaseAssigned,
     CaseChased,
     CaseClassified,
     CaseClosed,
+    CaseCorrected,
+    CaseDispatched,
     CaseHandled,
+    CaseMerged,
+    CaseMovedOut,
     CasePaused,
     CaseReceived,
+    CaseRefused,
     CaseReopened,
     CaseResumed,
+    CaseWithdrawn,
+    DispatchRefused,
     FollowupNoted,
+    HarmReported,
     HistoryEnded,
+    ImmediateMeasuresTaken,
     ResultTold,
     SatisfactionGiven,
+    SeverityRaised,
 )
 from steward_events.recorded import Recorded
 from steward_events.registry import (
@@ -135,6 +146,10 @@ CASES = Table(
     Column("work_category", Text),
     Column("round", Integer, nullable=False, default=1),
     Column("owner_id", Text),
+    Column("department", Text),
+    Column("harm_ongoing", Boolean, nullable=False, default=False),
+    Column("moved_from", Text),
+    Column("goes_on_in", Text),
     Column("chased", Integer, nullable=False, default=0),
     Column("satisfaction", Integer),
     Column("followed_up_round", Integer, nullable=False, default=0),
@@ -151,7 +166,11 @@ CASES = Table(
     Column("changed_at", DateTime(timezone=True)),
     Index("cases_changed", "changed_at", "case_id"),
     Index("cases_project", "project_id", "changed_at", "case_id"),
+    Index("cases_household", "household_id", "received_at"),
 )
+
+GOES_ON = ("open", "waiting", "handled", "told")
+"""Of the statuses of a case those in which something is still owed."""
 
 CASE_NUMBERS = Table(
     "case_numbers",
@@ -216,6 +235,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "channel": str(fact.channel),
                 "status": "open",
                 "topic": fact.topic,
+                "harm_ongoing": fact.harm_ongoing,
+                "moved_from": fact.moved_from,
                 "received_at": at,
                 "external_source": fact.external.source if fact.external else None,
                 "external_subject": fact.external.subject if fact.external else None,
@@ -231,6 +252,22 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return values | ({"topic": fact.topic} if fact.topic else {})
         case CaseAssigned() as fact:
             return {"owner_id": fact.person_id}
+        case CaseCorrected() as fact:
+            corrected = {"household_id": fact.household_id, "topic": fact.topic}
+            return {name: value for name, value in corrected.items() if value is not None}
+        case SeverityRaised() as fact:
+            return {"severity": str(fact.severity)}
+        case CaseAbsorbed() as fact:
+            severity = {"severity": str(fact.severity)} if fact.severity else {}
+            return {"received_at": fact.received_at, **severity}
+        case CaseDispatched() as fact:
+            return {"department": fact.department}
+        case DispatchRefused():
+            return {"department": None}
+        case HarmReported():
+            return {"harm_ongoing": True}
+        case ImmediateMeasuresTaken():
+            return {"harm_ongoing": False}
         case CaseAccepted():
             return {"accepted_at": at}
         case CasePaused():
@@ -247,10 +284,19 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {"followed_up_round": fact.round}
         case CaseClosed():
             return {"status": "closed", "closed_at": at}
+        case CaseRefused():
+            return {"status": "refused", "closed_at": at}
+        case CaseWithdrawn():
+            return {"status": "withdrawn", "closed_at": at}
+        case CaseMerged() as fact:
+            return {"status": "merged", "goes_on_in": fact.into, "closed_at": at}
+        case CaseMovedOut() as fact:
+            return {"status": "moved_out", "goes_on_in": fact.to_case, "closed_at": at}
         case CaseReopened() as fact:
             return {
                 "status": "open",
                 "round": fact.round,
+                "department": None,
                 "accepted_at": None,
                 "handled_at": None,
                 "told_at": None,

@@ -1,14 +1,16 @@
 """The read models in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from steward_intake.adapters.read_models import (
     CASE_NUMBERS,
     CASES,
+    GOES_ON,
     GROUPS,
     HOUSEHOLDS,
     PEOPLE,
@@ -55,6 +57,46 @@ class PostgresRegisters:
         ).returning(CASE_NUMBERS.c.last)
         [row] = await fetch(self._pool, query)
         return range(row["last"] - count + 1, row["last"] + 1)
+
+    async def roles_of(self, person_id: str, project_id: str) -> Sequence[str]:
+        """Give the roles that a person holds at a project."""
+        columns = ROLES.c
+        query = select(columns.role).where(
+            columns.project_id == project_id, columns.person_id == person_id
+        )
+        return [row["role"] for row in await fetch(self._pool, query)]
+
+    async def cases_of(
+        self,
+        household_id: str,
+        topic: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Sequence[Row]:
+        """Give a household's cases in the order of their reception."""
+        columns = CASES.c
+        query = select(CASES).where(columns.household_id == household_id)
+        if topic is not None:
+            query = query.where(columns.topic == topic)
+        if since is not None:
+            query = query.where(columns.received_at >= since)
+        if until is not None:
+            query = query.where(columns.received_at < until)
+        return await fetch(self._pool, query.order_by(columns.received_at, columns.case_id))
+
+    async def without_owner(
+        self, projects: Sequence[str] | None, since: Cursor | None, limit: int
+    ) -> Sequence[Row]:
+        """Give cases that go on, and whose owner has no role at their project, or that have none."""
+        columns = CASES.c
+        living = exists().where(
+            ROLES.c.project_id == columns.project_id, ROLES.c.person_id == columns.owner_id
+        )
+        query = _filtered(CASES, projects, {}).where(columns.status.in_(GOES_ON), ~living)
+        after = None if since is None else [since.changed_at, since.id]
+        return await fetch(
+            self._pool, page(query, [columns.changed_at, columns.case_id], after, limit)
+        )
 
     async def listed(
         self,

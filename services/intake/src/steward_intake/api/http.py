@@ -13,29 +13,48 @@ from starlette.responses import JSONResponse, Response
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
-from steward_events.intake import CaseReceived
+from steward_events.intake import CaseLinked, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.tickets import Name
-from steward_events.vocabulary import Kind, Severity
+from steward_events.vocabulary import Kind, Severity, Word
 from steward_eventstore.execute import Applied, Cause, Executor, Job, NotDone, Parked, Repeated, To
-from steward_eventstore.port import Clock, ForeignMark
+from steward_eventstore.port import Clock, ForeignMark, Reading
 from steward_intake.application import registration as registry
-from steward_intake.application.desk import REOPENING, Desk, external_case_id, subject_of, year_of
+from steward_intake.application.desk import (
+    REOPENING,
+    Desk,
+    external_case_id,
+    invalid,
+    next_case_id,
+    subject_of,
+    twelve_months_before,
+    year_of,
+)
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import (
     ACTIONS,
     Action,
+    Bulk,
+    Correct,
+    Link,
+    Merge,
+    Move,
     Reception,
     Record,
     Reopen,
     Said,
 )
+from steward_intake.domain.case import AbsorbCase, MergeCase, MoveCase, ReceiveCase
+from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, etag, handle, idempotency_key
 from steward_service.lines import Lines
-from steward_service.lists import Limit, Page, cursor_of, page_of
+from steward_service.lists import Cursor, Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found, problem_of
+
+MENTIONS = 2
+"""So many earlier mentions of an unresolved matter make a complaint major (RM-4.4.1a)."""
 
 router = APIRouter()
 
@@ -289,32 +308,76 @@ async def _act(
     case = await _case(service, principal, case_id)
     desk = open_desk(service)
     at = desk.moment(said.occurred_at, after=case["received_at"])
+    if isinstance(said, Link):
+        await _case(service, principal, said.other)
+    if isinstance(said, Reopen) and _is_long_closed(case, at):
+        to = await _beginning_anew(service, desk, case, at)
+        case_id = to[0].stream.removeprefix("case-")
+    else:
+        to = [await _acting(desk, case, said, at, expected)]
+    answer = _done(case_id, case["version"] if case_id == case["case_id"] else None)
+    return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
+
+async def _acting(
+    desk: Desk, case: Row, said: Action, at: datetime, expected: int | None = None
+) -> To:
+    case_id, project_id, household_id = (
+        case[name] for name in ("case_id", "project_id", "household_id")
+    )
     person_id = getattr(said, "person_id", None)  # most actions may name who did it
     if person_id is not None:
         await desk.staff(person_id)
-    if isinstance(said, Reopen):
-        _check_reopening(case, at)
-    subject = subject_of(case_id, case["household_id"])
-    command = await said.command(desk.speaking(at, "steward", str(uuid7()), subject))
-    to = To(f"case-{case_id}", case["project_id"], command, expected=expected)
+    if isinstance(said, Correct) and said.household_id is not None:
+        household_id = said.household_id
+        await desk.household(household_id, project_id)
+    subject = subject_of(case_id, household_id)
+    speaking = desk.speaking(at, "steward", str(uuid7()), subject, project_id)
+    return To(f"case-{case_id}", project_id, await said.command(speaking), expected=expected)
 
+
+def _done(
+    case_id: str, version: int | None = None
+) -> Callable[[Sequence[Recorded]], Mapping[str, Any]]:
     def answer(facts: Sequence[Recorded]) -> Mapping[str, Any]:
-        version = facts[-1].version if facts else case["version"]
-        return {"case_id": case_id, "facts": [fact.type for fact in facts], "version": version}
+        now = facts[-1].version if facts else version
+        return {"case_id": case_id, "facts": [fact.type for fact in facts], "version": now}
 
-    return await handle(request, principal, service.executor, to=[to], answer=answer, status=200)
+    return answer
 
 
-def _check_reopening(case: Row, at: datetime) -> None:
+def _is_long_closed(case: Row, at: datetime) -> bool:
     closed_at = case["closed_at"]
-    if closed_at is not None and at > closed_at + REOPENING:
-        raise Refused(
-            f"The case was closed more than {REOPENING.days} days ago: take in a new case instead."
+    return closed_at is not None and at > closed_at + REOPENING and case["goes_on_in"] is None
+
+
+async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) -> list[To]:
+    """Take in a new case for one that was closed too long ago to be reopened."""
+    before, project_id = case["case_id"], case["project_id"]
+    case_id = next_case_id(before, f"reopened|{case['closed_at'].isoformat()}")
+    story = await service.executor.store.facts_of(f"case-{before}")
+    received = await desk.reception_anew(story, case_id, project_id, case["household_id"], at)
+    # What was so when it was first told is no longer so by itself.
+    begins = received.model_copy(
+        update=dict.fromkeys(
+            ("external", "owner_requested_date", "posted_at", "handed_over_at", "moved_from")
         )
+        | {"harm_ongoing": False}
+    )
+    link = CaseLinked(case_id=case_id, other=before, why="reopened_late")
+    return [
+        To(f"case-{case_id}", project_id, command)
+        for command in (ReceiveCase(at, begins), Say(at, link))
+    ]
 
 
 for _name, _kind in ACTIONS.items():
     _add_action(_name, _kind)
+
+
+Status = Literal[
+    "open", "waiting", "handled", "told", "closed", "refused", "withdrawn", "merged", "moved_out"
+]
 
 
 class Asked(BaseModel):
@@ -340,9 +403,208 @@ class AskedCases(AskedByProject):
 
     household_id: Name | None = None
     kind: Kind | None = None
-    status: Literal["open", "waiting", "handled", "told", "closed"] | None = None
+    status: Status | None = None
     severity: Severity | None = None
     owner_id: Name | None = None
+    department: Word | None = None
+
+
+# Several cases at once.
+
+
+@router.post("/v1/cases/{case_id}/merge")
+async def post_merge(
+    request: Request,
+    principal: Annotated[Principal, Depends(require("case.merge"))],
+    service: Served,
+    case_id: str,
+    expected: IfMatch,
+    body: Merge,
+) -> Response:
+    """Let another case of the project go on for this one too, as early and as weighty as either."""
+    case = await _case(service, principal, case_id)
+    into = await _case(service, principal, body.into)
+    if case["project_id"] != into["project_id"]:
+        raise invalid("The two cases belong to different projects: move one of them first.")
+    at = open_desk(service).moment(body.occurred_at, after=case["received_at"])
+    merge = MergeCase(at, body.into, body.person_id)
+    absorb = AbsorbCase(
+        at,
+        case_id,
+        Kind(case["kind"]),
+        min(case["received_at"], into["received_at"]),
+        Severity(case["severity"]) if case["severity"] else None,
+    )
+    # What is taken over was read before: nobody may change it meanwhile.
+    seen = case["version"] if expected is None else expected
+    to = [
+        To(f"case-{case_id}", case["project_id"], merge, expected=seen),
+        To(f"case-{body.into}", into["project_id"], absorb),
+    ]
+    answer = _done(body.into, into["version"])
+    return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
+
+@router.post("/v1/cases/{case_id}/move")
+async def post_move(
+    request: Request,
+    principal: Annotated[Principal, Depends(require("case.move"))],
+    service: Served,
+    case_id: str,
+    expected: IfMatch,
+    body: Move,
+) -> Response:
+    """Let the case go on in the project to which it belongs, received when it was received here."""
+    case = await _case(service, principal, case_id)
+    principal.demand(body.to_project)
+    if case["project_id"] == body.to_project:
+        raise invalid("The case belongs to this project already.")
+    desk = open_desk(service)
+    at = desk.moment(body.occurred_at, after=case["received_at"])
+    to_case = next_case_id(case_id, f"moved|{body.to_project}")
+    first = case["received_at"]
+    story = await service.executor.store.facts_of(f"case-{case_id}")
+    received = await desk.reception_anew(story, to_case, body.to_project, body.household_id, first)
+    received = received.model_copy(
+        update={"moved_from": case_id, "harm_ongoing": case["harm_ongoing"]}
+    )
+    move = MoveCase(at, body.to_project, to_case, body.reason, body.person_id)
+    seen = case["version"] if expected is None else expected
+    to = [
+        To(f"case-{case_id}", case["project_id"], move, expected=seen),
+        To(f"case-{to_case}", body.to_project, ReceiveCase(first, received)),
+    ]
+    return await handle(
+        request, principal, service.executor, to=to, answer=_done(to_case), status=200
+    )
+
+
+@router.post("/v1/cases/bulk")
+async def post_bulk(
+    request: Request,
+    principal: Annotated[Principal, Depends(require("case.bulk"))],
+    service: Served,
+    body: Bulk,
+) -> Response:
+    """Say one thing of many cases; each has its result, and one bad line stops no other."""
+    key = idempotency_key(request)
+    [name] = [name for name, kind in ACTIONS.items() if isinstance(body.say, kind)]
+    if not principal.can(f"case.{name}"):
+        raise Problem(403, "forbidden", f"Your key does not allow “case.{name}”.")
+    desk = open_desk(service)
+    said = body.say.model_copy(update={"reason": body.reason})
+    fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    cases = await service.registers.entries("cases", body.case_ids)
+    found = await _side_by_side(
+        _acting_on(desk, principal, cases.get(case_id), said) for case_id in body.case_ids
+    )
+    results: dict[int, dict[str, Any]] = {}
+    jobs: dict[int, Job] = {}
+    for place, (case_id, to) in enumerate(zip(body.case_ids, found, strict=True)):
+        if isinstance(to, Exception):
+            results[place] = _error(to)
+            continue
+        mark = ForeignMark("http", principal.id, f"{key}|{place}", to.stream, fingerprint)
+        answer = _answer(to_json({"case_id": case_id}))
+        jobs[place] = Job(_cause(request), _always([to]), mark, answer=answer)
+    results |= await _results(service.executor, jobs)
+    return JSONResponse(
+        {
+            "results": [
+                {"case_id": case_id, **results[place]}
+                for place, case_id in enumerate(body.case_ids)
+            ]
+        }
+    )
+
+
+async def _acting_on(desk: Desk, principal: Principal, case: Row | None, said: Action) -> To:
+    if case is None or not principal.may(case["project_id"]):
+        raise not_found("case of this ID")
+    return await _acting(desk, case, said, desk.moment(said.occurred_at, after=case["received_at"]))
+
+
+@router.get("/v1/cases/without-owner")
+async def get_cases_without_owner(
+    principal: Reader,
+    service: Served,
+    asked: Annotated[AskedByProject, Query()],
+) -> Page:
+    """List the cases that go on without anybody at their project who answers for them."""
+    rows = await service.registers.without_owner(
+        principal.listed(asked.project_id), cursor_of(asked.since), asked.limit
+    )
+    return page_of(rows, KEYS["cases"], asked.since, asked.limit, _shown)
+
+
+@router.get("/v1/cases/{case_id}/suggestion")
+async def get_suggestion(principal: Reader, service: Served, case_id: str) -> Response:
+    """Show how often the matter was raised before; twice and unresolved, major is suggested."""
+    case = await _case(service, principal, case_id)
+    received_at = case["received_at"]
+    earlier: Sequence[Row] = ()
+    if case["household_id"] and case["topic"]:
+        earlier = await service.registers.cases_of(
+            case["household_id"], case["topic"], twelve_months_before(received_at), received_at
+        )
+    mentions = [
+        *({"case_id": row["case_id"], "number": row["number"], "times": 1 + row["chased"],
+           "received_at": row["received_at"].isoformat()} for row in earlier),
+        *([{"case_id": case_id, "number": case["number"], "times": case["chased"],
+            "received_at": received_at.isoformat()}] if case["chased"] else []),
+    ]  # fmt: skip
+    times = sum(mention["times"] for mention in mentions)
+    unmet = case["kind"] == Kind.COMPLAINT and case["status"] in ("open", "waiting")
+    return JSONResponse(
+        {
+            "case_id": case_id,
+            "earlier_mentions": times,
+            "mentions": mentions,
+            "suggested_severity": Severity.MAJOR if unmet and times >= MENTIONS else None,
+            "rule": "RM-4.4.1a",
+        }
+    )
+
+
+@router.get("/v1/households/{household_id}/timeline")
+async def get_timeline(
+    principal: Reader,
+    service: Served,
+    household_id: str,
+    asked: Annotated[Asked, Query()],
+) -> Response:
+    """Show a household's cases and what happened in them, the newest last."""
+    household = (await service.registers.entries("households", [household_id])).get(household_id)
+    if household is None or not principal.may(household["project_id"]):
+        raise not_found("household of this ID")
+    cases = await service.registers.cases_of(household_id)
+    streams = {f"case-{case['case_id']}": 0 for case in cases}
+    view = await service.executor.store.read(Reading(streams))
+    after = cursor_of(asked.since)
+    told = sorted(
+        (
+            (_place(fact), fact)
+            for facts in view.facts.values()
+            for fact in facts
+            if after is None or _place(fact) > (after.changed_at, after.id)
+        ),
+        key=lambda each: each[0],
+    )[: asked.limit]
+    return JSONResponse(
+        {
+            "household_id": household_id,
+            "cases": [_shown(case) for case in cases],
+            "items": [
+                {"case_id": fact.stream.removeprefix("case-"), **_told(fact)} for _, fact in told
+            ],
+            "next": str(Cursor(*told[-1][0])) if told else asked.since,
+            "more": len(told) == asked.limit,
+        }
+    )
+
+
+def _place(fact: Recorded) -> tuple[datetime, str]:
+    return fact.recorded_at, f"{fact.stream}|{fact.version:09}"
 
 
 @router.get("/v1/cases")
@@ -439,6 +701,7 @@ async def post_imports(
     await desk.look_up(
         "households", [said.household_id for said in receptions if said.household_id]
     )
+    await desk.look_up("staff", [said.received_by for said in receptions if said.received_by])
     numbers = []
     for said in receptions:
         project = await desk.entry("projects", said.project_id)

@@ -14,6 +14,11 @@ def on_visits(recorded: Recorded) -> Iterable[To]:
     return reactions.on_followup(recorded)
 
 
+def on_sla(recorded: Recorded) -> Iterable[To]:
+    """Hear of clocks."""
+    return reactions.on_clock(recorded)
+
+
 def on_tickets(open_desk: Callable[[], Desk]) -> Callable[[ForeignEvent], Awaitable[Iterable[To]]]:
     """Hear of another system's tickets; each is served at a desk of its own."""
 

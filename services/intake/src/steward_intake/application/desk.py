@@ -9,14 +9,17 @@ from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from steward_decider import Refused
-from steward_events.intake import CaseReceived
+from steward_events.intake import CaseCorrected, CaseReceived
+from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import REACH, External, in_reach
+from steward_events.vocabulary import REACH, External, Role, in_reach
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import Reception, Record, Speaking
-from steward_intake.domain.case import EndHistory, Origin, ReceiveCase
+from steward_intake.domain.approval import Approver
+from steward_intake.domain.case import EndHistory, ReceiveCase
+from steward_intake.domain.story import Origin
 from steward_policy.packs import Override, Publication, in_force
 
 AHEAD = timedelta(minutes=2)
@@ -30,12 +33,20 @@ REOPENING = timedelta(days=30)
 
 DEFAULT_PACK = "residential-cn"
 
+TEXTS = ("summary", "description", "reporter_name", "reporter_phone", "reporter_email")
+"""What is personal in a reception."""
+
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/intake")
 
 
 def external_case_id(external: External) -> str:
     """Give the ID of another system's ticket as a case here: always the same."""
     return str(uuid5(_NAMESPACE, f"{external.source}|{external.subject}"))
+
+
+def next_case_id(case_id: str, why: str) -> str:
+    """Give the ID of the case in which another one goes on: always the same."""
+    return str(uuid5(_NAMESPACE, f"{case_id}|{why}"))
 
 
 def invalid(reason: str) -> Refused:
@@ -204,7 +215,10 @@ class Desk:
             **plain,
             **sealed,
         )
-        return ReceiveCase(at, received)
+        owner = said.received_by
+        if owner is not None and await self.entry("staff", owner) is None:
+            owner = None  # nobody whom we know answers for it yet
+        return ReceiveCase(at, received, owner)
 
     async def differing(self, said: Reception, received: CaseReceived, at: datetime) -> list[str]:
         """Name the fields of what is said that are not as they were received, at that instant."""
@@ -218,13 +232,56 @@ class Desk:
                 fields.append(name.replace("reporter_", "reporter."))
         return fields
 
-    def speaking(self, at: datetime, by: Origin, id_: str, subject: str) -> Speaking:
-        """Say when and through whom something is said, and whose key seals it."""
+    async def reception_anew(
+        self,
+        story: Sequence[Recorded],
+        case_id: str,
+        project_id: str,
+        household_id: str | None,
+        at: datetime,
+    ) -> CaseReceived:
+        """Write a case's reception, as it was corrected, for the case in which it goes on."""
+        [received] = [fact.fact for fact in story if isinstance(fact.fact, CaseReceived)]
+        for recorded in story:
+            if isinstance(recorded.fact, CaseCorrected):
+                received = received.model_copy(update=_corrections(recorded.fact))
+        project = await self.project(project_id)
+        if household_id is not None:
+            await self.household(household_id, project_id)
+        subject = subject_of(case_id, household_id)
+        texts = {name: await self._resealed(getattr(received, name), subject) for name in TEXTS}
+        place = {
+            "case_id": case_id,
+            "number": await self.number(project, at),
+            "project_id": project_id,
+            "zone": project["zone"],
+            "policy": await self.policy(project, at),
+            "household_id": household_id,
+        }
+        return received.model_copy(update=place | texts)
+
+    async def _resealed(self, sealed: Sealed | None, subject: str) -> Sealed | None:
+        if sealed is None or sealed.subject == subject:
+            return sealed
+        text = await self.seals.unseal(sealed)
+        return await self.seal(subject, sealed.field, text) if isinstance(text, str) else None
+
+    def speaking(
+        self, at: datetime, by: Origin, id_: str, subject: str, project_id: str
+    ) -> Speaking:
+        """Say when and through whom something is said, whose key seals it, and at which project."""
 
         async def seal(field: str, text: str) -> Sealed | None:
             return await self.seal(subject, field, text)
 
-        return Speaking(at, by, id_, seal)
+        async def approver(person_id: str | None) -> Approver | None:
+            if person_id is None or by != "steward":
+                return None if person_id is None else Approver(person_id)
+            await self.staff(person_id)
+            roles = await self.registers.roles_of(person_id, project_id)
+            return Approver(person_id, frozenset(map(Role, roles)))
+
+        return Speaking(at, by, id_, seal, approver)
 
     async def seal(self, subject: str, field: str, text: str) -> Sealed | None:
         """Seal a text; an empty one is none."""
@@ -274,7 +331,7 @@ class Desk:
                 continue
             speaking = self.speaking(
                 at, "history", str(uuid5(_NAMESPACE, f"{record.id}|{place}")),
-                subject_of(case_id, household),
+                subject_of(case_id, household), record.project_id,
             )  # fmt: skip
             found.append(
                 To(stream, project["project_id"], await said.command(speaking), known_at=at)
@@ -297,6 +354,17 @@ def _texts(said: Reception) -> dict[str, str]:
 def _plain(said: Reception) -> dict[str, Any]:
     """Give what is not sealed of a reception."""
     return said.model_dump(exclude={"type", "occurred_at", "summary", "description", "reporter"})
+
+
+def _corrections(fact: CaseCorrected) -> dict[str, object]:
+    how = {"case_id", "correction_id", "person_id"}
+    return {name: value for name, value in fact if name not in how and value is not None}
+
+
+def twelve_months_before(at: datetime) -> datetime:
+    """Give the same date of the year before; of a 29th of February the 28th."""
+    day = 28 if (at.month, at.day) == (2, 29) else at.day
+    return at.replace(year=at.year - 1, day=day)
 
 
 def subject_of(case_id: str, household_id: str | None) -> str:

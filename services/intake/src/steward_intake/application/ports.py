@@ -1,6 +1,7 @@
 """What the application needs of others: the registers, and a sealer."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from steward_events.sealed import Sealed
@@ -30,6 +31,26 @@ class Registers(Protocol):
 
     async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
         """Take the next numbers of a project and year; nobody gets them again."""
+        ...
+
+    async def roles_of(self, person_id: str, project_id: str) -> Sequence[str]:
+        """Give the roles that a person holds at a project."""
+        ...
+
+    async def cases_of(
+        self,
+        household_id: str,
+        topic: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Sequence[Row]:
+        """Give a household's cases, or those on a topic received from `since` to before `until`."""
+        ...
+
+    async def without_owner(
+        self, projects: Sequence[str] | None, since: Cursor | None, limit: int
+    ) -> Sequence[Row]:
+        """Give open cases of which nobody who has a role at the project is the owner."""
         ...
 
     async def listed(

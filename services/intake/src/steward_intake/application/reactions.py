@@ -2,19 +2,40 @@
 
 from collections.abc import Iterable
 
+from steward_decider import Command
+from steward_events.intake import BreachNoted, FollowupNoted
 from steward_events.recorded import Recorded
+from steward_events.sla import ClockBreached, MajorByAge
 from steward_events.visits import FollowupDone, FollowupWaived
 from steward_eventstore.execute import To
-from steward_intake.domain.case import NoteFollowup
+from steward_intake.domain.case import RaiseSeverity
+from steward_intake.domain.sayings import Say
 
 
 def on_followup(recorded: Recorded) -> Iterable[To]:
     """A complaint may close once its follow-up is done or waived (RM-4.6.4a)."""
     match recorded.fact:
         case FollowupDone() as fact:
-            outcome = NoteFollowup(recorded.occurred_at, fact.followup_id, "done", fact.round)
+            outcome = "done"
         case FollowupWaived() as fact:
-            outcome = NoteFollowup(recorded.occurred_at, fact.followup_id, "waived", fact.round)
+            outcome = "waived"
         case _:
             return
-    yield To(f"case-{fact.case_id}", fact.project_id, outcome)
+    noted = FollowupNoted(
+        case_id=fact.case_id, followup_id=fact.followup_id, round=fact.round, outcome=outcome
+    )
+    yield To(f"case-{fact.case_id}", fact.project_id, Say(recorded.occurred_at, noted, "external"))
+
+
+def on_clock(recorded: Recorded) -> Iterable[To]:
+    """A month makes a valid complaint major (RM-4.4.1c); a breach is remembered."""
+    at = recorded.occurred_at
+    match recorded.fact:
+        case MajorByAge() as fact:
+            command: Command = RaiseSeverity(at, reason=fact.clock)
+        case ClockBreached() as fact:
+            noted = BreachNoted(case_id=fact.case_id, clock=fact.clock)
+            command = Say(at, noted, "external")
+        case _:
+            return
+    yield To(f"case-{fact.case_id}", fact.project_id, command)

@@ -9,17 +9,18 @@ taken when it comes, with its own time; but of the classification, the assignmen
 comes later changes nothing. Of two with one order, the later to come is the newer.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from steward_decider import Refused
 from steward_events.cloudevents import ForeignEvent
 from steward_events.fact import Unreadable, split_type
-from steward_events.intake import CaseClassified
-from steward_events.tickets import OpenedTicket, Ticket, TicketReporter
+from steward_events.intake import CaseClassified, ProgressReported
+from steward_events.tickets import OpenedTicket, Ticket, TicketReporter, ToldTicket
 from steward_events.vocabulary import (
     External,
     Kind,
@@ -32,21 +33,27 @@ from steward_intake.application.desk import (
     invalid,
     subject_of,
 )
-from steward_intake.application.words import Reception, Reporter
+from steward_intake.application.words import Happening, Reception, Reporter
 from steward_intake.domain.case import (
     AssignCase,
     CaseCommand,
     ClassifyCase,
     CloseCase,
     HandleCase,
+    RefuseCase,
     ReopenCase,
-    ReportProgress,
+    WithdrawCase,
 )
+from steward_intake.domain.sayings import Say
 from steward_service.problems import sentence
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/ticket-event")
 
 
+_CONTENTS: Mapping[str, type[Ticket]] = {"opened": OpenedTicket, "told": ToldTicket}
+_HAPPENINGS = TypeAdapter(list[Happening])
+
+AnyContent = TypeVar("AnyContent")
 AnyTicket = TypeVar("AnyTicket", bound=Ticket)
 
 
@@ -57,7 +64,7 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
     if event.history is not None:
         check_reach(event.history)
     case_id = external_case_id(_external(event))
-    ticket = _read(OpenedTicket if what == "opened" else Ticket, event.data)
+    ticket = _read(_CONTENTS.get(what, Ticket), event.data)
     if event.key and event.key != ticket.project_id:
         raise invalid(
             f"The key of the message is “{event.key[:100]}”, but the ticket's project is "
@@ -78,13 +85,17 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
             subject = subject_of(case_id, ticket.household_id)
             text = await desk.seal(subject, "text", ticket.comment)
             report_id = str(uuid5(_NAMESPACE, f"{event.source}|{event.id}"))
-            said.append(ReportProgress(at, report_id, text=text))
+            progress = ProgressReported(case_id=case_id, report_id=report_id, text=text)
+            said.append(Say(at, progress, "external"))
         case "handled":
             said.append(HandleCase(at, by="external"))
         case "closed":
             said += [HandleCase(at, by="external"), CloseCase(at, by="external")]
         case "reopened":
             said.append(ReopenCase(at, "external"))
+        case "told":
+            assert isinstance(ticket, ToldTicket)  # noqa: S101 - read as one above
+            said += await _told(desk, ticket, event, at)
     return [
         To(f"case-{case_id}", ticket.project_id, command, about=_about(command, event))
         for command in said
@@ -98,7 +109,7 @@ def _about(command: CaseCommand, event: ForeignEvent) -> str:
             about = "classification"
         case AssignCase():
             about = "assignment"
-        case HandleCase() | CloseCase() | ReopenCase():
+        case HandleCase() | CloseCase() | ReopenCase() | RefuseCase() | WithdrawCase():
             about = "standing"
         case _:
             return ""
@@ -112,7 +123,7 @@ def _kind_of(wire_type: str) -> str:
     except Unreadable as error:
         raise Refused(str(error), code="unknown_type") from None
     what = name.removeprefix("ticket.")
-    kinds = ("opened", "changed", "commented", "handled", "closed", "reopened")
+    kinds = ("opened", "changed", "commented", "handled", "closed", "reopened", "told")
     if not name.startswith("ticket.") or what not in kinds:
         raise Refused(
             f"“{wire_type[:200]}” is not a type of ticket event; there are "
@@ -140,8 +151,12 @@ def _external(event: ForeignEvent) -> External:
 def _read(model: type[AnyTicket], data: Any) -> AnyTicket:
     if not isinstance(data, dict):
         raise invalid("The content of a ticket event must be a JSON object.")
+    return _validated(lambda: model.model_validate(data))
+
+
+def _validated(read: Callable[[], AnyContent]) -> AnyContent:
     try:
-        return model.model_validate(data)
+        return read()
     except ValidationError as error:
         # The value itself is left out: it may be personal.
         problem = error.errors(include_input=False, include_url=False)[0]
@@ -185,6 +200,28 @@ def _classified(ticket: Ticket, at: datetime, *, complete: bool) -> list[CaseCom
         work_category=ticket.work_category,
     )
     return [ClassifyCase(at, classified, "external")]
+
+
+async def _told(
+    desk: Desk, ticket: ToldTicket, event: ForeignEvent, at: datetime
+) -> list[CaseCommand]:
+    """Take a ticket's daily life down, each fact at its own time."""
+    happenings = _validated(lambda: _HAPPENINGS.validate_python(list(ticket.facts)))
+    case_id = external_case_id(_external(event))
+    subject = subject_of(case_id, ticket.household_id)
+    return [
+        await happening.command(
+            desk.speaking(
+                at
+                if happening.occurred_at is None
+                else desk.moment(happening.occurred_at, "external"),
+                "external",
+                str(uuid5(_NAMESPACE, f"{event.source}|{event.id}|{place}")),
+                *(subject, ticket.project_id),
+            )
+        )
+        for place, happening in enumerate(happenings)
+    ]
 
 
 async def _assigned(desk: Desk, ticket: Ticket, at: datetime) -> list[CaseCommand]:

@@ -7,9 +7,12 @@ Nothing --receive--> Open <--pause, resume--> Waiting
                       v                      |   v
                    Handled --tell--> Told --close--> Closed
 
-A closing by another system or by history stands from any state; what it left out is listed.
-Facts may come late, so that a case handled may still be accepted, chased, assigned or classified,
-and by another system or by history even a closed one be assigned or classified.
+Open, Waiting, Handled or Told --refuse, withdraw, merge, move out--> Ended
+
+What is only said of a case and leaves its state alone is in `sayings`. A closing by another system
+or by history stands from any state; what it left out is listed. Facts may come late, so that a case
+handled may still be accepted, chased, assigned or classified, and by another system or by history
+even a closed one be assigned or classified. A case refused or withdrawn may be reopened.
 """
 
 from collections.abc import Sequence
@@ -20,38 +23,65 @@ from typing import Literal, NoReturn, assert_never
 from steward_decider import NotHeardYet, Refused, Ring
 from steward_events.fact import Fact
 from steward_events.intake import (
+    CaseAbsorbed,
     CaseAccepted,
     CaseAssigned,
-    CaseChased,
     CaseClassified,
     CaseClosed,
+    CaseDispatched,
     CaseHandled,
+    CaseMerged,
+    CaseMovedOut,
     CasePaused,
     CaseReceived,
+    CaseRefused,
     CaseReopened,
     CaseResumed,
-    FollowupNoted,
+    CaseWithdrawn,
+    DispatchAccepted,
+    DispatchRefused,
     HistoryEnded,
-    ProgressReported,
     ResultTold,
     SatisfactionGiven,
+    SeverityRaised,
 )
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Channel, Kind, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_intake.domain.approval import Approver, demand_second
+from steward_intake.domain.sayings import SaidFact, Say, retell, say
+from steward_intake.domain.story import (
+    WEIGHT,
+    Case,
+    Closed,
+    Dispatch,
+    Efforts,
+    Ended,
+    Handled,
+    Living,
+    Nothing,
+    Open,
+    Origin,
+    Story,
+    Told,
+    Waiting,
+    strictest,
+    whereabouts,
+)
 
-Origin = Literal["steward", "external", "history"]
-"""Who says it: a person in Steward, another ticketing system, or imported history."""
+How = Literal["in_person", "phone", "message", "letter"]
 
 LONGEST_PAUSE = timedelta(days=7)
-_WEIGHT = [Severity.MINOR, Severity.IMPORTANT, Severity.MAJOR]
+CONTACTS_BEFORE_PAUSE = 2
+"""So many times the owner was not reached before the case may wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiveCase:
-    """Take a case in; `received` is what was said."""
+    """Take a case in; `received` is what was said, `owner` who heard it first and answers for it."""
 
     at: datetime
     received: CaseReceived
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +91,17 @@ class ClassifyCase:
     at: datetime
     classified: CaseClassified
     by: Origin = "steward"
+    approver: Approver | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseSeverity:
+    """A rule makes a valid complaint weightier; it never makes one less so."""
+
+    at: datetime
+    severity: Severity = Severity.MAJOR
+    cause: Literal["age", "new_facts"] = "age"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +115,38 @@ class AssignCase:
 
 
 @dataclass(frozen=True, slots=True)
+class DispatchCase:
+    """Give the case to a department."""
+
+    at: datetime
+    dispatch_id: str
+    department: str
+    reason: str = ""
+    person_id: str | None = None
+    by: Origin = "steward"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptDispatch:
+    """The department takes it; without an ID the last dispatch is meant."""
+
+    at: datetime
+    dispatch_id: str | None = None
+    person_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseDispatch:
+    """The department says that it is not its matter, and why."""
+
+    at: datetime
+    reason: Sealed | None
+    dispatch_id: str | None = None
+    person_id: str | None = None
+    by: Origin = "steward"
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptCase:
     """Take the case into the procedure, as the holder of a role."""
 
@@ -83,32 +156,12 @@ class AcceptCase:
 
 
 @dataclass(frozen=True, slots=True)
-class ChaseCase:
-    """The owner asks again."""
-
-    at: datetime
-    chase_id: str
-    channel: Channel = Channel.PHONE
-    demand: Sealed | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReportProgress:
-    """Say how far the work is."""
-
-    at: datetime
-    report_id: str
-    department: str = ""
-    text: Sealed | None = None
-    person_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PauseCase:
     """Wait for the owner, until a date."""
 
     at: datetime
     resume_on: datetime
+    because: Literal["owner_asked", "not_reached"] = "owner_asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +187,8 @@ class TellResult:
     """Say that the result has reached the owner."""
 
     at: datetime
-    how: Literal["in_person", "phone", "message", "letter"]
+    how: How
     person_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NoteFollowup:
-    """Visits has made or waived a follow-up; `round` None is the present one."""
-
-    at: datetime
-    followup_id: str
-    outcome: Literal["done", "waived"]
-    round: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +206,7 @@ class CloseCase:
 
     at: datetime
     by: Origin = "steward"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +215,60 @@ class ReopenCase:
 
     at: datetime
     reason: Literal["owner", "followup", "external"] = "owner"
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseCase:
+    """Say that what is asked for cannot be met, and why; a supervisor agrees."""
+
+    at: datetime
+    reason: Sealed | None
+    person_id: str | None
+    approver: Approver | None = None
+    by: Origin = "steward"
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCase:
+    """The owner takes it back; a second person confirms that."""
+
+    at: datetime
+    asked_by: Sealed | None
+    how: How
+    person_id: str | None
+    approver: Approver | None = None
+    by: Origin = "steward"
+
+
+@dataclass(frozen=True, slots=True)
+class MergeCase:
+    """Let another case, `into`, go on for this one too."""
+
+    at: datetime
+    into: str
+    person_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AbsorbCase:
+    """Take over another case: `received_at` is the earlier reception of the two."""
+
+    at: datetime
+    merged: str
+    kind: Kind
+    received_at: datetime
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCase:
+    """Let the case go on in another project, as a case there."""
+
+    at: datetime
+    to_project: str
+    to_case: str
+    reason: str = ""
+    person_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,114 +281,54 @@ class EndHistory:
 
 CaseCommand = (
     ReceiveCase
+    | Say
     | ClassifyCase
+    | RaiseSeverity
     | AssignCase
+    | DispatchCase
+    | AcceptDispatch
+    | RefuseDispatch
     | AcceptCase
-    | ChaseCase
-    | ReportProgress
     | PauseCase
     | ResumeCase
     | HandleCase
     | TellResult
-    | NoteFollowup
     | GiveSatisfaction
     | CloseCase
     | ReopenCase
+    | RefuseCase
+    | WithdrawCase
+    | MergeCase
+    | AbsorbCase
+    | MoveCase
     | EndHistory
 )
 
 CaseFact = (
-    CaseReceived
+    SaidFact
+    | CaseReceived
     | CaseClassified
+    | SeverityRaised
     | CaseAssigned
+    | CaseDispatched
+    | DispatchAccepted
+    | DispatchRefused
     | CaseAccepted
-    | CaseChased
-    | ProgressReported
     | CasePaused
     | CaseResumed
     | CaseHandled
     | ResultTold
-    | FollowupNoted
     | SatisfactionGiven
     | CaseClosed
     | CaseReopened
+    | CaseRefused
+    | CaseWithdrawn
+    | CaseMerged
+    | CaseAbsorbed
+    | CaseMovedOut
     | HistoryEnded
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What is remembered of a case in every state."""
-
-    case_id: str
-    kind: Kind
-    round: int = 1
-    classified: CaseClassified | None = None
-    owner: str | None = None
-    accepted: frozenset[tuple[Role, str | None]] = frozenset()
-    said: frozenset[str] = frozenset()
-    """IDs of chases, progress reports and follow-ups: a repeat is known by them."""
-    followed_up: int = 0
-    """The last round whose follow-up is done or waived."""
-    satisfaction: tuple[int, Sealed | None] | None = None
-    history_until: datetime | None = None
-
-    @property
-    def is_valid_complaint(self) -> bool:
-        """Whether the company has to answer for it (RM-4.3.1)."""
-        return self.classified is not None and self.classified.validity is Validity.VALID
-
-    @property
-    def least(self) -> Severity | None:
-        """The severity below which it may not fall: the second reopening is at least important."""
-        return Severity.IMPORTANT if self.kind is Kind.COMPLAINT and self.round >= 3 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """Nobody has said anything yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Somebody has to do something."""
-
-    story: Story
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The owner asked to wait until a date."""
-
-    story: Story
-    resume_on: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Handled:
-    """The work is done; the owner has not been told."""
-
-    story: Story
-    measures: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The owner knows the result."""
-
-    story: Story
-    measures: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """Nothing more is owed."""
-
-    story: Story
-
-
-Known = Open | Waiting | Handled | Told | Closed
-Case = Nothing | Known
 
 MISSING = {
     "classified": (
@@ -311,20 +349,74 @@ MISSING = {
 
 def decide(command: CaseCommand | Ring, state: Case) -> Sequence[CaseFact]:
     """Answer a command; repeats are answered with nothing."""
-    if isinstance(state, Nothing):
-        match command:
-            case ReceiveCase():
-                return [command.received]
-            case Ring():
-                return []
-            case _:
-                raise NotHeardYet("No case of this ID has been received.")
+    match state:
+        case Nothing():
+            return _begin(command)
+        case Ended():
+            return _after_the_end(command, state)
+        case _:
+            return _go_on(command, state)
+
+
+def _begin(command: CaseCommand | Ring) -> Sequence[CaseFact]:
+    match command:
+        case ReceiveCase(received=received, owner=None):
+            return [received]
+        case ReceiveCase(received=received, owner=str(owner)):
+            first = CaseAssigned(case_id=received.case_id, person_id=owner, reason="first_contact")
+            return [received, first]
+        case Ring():
+            return []
+        case _:
+            raise NotHeardYet("No case of this ID has been received.")
+
+
+def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFact]:
+    """Let nothing happen any more but a reopening, and what is only said."""
+    match command, state.ending:
+        case (Say(), _):
+            return say(command, state)
+        case (EndHistory(), _):
+            return _end_history(command, state.story)
+        case (ReopenCase(), CaseRefused() | CaseWithdrawn()):
+            return _reopened(command, state.story)
+        case (RefuseCase(), CaseRefused()) | (WithdrawCase(), CaseWithdrawn()):
+            return []
+        case (MergeCase(into=into), CaseMerged(into=there)) if into == there:
+            return []
+        case (MoveCase(to_case=to_case), CaseMovedOut(to_case=there)) if to_case == there:
+            return []
+        case (AbsorbCase(), _) if _absorbed(command.merged) in state.story.said:
+            return []
+        case (ReceiveCase() | RaiseSeverity() | ResumeCase() | Ring(), _):
+            return []
+        case (
+            ClassifyCase(by=by)
+            | AssignCase(by=by)
+            | DispatchCase(by=by)
+            | RefuseDispatch(by=by)
+            | HandleCase(by=by)
+            | CloseCase(by=by)
+            | RefuseCase(by=by)
+            | WithdrawCase(by=by),
+            _,
+        ) if by != "steward":
+            return []
+        case _:
+            raise Refused(whereabouts(state))
+
+
+def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
     story = state.story
     match command:
         case ReceiveCase():
             return []
+        case Say():
+            return say(command, state)
         case ClassifyCase():
             return _classify(command, state)
+        case RaiseSeverity():
+            return _raise(command, state)
         case AssignCase():
             if command.by == "steward":
                 _refuse_closed(state, "assigned")
@@ -338,37 +430,16 @@ def decide(command: CaseCommand | Ring, state: Case) -> Sequence[CaseFact]:
                     reason=command.reason,
                 )
             ]
+        case DispatchCase():
+            return _dispatch(command, state)
+        case AcceptDispatch() | RefuseDispatch():
+            return _answer_dispatch(command, state)
         case AcceptCase():
-            if (command.role, command.person_id) in story.accepted:
+            if (command.role, command.person_id) in story.efforts.accepted:
                 return []
             _refuse_closed(state, "accepted")
             return [
                 CaseAccepted(case_id=story.case_id, person_id=command.person_id, role=command.role)
-            ]
-        case ChaseCase():
-            if command.chase_id in story.said:
-                return []
-            if isinstance(state, Closed):
-                raise Refused("The case is closed: reopen it, since the owner asks again.")
-            return [
-                CaseChased(
-                    case_id=story.case_id,
-                    chase_id=command.chase_id,
-                    channel=command.channel,
-                    demand=command.demand,
-                )
-            ]
-        case ReportProgress():
-            if command.report_id in story.said:
-                return []
-            return [
-                ProgressReported(
-                    case_id=story.case_id,
-                    report_id=command.report_id,
-                    department=command.department,
-                    text=command.text,
-                    person_id=command.person_id,
-                )
             ]
         case PauseCase():
             return _pause(command, state)
@@ -382,32 +453,43 @@ def decide(command: CaseCommand | Ring, state: Case) -> Sequence[CaseFact]:
             return _handle(command, state)
         case TellResult():
             return _tell(command, state)
-        case NoteFollowup():
-            if command.followup_id in story.said:
-                return []
-            return [
-                FollowupNoted(
-                    case_id=story.case_id,
-                    followup_id=command.followup_id,
-                    round=command.round or story.round,
-                    outcome=command.outcome,
-                )
-            ]
         case GiveSatisfaction():
             return _satisfaction(command, state)
         case CloseCase():
             return _close(command, state)
         case ReopenCase():
             return _reopen(command, state)
+        case RefuseCase():
+            return _refuse(command, state)
+        case WithdrawCase():
+            return _withdraw(command, state)
+        case MergeCase():
+            if command.into == story.case_id:
+                raise Refused("A case is not merged into itself.")
+            _refuse_closed(state, "merged")
+            return [
+                CaseMerged(case_id=story.case_id, into=command.into, person_id=command.person_id)
+            ]
+        case AbsorbCase():
+            return _absorb(command, state)
+        case MoveCase():
+            _refuse_closed(state, "moved")
+            return [
+                CaseMovedOut(
+                    case_id=story.case_id,
+                    to_project=command.to_project,
+                    to_case=command.to_case,
+                    reason=command.reason,
+                    person_id=command.person_id,
+                )
+            ]
         case EndHistory():
-            if story.history_until is not None and story.history_until >= command.until:
-                return []
-            return [HistoryEnded(case_id=story.case_id, until=command.until)]
+            return _end_history(command, story)
         case _:
             assert_never(command)
 
 
-def missing(state: Known) -> tuple[str, ...]:
+def missing(state: Living) -> tuple[str, ...]:
     """List what a closing still lacks, as keys of `MISSING`."""
     story = state.story
     told = isinstance(state, Told | Closed)
@@ -423,12 +505,12 @@ def missing(state: Known) -> tuple[str, ...]:
             found.append("result_told")
         if story.followed_up < story.round:
             found.append("followup")
-    elif not told and story.satisfaction is None and story.followed_up < story.round:
+    elif not told and story.efforts.satisfaction is None and story.followed_up < story.round:
         found.append("owner_confirmed")
     return tuple(found)
 
 
-def _refuse_closed(state: Known, done: str) -> None:
+def _refuse_closed(state: Living, done: str) -> None:
     if isinstance(state, Closed):
         raise Refused(f"The case is closed: it can no longer be {done}. Reopen it first.")
 
@@ -438,7 +520,7 @@ def _refuse_missing(key: str) -> NoReturn:
     raise Refused(reason, rule=rule)
 
 
-def _classify(command: ClassifyCase, state: Known) -> Sequence[CaseFact]:
+def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
     story, before = state.story, state.story.classified
     wanted = command.classified.model_copy(update={"case_id": story.case_id})
     if command.by == "external" and story.kind is not Kind.COMPLAINT:
@@ -455,32 +537,133 @@ def _classify(command: ClassifyCase, state: Known) -> Sequence[CaseFact]:
                 "A complaint is classified by its validity and, when valid, by its severity.",
                 rule="RM-4.3.1a..g",
             )
-        if (
-            story.least is not None
-            and wanted.severity is not None
-            and _WEIGHT.index(wanted.severity) < _WEIGHT.index(story.least)
-        ):
-            if command.by == "steward":
+        if wanted.severity is not None:
+            if command.by == "steward" and _is_below(wanted.severity, story.least):
                 raise Refused(
                     "A complaint that was reopened twice is at least important.", rule="RM-4.4.2"
                 )
-            wanted = wanted.model_copy(update={"severity": story.least})
+            if command.by != "steward":
+                # Another system does not know our rules: what they have raised stands.
+                least = strictest(wanted.severity, story.least, story.raised)
+                wanted = wanted.model_copy(update={"severity": least})
     elif wanted.severity is not None or wanted.validity is not None:
         raise Refused("Only a complaint has a validity and a severity.", rule="RM-4.3.1a..g")
     if before is None:
         wanted = wanted.model_copy(update={"cause": "first"})
     else:
         cause = "correction" if wanted.cause == "first" else wanted.cause
-        same = {"cause": before.cause, "classified_by": before.classified_by}
-        if wanted.model_copy(update=same) == before:
+        how = {"cause", "classified_by", "confirmed_by"}
+        if wanted.model_dump(exclude=how) == before.model_dump(exclude=how):
             return []
         wanted = wanted.model_copy(update={"cause": cause})
     if command.by == "steward":
         _refuse_closed(state, "classified")
+        if before is not None and _demand_confirmation(command, wanted, story):
+            confirmed_by = command.approver.person_id if command.approver else None
+            wanted = wanted.model_copy(update={"confirmed_by": confirmed_by})
     return [wanted]
 
 
-def _pause(command: PauseCase, state: Known) -> Sequence[CaseFact]:
+def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: Story) -> bool:
+    """Say whether the change needs a second person; refuse it without one who is high enough."""
+    leaves_valid = story.is_valid_complaint and wanted.validity is not Validity.VALID
+    milder = leaves_valid or _is_below(wanted.severity, story.severity)
+    if milder and (story.raised or story.breached):
+        least, rule = Role.CENTRE_MANAGER, "RM-4.4.1c" if story.raised else None
+    elif leaves_valid:
+        least, rule = Role.CS_SUPERVISOR, "RM-4.8"
+    elif wanted.cause == "new_facts":
+        least, rule = Role.CS_SUPERVISOR, None
+    else:
+        return False
+    demand_second(command.approver, wanted.classified_by, rule, least=least, hands=_hands_of(story))
+    return True
+
+
+def _is_below(severity: Severity | None, other: Severity | None) -> bool:
+    return WEIGHT.index(severity) < WEIGHT.index(other)
+
+
+def _hands_of(story: Story) -> frozenset[str]:
+    """Name those who handle the case, its owner among them."""
+    return story.hands | ({story.owner} if story.owner else set())
+
+
+def _raise(command: RaiseSeverity, state: Living) -> Sequence[CaseFact]:
+    story = state.story
+    if isinstance(state, Closed) or not story.is_valid_complaint:
+        return []
+    if not _is_below(story.severity, command.severity):
+        return []
+    return [
+        SeverityRaised(
+            case_id=story.case_id,
+            severity=command.severity,
+            cause=command.cause,
+            reason=command.reason,
+        )
+    ]
+
+
+def _dispatch(command: DispatchCase, state: Living) -> Sequence[CaseFact]:
+    story, last = state.story, state.story.efforts.dispatch
+    if (CaseDispatched.wire_name, command.dispatch_id) in story.said:
+        return []
+    if last is not None and last.department == command.department and last.answer != "refused":
+        return []
+    if command.by == "steward":
+        _refuse_closed(state, "dispatched")
+    return [
+        CaseDispatched(
+            case_id=story.case_id,
+            dispatch_id=command.dispatch_id,
+            round=story.round,
+            department=command.department,
+            reason=command.reason,
+            person_id=command.person_id,
+        )
+    ]
+
+
+def _answer_dispatch(command: AcceptDispatch | RefuseDispatch, state: Living) -> Sequence[CaseFact]:
+    story, last = state.story, state.story.efforts.dispatch
+    kind = DispatchAccepted if isinstance(command, AcceptDispatch) else DispatchRefused
+    answered = command.dispatch_id or (last.id if last else "")
+    if (kind.wire_name, answered) in story.said:
+        return []
+    _refuse_closed(state, "accepted or refused by a department")
+    if last is None or last.id != answered:
+        raise Refused("The case was not given to this department, or no longer is.")
+    if last.answer != "none":
+        raise Refused(f"The department has {last.answer} the case before: dispatch it anew.")
+    match command:
+        case AcceptDispatch():
+            return [
+                DispatchAccepted(
+                    case_id=story.case_id,
+                    dispatch_id=last.id,
+                    department=last.department,
+                    person_id=command.person_id,
+                )
+            ]
+        case RefuseDispatch():
+            if command.reason is None and command.by == "steward":
+                raise Refused("A department that refuses a case says why.")
+            return [
+                DispatchRefused(
+                    case_id=story.case_id,
+                    dispatch_id=last.id,
+                    department=last.department,
+                    refusal=story.efforts.refusals + 1,
+                    reason=command.reason,
+                    person_id=command.person_id,
+                )
+            ]
+        case _:
+            assert_never(command)
+
+
+def _pause(command: PauseCase, state: Living) -> Sequence[CaseFact]:
     match state:
         case Waiting(resume_on=resume_on) if resume_on == command.resume_on:
             return []
@@ -494,12 +677,20 @@ def _pause(command: PauseCase, state: Known) -> Sequence[CaseFact]:
         raise Refused("A pause needs a date in the future on which it ends.")
     if command.resume_on > command.at + LONGEST_PAUSE:
         raise Refused("A case waits for its owner for 7 days at most.")
+    story = state.story
+    if command.because == "not_reached" and story.efforts.failed_contacts < CONTACTS_BEFORE_PAUSE:
+        raise Refused("Two failed contacts are recorded before a case waits for its owner.")
     return [
-        CasePaused(case_id=state.story.case_id, reason="waiting_owner", resume_on=command.resume_on)
+        CasePaused(
+            case_id=story.case_id,
+            reason="waiting_owner",
+            resume_on=command.resume_on,
+            because=command.because,
+        )
     ]
 
 
-def _handle(command: HandleCase, state: Known) -> Sequence[CaseFact]:
+def _handle(command: HandleCase, state: Living) -> Sequence[CaseFact]:
     story = state.story
     match state:
         case Handled() | Told():
@@ -527,7 +718,7 @@ def _handle(command: HandleCase, state: Known) -> Sequence[CaseFact]:
     return [handled]
 
 
-def _tell(command: TellResult, state: Known) -> Sequence[CaseFact]:
+def _tell(command: TellResult, state: Living) -> Sequence[CaseFact]:
     match state:
         case Told() | Closed():
             return []
@@ -543,12 +734,12 @@ def _tell(command: TellResult, state: Known) -> Sequence[CaseFact]:
     ]
 
 
-def _satisfaction(command: GiveSatisfaction, state: Known) -> Sequence[CaseFact]:
+def _satisfaction(command: GiveSatisfaction, state: Living) -> Sequence[CaseFact]:
     if not 1 <= command.score <= 5:
         raise Refused("Satisfaction is a number from 1 to 5.")
     if isinstance(state, Open | Waiting):
         _refuse_missing("handled")
-    before = state.story.satisfaction
+    before = state.story.efforts.satisfaction
     if before is not None and before[0] == command.score and command.remark in (None, before[1]):
         return []
     return [
@@ -556,7 +747,7 @@ def _satisfaction(command: GiveSatisfaction, state: Known) -> Sequence[CaseFact]
     ]
 
 
-def _close(command: CloseCase, state: Known) -> Sequence[CaseFact]:
+def _close(command: CloseCase, state: Living) -> Sequence[CaseFact]:
     if isinstance(state, Closed):
         return []
     lacks = missing(state)
@@ -564,17 +755,25 @@ def _close(command: CloseCase, state: Known) -> Sequence[CaseFact]:
         _refuse_missing(lacks[0])
     return [
         CaseClosed(
-            case_id=state.story.case_id, round=state.story.round, by=command.by, missing=lacks
+            case_id=state.story.case_id,
+            round=state.story.round,
+            by=command.by,
+            missing=lacks,
+            reason=command.reason,
         )
     ]
 
 
-def _reopen(command: ReopenCase, state: Known) -> Sequence[CaseFact]:
+def _reopen(command: ReopenCase, state: Living) -> Sequence[CaseFact]:
     story = state.story
     if isinstance(state, Open | Waiting):
         if story.round > 1 or command.reason == "external":
             return []
         raise Refused("The case is open: nothing was handled that could be reopened.")
+    return _reopened(command, story)
+
+
+def _reopened(command: ReopenCase, story: Story) -> Sequence[CaseFact]:
     reopened = CaseReopened(case_id=story.case_id, round=story.round + 1, reason=command.reason)
     least = replace(story, round=reopened.round).least
     before = story.classified
@@ -586,51 +785,155 @@ def _reopen(command: ReopenCase, state: Known) -> Sequence[CaseFact]:
     return [reopened, raised]
 
 
+def _refuse_done(state: Living, done: str) -> None:
+    if isinstance(state, Handled | Told | Closed):
+        raise Refused(f"The case has been handled: it can no longer be {done}.")
+
+
+def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
+    story = state.story
+    if command.by == "steward":
+        _refuse_done(state, "refused")
+        if command.reason is None:
+            raise Refused("A refusal tells the owner its reason.", rule="RM-4.8")
+        demand_second(
+            *(command.approver, command.person_id, "RM-4.8"),
+            least=Role.CS_SUPERVISOR,
+            hands=_hands_of(story),
+        )
+    return [
+        CaseRefused(
+            case_id=story.case_id,
+            reason=command.reason,
+            person_id=command.person_id,
+            approved_by=command.approver.person_id if command.approver else None,
+        )
+    ]
+
+
+def _withdraw(command: WithdrawCase, state: Living) -> Sequence[CaseFact]:
+    if command.by == "steward":
+        _refuse_closed(state, "withdrawn")
+        if command.asked_by is None:
+            raise Refused("Say who of the household took it back.")
+        demand_second(command.approver, command.person_id)
+    return [
+        CaseWithdrawn(
+            case_id=state.story.case_id,
+            asked_by=command.asked_by,
+            how=command.how,
+            person_id=command.person_id,
+            confirmed_by=command.approver.person_id if command.approver else None,
+        )
+    ]
+
+
+def _absorb(command: AbsorbCase, state: Living) -> Sequence[CaseFact]:
+    story = state.story
+    if _absorbed(command.merged) in story.said:
+        return []
+    if isinstance(state, Closed):
+        raise Refused("The case that is to go on for both is closed: reopen it first.")
+    if command.kind is Kind.COMPLAINT and story.kind is not Kind.COMPLAINT:
+        raise Refused("A complaint goes on only in a complaint, whose duties are stricter.")
+    return [
+        CaseAbsorbed(
+            case_id=story.case_id,
+            merged=command.merged,
+            received_at=command.received_at,
+            severity=strictest(story.severity, command.severity),
+        )
+    ]
+
+
+def _absorbed(case_id: str) -> tuple[str, str]:
+    return CaseAbsorbed.wire_name, case_id
+
+
+def _end_history(command: EndHistory, story: Story) -> Sequence[CaseFact]:
+    if story.history_until is not None and story.history_until >= command.until:
+        return []
+    return [HistoryEnded(case_id=story.case_id, until=command.until)]
+
+
 def evolve(state: Case, fact: CaseFact) -> Case:
     """Give the case after one more fact."""
     if isinstance(fact, CaseReceived):
-        return Open(Story(fact.case_id, fact.kind))
+        return Open(Story(fact.case_id, fact.kind, harm_ongoing=fact.harm_ongoing))
     if isinstance(state, Nothing):
         return state
+    if isinstance(fact, SaidFact):
+        return replace(state, story=retell(state.story, fact))
     story = state.story
     match fact:
         case CaseClassified():
-            return replace(state, story=replace(story, classified=fact))
+            raised = None if _is_below(fact.severity, story.raised) else story.raised
+            return replace(state, story=replace(story, classified=fact, raised=raised))
+        case SeverityRaised():
+            raised_story = replace(_weighed(story, fact.severity), raised=fact.severity)
+            return replace(state, story=raised_story)
         case CaseAssigned():
             return replace(state, story=replace(story, owner=fact.person_id))
+        case CaseDispatched():
+            dispatch = Dispatch(fact.dispatch_id, fact.department)
+            return replace(state, story=_dispatched(_noted(story, fact), dispatch))
+        case DispatchAccepted():
+            dispatch = Dispatch(fact.dispatch_id, fact.department, "accepted")
+            accepted_story = _dispatched(_noted(story, fact), dispatch)
+            return replace(state, story=_handed(accepted_story, fact.person_id))
+        case DispatchRefused():
+            dispatch = Dispatch(fact.dispatch_id, fact.department, "refused")
+            refused_story = _dispatched(_noted(story, fact), dispatch, refusals=fact.refusal)
+            return replace(state, story=refused_story)
         case CaseAccepted():
-            accepted = story.accepted | {(fact.role, fact.person_id)}
-            return replace(state, story=replace(story, accepted=accepted))
-        case CaseChased():
-            return replace(state, story=_said(story, fact.chase_id))
-        case ProgressReported():
-            return replace(state, story=_said(story, fact.report_id))
+            accepted = story.efforts.accepted | {(fact.role, fact.person_id)}
+            efforts = replace(story.efforts, accepted=accepted)
+            return replace(state, story=replace(story, efforts=efforts))
         case CasePaused():
             return Waiting(story, fact.resume_on)
         case CaseResumed():
             return Open(story)
         case CaseHandled():
-            return Handled(story, bool(fact.corrective and fact.preventive))
+            handled_story = _handed(story, fact.person_id)
+            return Handled(handled_story, bool(fact.corrective and fact.preventive))
         case ResultTold():
             return Told(story, state.measures) if isinstance(state, Handled) else state
-        case FollowupNoted():
-            rounds = max(story.followed_up, fact.round)
-            noted = replace(_said(story, fact.followup_id), followed_up=rounds)
-            return replace(state, story=noted)
         case SatisfactionGiven():
-            return replace(state, story=replace(story, satisfaction=(fact.score, fact.remark)))
+            efforts = replace(story.efforts, satisfaction=(fact.score, fact.remark))
+            return replace(state, story=replace(story, efforts=efforts))
         case CaseClosed():
             return Closed(story)
         case CaseReopened():
-            return Open(replace(story, round=fact.round, accepted=frozenset(), satisfaction=None))
+            return Open(replace(story, round=fact.round, efforts=Efforts()))
+        case CaseRefused() | CaseWithdrawn() | CaseMerged() | CaseMovedOut():
+            return Ended(story, fact)
+        case CaseAbsorbed():
+            said = {**story.said, _absorbed(fact.merged): None}
+            return replace(state, story=replace(_weighed(story, fact.severity), said=said))
         case HistoryEnded():
             return replace(state, story=replace(story, history_until=fact.until))
         case _:
             assert_never(fact)
 
 
-def _said(story: Story, id_: str | None) -> Story:
-    return story if id_ is None else replace(story, said=story.said | {id_})
+def _weighed(story: Story, severity: Severity | None) -> Story:
+    """Let the complaint be as weighty as that, if it has been classified."""
+    if story.classified is None or severity is None:
+        return story
+    return replace(story, classified=story.classified.model_copy(update={"severity": severity}))
+
+
+def _noted(story: Story, fact: CaseDispatched | DispatchAccepted | DispatchRefused) -> Story:
+    return replace(story, said={**story.said, (fact.wire_name, fact.dispatch_id): None})
+
+
+def _dispatched(story: Story, dispatch: Dispatch, *, refusals: int | None = None) -> Story:
+    known = story.efforts.refusals if refusals is None else refusals
+    return replace(story, efforts=replace(story.efforts, dispatch=dispatch, refusals=known))
+
+
+def _handed(story: Story, person_id: str | None) -> Story:
+    return replace(story, hands=story.hands | {person_id}) if person_id else story
 
 
 def wake_at(state: Case) -> datetime | None:

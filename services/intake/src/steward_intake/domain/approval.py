@@ -1,0 +1,37 @@
+"""Who may confirm what another asks for (RM-4.8, READINGS 1)."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from steward_decider import Refused
+from steward_policy.ladder import TITLES, Role, role_at_least
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """A second person, with the roles that they hold at the case's project."""
+
+    person_id: str
+    roles: frozenset[Role] = frozenset()
+
+
+def demand_second(
+    approver: Approver | None,
+    asker: str | None,
+    rule: str | None = None,
+    *,
+    least: Role | None = None,
+    hands: Set[str] = frozenset(),
+) -> None:
+    """Refuse unless somebody confirms who neither asked nor handled it, and is high enough."""
+    if asker is None:
+        raise Refused("Say who asks for it, by person_id.", rule=rule)
+    if approver is None:
+        raise Refused("A second person has to confirm this.", rule=rule)
+    if approver.person_id == asker or approver.person_id in hands:
+        raise Refused("Whoever asked for it or handled the case cannot confirm it.", rule=rule)
+    if least is not None and not any(role_at_least(role, least) for role in approver.roles):
+        raise Refused(
+            f"Only a {TITLES[least][1]} of this project, or somebody above, may confirm this.",
+            rule=rule,
+        )

@@ -1,0 +1,286 @@
+"""What is only said of a case: it enters its story and leaves its state alone.
+
+A new such fact is declared in `steward_events.intake` and costs a line in `SaidFact`, one in
+`SAYINGS`, and one in `retell`, which says what later depends on it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from steward_decider import Refused
+from steward_events.intake import (
+    AppointmentKept,
+    AppointmentMade,
+    AppointmentMissed,
+    BreachNoted,
+    CaseAcknowledged,
+    CaseAnswered,
+    CaseChased,
+    CaseCorrected,
+    CaseForwarded,
+    CaseLinked,
+    ContactFailed,
+    FollowupNoted,
+    HarmReported,
+    ImmediateMeasuresTaken,
+    MadeSafe,
+    ManagerCalled,
+    OwnerInformed,
+    ProgressReported,
+    PromiseKept,
+    PromiseMade,
+    ReceiptConfirmed,
+    RecordSubmitted,
+    SolutionProposed,
+    WorkStarted,
+)
+from steward_events.vocabulary import Kind, Role, Severity
+from steward_intake.domain.approval import Approver, demand_second
+from steward_intake.domain.story import Closed, Ended, Known, Mark, Origin, Story, whereabouts
+
+SaidFact = (
+    AppointmentKept
+    | AppointmentMade
+    | AppointmentMissed
+    | BreachNoted
+    | CaseAcknowledged
+    | CaseAnswered
+    | CaseChased
+    | CaseCorrected
+    | CaseForwarded
+    | CaseLinked
+    | ContactFailed
+    | FollowupNoted
+    | HarmReported
+    | ImmediateMeasuresTaken
+    | MadeSafe
+    | ManagerCalled
+    | OwnerInformed
+    | ProgressReported
+    | PromiseKept
+    | PromiseMade
+    | ReceiptConfirmed
+    | RecordSubmitted
+    | SolutionProposed
+    | WorkStarted
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Put a fact into the case's story; its case and its round are written in."""
+
+    at: datetime
+    fact: SaidFact
+    by: Origin = "steward"
+    approver: Approver | None = None
+
+
+def _free(_fact: SaidFact, _story: Story, _said: Say) -> None:
+    """Demand nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What a fact demands of the case when one of us says it, and by what it is known again."""
+
+    known_by: tuple[str, ...]
+    """Fields that tell it from others of its kind; without any it is said once."""
+    demands: Callable[[Any, Story, Say], None] = _free
+    afterwards: bool = False
+    """It may also be said of a case that is closed or ended."""
+    moves: str = ""
+    """The field in which the same, said again, may differ."""
+
+
+def _forwarded(fact: CaseForwarded, _story: Story, _said: Say) -> None:
+    if fact.to is None and not fact.outside_party:
+        raise Refused("Say to which role or outside party the case is forwarded.")
+
+
+def _measured(_fact: ImmediateMeasuresTaken, story: Story, _said: Say) -> None:
+    if not story.harm_ongoing:
+        raise Refused("No harm was reported: report it before its measures.", rule="RM-4.9")
+
+
+def _answered(fact: CaseAnswered, story: Story, said: Say) -> None:
+    if fact.decision == "will_not":
+        if fact.reasons is None:
+            raise Refused("What will not be done is answered with its reasons.", rule="RM-4.8")
+    elif story.kind is not Kind.CONSULTATION and (fact.by_date is None or fact.by_date <= said.at):
+        raise Refused(
+            "A clear answer names the date, still to come, by which it will be done.",
+            rule="RM-4.10.3",
+        )
+
+
+def _informed(fact: OwnerInformed, story: Story, _said: Say) -> None:
+    if fact.about == "solution" and story.efforts.solution == "none":
+        raise Refused("No solution has been proposed that could be told.", rule="RC-4.3")
+
+
+def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
+    chargeable = fact.chargeable or story.efforts.chargeable
+    weighty = story.severity in (Severity.IMPORTANT, Severity.MAJOR)
+    if story.harm_ongoing or not (chargeable or weighty):
+        return
+    match story.efforts.solution:
+        case "none":
+            raise Refused("Before such work a solution is proposed.", rule="RC-4.3")
+        case "proposed":
+            raise Refused("Before such work the owner is told the solution.", rule="RC-4.3")
+        case "told":
+            pass
+        case _ as never:
+            assert_never(never)
+
+
+def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> None:
+    if _mark(fact) not in story.said:
+        if fact.moved_by is not None:
+            raise Refused("It was not agreed before, so that nobody can have moved it.")
+        return
+    match fact.moved_by:
+        case None:
+            raise Refused("Another time was agreed before: say who moved it.", rule="FU-S1")
+        case "owner":
+            pass
+        case "us":
+            demand_second(said.approver, fact.person_id, "FU-S1", least=Role.CS_SUPERVISOR)
+        case _ as never:
+            assert_never(never)
+
+
+def _appointed(fact: AppointmentKept | AppointmentMissed, story: Story, _said: Say) -> None:
+    if (AppointmentMade.wire_name, fact.appointment_id) not in story.said:
+        raise Refused("No such appointment was made.")
+
+
+def _promised(fact: PromiseKept, story: Story, _said: Say) -> None:
+    if (PromiseMade.wire_name, fact.promise_id) not in story.said:
+        raise Refused("No such promise was made.")
+
+
+def _linked(fact: CaseLinked, story: Story, _said: Say) -> None:
+    if fact.other == story.case_id:
+        raise Refused("A case is not linked to itself.")
+
+
+def _corrected(fact: CaseCorrected, _story: Story, _said: Say) -> None:
+    said = fact.model_dump(exclude={"case_id", "correction_id", "person_id"}, exclude_none=True)
+    if not said:
+        raise Refused("Say what is to be corrected.")
+
+
+SAYINGS: Mapping[type[SaidFact], Saying] = {
+    AppointmentKept: Saying(("appointment_id",), _appointed, afterwards=True),
+    AppointmentMade: Saying(("appointment_id",), _agreed, moves="at"),
+    AppointmentMissed: Saying(("appointment_id",), _appointed, afterwards=True),
+    BreachNoted: Saying((), afterwards=True),
+    CaseAcknowledged: Saying(("link",), afterwards=True),
+    CaseAnswered: Saying(("answer_id",), _answered),
+    CaseChased: Saying(("chase_id",)),
+    CaseCorrected: Saying(("correction_id",), _corrected, afterwards=True),
+    CaseForwarded: Saying(("forward_id",), _forwarded),
+    CaseLinked: Saying(("other", "why"), _linked, afterwards=True),
+    ContactFailed: Saying(("contact_id",), afterwards=True),
+    FollowupNoted: Saying(("followup_id",), afterwards=True),
+    HarmReported: Saying(("harm_id",)),
+    ImmediateMeasuresTaken: Saying((), _measured, afterwards=True),
+    MadeSafe: Saying(("round",)),
+    ManagerCalled: Saying(("call_id",)),
+    OwnerInformed: Saying(("notice_id",), _informed, afterwards=True),
+    ProgressReported: Saying(("report_id",), afterwards=True),
+    PromiseKept: Saying(("promise_id",), _promised, afterwards=True),
+    PromiseMade: Saying(("promise_id",), _agreed, moves="promised_at"),
+    ReceiptConfirmed: Saying(()),
+    RecordSubmitted: Saying(("round",), afterwards=True),
+    SolutionProposed: Saying(("proposal_id",)),
+    WorkStarted: Saying(("round",), _started),
+}
+
+
+def say(said: Say, state: Known) -> Sequence[SaidFact]:
+    """Answer with the fact, unless it was said before."""
+    story, saying = state.story, SAYINGS[type(said.fact)]
+    now = {"case_id": story.case_id, "round": story.round}
+    if isinstance(said.fact, FollowupNoted):
+        del now["round"]  # visits names the round that was followed up
+    fact = said.fact.model_copy(
+        update={name: value for name, value in now.items() if hasattr(said.fact, name)}
+    )
+    mark = _mark(fact)
+    if mark in story.said and story.said[mark] == _moving(fact):
+        return []
+    if said.by == "steward":
+        if isinstance(state, Closed | Ended) and not saying.afterwards:
+            raise Refused(whereabouts(state))
+        saying.demands(fact, story, said)
+    return [fact]
+
+
+def retell(story: Story, fact: SaidFact) -> Story:
+    """Give the story with one more saying."""
+    story = replace(story, said={**story.said, _mark(fact): _moving(fact)})
+    efforts = story.efforts
+    match fact:
+        case HarmReported():
+            return replace(_forget(story, ImmediateMeasuresTaken.wire_name), harm_ongoing=True)
+        case ImmediateMeasuresTaken():
+            return replace(story, harm_ongoing=False)
+        case ContactFailed():
+            failed = efforts.failed_contacts + 1
+            return replace(story, efforts=replace(efforts, failed_contacts=failed))
+        case SolutionProposed():
+            proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
+            return replace(story, efforts=proposed)
+        case OwnerInformed(about="solution") if efforts.solution == "proposed":
+            return replace(story, efforts=replace(efforts, solution="told"))
+        case AppointmentMade():
+            story = _forget(story, AppointmentKept.wire_name, fact.appointment_id)
+            return _forget(story, AppointmentMissed.wire_name, fact.appointment_id)
+        case PromiseMade():
+            return _forget(story, PromiseKept.wire_name, fact.promise_id)
+        case WorkStarted(person_id=str(person)):
+            return replace(story, hands=story.hands | {person})
+        case FollowupNoted():
+            return replace(story, followed_up=max(story.followed_up, fact.round))
+        case BreachNoted():
+            return replace(story, breached=True)
+        case (
+            AppointmentKept()
+            | AppointmentMissed()
+            | CaseAcknowledged()
+            | CaseAnswered()
+            | CaseChased()
+            | CaseCorrected()
+            | CaseForwarded()
+            | CaseLinked()
+            | MadeSafe()
+            | ManagerCalled()
+            | OwnerInformed()
+            | ProgressReported()
+            | PromiseKept()
+            | ReceiptConfirmed()
+            | RecordSubmitted()
+            | WorkStarted()
+        ):
+            return story
+        case _:
+            assert_never(fact)
+
+
+def _mark(fact: SaidFact) -> Mark:
+    known_by = SAYINGS[type(fact)].known_by
+    return fact.wire_name, *(str(getattr(fact, name)) for name in known_by)
+
+
+def _moving(fact: SaidFact) -> object:
+    moves = SAYINGS[type(fact)].moves
+    return getattr(fact, moves) if moves else None
+
+
+def _forget(story: Story, *mark: str) -> Story:
+    return replace(story, said={known: at for known, at in story.said.items() if known != mark})

@@ -1,0 +1,166 @@
+"""What is remembered of a case, and the states that it goes through."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, assert_never
+
+from steward_events.intake import (
+    CaseClassified,
+    CaseMerged,
+    CaseMovedOut,
+    CaseRefused,
+    CaseWithdrawn,
+)
+from steward_events.sealed import Sealed
+from steward_events.vocabulary import Kind, Role, Severity, Validity
+
+Origin = Literal["steward", "external", "history"]
+"""Who says it: a person in Steward, another ticketing system, or imported history."""
+
+Mark = tuple[str, ...]
+"""By which the same saying is known again: its fact's name, and what tells it apart."""
+
+WEIGHT = [None, Severity.MINOR, Severity.IMPORTANT, Severity.MAJOR]
+"""Severities in the order of their weight."""
+
+
+def strictest(*severities: Severity | None) -> Severity | None:
+    """Give the weightiest of some severities."""
+    return max(severities, key=WEIGHT.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """The department that was given the case, and what it said to that."""
+
+    id: str
+    department: str
+    answer: Literal["none", "accepted", "refused"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Efforts:
+    """What is remembered of the present round alone."""
+
+    accepted: frozenset[tuple[Role, str | None]] = frozenset()
+    satisfaction: tuple[int, Sealed | None] | None = None
+    dispatch: Dispatch | None = None
+    refusals: int = 0
+    failed_contacts: int = 0
+    solution: Literal["none", "proposed", "told"] = "none"
+    chargeable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is remembered of a case in every state."""
+
+    case_id: str
+    kind: Kind
+    round: int = 1
+    efforts: Efforts = Efforts()
+    classified: CaseClassified | None = None
+    raised: Severity | None = None
+    """What a rule has raised it to; below that it is not classified lightly."""
+    breached: bool = False
+    owner: str | None = None
+    hands: frozenset[str] = frozenset()
+    """Who has worked on it: none of them confirms what is asked for about it."""
+    said: Mapping[Mark, object] = field(default_factory=dict)
+    """What was said, each with the content that may change, such as an appointment's time."""
+    harm_ongoing: bool = False
+    followed_up: int = 0
+    """The last round whose follow-up is done or waived."""
+    history_until: datetime | None = None
+
+    @property
+    def is_valid_complaint(self) -> bool:
+        """Whether the company has to answer for it (RM-4.3.1)."""
+        return self.classified is not None and self.classified.validity is Validity.VALID
+
+    @property
+    def severity(self) -> Severity | None:
+        """How weighty it is, as far as it is known."""
+        return self.classified.severity if self.classified else None
+
+    @property
+    def least(self) -> Severity | None:
+        """The severity below which it may not fall: the second reopening is at least important."""
+        return Severity.IMPORTANT if self.kind is Kind.COMPLAINT and self.round >= 3 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Nobody has said anything yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Somebody has to do something."""
+
+    story: Story
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """It waits for its owner until a date."""
+
+    story: Story
+    resume_on: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The work is done; the owner has not been told."""
+
+    story: Story
+    measures: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The owner knows the result."""
+
+    story: Story
+    measures: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nothing more is owed."""
+
+    story: Story
+
+
+Ending = CaseRefused | CaseWithdrawn | CaseMerged | CaseMovedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """It goes on no further here: refused, withdrawn, merged or moved out."""
+
+    story: Story
+    ending: Ending
+
+
+Living = Open | Waiting | Handled | Told | Closed
+Known = Living | Ended
+Case = Nothing | Known
+
+
+def whereabouts(state: Closed | Ended) -> str:
+    """Say why the case goes on no further, and where to go on."""
+    if isinstance(state, Closed):
+        return "The case is closed: reopen it first."
+    match state.ending:
+        case CaseRefused():
+            return "The case was refused: reopen it first."
+        case CaseWithdrawn():
+            return "The case was withdrawn by its owner: reopen it first."
+        case CaseMerged(into=into):
+            return f"The case was merged into the case {into}: go on there."
+        case CaseMovedOut(to_case=to_case, to_project=project):
+            return f"The case was moved to the project {project}: go on with the case {to_case}."
+        case _ as never:
+            assert_never(never)

@@ -1,0 +1,260 @@
+"""A case's daily life through the door: what people say, and what concerns several cases at once."""
+
+from datetime import timedelta
+from typing import Any
+
+from tests.integration.intake.conftest import NOON, Caller, Office
+from tests.integration.intake.test_http import received
+from tests.support.rules import rule
+
+from steward_events.intake import CaseReceived
+from steward_events.sealed import Sealed
+
+STAFF = [
+    {"type": "staff", "person_id": "a", "group_id": "g1", "name": "周敏"},
+    {"type": "staff", "person_id": "s1", "group_id": "g1", "name": "何静"},
+    {"type": "role", "project_id": "lakeside", "role": "frontline", "person_id": "a"},
+    {"type": "role", "project_id": "lakeside", "role": "cs_supervisor", "person_id": "s1"},
+]
+
+
+async def do(caller: Caller, case_id: str, name: str, status: int = 200, **body: Any) -> Any:
+    answer = await caller.post(f"cases/{case_id}/{name}", body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def shown(caller: Caller, case_id: str) -> dict[str, Any]:
+    answer = await caller.get(f"cases/{case_id}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def staffed(caller: Caller) -> Caller:
+    answer = await caller.post("registers", STAFF)
+    assert all("error" not in line for line in answer.json()["results"]), answer.text
+    return caller
+
+
+@rule("RC-4.3", "RM-4.9", "RM-4.10.3")
+async def test_people_tell_a_case_its_daily_life(registered: Caller) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, received_by="a", harm_ongoing=True)
+    assert (await shown(caller, case_id))["owner_id"] == "a"
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("confirm-receipt", {"how": "phone"}),
+        ("take-measures", {"measures": "关闭阀门"}),
+        ("classify", {"validity": "valid", "severity": "important"}),
+        ("dispatch", {"department": "engineering"}),
+        ("accept-dispatch", {"person_id": "a"}),
+        ("propose", {"text": "更换管件"}),
+        ("inform", {"about": "solution", "how": "phone"}),
+        ("appoint", {"appointment_id": "v1", "at": (NOON + timedelta(days=1)).isoformat()}),
+        ("keep-appointment", {"appointment_id": "v1"}),
+        ("start-work", {"person_id": "a"}),
+        ("promise", {"promise_id": "w1", "promised_at": (NOON + timedelta(days=9)).isoformat()}),
+        ("answer", {"decision": "will", "by_date": (NOON + timedelta(days=2)).isoformat()}),
+        ("correct", {"topic": "渗水", "reporter_phone": "13700137000"}),
+        ("report-progress", {"text": "材料已到"}),
+        ("handle", {"corrective": "更换管件", "preventive": "每季度检查"}),
+        ("submit-record", {}),
+        ("keep-promise", {"promise_id": "w1"}),
+    ]
+    for name, body in steps:
+        done = await do(caller, case_id, name, **body)
+        assert len(done["facts"]) == 1, name
+    case = await shown(caller, case_id)
+    wanted = {"department": "engineering", "topic": "渗水", "harm_ongoing": False}
+    assert wanted.items() <= case.items()
+    facts = (await caller.get(f"cases/{case_id}/facts")).json()["facts"]
+    corrected = next(f for f in facts if f["type"] == "intake.case_corrected.v1")
+    assert corrected["data"]["reporter_phone"] == {"sealed": True}
+
+
+@rule("RM-4.8")
+async def test_a_refusal_is_approved_by_whoever_holds_the_role_there(registered: Caller) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller)
+    said = {"reason": "超出合同", "person_id": "a"}
+    for approver, status in (("a", 409), ("nobody", 404), ("s1", 200)):
+        await do(caller, case_id, "refuse", status, **said, approved_by=approver)
+    assert (await shown(caller, case_id))["status"] == "refused"
+    elsewhere = await received(caller, project_id="hillside", household_id="h2")
+    refused = await do(caller, elsewhere, "refuse", 409, **said, approved_by="s1")
+    assert "customer-service supervisor" in refused["detail"]
+
+
+async def test_a_merged_case_points_to_the_one_that_goes_on(registered: Caller) -> None:
+    early = (NOON - timedelta(days=2)).isoformat()
+    first, second = await received(registered, occurred_at=early), await received(registered)
+    await do(registered, first, "classify", validity="valid", severity="major")
+    await do(registered, second, "classify", validity="valid", severity="minor")
+    merged = await do(registered, first, "merge", into=second)
+    assert merged["facts"] == ["intake.case_merged.v1", "intake.case_absorbed.v1"]
+    assert await do(registered, first, "merge", into=second) == merged | {"facts": []}
+    case = await shown(registered, first)
+    assert (case["status"], case["goes_on_in"]) == ("merged", second)
+    survivor = await shown(registered, second)
+    assert survivor["severity"] == "major"
+    assert survivor["received_at"] == (await shown(registered, first))["received_at"]
+    refused = await do(registered, first, "chase", 409)
+    assert second in refused["detail"]
+
+
+async def test_cases_that_cannot_be_merged_are_both_left_alone(registered: Caller) -> None:
+    one, other = await received(registered), await received(registered)
+    there = await received(registered, project_id="hillside", household_id="h2")
+    assert "itself" in (await do(registered, one, "merge", 409, into=one))["detail"]
+    assert "projects" in (await do(registered, one, "merge", 422, into=there))["detail"]
+    await do(registered, one, "merge", 404, into="nowhere")
+    await do(registered, other, "withdraw", 409, how="phone", asked_by="王芳")
+    request = await received(registered, kind="service_request")
+    assert "complaint" in (await do(registered, one, "merge", 409, into=request))["detail"]
+    assert (await shown(registered, one))["status"] == "open"
+
+
+async def test_a_case_of_another_project_goes_on_there_from_its_first_hour(
+    registered: Caller, office: Office
+) -> None:
+    early = NOON - timedelta(days=2)
+    case_id = await received(registered, occurred_at=early.isoformat())
+    await do(registered, case_id, "correct", summary="地下室漏水")
+    moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
+    assert moved["facts"] == ["intake.case_moved_out.v1", "intake.case_received.v1"]
+    again = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
+    assert again == {"case_id": moved["case_id"], "facts": [], "version": None}
+    old, new = await shown(registered, case_id), await shown(registered, moved["case_id"])
+    assert (old["status"], old["goes_on_in"]) == ("moved_out", moved["case_id"])
+    assert (new["number"], new["moved_from"]) == ("hillside-2026-00001", case_id)
+    assert new["received_at"] == old["received_at"]
+    [fact] = await office.store.facts_of(f"case-{moved['case_id']}")
+    assert fact.key == "hillside"
+    assert fact.occurred_at == early
+    assert isinstance(fact.fact, CaseReceived)
+    assert isinstance(fact.fact.summary, Sealed)
+    assert fact.fact.summary.subject == "household-h2"
+    assert await office.sealer.unseal(fact.fact.summary) == "地下室漏水"
+    await do(registered, case_id, "move", 422, to_project="lakeside")
+    await do(registered, moved["case_id"], "move", 404, to_project="nowhere")
+
+
+async def test_a_case_closed_long_ago_goes_on_in_a_new_one(
+    registered: Caller, office: Office
+) -> None:
+    case_id = await received(registered, kind="service_request")
+    await do(registered, case_id, "handle")
+    await do(registered, case_id, "tell-result", how="phone")
+    await do(registered, case_id, "close")
+    office.clock.instant = NOON + timedelta(days=31)
+    anew = await do(registered, case_id, "reopen")
+    assert anew["facts"] == ["intake.case_received.v1", "intake.case_linked.v1"]
+    assert (await do(registered, case_id, "reopen"))["facts"] == []
+    assert (await shown(registered, case_id))["status"] == "closed"
+    facts = (await registered.get(f"cases/{anew['case_id']}/facts")).json()["facts"]
+    assert facts[1]["data"]["other"] == case_id
+    assert facts[1]["data"]["why"] == "reopened_late"
+
+
+async def test_one_thing_is_said_of_many_cases_and_each_has_its_answer(registered: Caller) -> None:
+    one, other = await received(registered), await received(registered)
+    body = {
+        "case_ids": [one, "nowhere", other],
+        "reason": "人员调整",
+        "say": {"type": "case_assigned", "person_id": "m1"},
+    }
+    answer = await registered.post("cases/bulk", body, key="bulk")
+    first, unknown, last = answer.json()["results"]
+    assert (first["case_id"], first["facts"], last["facts"]) == (one, 1, 1)
+    assert unknown["code"] == "not_found"
+    again = (await registered.post("cases/bulk", body, key="bulk")).json()["results"]
+    assert [line.get("repeated") for line in again] == [True, None, True]
+    told = (await registered.get(f"cases/{other}/facts")).json()["facts"][-1]
+    assert told["data"]["reason"] == "人员调整"
+    assert told["data"]["person_id"] == "m1"
+    closing = {"case_ids": [one], "reason": "重复登记", "say": {"type": "case_closed"}}
+    [line] = (await registered.post("cases/bulk", closing)).json()["results"]
+    assert line["rule"] == "RC-7"
+    too_many = {**closing, "case_ids": ["x"] * 501}
+    assert (await registered.post("cases/bulk", too_many)).status_code == 422
+    chase = {**closing, "say": {"type": "case_chased"}}
+    assert (await registered.post("cases/bulk", chase)).status_code == 422
+
+
+async def test_a_household_sees_what_happened_in_its_cases(registered: Caller) -> None:
+    one, other = await received(registered), await received(registered)
+    await received(registered, project_id="hillside", household_id="h2")
+    await do(registered, one, "chase")
+    page = (await registered.get("households/h1/timeline", limit=2)).json()
+    assert {case["case_id"] for case in page["cases"]} == {one, other}
+    assert page["more"]
+    rest = (await registered.get("households/h1/timeline", since=page["next"])).json()
+    told = [(fact["case_id"], fact["type"]) for fact in page["items"] + rest["items"]]
+    assert sorted(told) == sorted(
+        [
+            (one, "intake.case_received.v1"),
+            (one, "intake.case_chased.v1"),
+            (other, "intake.case_received.v1"),
+        ]
+    )
+    last = (await registered.get("households/h1/timeline", since=rest["next"])).json()
+    assert last["items"] == []
+    assert last["next"] == rest["next"]
+    assert (await registered.get("households/h9/timeline")).status_code == 404
+
+
+@rule("RM-3.4")
+async def test_a_case_whose_owner_has_left_is_listed(registered: Caller) -> None:
+    caller = await staffed(registered)
+    owned, closed = await received(caller, received_by="a"), await received(caller)
+    nobodys = await received(caller)
+    said: dict[str, Any] = {
+        "how": "phone",
+        "asked_by": "王芳",
+        "person_id": "a",
+        "confirmed_by": "s1",
+    }
+    await do(caller, closed, "withdraw", **said)
+
+    async def listed() -> list[str]:
+        answer = await caller.get("cases/without-owner", project_id="lakeside")
+        return [case["case_id"] for case in answer.json()["items"]]
+
+    assert await listed() == [nobodys]
+    left = {"project_id": "lakeside", "role": "frontline", "person_id": "a", "ended": True}
+    assert (await caller.post("roles", left)).status_code == 201
+    assert sorted(await listed()) == sorted([owned, nobodys])
+
+
+@rule("RM-4.4.1a")
+async def test_a_matter_raised_twice_before_is_suggested_as_major(registered: Caller) -> None:
+    early = NOON - timedelta(days=20)
+    first = await received(registered, occurred_at=early.isoformat())
+    await received(registered, topic="噪音", occurred_at=early.isoformat())
+    again = await received(registered)
+    said = (await registered.get(f"cases/{again}/suggestion")).json()
+    assert (said["earlier_mentions"], said["suggested_severity"]) == (1, None)
+    await do(registered, first, "chase")
+    said = (await registered.get(f"cases/{again}/suggestion")).json()
+    assert (said["earlier_mentions"], said["suggested_severity"]) == (2, "major")
+    assert [(m["case_id"], m["times"]) for m in said["mentions"]] == [(first, 2)]
+
+
+async def test_an_import_tells_a_daily_life_in_the_same_words(registered: Caller) -> None:
+    at = [(NOON - timedelta(days=9 - day)).isoformat() for day in range(5)]
+    record = {
+        "id": "r1",
+        "project_id": "lakeside",
+        "external": {"source": "https://old", "subject": "7"},
+        "history_until": NOON.isoformat(),
+        "facts": [
+            {"type": "case_received", "project_id": "lakeside", "kind": "complaint",
+             "occurred_at": at[0]},
+            {"type": "case_dispatched", "department": "engineering", "occurred_at": at[1]},
+            {"type": "dispatch_refused", "occurred_at": at[2]},
+            {"type": "harm_reported", "what": "积水", "occurred_at": at[3]},
+            {"type": "case_withdrawn", "how": "phone", "occurred_at": at[4]},
+        ],
+    }  # fmt: skip
+    [line] = (await registered.post("imports", [record])).json()["results"]
+    assert line["facts"] == 6, line
+    assert (await shown(registered, line["case_id"]))["status"] == "withdrawn"

@@ -1,0 +1,525 @@
+"""A case's daily life: what is said of it, who confirms what, and how it ends elsewhere."""
+
+from datetime import datetime, timedelta
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+from tests.support.given import Given, given
+from tests.support.rules import rule
+
+from steward_events.fact import Fact
+from steward_events.intake import (
+    AppointmentKept,
+    AppointmentMade,
+    AppointmentMissed,
+    BreachNoted,
+    CaseAbsorbed,
+    CaseAnswered,
+    CaseAssigned,
+    CaseChased,
+    CaseClassified,
+    CaseClosed,
+    CaseCorrected,
+    CaseDispatched,
+    CaseForwarded,
+    CaseHandled,
+    CaseLinked,
+    CaseMerged,
+    CaseMovedOut,
+    CasePaused,
+    CaseReceived,
+    CaseRefused,
+    CaseReopened,
+    CaseWithdrawn,
+    ContactFailed,
+    DispatchAccepted,
+    DispatchRefused,
+    HarmReported,
+    ImmediateMeasuresTaken,
+    ManagerCalled,
+    OwnerInformed,
+    ProgressReported,
+    PromiseKept,
+    PromiseMade,
+    ReceiptConfirmed,
+    RecordSubmitted,
+    SeverityRaised,
+    SolutionProposed,
+    WorkStarted,
+)
+from steward_events.recorded import Recorded
+from steward_events.sealed import Sealed
+from steward_events.sla import ClockBreached, MajorByAge
+from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_intake.application.reactions import on_clock
+from steward_intake.domain.approval import Approver
+from steward_intake.domain.case import (
+    AbsorbCase,
+    AcceptDispatch,
+    AssignCase,
+    CaseDecider,
+    ClassifyCase,
+    CloseCase,
+    DispatchCase,
+    HandleCase,
+    MergeCase,
+    MoveCase,
+    PauseCase,
+    RaiseSeverity,
+    ReceiveCase,
+    RefuseCase,
+    RefuseDispatch,
+    ReopenCase,
+    WithdrawCase,
+)
+from steward_intake.domain.sayings import SAYINGS, SaidFact, Say
+
+MONDAY = datetime.fromisoformat("2026-09-28T10:00:00+08:00")
+FRIDAY = MONDAY + timedelta(days=4)
+WORDS = Sealed(subject="case-c", field="reason", value_id="1", box="AA==")
+SUPERVISOR = Approver("s", frozenset({Role.CS_SUPERVISOR}))
+MANAGER = Approver("m", frozenset({Role.CENTRE_MANAGER}))
+
+
+def a_case(kind: Kind = Kind.COMPLAINT, **more: Any) -> CaseReceived:
+    return CaseReceived(
+        **{"case_id": "c", "number": "p-2026-00001", "project_id": "p", "kind": kind, **more},
+        zone="Asia/Shanghai",
+        policy="residential-cn@2026.1",
+    )
+
+
+def classified(severity: Severity | None, **more: Any) -> CaseClassified:
+    said: dict[str, Any] = {"validity": Validity.VALID, "cause": "correction", **more}
+    return CaseClassified(case_id="c", severity=severity, **said)
+
+
+RECEIVED = a_case()
+MINOR = classified(Severity.MINOR, cause="first")
+IMPORTANT = classified(Severity.IMPORTANT, cause="first")
+HANDLED = CaseHandled(case_id="c", corrective=WORDS, preventive=WORDS, person_id="a")
+CLOSED = CaseClosed(case_id="c")
+DISPATCHED = CaseDispatched(case_id="c", dispatch_id="1", department="engineering")
+PROPOSED = SolutionProposed(case_id="c", proposal_id="1")
+TOLD_SOLUTION = OwnerInformed(case_id="c", notice_id="1", about="solution", how="phone")
+STARTED = WorkStarted(case_id="c", person_id="a")
+PROMISED = PromiseMade(case_id="c", promise_id="1", promised_at=FRIDAY)
+RAISED = SeverityRaised(case_id="c", severity=Severity.MAJOR)
+
+
+def a_complaint(*past: Fact) -> Given:
+    return given(RECEIVED, *past, by=CaseDecider())
+
+
+def heard(fact: Fact) -> Recorded:
+    return Recorded(
+        id=UUID(int=1), type=fact.wire_type, stream="clocks-c", version=1, key="p",
+        source="/steward/sla", occurred_at=FRIDAY, recorded_at=FRIDAY, known_at=FRIDAY, fact=fact,
+    )  # fmt: skip
+
+
+def said(fact: SaidFact, **more: Any) -> Say:
+    return Say(MONDAY, fact, **more)
+
+
+# What is only said.
+
+
+def test_every_fact_that_is_said_has_its_demands() -> None:
+    assert set(SAYINGS) == set(get_args(SaidFact))
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        ManagerCalled(case_id="c", call_id="1"),
+        HarmReported(case_id="c", harm_id="1"),
+        ReceiptConfirmed(case_id="c", how="phone"),
+        CaseForwarded(case_id="c", forward_id="1", to=Role.COMPANY_LEADER),
+        RecordSubmitted(case_id="c"),
+        CaseCorrected(case_id="c", correction_id="1", topic="漏水"),
+        CaseLinked(case_id="c", other="d", why="repeat"),
+        PROMISED,
+    ],
+    ids=lambda fact: fact.wire_name,
+)
+@rule("RM-4.5.1a", "RM-4.5.1b", "RM-3.1", "RM-4.6.2b", "RC-5.1..2")
+def test_what_is_said_is_told_once(fact: SaidFact) -> None:
+    a_complaint().when(said(fact)).then(fact).when(said(fact)).then()
+
+
+def test_what_is_said_carries_its_own_case_and_round() -> None:
+    said_elsewhere = RecordSubmitted(case_id="-", round=7)
+    reopened = CaseReopened(case_id="c", round=2)
+    a_complaint(MINOR, HANDLED, reopened).when(said(said_elsewhere)).then(
+        RecordSubmitted(case_id="c", round=2)
+    )
+
+
+def test_a_forwarding_names_before_whom() -> None:
+    refused = a_complaint().refuses(said(CaseForwarded(case_id="c", forward_id="1")))
+    assert "role or outside party" in refused.reason
+
+
+def test_a_closed_case_hears_of_late_paper_but_not_of_new_work() -> None:
+    closed = a_complaint(MINOR, HANDLED, CLOSED)
+    closed.when(said(RecordSubmitted(case_id="c"))).then(RecordSubmitted)
+    for fact in (STARTED, CaseChased(case_id="c", chase_id="1"), PROMISED):
+        assert closed.refuses(said(fact)).reason == "The case is closed: reopen it first."
+    closed.when(said(CaseChased(case_id="c", chase_id="1"), by="external")).then(CaseChased)
+
+
+@rule("RM-4.10.3", "RM-4.8")
+@pytest.mark.parametrize(
+    ("decision", "more", "broken"),
+    [
+        ("will", {}, "RM-4.10.3"),
+        ("partly", {}, "RM-4.10.3"),
+        ("will", {"by_date": MONDAY}, "RM-4.10.3"),
+        ("will", {"by_date": FRIDAY}, None),
+        ("will_not", {"by_date": FRIDAY}, "RM-4.8"),
+        ("will_not", {"reasons": WORDS}, None),
+    ],
+)
+def test_an_answer_names_its_date_or_its_reasons(
+    decision: Any, more: dict[str, Any], broken: str | None
+) -> None:
+    answer = CaseAnswered(case_id="c", answer_id="1", decision=decision, **more)
+    if broken:
+        assert a_complaint(MINOR).refuses(said(answer)).rule == broken
+    else:
+        a_complaint(MINOR).when(said(answer)).then(answer)
+
+
+@rule("RC-3.2")
+def test_the_answer_to_a_question_needs_no_date() -> None:
+    answer = CaseAnswered(case_id="c", answer_id="1", decision="will", in_writing=True)
+    given(a_case(Kind.CONSULTATION), by=CaseDecider()).when(said(answer)).then(answer)
+
+
+@rule("RC-4.3")
+def test_weighty_work_starts_when_the_owner_knows_the_solution() -> None:
+    assert a_complaint(IMPORTANT).refuses(said(STARTED)).rule == "RC-4.3"
+    assert a_complaint(IMPORTANT).refuses(said(TOLD_SOLUTION)).rule == "RC-4.3"
+    assert "told" in a_complaint(IMPORTANT, PROPOSED).refuses(said(STARTED)).reason
+    a_complaint(IMPORTANT, PROPOSED, TOLD_SOLUTION).when(said(STARTED)).then(STARTED)
+
+
+@rule("RC-4.3")
+def test_another_solution_is_told_anew() -> None:
+    other = SolutionProposed(case_id="c", proposal_id="2")
+    refused = a_complaint(IMPORTANT, PROPOSED, TOLD_SOLUTION, other).refuses(said(STARTED))
+    assert refused.rule == "RC-4.3"
+
+
+@rule("RC-4.3")
+def test_the_solution_of_an_earlier_round_does_not_start_the_work_of_this_one() -> None:
+    past = (IMPORTANT, PROPOSED, TOLD_SOLUTION, HANDLED, CaseReopened(case_id="c", round=2))
+    assert a_complaint(*past).refuses(said(STARTED)).rule == "RC-4.3"
+
+
+@rule("RC-4.3")
+def test_slight_work_starts_at_once_unless_it_is_charged_for() -> None:
+    a_complaint(MINOR).when(said(STARTED)).then(STARTED)
+    charged = STARTED.model_copy(update={"chargeable": True})
+    assert a_complaint(MINOR).refuses(said(charged)).rule == "RC-4.3"
+    quoted = PROPOSED.model_copy(update={"chargeable": True})
+    assert a_complaint(MINOR, quoted).refuses(said(STARTED)).rule == "RC-4.3"
+
+
+@rule("RC-4.3", "RM-4.9")
+def test_ongoing_harm_comes_before_all_proposals() -> None:
+    harm = HarmReported(case_id="c", harm_id="1")
+    stopped = ImmediateMeasuresTaken(case_id="c")
+    a_complaint(IMPORTANT, harm).when(said(STARTED)).then(STARTED)
+    assert a_complaint(IMPORTANT, harm, stopped).refuses(said(STARTED)).rule == "RC-4.3"
+    harmed = given(a_case(harm_ongoing=True), IMPORTANT, by=CaseDecider())
+    harmed.when(said(STARTED)).then(STARTED)
+
+
+@rule("RM-4.9")
+def test_measures_answer_a_harm_and_a_new_harm_needs_new_ones() -> None:
+    stopped, first, second = (
+        ImmediateMeasuresTaken(case_id="c"),
+        HarmReported(case_id="c", harm_id="1"),
+        HarmReported(case_id="c", harm_id="2"),
+    )
+    assert a_complaint().refuses(said(stopped)).rule == "RM-4.9"
+    a_complaint(first).when(said(stopped)).then(stopped).when(said(stopped)).then()
+    a_complaint(first, stopped, second).when(said(stopped)).then(stopped)
+
+
+@rule("FU-S1")
+def test_the_owner_moves_a_promise_and_staff_need_the_supervisor() -> None:
+    later = {"promised_at": FRIDAY + timedelta(days=1)}
+    by_owner = PROMISED.model_copy(update={**later, "moved_by": "owner"})
+    by_us = by_owner.model_copy(update={"moved_by": "us", "person_id": "a", "approved_by": "s"})
+    promised = a_complaint(PROMISED)
+    assert promised.refuses(said(PROMISED.model_copy(update=later))).rule == "FU-S1"
+    promised.when(said(by_owner)).then(by_owner).when(said(by_owner)).then()
+    assert promised.refuses(said(by_us)).rule == "FU-S1"
+    assert promised.refuses(said(by_us, approver=Approver("s"))).rule == "FU-S1"
+    promised.when(said(by_us, approver=SUPERVISOR)).then(by_us)
+    assert "not agreed before" in a_complaint().refuses(said(by_owner)).reason
+
+
+@rule("FU-S1")
+def test_only_what_was_promised_is_kept() -> None:
+    kept = PromiseKept(case_id="c", promise_id="1")
+    assert a_complaint().refuses(said(kept)).reason == "No such promise was made."
+    a_complaint(PROMISED).when(said(kept)).then(kept).when(said(kept)).then()
+
+
+@rule("FU-S1")
+def test_an_appointment_missed_is_made_again_and_kept() -> None:
+    made = AppointmentMade(case_id="c", appointment_id="1", at=FRIDAY)
+    missed = AppointmentMissed(case_id="c", appointment_id="1", by="owner")
+    again = made.model_copy(update={"at": FRIDAY + timedelta(days=1), "moved_by": "owner"})
+    kept = AppointmentKept(case_id="c", appointment_id="1")
+    assert a_complaint().refuses(said(kept)).reason == "No such appointment was made."
+    a_complaint(made).when(said(missed)).then(missed).when(said(again)).then(again)
+    a_complaint(made, missed, again).when(said(missed)).then(missed)
+    a_complaint(made, missed, again).when(said(kept)).then(kept)
+
+
+def test_a_case_waits_for_an_owner_whom_nobody_reached_twice() -> None:
+    unreached = PauseCase(MONDAY, FRIDAY, "not_reached")
+    first, second = (ContactFailed(case_id="c", contact_id=id_) for id_ in "12")
+    assert "Two failed contacts" in a_complaint(first).refuses(unreached).reason
+    a_complaint(first, second).when(unreached).then(
+        CasePaused(case_id="c", reason="waiting_owner", resume_on=FRIDAY, because="not_reached")
+    )
+
+
+def test_the_failed_contacts_of_an_earlier_round_do_not_count() -> None:
+    first, second = (ContactFailed(case_id="c", contact_id=id_) for id_ in "12")
+    reopened = CaseReopened(case_id="c", round=2)
+    past = (first, MINOR, HANDLED, reopened, second)
+    a_complaint(*past).refuses(PauseCase(MONDAY, FRIDAY, "not_reached"))
+
+
+# Who has it.
+
+
+@rule("RM-3.4")
+def test_who_hears_a_case_first_answers_for_it() -> None:
+    given(by=CaseDecider()).when(ReceiveCase(MONDAY, RECEIVED, "a")).then(
+        RECEIVED, CaseAssigned(case_id="c", person_id="a", reason="first_contact")
+    ).when(ReceiveCase(MONDAY, RECEIVED, "a")).then()
+
+
+@rule("RM-4.6.1")
+def test_a_department_takes_a_case_once() -> None:
+    command = DispatchCase(MONDAY, "1", "engineering")
+    a_complaint().when(command).then(DISPATCHED).when(command).then()
+    again = DispatchCase(MONDAY, "2", "engineering")
+    a_complaint(DISPATCHED).when(again).then()
+    taken = DispatchAccepted(case_id="c", dispatch_id="1", department="engineering")
+    a_complaint(DISPATCHED).when(AcceptDispatch(MONDAY)).then(taken)
+    a_complaint(DISPATCHED, taken).when(AcceptDispatch(MONDAY)).then()
+    assert (
+        "dispatch it anew"
+        in a_complaint(DISPATCHED, taken).refuses(RefuseDispatch(MONDAY, WORDS)).reason
+    )
+    assert "not given" in a_complaint().refuses(AcceptDispatch(MONDAY)).reason
+
+
+@rule("RM-4.6.1")
+def test_the_second_department_that_refuses_is_the_second_refusal() -> None:
+    assert "says why" in a_complaint(DISPATCHED).refuses(RefuseDispatch(MONDAY, None)).reason
+    first = DispatchRefused(
+        case_id="c", dispatch_id="1", department="engineering", refusal=1, reason=WORDS
+    )
+    a_complaint(DISPATCHED).when(RefuseDispatch(MONDAY, WORDS)).then(first)
+    other = CaseDispatched(case_id="c", dispatch_id="2", department="security")
+    second = first.model_copy(update={"dispatch_id": "2", "department": "security", "refusal": 2})
+    a_complaint(DISPATCHED, first, other).when(RefuseDispatch(MONDAY, WORDS)).then(second)
+    reopened = CaseReopened(case_id="c", round=2)
+    a_complaint(DISPATCHED, first, MINOR, HANDLED, reopened, other).when(
+        RefuseDispatch(MONDAY, WORDS)
+    ).then(second.model_copy(update={"refusal": 1}))
+
+
+def test_an_answer_to_a_dispatch_that_was_taken_back_is_refused() -> None:
+    other = CaseDispatched(case_id="c", dispatch_id="2", department="security")
+    refused = a_complaint(DISPATCHED, other).refuses(AcceptDispatch(MONDAY, "1"))
+    assert "no longer" in refused.reason
+
+
+# How weighty it is.
+
+
+@rule("RM-4.4.1c")
+def test_a_month_makes_a_valid_complaint_major_and_nothing_else() -> None:
+    raise_it = RaiseSeverity(MONDAY)
+    a_complaint(MINOR).when(raise_it).then(RAISED).when(raise_it).then()
+    a_complaint().when(raise_it).then()
+    excessive = CaseClassified(case_id="c", validity=Validity.EXCESSIVE)
+    a_complaint(excessive).when(raise_it).then()
+    a_complaint(MINOR, HANDLED, CLOSED).when(raise_it).then()
+    a_complaint(RAISED, classified(Severity.MAJOR)).when(
+        RaiseSeverity(MONDAY, Severity.IMPORTANT)
+    ).then()
+
+
+CLOCK: dict[str, Any] = {
+    "case_id": "c", "project_id": "p", "clock": "month#1", "target": "month",
+    "rule": ("RM-4.4.1c",), "due_at": FRIDAY,
+}  # fmt: skip
+
+
+@rule("RM-4.4.1c")
+def test_intake_raises_what_sla_says_is_a_month_old() -> None:
+    [to] = on_clock(heard(MajorByAge(**CLOCK)))
+    assert (to.stream, to.key) == ("case-c", "p")
+    a_complaint(MINOR).when(to.command).then(RAISED.model_copy(update={"reason": "month#1"}))
+
+
+def test_intake_remembers_a_breach_once() -> None:
+    breach = ClockBreached(**CLOCK, breached_at=FRIDAY, number=1)
+    [to] = on_clock(heard(breach))
+    a_complaint(MINOR).when(to.command).then(BreachNoted(case_id="c", clock="month#1")).when(
+        to.command
+    ).then()
+    a_complaint(MINOR, HANDLED, CLOSED).when(to.command).then(BreachNoted)
+
+
+@rule("RM-4.4.1c")
+def test_what_a_rule_has_raised_only_the_manager_lowers() -> None:
+    lower = classified(Severity.MINOR, classified_by="a")
+    raised = a_complaint(MINOR, RAISED)
+    assert raised.refuses(ClassifyCase(MONDAY, lower)).rule == "RM-4.4.1c"
+    by_supervisor = ClassifyCase(MONDAY, lower, approver=SUPERVISOR)
+    assert "service-centre manager" in raised.refuses(by_supervisor).reason
+    lowered = lower.model_copy(update={"confirmed_by": "m"})
+    raised.when(ClassifyCase(MONDAY, lower, approver=MANAGER)).then(lowered)
+    raised.when(ClassifyCase(MONDAY, lower, "external")).then()
+
+
+def test_after_a_breach_only_the_manager_lowers() -> None:
+    breached = a_complaint(IMPORTANT, BreachNoted(case_id="c", clock="x#1"))
+    lower = classified(Severity.MINOR, classified_by="a")
+    breached.refuses(ClassifyCase(MONDAY, lower, approver=SUPERVISOR))
+    breached.when(ClassifyCase(MONDAY, lower, approver=MANAGER)).then(CaseClassified)
+    higher = classified(Severity.MAJOR, classified_by="a")
+    breached.when(ClassifyCase(MONDAY, higher)).then(higher)
+
+
+@rule("RM-4.8")
+def test_a_complaint_leaves_the_valid_ones_only_with_a_second_person() -> None:
+    excessive = classified(None, validity=Validity.EXCESSIVE, classified_by="a")
+    valid = a_complaint(MINOR)
+    assert valid.refuses(ClassifyCase(MONDAY, excessive)).rule == "RM-4.8"
+    asker = Approver("a", frozenset({Role.GENERAL_MANAGER}))
+    assert "asked" in valid.refuses(ClassifyCase(MONDAY, excessive, approver=asker)).reason
+    valid.when(ClassifyCase(MONDAY, excessive, approver=SUPERVISOR)).then(
+        excessive.model_copy(update={"confirmed_by": "s"})
+    )
+
+
+def test_new_facts_are_confirmed_by_a_supervisor() -> None:
+    new = classified(Severity.IMPORTANT, cause="new_facts", classified_by="a")
+    a_complaint(MINOR).refuses(ClassifyCase(MONDAY, new))
+    nobody = new.model_copy(update={"classified_by": None})
+    assert (
+        "person_id"
+        in a_complaint(MINOR).refuses(ClassifyCase(MONDAY, nobody, approver=SUPERVISOR)).reason
+    )
+    a_complaint(MINOR).when(ClassifyCase(MONDAY, new, approver=SUPERVISOR)).then(CaseClassified)
+
+
+# How it ends elsewhere.
+
+REFUSED = CaseRefused(case_id="c", reason=WORDS, person_id="a", approved_by="s")
+WITHDRAWN = CaseWithdrawn(case_id="c", asked_by=WORDS, how="phone", person_id="a", confirmed_by="b")
+
+
+@rule("RM-4.8")
+def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None:
+    command = RefuseCase(MONDAY, WORDS, "a", SUPERVISOR)
+    assert a_complaint().refuses(RefuseCase(MONDAY, None, "a", SUPERVISOR)).rule == "RM-4.8"
+    assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a")).rule == "RM-4.8"
+    assert a_complaint(STARTED.model_copy(update={"person_id": "s"})).refuses(command)
+    assert a_complaint(CaseAssigned(case_id="c", person_id="s")).refuses(command)
+    clerk = Approver("b", frozenset({Role.FRONTLINE, Role.QUALITY}))
+    assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a", clerk)).rule == "RM-4.8"
+    assert "handled" in a_complaint(MINOR, HANDLED).refuses(command).reason
+    a_complaint().when(command).then(REFUSED).when(command).then()
+
+
+def test_a_withdrawal_is_confirmed_by_a_second_person() -> None:
+    command = WithdrawCase(MONDAY, WORDS, "phone", "a", Approver("b"))
+    a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a"))
+    a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a", Approver("a")))
+    a_complaint().refuses(WithdrawCase(MONDAY, None, "phone", "a", Approver("b")))
+    a_complaint().when(command).then(WITHDRAWN).when(command).then()
+
+
+@pytest.mark.parametrize("ending", [REFUSED, WITHDRAWN], ids=["refused", "withdrawn"])
+def test_what_was_refused_or_withdrawn_may_be_reopened(ending: Fact) -> None:
+    reopened = CaseReopened(case_id="c", round=2)
+    a_complaint(ending).when(ReopenCase(MONDAY)).then(reopened).when(ReopenCase(MONDAY)).then()
+
+
+@pytest.mark.parametrize(
+    ("ending", "pointer"),
+    [
+        (REFUSED, "was refused"),
+        (WITHDRAWN, "was withdrawn"),
+        (CaseMerged(case_id="c", into="d"), "merged into the case d"),
+        (
+            CaseMovedOut(case_id="c", to_project="q", to_case="e"),
+            "project q: go on with the case e",
+        ),
+    ],
+    ids=["refused", "withdrawn", "merged", "moved_out"],
+)
+def test_an_ended_case_shows_where_to_go_on(ending: Fact, pointer: str) -> None:
+    ended = a_complaint(MINOR, ending)
+    for command in (HandleCase(MONDAY), CloseCase(MONDAY), AssignCase(MONDAY, "b"), said(STARTED)):
+        assert pointer in ended.refuses(command).reason
+    ended.when(CloseCase(MONDAY, "external")).then()
+    ended.when(RaiseSeverity(MONDAY)).then()
+    comment = ProgressReported(case_id="c", report_id="1")
+    ended.when(said(comment, by="external")).then(comment)
+
+
+def test_a_case_is_merged_once_and_not_into_itself() -> None:
+    command = MergeCase(MONDAY, "d", "a")
+    merged = CaseMerged(case_id="c", into="d", person_id="a")
+    a_complaint().when(command).then(merged).when(command).then()
+    assert "itself" in a_complaint().refuses(MergeCase(MONDAY, "c")).reason
+    assert "closed" in a_complaint(MINOR, HANDLED, CLOSED).refuses(command).reason
+    a_complaint(merged).refuses(MergeCase(MONDAY, "e"))
+
+
+def test_the_surviving_case_is_as_early_and_as_weighty_as_either() -> None:
+    absorb = AbsorbCase(MONDAY, "d", Kind.COMPLAINT, MONDAY, Severity.IMPORTANT)
+    absorbed = CaseAbsorbed(
+        case_id="c", merged="d", received_at=MONDAY, severity=Severity.IMPORTANT
+    )
+    a_complaint(MINOR).when(absorb).then(absorbed).when(absorb).then()
+    major = classified(Severity.MAJOR)
+    a_complaint(major).when(absorb).then(absorbed.model_copy(update={"severity": Severity.MAJOR}))
+    assert a_complaint(MINOR, absorbed).refuses(said(STARTED)).rule == "RC-4.3"
+
+
+def test_no_closed_case_and_no_lighter_kind_goes_on_for_a_complaint() -> None:
+    absorb = AbsorbCase(MONDAY, "d", Kind.COMPLAINT, MONDAY)
+    assert "closed" in a_complaint(MINOR, HANDLED, CLOSED).refuses(absorb).reason
+    request = given(a_case(Kind.SERVICE_REQUEST), by=CaseDecider())
+    assert "complaint" in request.refuses(absorb).reason
+
+
+def test_a_case_is_moved_once() -> None:
+    command = MoveCase(MONDAY, "q", "e", "wrong gate", "a")
+    a_complaint().when(command).then(
+        CaseMovedOut(case_id="c", to_project="q", to_case="e", reason="wrong gate", person_id="a")
+    ).when(command).then()
+    assert "closed" in a_complaint(MINOR, HANDLED, CLOSED).refuses(command).reason
+
+
+def test_history_refuses_and_withdraws_without_our_second_person() -> None:
+    a_complaint().when(RefuseCase(MONDAY, None, None, by="history")).then(CaseRefused)
+    a_complaint().when(WithdrawCase(MONDAY, None, "phone", None, by="history")).then(CaseWithdrawn)
