@@ -262,6 +262,42 @@ async def test_an_unknown_case_and_a_missing_key_are_refused(door: Door) -> None
     await door.refused(answer, 400, "Idempotency-Key")
 
 
+LISTS = {
+    "intake": ("cases", "groups", "projects", "households", "people", "staff", "roles", "policies"),
+    "sla": ("clocks", "escalations"),
+    "visits": ("followups",),
+    "notify": ("messages",),
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "name"), [(service, name) for service, names in LISTS.items() for name in names]
+)
+async def test_every_list_has_one_shape_and_refuses_a_parameter_with_a_slip(
+    door: Door, service: str, name: str
+) -> None:
+    page = await door.system.get(service, f"/v1/{name}", limit="1")
+    assert {"items", "next", "more"} <= page.keys()
+    address = f"{door.system.stack.endpoints.services[service]}/v1/{name}"
+    answer = await door.system.client.get(address, params={"statsu": "open"})
+    await door.refused(answer, 400, "“statsu” is not known here", "since", "limit")
+
+
+async def test_the_summary_of_the_auditor_refuses_a_parameter_too(door: Door) -> None:
+    address = f"{door.system.stack.endpoints.services['audit']}/v1/summary"
+    answer = await door.system.client.get(address, params={"project": HERE})
+    await door.refused(answer, 400, "“project” is not known here")
+
+
+async def test_a_bad_line_among_registers_is_refused_in_its_place(door: Door) -> None:
+    good = {"type": "household", "household_id": "bad-h3", "project_id": HERE}
+    answer = await door.system.accepted("intake", "/v1/registers", [{"type": SECRET}, good])
+    refused, done = answer["results"]
+    assert "“type”" in refused["error"]
+    assert SECRET not in refused["error"]
+    assert (done["id"], done["facts"]) == ("bad-h3", 1)
+
+
 # A calendar, a pack.
 
 
