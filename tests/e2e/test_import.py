@@ -4,24 +4,16 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.support.stack import database_dsn
-from tests.support.system import System, entered, running_services
+from tests.support.system import System, entered
 from tests.unit.intake.test_nyc311 import written
 
 from steward_service.clocks import SteppedDriver
 from steward_stack.example.fortnight import BOUNDARY
 from steward_stack.supervisor import Stack
-
-
-@pytest.fixture(scope="module")
-def stepped_services() -> Iterator[Stack]:
-    with running_services("stepped") as stack:
-        yield stack
 
 
 async def steward(*arguments: str) -> tuple[int, str, str]:
