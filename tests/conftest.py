@@ -1,5 +1,7 @@
 """Fixtures that every folder of tests may use."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 from tests.support.docker import demand_docker
@@ -30,3 +32,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say at once, in a sentence, when there is no Docker for what was asked."""
     if config.getoption("--containers") or config.getoption("--compose"):
         demand_docker()
+        # A time limit from outside ends it as Ctrl-C does: containers would outlive it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)

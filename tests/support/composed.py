@@ -23,8 +23,8 @@ from steward_stack.supervisor import PORTS, SERVICES, Endpoints, Stack, ready
 
 PROJECT = "steward-test"
 BUILD_SECONDS = 900
-UP_SECONDS = 300
-READY_SECONDS = 120
+UP_SECONDS = 600
+READY_SECONDS = 240
 DOWN_SECONDS = 120
 _POSTGRES_PASSWORD = "only-for-tests"
 
