@@ -3,10 +3,12 @@
 #   make run [TICKETS=file FORMAT=nyc311] [ARGS="--exit-when-done --json"]
 #   make test [ARGS="tests/unit -k story"]      make check      make bench
 #   make chaos      every process killed three times while it works (3 to 5 minutes)
+#   make compose-test   e2e tests against what docker-compose.yml builds; needs Docker
+#   make keys       .env with secrets, for docker-compose.yml
 #   make rules      generated documents anew    make lock       requirements.lock anew
 #   make clean      removes all that was made
 
-.PHONY: run test check chaos bench rules lock clean .venv
+.PHONY: run test check chaos compose-test bench keys rules lock clean .venv
 .DEFAULT_GOAL := run
 
 ARGS ?=
@@ -36,11 +38,18 @@ check: .venv
 chaos: .venv
 	@.venv/bin/pytest tests/chaos $(ARGS)
 
+# The images are built within the first test's time.
+compose-test: .venv
+	@.venv/bin/pytest tests/e2e --compose --timeout 1800 $(ARGS)
+
 bench: .venv
 	@.venv/bin/python -m tests.bench $(ARGS)
 
 rules: .venv
 	@stack/documents
+
+keys:
+	@stack/keys
 
 lock: .venv
 	@stack/lock

@@ -4,14 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pytest
 from tests.support.stack import database_dsn
-from tests.support.system import System, entered, running_services
+from tests.support.system import System, entered
 from tests.unit.intake.test_nyc311 import written
 from tests.unit.stack.test_servicenow import at, written_log
 
@@ -19,12 +17,6 @@ from steward_service.clocks import SteppedDriver
 from steward_stack.example.fortnight import BOUNDARY
 from steward_stack.state import State
 from steward_stack.supervisor import Stack, endpoints_of
-
-
-@pytest.fixture(scope="module")
-def stepped_services() -> Iterator[Stack]:
-    with running_services("stepped") as stack:
-        yield stack
 
 
 async def steward(*arguments: str) -> tuple[int, str, str]:

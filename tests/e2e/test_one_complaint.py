@@ -3,7 +3,7 @@
 On the stepped clock, so that an hour passes in a moment and every instant is exact.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from email import message_from_string
 from email.policy import default
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.support.rules import rule
 from tests.support.stack import database_dsn
-from tests.support.system import System, entered, running_services
+from tests.support.system import System, entered
 
 from steward_service.clocks import SteppedDriver
 from steward_stack.supervisor import Stack
@@ -21,12 +21,6 @@ PROJECT = "cuihu"
 TEN = datetime.fromisoformat("2026-09-29T10:00:00+08:00")
 MOMENT = timedelta(milliseconds=1)
 MANAGER = {"phone": "13800001111", "email": "manager@example.cn"}
-
-
-@pytest.fixture(scope="module")
-def stepped_services() -> Iterator[Stack]:
-    with running_services("stepped") as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

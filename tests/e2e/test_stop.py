@@ -20,6 +20,8 @@ from steward_stack.jars import KAFKA, cache_folder
 from steward_stack.state import LIVE, State
 from steward_stack.supervisor import SERVICES, endpoints_of
 
+pytestmark = pytest.mark.usefixtures("embedded_stack")
+
 UP_SECONDS = 180
 STOP_SECONDS = 15
 

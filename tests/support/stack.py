@@ -1,4 +1,7 @@
-"""Real servers for tests: one Kafka and one PostgreSQL, shared by all tests of a run."""
+"""Real servers for tests: one Kafka and one PostgreSQL, shared by all tests of a run.
+
+Embedded ones, or with `--containers` those of the images that docker-compose.yml names.
+"""
 
 import itertools
 import os
@@ -12,9 +15,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from rich.console import Console
+from tests.support.containers import running_servers
 
 from steward_stack.state import State
-from steward_stack.supervisor import Stack, running_stack
+from steward_stack.supervisor import Endpoints, running_stack
 
 Prepare = Callable[[str], Awaitable[None]]
 """Fills an empty database, given its address; done once per run and cloned from then on."""
@@ -27,26 +31,30 @@ class FreshDatabase(Protocol):
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Stack]:
+def servers(request: pytest.FixtureRequest) -> Iterator[Endpoints]:
     """A running Kafka and PostgreSQL without any service; gone after the run."""
+    if request.config.getoption("--containers"):
+        with running_servers() as endpoints:
+            yield endpoints
+        return
     folder = Path(tempfile.mkdtemp(prefix="steward-tests-"))
     state = State(folder / "state")
     with running_stack(state, Console(stderr=True), services=False) as stack:
-        yield stack
+        yield stack.endpoints
     state.remove()
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(servers: Stack) -> str:
+def kafka_bootstrap(servers: Endpoints) -> str:
     """The address of a running Kafka; use topic names of your own."""
-    return servers.endpoints.kafka
+    return servers.kafka
 
 
 @pytest.fixture(scope="session")
-def postgres_dsn_admin(servers: Stack) -> str:
+def postgres_dsn_admin(servers: Endpoints) -> str:
     """The address of a running PostgreSQL's own database, for an administrator."""
-    return servers.endpoints.postgres
+    return servers.postgres
 
 
 @pytest.fixture(scope="session")

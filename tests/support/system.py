@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient, Response, TransportError
 from rich.console import Console
+from tests.support.composed import Composed, composed_system
 from tests.support.stack import database_dsn
 from tests.support.waiting import until
 from uuid_utils.compat import uuid7
@@ -186,11 +187,15 @@ class System:
 
     def mails(self) -> list[str]:
         """Give every mail that the mail server has taken, as it came."""
+        if isinstance(self.stack, Composed):
+            self.stack.fetch()
         folder = self.stack.world / "mails"
         return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.eml"))]
 
     def logs(self) -> str:
         """Give all that the processes have written."""
+        if isinstance(self.stack, Composed):
+            self.stack.fetch()
         return "".join(
             path.read_text(encoding="utf-8", errors="replace")
             for path in sorted(Path(self.stack.endpoints.logs).glob("*.log"))
@@ -363,9 +368,30 @@ async def entered(stack: Stack) -> AsyncIterator[System]:
 
 
 @pytest.fixture(scope="session")
-def services() -> Iterator[Stack]:
-    """All services on the system clock, for all tests of a run."""
+def services(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """All services on the system clock, for all tests of a run.
+
+    Embedded, or with `--compose` those that docker-compose.yml builds.
+    """
+    if request.config.getoption("--compose"):
+        with composed_system() as composed:
+            yield composed
+        return
     with running_services() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def embedded_stack(request: pytest.FixtureRequest) -> None:
+    """Leave out, with `--compose`, a test that starts an embedded stack of its own."""
+    if request.config.getoption("--compose"):
+        pytest.skip("it starts embedded stacks of its own: kills them, or steps their clock")
+
+
+@pytest.fixture(scope="module")
+def stepped_services(embedded_stack: None) -> Iterator[Stack]:
+    """All services on a stepped clock, for the tests of one file."""
+    with running_services("stepped") as stack:
         yield stack
 
 

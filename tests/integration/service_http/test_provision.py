@@ -15,14 +15,14 @@ from steward_service.provision import DATABASES
 from steward_service.topics import TOPICS
 
 
-async def run(kafka: str, postgres: str, **more: str) -> tuple[int, str]:
+async def run(kafka: str, postgres: str, *parts: str, **more: str) -> tuple[int, str]:
     variables = {
         "STEWARD_KAFKA": kafka,
         "STEWARD_POSTGRES": postgres,
         "STEWARD_MASTER_KEY": base64.b64encode(b"k" * 32).decode(),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "steward_service.provision"),
+        *(sys.executable, "-m", "steward_service.provision", *parts),
         env=os.environ | variables | more,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -86,6 +86,18 @@ async def test_servers_that_do_not_answer_are_named(
     assert (status, said.startswith("PostgreSQL cannot be reached: ")) == (1, True)
     status, said = await run("127.0.0.1:1", postgres_dsn_admin)
     assert (status, said.splitlines()[-1].startswith("Kafka at 127.0.0.1:1 ")) == (1, True)
+
+
+async def test_databases_and_topics_can_be_made_each_by_itself(
+    kafka_bootstrap: str, postgres_dsn_admin: str
+) -> None:
+    nobody = "127.0.0.1:1"
+    status, said = await run(nobody, postgres_dsn_admin, "databases")
+    assert (status, "topics" in said) == (0, False), said
+    status, said = await run(kafka_bootstrap, f"postgresql://steward@{nobody}/postgres", "topics")
+    assert (status, said.startswith("The topics are there")) == (0, True), said
+    status, said = await run(kafka_bootstrap, postgres_dsn_admin, "tables")
+    assert (status, said) == (1, "There is no part “tables”; there are databases and topics.\n")
 
 
 async def test_a_missing_variable_is_named(kafka_bootstrap: str) -> None:

@@ -1,6 +1,6 @@
 """Makes the databases, tables and topics that are missing: `python -m steward_service.provision`.
 
-Safe to run again, and twice at once.
+`databases` or `topics` behind it makes only these. Safe to run again, and twice at once.
 """
 
 import asyncio
@@ -35,12 +35,22 @@ async def provision(settings: ServiceSettings) -> None:
 
     Raises `CannotProvision`.
     """
+    await provision_databases(settings)
+    await provision_topics(settings)
+
+
+async def provision_databases(settings: ServiceSettings) -> None:
+    """Make the databases, and bring their tables to this version. Raises `CannotProvision`."""
     await make_databases(settings)
     for service in SERVICES:
         await _migrate(service, settings.database_dsn(service))
     await make_tables(settings.database_dsn("keys"), keys.METADATA)
     await clocks.prepare(settings.database_dsn("clock"))
     _say("The tables of keys and clock are there.")
+
+
+async def provision_topics(settings: ServiceSettings) -> None:
+    """Make the topics. Raises `CannotProvision`."""
     try:
         made = await create_topics(
             settings.kafka, settings.partitions, replication=settings.replication
@@ -133,11 +143,17 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
+PARTS = {"": provision, "databases": provision_databases, "topics": provision_topics}
+
+
 def main() -> None:
     """Make what is missing; ends with a sentence and status 1 where that fails."""
+    asked = " ".join(sys.argv[1:])
+    if asked not in PARTS:
+        raise SystemExit(f"There is no part “{asked}”; there are databases and topics.")
     settings = ServiceSettings()
     try:
-        asyncio.run(provision(settings))
+        asyncio.run(PARTS[asked](settings))
     except CannotProvision as error:
         raise SystemExit(str(error)) from None
 
