@@ -397,7 +397,7 @@ def _alarms(state: Clocks) -> Iterator[Alarm]:
     """
     for clock in state.plan:
         told = state.of(clock.id)
-        if told is None:
+        if told is None or (clock.ended_at and not clock.breach_at and not clock.steps):
             continue
         if clock.ended_at is None:
             if told.paused and state.upto is not None:
@@ -413,7 +413,8 @@ def _alarms(state: Clocks) -> Iterator[Alarm]:
             for at, step in clock.steps:
                 if not told.climbed(step):
                     yield Alarm(at, "step", clock, step)
-            yield from _unanswered(state, clock, told)
+            if told.climbs:
+                yield from _unanswered(state, clock, told)
         for name, asked in (state.extensions or {}).items():
             if isinstance(asked, Asked) and asked.clock == clock.id and not asked.told:
                 yield from _undecided(state, clock, name, asked)

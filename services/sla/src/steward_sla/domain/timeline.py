@@ -194,8 +194,8 @@ class Course:
         self._kinds: frozenset[str] = frozenset()
         self._concerned = timeline.concerned(self._kinds)
         self._walked: tuple[CaseFact, ...] = ()
-        self._walks: list[_Walk] = []
-        self._found: list[tuple[Clock, ...]] = []
+        self._walks: dict[int, _Walk] = {}
+        self._found: dict[int, tuple[Clock, ...]] = {}
 
     def clocks(self, facts: tuple[CaseFact, ...]) -> tuple[Clock, ...]:
         """Give all clocks; `facts` are in order of (occurred_at, version). Raises ValueError."""
@@ -214,27 +214,32 @@ class Course:
             new = facts
             self._kinds = self._kinds | kinds if goes_on else kinds
             self._concerned = self.timeline.concerned(self._kinds)
-            self._walks = [_Walk(measure, self.zone) for measure in self._concerned.measures]
-            self._found = [() for _ in self._walks]
+            self._walks = {}
+            self._found = {}
         self._walked = ()  # until all went well
-        ties = any(one.at == other.at for one, other in pairwise(new))
+        ties = any(one.at == other.at for one, other in pairwise(facts))
         waits = _waits(facts, self.zone)
         wanted: dict[int, list[CaseFact]] = {}
         for fact in new:
             for place in self._concerned.places.get(fact.name, ()):
                 wanted.setdefault(place, []).append(fact)
         for place, taken in wanted.items():
-            walk, measure = self._walks[place], self._concerned.measures[place]
+            measure, walk = self._concerned.measures[place], self._walks.get(place)
+            if walk is None:
+                # Until something may start it, a target has nothing to remember.
+                if not any(measure.may_start(fact) for fact in taken):
+                    continue
+                walk = self._walks[place] = _Walk(measure, self.zone)
+                taken = [fact for fact in facts if fact.name in measure.names]
             if ties:
                 taken.sort(key=measure.place)
-            for fact in taken:
-                walk.take(fact)
-            if walk.runs:
+            moved = [fact for fact in taken if walk.take(fact)]
+            if moved and walk.runs:
                 self._found[place] = tuple(
                     measure.clock(run, walk, facts, waits, self.zone) for run in walk.runs
                 )
         self._walked = facts
-        return tuple(clock for found in self._found for clock in found)
+        return tuple(clock for place in sorted(self._found) for clock in self._found[place])
 
 
 def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datetime | None:
@@ -316,14 +321,19 @@ class _Walk:
         self._seen: list[tuple[CaseFact, int]] = []
         """Every fact that may stop the target, with its round: for what begins later."""
 
-    def take(self, fact: CaseFact) -> None:
-        """Go past one more fact: what stops first, then what changes, then what starts."""
+    def take(self, fact: CaseFact) -> bool:
+        """Go past one more fact: what stops first, then what changes, then what starts.
+
+        Answers whether that may have moved a clock.
+        """
         name = fact.name
         said = fact.fields.get("round")
         round_ = said if isinstance(said, int) and name != "case_reopened" else self._round
+        stopped = False
         if name in self.measure.stops:
             for run in [run for run in self.runs if run.is_open]:
                 self._stop(run, fact, round_, len(self._seen))
+                stopped = stopped or not run.is_open
         if name == "case_reopened":
             self._reopen(fact, said)
         if name in CHANGES:
@@ -334,6 +344,7 @@ class _Walk:
             self._start(fact)
         if name in self.measure.stops:
             self._seen.append((fact, round_))
+        return stopped or name not in self.measure.only_stops
 
     def case_before(self, at: datetime) -> Mapping[str, Any]:
         """What the case was just before an instant."""
@@ -403,7 +414,7 @@ class _Walk:
 
     def _change(self, fact: CaseFact) -> None:
         measure, target = self.measure, self.measure.target
-        self._case.update((k, v) for k, v in fact.fields.items() if k in measure.asks)
+        self._case.update({name: fact.fields[name] for name in measure.asks & fact.fields.keys()})
         if fact.name == "severity_raised" and "cause" in measure.asks:
             self._case.setdefault("cause", "age")
         if measure.looks_back:
@@ -568,6 +579,9 @@ class _Measure:
             self.names |= {"case_paused", "case_resumed"}
         if target.overdue is not None:
             self.names |= {"extension_requested", "extension_approved", *TOLD}
+        moving = (self.names - self.stops) | CHANGES | {*self.starts, *TOLD, self.dated_by}
+        self.only_stops = self.stops - moving
+        """Facts that change nothing unless they stop a clock that runs."""
         self._calendar: Callable[[str | None], Calendar] = rules.calendar
         self._own_calendar = rules.calendar(target.calendar)
         self._within = lru_cache(_REMEMBERED)(self._count_within)
@@ -581,6 +595,13 @@ class _Measure:
         """
         meets = fact.name in self.met or fact.name in self.resets
         return fact.at, 0 if meets else 1 if fact.name in self.stops else 2, fact.version
+
+    def may_start(self, fact: CaseFact) -> bool:
+        """Whether the target may begin with this fact."""
+        return fact.name in self.starts and any(
+            (not pattern.at or pattern.at in fact.fields) and pattern.when.holds(fact.fields)
+            for pattern in self.starts[fact.name]
+        )
 
     def matches(
         self, patterns: Mapping[str, list[FactPattern]], fact: CaseFact, key: str, *, named: bool
