@@ -50,7 +50,7 @@ def _escalated(heard: Recorded, fact: Escalated) -> Iterator[To]:
             message_id_of(fact.escalation_id, "escalation", channel),
             channel,
             fact.project_id,
-            "escalation",
+            template_of(fact),
             fact.to,
             _values(fact, zone),
             rule=fact.rule,
@@ -59,6 +59,13 @@ def _escalated(heard: Recorded, fact: Escalated) -> Iterator[To]:
             not_before=not_before,
         )
         yield To(stream_of(request.message_id), heard.key, request)
+
+
+def template_of(fact: Escalated) -> str:
+    """What is told of what is late, of what begins, and of more time that nobody decided on."""
+    if fact.because == "undecided":
+        return "undecided"
+    return "escalation" if fact.breach else "alarm"
 
 
 def _withdrawn(heard: Recorded, fact: EscalationWithdrawn) -> Iterator[To]:

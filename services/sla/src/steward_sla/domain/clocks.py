@@ -437,7 +437,9 @@ def _unanswered(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
     to = next_above(highest)
     urgent = clock.target.urgent and _deliver(clock, last.step) is Deliver.AT_ONCE
     at = state.course.timeline.answer_by(told_at, urgent, state.course.zone)
-    is_over = clock.ended_at is not None and at >= clock.ended_at
+    # A breach has a ladder of its own.
+    ends = (clock.ended_at, None if told.breach else clock.breach_at)
+    is_over = any(end is not None and at >= end for end in ends)
     was_silent = state.history is not None and at < state.history
     if to is not None and not is_over and not was_silent:
         yield Alarm(at, "unacknowledged", clock, last.step, to)

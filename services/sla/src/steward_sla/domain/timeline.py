@@ -654,7 +654,11 @@ class _Measure:
             cancelled_at=run.cancelled_at,
             cancelled_by=run.cancelled_by,
             breach_at=breach,
-            warnings=_before(end, self._warnings(run.started_at, limit, zone)),
+            warnings=tuple(
+                at
+                for at in self._warnings(run.started_at, limit, zone)
+                if at >= run.not_before and (end is None or at < end)
+            ),
             steps=tuple(
                 step
                 for step in self._steps(run.started_at, breach, zone)
@@ -850,10 +854,6 @@ def _brings(fact: CaseFact, extension: str) -> bool:
     """Whether a word to the owner is of this extension's new date."""
     named = fact.fields.get("extension_id")
     return fact.fields.get("about") not in ABOUT_ELSE and named in (None, extension)
-
-
-def _before(end: datetime | None, instants: tuple[datetime, ...]) -> tuple[datetime, ...]:
-    return instants if end is None else tuple(at for at in instants if at < end)
 
 
 def _governs(take: Take, base: datetime, asked: datetime | None, start: datetime) -> datetime:
