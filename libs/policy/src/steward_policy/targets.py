@@ -79,11 +79,12 @@ class Condition(Entry):
             role = fields.get("role")
             if not isinstance(role, str) or not role_at_least(role, self.role_at_least):
                 return False
-        return (
-            (not self.not_ or not self.not_.holds(fields))
-            and all_hold(self.all, fields)
-            and (not self.any or any(part.holds(fields) for part in self.any))
-        )
+        if self.not_ is not None and self.not_.holds(fields):
+            return False
+        for part in self.all:
+            if not part.holds(fields):
+                return False
+        return not self.any or any(part.holds(fields) for part in self.any)
 
     @property
     def asked(self) -> frozenset[str]:
@@ -107,11 +108,6 @@ class Condition(Entry):
         if self.not_ is not None:
             parts.append(f"not ({self.not_.in_words()})")
         return " and ".join(parts) or "always"
-
-
-def all_hold(conditions: tuple[Condition, ...], fields: Mapping[str, object]) -> bool:
-    """Whether every one of the conditions holds."""
-    return all(condition.holds(fields) for condition in conditions)
 
 
 def _word(value: Scalar) -> str:
