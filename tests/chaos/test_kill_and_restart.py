@@ -28,8 +28,10 @@ from tests.support.system import (
     ticket_message,
 )
 
+from steward_events.sla import Escalated
 from steward_events.vocabulary import External
 from steward_intake.application.desk import external_case_id
+from steward_notify.application.reactions import template_of
 from steward_stack.supervisor import Stack
 
 POINTS = ("intake", "sla", "visits", "notify", "kafka", "postgres")
@@ -314,15 +316,14 @@ class Judge:
         counts = Counter(
             (f.data["escalation_id"], f.data["template"], f.data["channel"]) for f in requested
         )
-        wanted = {
-            (fact.data["escalation_id"], template, channel)
-            for name, template in (
-                ("sla.escalated", "escalation"),
-                ("sla.escalation_withdrawn", "breach_withdrawn"),
-            )
-            for fact in self._of(name)
-            for channel in ("sms", "email")
+        told = {
+            (fact.data["escalation_id"], template_of(Escalated.model_validate(fact.data)))
+            for fact in self._of("sla.escalated")
+        } | {
+            (fact.data["escalation_id"], "breach_withdrawn")
+            for fact in self._of("sla.escalation_withdrawn")
         }
+        wanted = {(*one, channel) for one in told for channel in ("sms", "email")}
         self._found.once(counts, wanted, "the message")
         now = datetime.now(UTC)
         ends: dict[str, str] = {}

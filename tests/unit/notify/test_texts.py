@@ -16,6 +16,7 @@ from steward_notify.texts import (
     templates,
     values_for,
 )
+from steward_policy import packs
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ESCALATION = {
@@ -60,6 +61,13 @@ def test_the_provider_gets_the_values_of_the_body_and_no_more() -> None:
     assert values["severity"] == "轻微投诉"
     assert "phone" not in values
     assert all("${" + name + "}" in body("escalation", "zh") for name in values)
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_every_target_of_the_pack_has_a_word_in_both_languages(language: Language) -> None:
+    for target in packs.built_in().targets:
+        said = values_for("escalation", language, ESCALATION | {"target": target.id})["target"]
+        assert said != target.id
 
 
 @pytest.mark.parametrize("hole", [{}, {"due": ""}])

@@ -115,6 +115,21 @@ def test_an_urgent_one_is_told_at_once() -> None:
     assert sms.not_before is None
 
 
+@pytest.mark.parametrize(
+    ("said", "template"),
+    [
+        ({"breach": 0}, "alarm"),
+        ({"breach": 0, "because": "unacknowledged"}, "alarm"),
+        ({"because": "unacknowledged"}, "escalation"),
+        ({"breach": 0, "because": "undecided"}, "undecided"),
+    ],
+)
+def test_what_is_not_late_is_not_called_late(said: dict[str, Any], template: str) -> None:
+    sms, email = commands(heard(ESCALATED.model_copy(update=said)))
+    assert (sms.template, email.template) == (template, template)
+    assert "逾期" not in render("alarm", "zh", {**sms.values, "project": "星河湾"}).body
+
+
 def test_the_due_times_own_offset_serves_where_the_zone_is_not_named() -> None:
     sms, _ = commands(heard(ESCALATED.model_copy(update={"zone": ""})))
     assert sms.not_before == MIDNIGHT + timedelta(hours=8, minutes=30)

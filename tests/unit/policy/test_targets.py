@@ -156,3 +156,13 @@ def test_only_a_duty_that_comes_again_may_be_met_by_nothing() -> None:
     assert Target.model_validate({**unmet, "resets_on": "progress_reported"}).met_by == ()
     with pytest.raises(ValidationError, match="'met_by', or 'resets_on'"):
         Target.model_validate(unmet)
+
+
+def test_a_condition_names_what_it_asks_for_and_says_it_in_words() -> None:
+    condition = Condition.model_validate(
+        {"kind": "complaint", "any": [{"injury": True}, {"at_least": {"households_concerned": 5}}]}
+    )
+    assert condition.asked == {"kind", "injury", "households_concerned"}
+    assert condition.in_words() == (
+        "kind is complaint and (injury is yes or households_concerned is 5 or more)"
+    )

@@ -77,6 +77,18 @@ EVENTS = st.one_of(
         cause=st.sampled_from(["first", "correction", "new_facts", "age"]),
     ),
     said("case_accepted", role=st.sampled_from(["frontline", "centre_manager"])),
+    said("case_dispatched", dispatch_id=st.sampled_from("ab")),
+    said("dispatch_refused", dispatch_id=st.sampled_from("ab"), refusal=st.sampled_from([1, 2])),
+    said("dispatch_accepted", dispatch_id=st.sampled_from("ab")),
+    said("severity_raised", severity=st.just("major"), cause=st.sampled_from(["age", "new_facts"])),
+    said("harm_reported"),
+    said("immediate_measures_taken"),
+    said("manager_called"),
+    said("case_answered", decision=st.sampled_from(["will", "will_not"])),
+    said("record_submitted"),
+    said("appointment_made", appointment_id=st.just("v"), at=DAYS),
+    said("appointment_kept", appointment_id=st.just("v")),
+    said("work_started"),
     said("case_paused", reason=st.just("waiting_owner"), resume_on=DAYS),
     said("case_resumed"),
     said("case_handled"),
@@ -88,7 +100,7 @@ EVENTS = st.one_of(
     said("promise_kept", promise_id=st.sampled_from("ab")),
     said("extension_requested", until=DAYS, asked_by=st.just("x")),
     said("extension_approved", until=DAYS, role=st.just("general_manager")),
-    said("owner_informed"),
+    said("owner_informed", about=st.sampled_from(["new_date", "progress"])),
 )
 
 
@@ -98,7 +110,7 @@ def stories(draw: st.DrawFn) -> list[HearCaseFact]:
     minutes = draw(st.lists(st.integers(1, 60 * 24 * 40), max_size=9, unique=True))
     events = [draw(EVENTS) for _ in minutes]
     first = {
-        "kind": "complaint",
+        "kind": draw(st.sampled_from(["complaint", "complaint", "service_request"])),
         "policy": RULES.version,
         "zone": "Asia/Shanghai",
         "number": "C-1",

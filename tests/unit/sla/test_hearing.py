@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.support.eventstore import StillClock, id_of, partition_of
+from tests.support.few_targets import only
 
 from steward_events.fact import Fact
 from steward_events.intake import CaseClassified, CaseHandled, CaseReceived, HistoryEnded
@@ -64,7 +65,11 @@ class Sla:
         self.executor = Executor(
             self.store,
             self.clock,
-            {"clocks": ClocksDecider({packs.built_in().version: packs.built_in()}.__getitem__)},
+            {
+                "clocks": ClocksDecider(
+                    {packs.built_in().version: only("minor-resolve")}.__getitem__
+                )
+            },
             source="/steward/sla",
             partition_of=partition_of,
             project=read_models.project,

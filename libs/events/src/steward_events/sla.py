@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from steward_events.fact import Fact
+from steward_events.sealed import Sealed
 from steward_events.vocabulary import Id, Instant, Role, Word
 
 
@@ -29,6 +30,8 @@ class CaseNoted(Fact, name="sla.case_noted"):
     at: Instant
     version: int
     fields: dict[str, Any] = {}
+    history: Instant | None = None
+    """Up to when the case is history, of which nobody was told and which nobody could answer."""
 
 
 class ClockStarted(ClockFact, name="sla.clock_started"):
@@ -92,6 +95,16 @@ class BreachWithdrawn(ClockFact, name="sla.breach_withdrawn"):
     reason: Word = ""
 
 
+class BreachExcused(ClockFact, name="sla.breach_excused"):
+    """More time was approved, or the owner told of it, only after the limit: late, but excused."""
+
+    number: int
+
+
+class MajorByAge(ClockFact, name="sla.major_by_age"):
+    """A month passed without a resolution: the complaint is major from now on."""
+
+
 class ClockMet(ClockFact, name="sla.clock_met"):
     """The duty was done: in time, with approval, or after its breach."""
 
@@ -119,6 +132,11 @@ class Escalated(ClockFact, name="sla.escalated"):
     """The project's zone, in which the due time is told."""
     policy: Word = ""
     """The policy, whose duty calendar says when people are told; `pack@version`."""
+    because: Literal["unacknowledged", "undecided"] | None = None
+    """Why it climbs beside the steps of the pack: nobody answered for the last step, or nobody
+    decided on more time."""
+    told_at: Instant | None = None
+    """When it climbed; from then on an acknowledgement is waited for."""
 
 
 class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):
@@ -146,6 +164,7 @@ class ExtensionRequested(ClockFact, name="sla.extension_requested"):
     at: Instant
     until: Instant
     asked_by: Id
+    reason: Sealed | None = None
 
 
 class ExtensionApproved(ClockFact, name="sla.extension_approved"):
@@ -165,9 +184,3 @@ class ExtensionRefused(ClockFact, name="sla.extension_refused"):
     at: Instant
     refused_by: Id
     role: Role
-
-
-class MajorByAge(ClockFact, name="sla.major_by_age"):
-    """A valid complaint is unresolved after its month: intake raises it to major."""
-
-    due_at: Instant

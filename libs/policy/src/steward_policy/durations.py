@@ -243,11 +243,10 @@ def _count(
     tz: ZoneInfo,
     pauses: tuple[Pause, ...],
 ) -> datetime:
-    midnights = sum(
-        (pause.end.astimezone(tz).date() - pause.start.astimezone(tz).date()).days
-        for pause in pauses
-    )
-    paused_seconds = sum((pause.end - pause.start).total_seconds() for pause in pauses)
+    midnights, paused_seconds = 0, 0.0
+    for pause in pauses:
+        midnights += (pause.end.astimezone(tz).date() - pause.start.astimezone(tz).date()).days
+        paused_seconds += (pause.end - pause.start).total_seconds()
     first = start.date()
     match duration.counted:
         case Counting.ELAPSED:

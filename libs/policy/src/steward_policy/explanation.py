@@ -33,6 +33,8 @@ def explain(entry: Target | FollowUpRule, rules: Rules) -> str:
 def _target(target: Target, rules: Rules) -> Iterator[str]:
     calendar = target.calendar or rules.pack.calendar
     yield f"  applies when: {target.when.in_words()}"
+    if target.stays_when is not None:
+        yield f"    goes on while: {target.stays_when.in_words()}"
     yield f"  starts with: {_either(target.starts)}"
     if target.met_by:
         yield f"  met by: {_either(target.met_by)}"
@@ -41,7 +43,8 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
     if target.within is not None:
         yield f"  due: {duration_in_words(target.within, calendar)}"
     if target.due is not None:
-        yield f"  due: at the time in {target.due.field}"
+        grace = f" and {_amount(target.due.grace, calendar)} of grace" if target.due.grace else ""
+        yield f"  due: at the time in {target.due.field}{grace}"
     if target.or_by is not None:
         words = {
             "later": "the later of that and",
@@ -49,7 +52,8 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
             "replace": "instead of that",
         }[target.or_by.take]
         condition = "" if target.or_by.if_ == ALWAYS else f", if {target.or_by.if_.in_words()}"
-        yield f"    or by: {words} {target.or_by.field}{condition}"
+        source = f" of {target.or_by.fact}" if target.or_by.fact else ""
+        yield f"    or by: {words} {target.or_by.field}{source}{condition}"
     for reason, limit in target.pauses_on.items():
         yield f"  pauses: on {reason}, for {_amount(limit.max, calendar)} at most"
     for warning in target.warn_before:
@@ -58,6 +62,8 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
         yield f"  past it: only with the approval of the {TITLES[target.overdue.approval][1]}"
     for step in target.escalate:
         yield f"  tells: the {TITLES[step.to][1]} ({TITLES[step.to][0]}) {_step(step, calendar)}"
+    if target.on_breach is not None:
+        yield f"  late: the case is raised to {target.on_breach.raise_severity}"
     yield (
         f"  reclassified: counted from the {target.on_reclassify.correction} after a correction,"
         f" from the {target.on_reclassify.new_facts} after new facts,"
@@ -91,7 +97,8 @@ def _step(step: EscalationStep, calendar: str) -> str:
         "at" if step.after is None else f"{_amount(step.after, step.calendar or calendar)} after"
     )
     told = {"at_once": "day and night", "duty_hours": "in duty hours"}[step.deliver]
-    return f"{later} {moment}, {told}"
+    condition = "" if step.when == ALWAYS else f", if {step.when.in_words()}"
+    return f"{later} {moment}, {told}{condition}"
 
 
 def _amount(duration: Duration, calendar: str) -> str:

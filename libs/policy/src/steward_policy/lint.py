@@ -69,6 +69,9 @@ def _closed_values(annotation: Any) -> frozenset[str]:
 def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
     """What an entry says that no fact will ever bear out."""
     yield from _doubts_of_condition(entry.when, ("when",), spoken)
+    if isinstance(entry, Target):
+        for condition, place in _other_conditions(entry):
+            yield from _doubts_of_condition(condition, place, spoken)
     match entry:
         case FollowUpRule():
             if entry.after not in spoken.facts:
@@ -82,8 +85,17 @@ def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple
             for place, field_name in _fields_named(entry):
                 if field_name not in spoken.fields:
                     yield place, f"no fact has the field '{field_name}' yet"
+            if entry.or_by and entry.or_by.fact and entry.or_by.fact not in spoken.facts:
+                yield ("or_by",), f"no service states the fact '{entry.or_by.fact}' yet"
             if not entry.escalate:
                 yield (), "nobody is told when it is late: it has no 'escalate'"
+
+
+def _other_conditions(target: Target) -> Iterator[tuple[Condition, Place]]:
+    if target.stays_when is not None:
+        yield target.stays_when, ("stays_when",)
+    for index, step in enumerate(target.escalate):
+        yield step.when, ("escalate", index)
 
 
 def _fields_named(target: Target) -> Iterator[tuple[Place, str]]:
@@ -113,6 +125,9 @@ def _doubts_of_condition(
                     place,
                     f"'{value}' is no {field_name}; it is one of {', '.join(sorted(closed))}",
                 )
+    for field_name in condition.at_least:
+        if field_name not in spoken.fields:
+            yield place, f"no fact has the field '{field_name}' yet"
     inner = (condition.not_,) if condition.not_ else ()
     for part in (*condition.all, *condition.any, *inner):
         yield from _doubts_of_condition(part, place, spoken)

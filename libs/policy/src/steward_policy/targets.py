@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from steward_policy.documents import DocumentError, read
-from steward_policy.durations import Duration
+from steward_policy.durations import Duration, Ending
 from steward_policy.ladder import Role, role_at_least
 
 Scalar = bool | int | float | str | None
@@ -31,14 +31,16 @@ class Entry(BaseModel):
 class Condition(Entry):
     """What must hold of a case or of a fact.
 
-    Written as a mapping: `{field: value}` or `{field: [one, of, these]}`, `all`, `any`, `not`, and
-    `role_at_least` for the field `role`. All parts must hold; an empty condition always does.
+    Written as a mapping: `{field: value}` or `{field: [one, of, these]}`, `all`, `any`, `not`,
+    `at_least: {field: number}`, and `role_at_least` for the field `role`. All parts must hold; an
+    empty condition always does.
     """
 
     fields: Mapping[str, tuple[Scalar, ...]] = {}
     all: tuple[Condition, ...] = ()
     any: tuple[Condition, ...] = ()
     not_: Condition | None = Field(None, alias="not")
+    at_least: Mapping[str, float] = {}
     role_at_least: Role | None = None
 
     @model_validator(mode="before")
@@ -48,7 +50,7 @@ class Condition(Entry):
             if isinstance(data, cls):
                 return data
             raise ValueError("A condition is a mapping such as {kind: complaint}.")
-        known = {"all", "any", "not", "role_at_least"}
+        known = {"all", "any", "not", "at_least", "role_at_least"}
         if isinstance(data.get("fields"), dict):
             return data
         for key in ("all", "any"):
@@ -69,15 +71,27 @@ class Condition(Entry):
         for name, values in self.fields.items():
             if fields.get(name) not in values:
                 return False
+        for name, least in self.at_least.items():
+            number = fields.get(name)
+            if not isinstance(number, int | float) or number < least:
+                return False
         if self.role_at_least is not None:
             role = fields.get("role")
             if not isinstance(role, str) or not role_at_least(role, self.role_at_least):
                 return False
-        return (
-            (not self.not_ or not self.not_.holds(fields))
-            and all_hold(self.all, fields)
-            and (not self.any or any(part.holds(fields) for part in self.any))
-        )
+        if self.not_ is not None and self.not_.holds(fields):
+            return False
+        for part in self.all:
+            if not part.holds(fields):
+                return False
+        return not self.any or any(part.holds(fields) for part in self.any)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The fields that it asks for."""
+        found = {*self.fields, *self.at_least, *(("role",) if self.role_at_least else ())}
+        inner = (self.not_,) if self.not_ is not None else ()
+        return frozenset(found).union(*(part.asked for part in (*self.all, *self.any, *inner)))
 
     def in_words(self) -> str:
         """The condition as a person reads it."""
@@ -85,6 +99,7 @@ class Condition(Entry):
             f"{name} is {' or '.join(_word(value) for value in values)}"
             for name, values in self.fields.items()
         ]
+        parts += [f"{name} is {least:g} or more" for name, least in self.at_least.items()]
         if self.role_at_least is not None:
             parts.append(f"role is {self.role_at_least} or above")
         parts += [part.in_words() for part in self.all]
@@ -93,11 +108,6 @@ class Condition(Entry):
         if self.not_ is not None:
             parts.append(f"not ({self.not_.in_words()})")
         return " and ".join(parts) or "always"
-
-
-def all_hold(conditions: tuple[Condition, ...], fields: Mapping[str, object]) -> bool:
-    """Whether every one of the conditions holds."""
-    return all(condition.holds(fields) for condition in conditions)
 
 
 def _word(value: Scalar) -> str:
@@ -166,9 +176,10 @@ FactPatterns = Annotated[tuple[FactPattern, ...], BeforeValidator(_as_list)]
 
 
 class DueField(Entry):
-    """A due time that the start names itself, such as a promise's `promised_at`."""
+    """A due time that the start names itself, such as a promise's `promised_at`, and some grace."""
 
     field: str
+    grace: Duration | None = None
 
 
 class Take(StrEnum):
@@ -180,10 +191,15 @@ class Take(StrEnum):
 
 
 class OrBy(Entry):
-    """A date named on the case that may move the limit; a date ends at its 24:00."""
+    """A date that may move the limit, named on the case or, with `fact`, by that fact.
+
+    A date ends at its 24:00; so does an instant with `ending: end_of_day`.
+    """
 
     field: str
     take: Take
+    fact: FactName | None = None
+    ending: Literal[Ending.SAME_TIME, Ending.END_OF_DAY] = Ending.SAME_TIME
     if_: Condition = Field(ALWAYS, alias="if")
 
 
@@ -240,9 +256,13 @@ class Deliver(StrEnum):
 
 
 class EscalationStep(Entry):
-    """One step up: when, counted from start or breach, and to whom."""
+    """One step up: when, counted from start or breach, and to whom.
+
+    With `when` it is gone only if that held of the case just before.
+    """
 
     at: Literal["start", "breach"] = "breach"
+    when: Condition = ALWAYS
     after: Duration | None = None
     to: Role
     deliver: Deliver = Deliver.DUTY_HOURS
@@ -286,15 +306,21 @@ class Backdating(Entry):
 
 
 class Target(Entry):
-    """One duty with a clock: what starts it, what meets it, how long it may take, who is told."""
+    """One duty with a clock: what starts it, what meets it, how long it may take, who is told.
+
+    A clock that runs goes on while `when` or `stays_when` holds. `met_before: false` is for a call
+    that nothing done before it can answer; `urgent` for one that is to be acknowledged at once.
+    """
 
     id: Identifier
     rule: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
     basis: Basis
     when: Condition = ALWAYS
+    stays_when: Condition | None = None
     starts: Annotated[FactPatterns, Field(min_length=1)]
     per: str | None = None
     met_by: FactPatterns = ()
+    met_before: bool = True
     within: Duration | None = None
     due: DueField | None = None
     or_by: OrBy | None = None
@@ -307,6 +333,7 @@ class Target(Entry):
     cancels_on: FactPatterns = ()
     overdue: Overdue | None = None
     escalate: tuple[EscalationStep, ...] = ()
+    urgent: bool = False
     on_breach: OnBreach | None = None
     backdating: Backdating | None = None
 

@@ -57,7 +57,7 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
             message_id_of(fact.escalation_id, "escalation", channel),
             channel,
             fact.project_id,
-            "escalation",
+            template_of(fact),
             fact.to,
             _values(fact, zone),
             rule=fact.rule,
@@ -66,6 +66,13 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
             not_before=not_before,
         )
         yield To(stream_of(request.message_id), heard.key, request)
+
+
+def template_of(fact: Escalated) -> str:
+    """What is told of what is late, of what begins, and of more time that nobody decided on."""
+    if fact.because == "undecided":
+        return "undecided"
+    return "escalation" if fact.breach else "alarm"
 
 
 def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) -> Iterator[To]:

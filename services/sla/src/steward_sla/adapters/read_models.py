@@ -8,6 +8,7 @@ from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Tabl
 
 from steward_events.recorded import Recorded
 from steward_events.sla import (
+    BreachExcused,
     BreachWithdrawn,
     ClockBreached,
     ClockCancelled,
@@ -20,6 +21,9 @@ from steward_events.sla import (
     Escalated,
     EscalationAcknowledged,
     EscalationWithdrawn,
+    ExtensionApproved,
+    ExtensionRefused,
+    ExtensionRequested,
 )
 from steward_eventstore.port import Change, Upsert
 from steward_service.policies import keep_policy, policies_table
@@ -47,10 +51,12 @@ CLOCKS = Table(
     Column("outcome", Text, nullable=False, default=""),
     Column("met_at", DateTime(timezone=True)),
     Column("breached_at", DateTime(timezone=True)),
+    Column("excused", Boolean, nullable=False, default=False, server_default=text("false")),
     Column("changed_at", DateTime(timezone=True)),
     Index("clocks_changed", "changed_at", "case_id", "clock"),
     Index("clocks_project", "project_id", "month", "target"),
     Index("clocks_running", "target", postgresql_where=text("state = 'running'")),
+    Index("clocks_open", "due_at", postgresql_where=text("state IN ('running', 'paused')")),
 )
 
 ESCALATIONS = Table(
@@ -68,6 +74,7 @@ ESCALATIONS = Table(
     Column("step", Integer, nullable=False, default=0),
     Column("to", Text, nullable=False, default=""),
     Column("deliver", Text, nullable=False, default=""),
+    Column("because", Text, nullable=False, default="", server_default=text("''")),
     Column("due_at", DateTime(timezone=True)),
     Column("escalated_at", DateTime(timezone=True)),
     Column("status", Text, nullable=False, default="open"),
@@ -77,6 +84,28 @@ ESCALATIONS = Table(
     Index("escalations_project", "project_id", "status", "changed_at", "escalation_id"),
     Index("escalations_case", "case_id"),
     Index("escalations_open", "escalation_id", postgresql_where=text("status = 'open'")),
+)
+
+EXTENSIONS = Table(
+    "extensions",
+    METADATA,
+    Column("extension_id", Text, primary_key=True),
+    Column("case_id", Text, nullable=False, default=""),
+    Column("clock", Text, nullable=False, default=""),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("target", Text, nullable=False, default=""),
+    Column("rule", Text, nullable=False, default=""),
+    Column("severity", Text, nullable=False, default=""),
+    Column("status", Text, nullable=False, default="asked"),
+    Column("asked_at", DateTime(timezone=True)),
+    Column("asked_by", Text, nullable=False, default=""),
+    Column("until", DateTime(timezone=True)),
+    Column("decided_at", DateTime(timezone=True)),
+    Column("decided_by", Text),
+    Column("role", Text),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("extensions_changed", "changed_at", "extension_id"),
+    Index("extensions_project", "project_id", "status", "changed_at", "extension_id"),
 )
 
 
@@ -93,6 +122,9 @@ def project(recorded: Recorded) -> Iterable[Change]:
     values = _escalation_values(fact, recorded.occurred_at)
     if values is not None:
         yield Upsert(ESCALATIONS, values | {"changed_at": recorded.recorded_at})
+    values = _extension_values(fact)
+    if values is not None:
+        yield Upsert(EXTENSIONS, values | {"changed_at": recorded.recorded_at})
 
 
 def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
@@ -121,7 +153,9 @@ def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
         case ClockBreached():
             return {"breached_at": fact.breached_at}
         case BreachWithdrawn():
-            return {"breached_at": None}
+            return {"breached_at": None, "excused": False}
+        case BreachExcused():
+            return {"excused": True}
         case ClockMet():
             return {"state": "met", "outcome": fact.outcome, "met_at": fact.met_at}
         case ClockCancelled():
@@ -155,6 +189,7 @@ def _escalation_values(fact: ClockFact, at: datetime) -> dict[str, Any] | None:
                 "step": fact.step,
                 "to": str(fact.to),
                 "deliver": fact.deliver,
+                "because": fact.because or "",
                 "due_at": fact.due_at,
                 "escalated_at": at,
                 "status": "open",
@@ -169,3 +204,33 @@ def _escalation_values(fact: ClockFact, at: datetime) -> dict[str, Any] | None:
             return {"escalation_id": fact.escalation_id, "status": "withdrawn"}
         case _:
             return None
+
+
+def _extension_values(fact: ClockFact) -> dict[str, Any] | None:
+    match fact:
+        case ExtensionRequested():
+            return {
+                "extension_id": fact.extension_id,
+                "case_id": fact.case_id,
+                "clock": fact.clock,
+                "project_id": fact.project_id,
+                "target": fact.target,
+                "rule": " ".join(fact.rule),
+                "severity": fact.severity,
+                "status": "asked",
+                "asked_at": fact.at,
+                "asked_by": fact.asked_by,
+                "until": fact.until,
+            }
+        case ExtensionApproved():
+            decided = {"status": "approved", "decided_by": fact.approved_by}
+        case ExtensionRefused():
+            decided = {"status": "refused", "decided_by": fact.refused_by}
+        case _:
+            return None
+    return {
+        "extension_id": fact.extension_id,
+        "decided_at": fact.at,
+        "role": str(fact.role),
+        **decided,
+    }

@@ -1,26 +1,43 @@
-"""Clocks and escalations over HTTP: what runs, what is late, who was told, and who takes it over."""
+"""Clocks over HTTP: what runs, what is late, who was told and takes it over, and more time."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import Response
+from uuid_utils.compat import uuid7
 
-from steward_events.vocabulary import Id
+from steward_events.vocabulary import Id, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
 from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import not_found
-from steward_sla.application.ports import ClockStatus, EscalationStatus, Lists, Row
+from steward_sla.application.ports import (
+    ClockStatus,
+    EscalationStatus,
+    ExtensionStatus,
+    Lists,
+    Row,
+)
 from steward_sla.application.queries import compliance
 from steward_sla.application.reactions import stream_of
-from steward_sla.domain.clocks import AcknowledgeEscalation
+from steward_sla.domain.clocks import (
+    AcknowledgeEscalation,
+    ApproveExtension,
+    RefuseExtension,
+    RequestExtension,
+)
 
 ClockReader = Annotated[Principal, Depends(require("clock.read"))]
 EscalationReader = Annotated[Principal, Depends(require("escalation.read"))]
 Acknowledger = Annotated[Principal, Depends(require("escalation.acknowledge"))]
+ExtensionReader = Annotated[Principal, Depends(require("extension.read"))]
+Asker = Annotated[Principal, Depends(require("extension.request"))]
+Approver = Annotated[Principal, Depends(require("extension.decide"))]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Month = Annotated[str, Query(pattern=r"^\d{4}-\d{2}$")]
 
 
@@ -30,6 +47,25 @@ class TakenOver(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     person_id: Id
+
+
+class MoreTime(BaseModel):
+    """Somebody asks for more time, with a reason and a date."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: Moment
+    reason: Reason
+    asked_by: Id
+
+
+class Decision(BaseModel):
+    """Somebody decides on more time, in a role of theirs at the project."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    person_id: Id
+    role: Role
 
 
 def router(lists: Callable[[], Lists]) -> APIRouter:
@@ -62,6 +98,97 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
         """Say for each target and month how often it was met, approved, breached (RM-3.2)."""
         counts = await lists().compliance(principal.listed(project_id), month=month)
         return {"items": compliance(counts)}
+
+    @routes.get("/late", tags=["clocks"])
+    async def late(
+        request: Request,
+        principal: ClockReader,
+        project_id: Id | None = None,
+        hours: Annotated[float, Query(ge=0, le=24 * 31)] = 0,
+        limit: Limit = 100,
+    ) -> dict[str, Any]:
+        """List what is late now, and what will be within so many hours; the latest first."""
+        now = request.app.state.service.clock.now()
+        rows = await lists().late(
+            principal.listed(project_id), before=now + timedelta(hours=hours), limit=limit
+        )
+        return {"items": [{**_shown(row), "late": row["due_at"] < now} for row in rows]}
+
+    @routes.post("/clocks/{case_id}/{clock}/extension", tags=["extensions"])
+    async def ask_for_more_time(
+        request: Request, principal: Asker, case_id: Id, clock: Word, asked: MoreTime
+    ) -> Response:
+        """Ask for more time before it is due (RM-4.10.1, RM-4.10.2)."""
+        row = await lists().clock(case_id, clock)
+        if row is None or not principal.may(row["project_id"]):
+            raise not_found(f"clock {clock} of case {case_id}")
+        service = request.app.state.service
+        reason = await service.sealer.seal(f"case-{case_id}", "extension_reason", asked.reason)
+        extension_id = str(uuid7())
+        command = RequestExtension(
+            service.clock.now(), extension_id, clock, asked.until, asked.asked_by, reason
+        )
+        return await handle(
+            request,
+            principal,
+            service.executor,
+            to=[To(stream_of(case_id), row["project_id"], command)],
+            answer={"extension_id": extension_id},
+        )
+
+    @routes.get("/extensions", tags=["extensions"])
+    async def extensions(
+        principal: ExtensionReader,
+        project_id: Id | None = None,
+        case_id: Id | None = None,
+        status: ExtensionStatus | None = None,
+        since: str | None = None,
+        limit: Limit = 100,
+    ) -> Page:
+        """List extensions in the order of their last change; go on with `next` as `since`."""
+        rows = await lists().extensions(
+            principal.listed(project_id),
+            case_id=case_id,
+            status=status,
+            since=cursor_of(since),
+            limit=limit,
+        )
+        return page_of(rows, "id", since, limit, _shown)
+
+    async def decide(
+        request: Request,
+        principal: Principal,
+        extension_id: str,
+        said: Decision,
+        kind: type[ApproveExtension] | type[RefuseExtension],
+    ) -> Response:
+        row = await lists().extension(extension_id)
+        if row is None or not principal.may(row["project_id"]):
+            raise not_found(f"extension {extension_id}")
+        service = request.app.state.service
+        command = kind(service.clock.now(), extension_id, said.person_id, said.role)
+        return await handle(
+            request,
+            principal,
+            service.executor,
+            to=[To(stream_of(row["case_id"]), row["project_id"], command)],
+            answer={"extension_id": extension_id},
+            status=200,
+        )
+
+    @routes.post("/extensions/{extension_id}/approve", tags=["extensions"])
+    async def approve(
+        request: Request, principal: Approver, extension_id: Id, said: Decision
+    ) -> Response:
+        """Agree to more time; it takes effect when the owner has been told the new date."""
+        return await decide(request, principal, extension_id, said, ApproveExtension)
+
+    @routes.post("/extensions/{extension_id}/refuse", tags=["extensions"])
+    async def refuse(
+        request: Request, principal: Approver, extension_id: Id, said: Decision
+    ) -> Response:
+        """Do not agree to more time."""
+        return await decide(request, principal, extension_id, said, RefuseExtension)
 
     @routes.get("/escalations", tags=["escalations"])
     async def escalations(

@@ -9,6 +9,7 @@ _WORDS = {
     "met": "met",
     "met_with_approval": "approved",
     "breached": "breached",
+    "excused": "excused",
     "running": "running",
     "paused": "running",
     "cancelled": "cancelled",
@@ -16,9 +17,10 @@ _WORDS = {
 
 
 def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
-    """Lay counts of (target, rule, month, status) side by side, with the share met in time.
+    """Lay counts of (target, rule, month, status, excused) side by side, with the share in time.
 
-    `rate` leaves out what still runs or was cancelled; None where nothing is decided yet.
+    What was approved too late is `excused` and not `breached`, and in time it is not. `rate` leaves
+    out what still runs or was cancelled; None where nothing is decided yet.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in counts:
@@ -31,8 +33,9 @@ def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
                 **dict.fromkeys(_WORDS.values(), 0),
             },
         )
-        line[_WORDS[row["status"]]] += row["n"]
+        excused = row["status"] == "breached" and row.get("excused")
+        line[_WORDS["excused" if excused else row["status"]]] += row["n"]
     for line in found.values():
-        decided = line["met"] + line["approved"] + line["breached"]
+        decided = line["met"] + line["approved"] + line["breached"] + line["excused"]
         line["rate"] = round(line["met"] / decided, 4) if decided else None
     return [found[place] for place in sorted(found)]

@@ -32,6 +32,7 @@ def follow(heard: Recorded) -> Iterable[To]:
         name=fact.wire_name.partition(".")[2],
         version=heard.version,
         fields=fact.model_dump(mode="json", include=_open_fields(type(fact)), exclude_none=True),
+        history=heard.history,
     )
     yield To(stream_of(case_id), heard.key, command)
 

@@ -6,7 +6,12 @@
                    +--cancelled--> cancelled: it no longer applies
                    +--breached---> late --met--> met after its breach
                                     |
-                                    +--escalated, step by step, until acknowledged
+                                    +--escalated, step by step, until acknowledged;
+                                    |    unanswered, role by role to the top
+                                    +--excused: more time was approved too late
+
+    more time: asked --approved, refused--> decided
+                 +---undecided--> told to the next role above the one that decides
 
 What is true follows from the case's facts alone (`timeline`). `decide` tells the difference to
 what was told before: a fact that comes late moves, withdraws or revives.
@@ -21,7 +26,9 @@ from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from steward_decider import NotHeardYet, Refused, Ring
+from steward_events.sealed import Sealed
 from steward_events.sla import (
+    BreachExcused,
     BreachWithdrawn,
     CaseNoted,
     ClockBreached,
@@ -35,14 +42,22 @@ from steward_events.sla import (
     Escalated,
     EscalationAcknowledged,
     EscalationWithdrawn,
+    ExtensionApproved,
+    ExtensionRefused,
+    ExtensionRequested,
+    MajorByAge,
 )
 from steward_events.vocabulary import Role
+from steward_policy.ladder import TITLES, next_above, role_at_least
 from steward_policy.packs import Rules, UnknownVersion
+from steward_policy.targets import Deliver
 from steward_sla.domain.timeline import CaseFact, Clock, Course, Timeline
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/escalation")
 _NO_FIELDS: dict[str, Any] = {}
 """Of facts that move no clock; states of very many cases are kept in memory."""
+_OWN = -1_000_000
+"""Where the places of sla's own facts begin: below all versions of the case's stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,8 @@ class HearCaseFact:
     name: str
     version: int
     fields: Mapping[str, Any]
+    history: datetime | None = None
+    """Up to when the case is history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +83,46 @@ class AcknowledgeEscalation:
     person_id: str
 
 
-ClocksCommand = HearCaseFact | AcknowledgeEscalation | Ring
+@dataclass(frozen=True, slots=True)
+class RequestExtension:
+    """Ask for more time for one clock; the time must not be over."""
+
+    at: datetime
+    extension_id: str
+    clock: str
+    until: datetime
+    asked_by: str
+    reason: Sealed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveExtension:
+    """Agree, in a role that may."""
+
+    at: datetime
+    extension_id: str
+    person_id: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseExtension:
+    """Do not agree, in a role that may decide."""
+
+    at: datetime
+    extension_id: str
+    person_id: str
+    role: Role
+
+
+ClocksCommand = (
+    HearCaseFact
+    | AcknowledgeEscalation
+    | RequestExtension
+    | ApproveExtension
+    | RefuseExtension
+    | Ring
+)
 ClocksFact = (
     CaseNoted
     | ClockStarted
@@ -76,23 +132,52 @@ ClocksFact = (
     | ClockWarned
     | ClockBreached
     | BreachWithdrawn
+    | BreachExcused
+    | MajorByAge
     | ClockMet
     | ClockCancelled
     | Escalated
     | EscalationAcknowledged
     | EscalationWithdrawn
+    | ExtensionRequested
+    | ExtensionApproved
+    | ExtensionRefused
 )
 Outcome = Literal["", "in_time", "with_approval", "breached", "cancelled"]
 
 
 class Climb(NamedTuple):
-    """A step of escalation that was told."""
+    """An escalation that was told; `beside` the steps of the pack where nobody had answered."""
 
     escalation_id: str
     breach: int
     step: int
     to: Role
     due_at: datetime
+    at: datetime | None = None
+    beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """More time was asked for and not decided on; `told` once the role above was told of that."""
+
+    clock: str
+    at: datetime
+    until: datetime
+    asked_by: str
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """More time was granted or not."""
+
+    clock: str
+    approved: bool
+
+
+Extension = Asked | Decided
 
 
 class About(NamedTuple):
@@ -120,10 +205,14 @@ class Told:
     breach_at: datetime | None = None
     climbs: tuple[Climb, ...] = ()
     acknowledged: bool = False
+    excused: bool = False
 
     def climbed(self, step: int) -> bool:
         """Whether this step was told, of the breach that stands or of the start."""
-        return any(climb.step == step and climb.breach in (0, self.breach) for climb in self.climbs)
+        return any(
+            climb.step == step and climb.breach in (0, self.breach) and not climb.beside
+            for climb in self.climbs
+        )
 
 
 @dataclass(frozen=True)
@@ -138,6 +227,8 @@ class Clocks:
     facts: tuple[CaseFact, ...] = ()
     told: Mapping[str, Told] | None = None
     upto: datetime | None = None
+    extensions: Mapping[str, Extension] | None = None
+    history: datetime | None = None
 
     @property
     def zone(self) -> str:
@@ -182,6 +273,7 @@ class ClocksDecider:
                     at=command.at,
                     version=command.version,
                     fields=dict(command.fields),
+                    history=command.history,
                 )
                 after = self._note(state, noted)
                 # The shell evolves with this very fact next: the plan is not made twice.
@@ -199,6 +291,10 @@ class ClocksDecider:
                 ]
             case AcknowledgeEscalation():
                 return _acknowledge(command, state)
+            case RequestExtension():
+                return self._with_differences(state, _request(command, state))
+            case ApproveExtension() | RefuseExtension():
+                return self._with_differences(state, _decide_extension(command, state))
             case _:
                 assert_never(command)
 
@@ -208,28 +304,40 @@ class ClocksDecider:
             if self._last is not None and self._last[0] is state and self._last[1] is fact:
                 return self._last[2]
             return self._note(state, fact)
+        if isinstance(fact, _ExtensionFact):
+            return _extend(state, fact)
         return _tell(state, fact)
 
     def wake_at(self, state: Clocks) -> datetime | None:
-        """Ask for the earliest of pause ends, warnings, due times and escalation steps."""
+        """Ask for the earliest of pause ends, warnings, due times, escalations and decisions."""
         return state.wake_at
+
+    def _with_differences(
+        self,
+        state: Clocks,
+        facts: Sequence[ExtensionRequested | ExtensionApproved | ExtensionRefused],
+    ) -> Sequence[ClocksFact]:
+        """What is decided on more time, and what that does to the clock."""
+        after = state
+        for fact in facts:
+            after = self.evolve(after, fact)
+        return [*facts, *(d for fact in facts for d in _differences(after, _short_name(fact)))]
 
     def _note(self, state: Clocks, noted: CaseNoted) -> Clocks:
         counts = state.course is None or noted.noted in state.course.names
         fields = noted.fields if counts else _NO_FIELDS
         fact = CaseFact(noted.noted, noted.at, noted.version, fields)
-        facts = (*state.facts, fact)
-        if state.facts and (fact.at, fact.version) < _place(state.facts[-1]):
-            facts = tuple(sorted(facts, key=_place))
         after = Clocks(
             case_id=noted.case_id,
             project_id=noted.project_id,
             number=state.number,
             policy=state.policy,
             course=state.course,
-            facts=facts,
+            facts=_and(state.facts, fact),
             told=state.told,
             upto=noted.at if state.upto is None else max(state.upto, noted.at),
+            extensions=state.extensions,
+            history=noted.history or state.history,
         )
         if noted.noted == "case_received" and state.course is None:
             policy = str(noted.fields.get("policy", ""))
@@ -257,6 +365,17 @@ def _place(fact: CaseFact) -> tuple[datetime, int]:
     return fact.at, fact.version
 
 
+def _and(facts: tuple[CaseFact, ...], fact: CaseFact) -> tuple[CaseFact, ...]:
+    """The facts of the case with one more, in their order."""
+    if facts and _place(fact) < _place(facts[-1]):
+        return tuple(sorted((*facts, fact), key=_place))
+    return (*facts, fact)
+
+
+def _short_name(fact: ClocksFact) -> str:
+    return fact.wire_name.partition(".")[2]
+
+
 # ---- what is due to be told ----
 
 
@@ -264,9 +383,11 @@ class Alarm(NamedTuple):
     """Something that rings at its instant; `step` is the place of an escalation step."""
 
     at: datetime
-    what: Literal["resume", "warn", "breach", "step"]
+    what: Literal["resume", "warn", "breach", "step", "unacknowledged", "undecided"]
     clock: Clock
     step: int = -1
+    to: Role | None = None
+    extension: str = ""
 
 
 def _alarms(state: Clocks) -> Iterator[Alarm]:
@@ -276,7 +397,7 @@ def _alarms(state: Clocks) -> Iterator[Alarm]:
     """
     for clock in state.plan:
         told = state.of(clock.id)
-        if told is None:
+        if told is None or (clock.ended_at and not clock.breach_at and not clock.steps):
             continue
         if clock.ended_at is None:
             if told.paused and state.upto is not None:
@@ -292,6 +413,51 @@ def _alarms(state: Clocks) -> Iterator[Alarm]:
             for at, step in clock.steps:
                 if not told.climbed(step):
                     yield Alarm(at, "step", clock, step)
+            if told.climbs:
+                yield from _unanswered(state, clock, told)
+        for name, asked in (state.extensions or {}).items():
+            if isinstance(asked, Asked) and asked.clock == clock.id and not asked.told:
+                yield from _undecided(state, clock, name, asked)
+
+
+def _unanswered(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
+    """Nobody answered for the last escalation: the next role above is told.
+
+    Of history nobody was told, so nobody could answer.
+    """
+    standing = [
+        (climb.at, climb) for climb in told.climbs if climb.breach == told.breach and climb.at
+    ]
+    if not standing or state.course is None:
+        return
+    highest = standing[0][1].to
+    for _, climb in standing:
+        highest = climb.to if role_at_least(climb.to, highest) else highest
+    told_at, last = max(standing, key=lambda one: one[0])
+    to = next_above(highest)
+    urgent = clock.target.urgent and _deliver(clock, last.step) is Deliver.AT_ONCE
+    at = state.course.timeline.answer_by(told_at, urgent, state.course.zone)
+    # A breach has a ladder of its own.
+    ends = (clock.ended_at, None if told.breach else clock.breach_at)
+    is_over = any(end is not None and at >= end for end in ends)
+    was_silent = state.history is not None and at < state.history
+    if to is not None and not is_over and not was_silent:
+        yield Alarm(at, "unacknowledged", clock, last.step, to)
+
+
+def _undecided(state: Clocks, clock: Clock, name: str, asked: Asked) -> Iterator[Alarm]:
+    """A request for more time that nobody decides on is told to the next role above."""
+    if state.course is None or clock.ended_at is not None:
+        return
+    timeline, zone = state.course.timeline, state.course.zone
+    role = timeline.approver(clock, asked.until, zone)
+    if role is not None:
+        at = timeline.decide_by(clock, asked.at, zone)
+        yield Alarm(at, "undecided", clock, to=next_above(role) or role, extension=name)
+
+
+def _deliver(clock: Clock, step: int) -> Deliver:
+    return clock.target.escalate[step].deliver if step >= 0 else Deliver.DUTY_HOURS
 
 
 def _rung(state: Clocks, alarm: Alarm, *, unheard: bool) -> Iterator[ClocksFact]:
@@ -317,22 +483,45 @@ def _rung(state: Clocks, alarm: Alarm, *, unheard: bool) -> Iterator[ClocksFact]
                 number=told.breaches + 1,
                 unheard=unheard,
             )
+            if clock.raises:
+                yield MajorByAge(**said)
+            if clock.excused:
+                yield BreachExcused(**said, number=told.breaches + 1)
         case "step":
             step = clock.target.escalate[alarm.step]
             breach = 0 if step.at == "start" else told.breach or told.breaches + 1
-            key = f"{state.case_id}|{clock.limit.isoformat()}|{clock.id}|{alarm.step}|{breach}"
-            yield Escalated(
-                **said,
-                escalation_id=str(uuid5(_NAMESPACE, key)),
-                breach=breach,
-                step=alarm.step,
-                to=step.to,
-                deliver=step.deliver.value,
-                due_at=clock.limit,
-                number=state.number,
-                zone=state.zone,
-                policy=state.policy,
-            )
+            yield _escalated(state, alarm, breach, step.to)
+        case "unacknowledged" | "undecided":
+            assert alarm.to is not None  # noqa: S101 - such an alarm names whom it tells
+            breach = told.breach if alarm.what == "unacknowledged" else 0
+            yield _escalated(state, alarm, breach, alarm.to, alarm.what)
+
+
+def _escalated(
+    state: Clocks,
+    alarm: Alarm,
+    breach: int,
+    to: Role,
+    because: Literal["unacknowledged", "undecided"] | None = None,
+) -> Escalated:
+    clock = alarm.clock
+    key = f"{state.case_id}|{clock.limit.isoformat()}|{clock.id}|{alarm.step}|{breach}"
+    if because is not None:
+        key += f"|{because}|{alarm.extension or to}"
+    return Escalated(
+        **_said(state, clock),
+        escalation_id=str(uuid5(_NAMESPACE, key)),
+        breach=breach,
+        step=alarm.step,
+        to=to,
+        deliver=_deliver(clock, alarm.step).value,
+        due_at=clock.limit,
+        number=state.number,
+        zone=state.zone,
+        policy=state.policy,
+        because=because,
+        told_at=alarm.at,
+    )
 
 
 # ---- the difference to what was told ----
@@ -389,6 +578,8 @@ def _difference(state: Clocks, clock: Clock, cause: str) -> Iterator[ClocksFact]
             yield ClockMet(**said, met_at=clock.met_at, outcome=outcome)
     if told is not None and told.breach and told.breach_at != clock.breach_at:
         yield from _withdrawal(state, told, said, cause)
+    elif told is not None and told.breach and clock.excused and not told.excused:
+        yield BreachExcused(**said, number=told.breach)
 
 
 def _withdrawal(
@@ -455,6 +646,102 @@ def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[Cloc
     raise Refused("There is no such escalation of this case.", code="unknown")
 
 
+# ---- more time ----
+
+
+def _request(command: RequestExtension, state: Clocks) -> Sequence[ExtensionRequested]:
+    extensions = state.extensions or {}
+    if command.extension_id in extensions:
+        return []
+    clock = next((clock for clock in state.plan if clock.id == command.clock), None)
+    if clock is None:
+        raise Refused("There is no such clock of this case.", code="unknown")
+    rule = clock.target.rule[0]
+    overdue = clock.target.overdue
+    if overdue is None:
+        raise Refused("The rules let nobody grant more time for this.", rule=rule)
+    if clock.ended_at is not None:
+        raise Refused("This has ended; it needs no more time.", rule=rule)
+    if overdue.ask == "before_due" and command.at > clock.limit:
+        raise Refused("More time is asked for before the due time, and that has passed.", rule=rule)
+    if command.until <= clock.limit:
+        raise Refused("The new date is not later than the due time.", rule=rule)
+    if any(isinstance(one, Asked) and one.clock == clock.id for one in extensions.values()):
+        raise Refused("Another request for more time is still to be decided on.", rule=rule)
+    return [
+        ExtensionRequested(
+            **_said(state, clock),
+            extension_id=command.extension_id,
+            at=command.at,
+            until=command.until,
+            asked_by=command.asked_by,
+            reason=command.reason,
+        )
+    ]
+
+
+def _decide_extension(
+    command: ApproveExtension | RefuseExtension, state: Clocks
+) -> Sequence[ExtensionApproved | ExtensionRefused]:
+    """The role or above decides, never who asked; a repeat is answered with nothing."""
+    approves = isinstance(command, ApproveExtension)
+    match (state.extensions or {}).get(command.extension_id):
+        case None:
+            raise Refused("There is no such request of this case.", code="unknown")
+        case Decided(approved=approved) if approved is approves:
+            return []
+        case Decided():
+            raise Refused("This request has been decided on.")
+        case Asked() as asked:
+            pass
+    clock = next((clock for clock in state.plan if clock.id == asked.clock), None)
+    if clock is None or state.course is None:
+        raise Refused("What more time was asked for does not apply any longer.")
+    rule = clock.target.rule[0]
+    needed = state.course.timeline.approver(clock, asked.until, state.course.zone)
+    if command.person_id == asked.asked_by:
+        raise Refused("Who asked for more time does not decide on it.", rule=rule)
+    if needed is None or not role_at_least(command.role, needed):
+        title = TITLES[needed or Role.GENERAL_MANAGER][1]
+        raise Refused(f"Only the {title} or above decides on this.", rule=rule)
+    said = {**_said(state, clock), "extension_id": command.extension_id, "at": command.at}
+    if approves:
+        return [
+            ExtensionApproved(
+                **said, until=asked.until, approved_by=command.person_id, role=command.role
+            )
+        ]
+    return [ExtensionRefused(**said, refused_by=command.person_id, role=command.role)]
+
+
+_ExtensionFact = ExtensionRequested | ExtensionApproved | ExtensionRefused
+
+
+def _extend(state: Clocks, fact: _ExtensionFact) -> Clocks:
+    """Note what was asked for or decided; the clocks follow from it as from the case's facts."""
+    extensions = state.extensions or {}
+    after: Extension
+    match fact:
+        case ExtensionRequested():
+            after = Asked(fact.clock, fact.at, fact.until, fact.asked_by)
+        case ExtensionApproved():
+            after = Decided(fact.clock, approved=True)
+        case ExtensionRefused():
+            after = Decided(fact.clock, approved=False)
+        case _:
+            assert_never(fact)
+    own = sum(noted.version < 0 for noted in state.facts)
+    said = {"target", "extension_id", "until", "asked_by", "approved_by", "role"}
+    fields = fact.model_dump(mode="json", include=said)
+    noted = CaseFact(_short_name(fact), fact.at, _OWN + own, fields)
+    return replace(
+        state,
+        facts=_and(state.facts, noted),
+        extensions={**extensions, fact.extension_id: after},
+        upto=fact.at if state.upto is None else max(state.upto, fact.at),
+    )
+
+
 # ---- what has been told ----
 
 
@@ -467,13 +754,15 @@ def _tell(
     | ClockWarned
     | ClockBreached
     | BreachWithdrawn
+    | BreachExcused
+    | MajorByAge
     | ClockMet
     | ClockCancelled
     | Escalated
     | EscalationAcknowledged
     | EscalationWithdrawn,
 ) -> Clocks:
-    told, upto = state.of(fact.clock), state.upto
+    told, upto, extensions = state.of(fact.clock), state.upto, state.extensions
     match fact:
         case ClockStarted():
             about = About(fact.target, fact.rule, fact.basis, fact.severity)
@@ -511,14 +800,33 @@ def _tell(
                 acknowledged=False,
             )
         case BreachWithdrawn():
-            after = replace(told, breach=0, breach_at=None, acknowledged=False)
+            after = replace(told, breach=0, breach_at=None, acknowledged=False, excused=False)
+        case BreachExcused():
+            after = replace(told, excused=True)
+        case MajorByAge():
+            after = told
         case ClockMet():
             after = replace(told, outcome=fact.outcome, met_at=fact.met_at, paused=False)
         case ClockCancelled():
             after = replace(told, outcome="cancelled", met_at=None, paused=False)
         case Escalated():
-            climb = Climb(fact.escalation_id, fact.breach, fact.step, fact.to, fact.due_at)
+            climb = Climb(
+                fact.escalation_id,
+                fact.breach,
+                fact.step,
+                fact.to,
+                fact.due_at,
+                fact.told_at,
+                fact.because is not None,
+            )
             after = replace(told, climbs=(*told.climbs, climb))
+            if fact.because == "undecided":
+                extensions = {
+                    name: replace(asked, told=True)
+                    if isinstance(asked, Asked) and asked.clock == fact.clock
+                    else asked
+                    for name, asked in (extensions or {}).items()
+                }
         case EscalationAcknowledged():
             after = replace(told, acknowledged=True)
         case EscalationWithdrawn():
@@ -536,6 +844,8 @@ def _tell(
         state.facts,
         {**(state.told or {}), fact.clock: after},
         upto,
+        extensions,
+        state.history,
     )
     _same_plan(state, next_)
     return next_

@@ -10,7 +10,7 @@ asks cuts it off at an instant. What comes after the due time no longer moves it
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 
 from steward_policy import durations
 from steward_policy.calendars import END_OF_DAY, Calendar, first_instant
-from steward_policy.durations import Pause
-from steward_policy.ladder import next_above, role_at_least
+from steward_policy.durations import Ending, Pause
+from steward_policy.ladder import Role, next_above, role_at_least
 from steward_policy.packs import Rules
-from steward_policy.targets import Condition, CountFrom, FactPattern, OnReopen, Take, Target
+from steward_policy.targets import ALWAYS, CountFrom, FactPattern, OnReopen, Take, Target
 
 Status = Literal["running", "paused", "met", "met_with_approval", "breached", "cancelled"]
 
@@ -32,9 +32,13 @@ CHANGES = ONCE | {"case_corrected"}
 ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", "case_merged", "case_moved_out"})
 """Facts after which nothing is owed any longer: what still runs is cancelled."""
 TOLD = frozenset({"owner_informed", "owner_told"})
-"""Facts that bring the owner an extension's new date, unless they are about the solution."""
+"""Facts that bring the owner an extension's new date, unless they are about something else."""
+ABOUT_ELSE = frozenset({"solution", "progress", "other"})
+WEIGHT = {"minor": 1, "important": 2, "major": 3}
+"""How weighty a severity is; a case without one is the least."""
 
 _REMEMBERED = 4096
+_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,10 @@ class Clock:
     breach_at: datetime | None
     warnings: tuple[datetime, ...]
     steps: tuple[Step, ...]
+    raises: str = ""
+    """The severity to which the breach raises the case, if that is more than it had."""
+    approvals: int = 0
+    """How often more time was approved in time."""
 
     @property
     def limit(self) -> datetime:
@@ -123,17 +131,54 @@ class Timeline:
 
     def __init__(self, rules: Rules) -> None:
         self.version = rules.version
-        self._measures = [_Measure(target, rules) for target in rules.targets]
+        self._measures = tuple(_Measure(target, rules) for target in rules.targets)
+        self._by_id = {measure.target.id: measure for measure in self._measures}
+        self._rules = rules
         self.names = frozenset(name for measure in self._measures for name in measure.names)
         """Facts that can change anything; all others are noted only."""
+        self.concerned = lru_cache(self._concerned)
+        self.answer_by = lru_cache(_REMEMBERED)(self._answer_by)
 
     def course(self, zone: ZoneInfo) -> "Course":
         """Begin a case whose days end in this zone."""
-        return Course(self._measures, self.names, zone)
+        return Course(self, zone)
+
+    def approver(self, clock: Clock, until: datetime, zone: ZoneInfo) -> Role | None:
+        """Who may let a clock run until then, or whoever is above; None if nobody may."""
+        measure = self._by_id[clock.target.id]
+        if measure.target.overdue is None:
+            return None
+        return measure.approver(until, clock.due, clock.approvals, zone)
+
+    def decide_by(self, clock: Clock, asked_at: datetime, zone: ZoneInfo) -> datetime:
+        """Until when more time is to be decided on: at latest at the limit."""
+        return self._by_id[clock.target.id].decide_by(asked_at, clock.limit, zone)
+
+    def _answer_by(self, told_at: datetime, urgent: bool, zone: ZoneInfo) -> datetime:
+        """Until when an escalation is to be acknowledged before the next role is told."""
+        within = self._rules.pack.acknowledge
+        limit = within.emergency if urgent else within.within
+        return durations.later(told_at, limit, self._rules.duty_calendar, zone).at
+
+    def _concerned(self, kinds: frozenset[str]) -> "_Concerned":
+        """The targets that a case of these kinds may have, and of these the ones a fact may move."""
+        measures = tuple(m for m in self._measures if m.kinds is None or m.kinds & kinds)
+        places: dict[str, list[int]] = {}
+        for place, measure in enumerate(measures):
+            for name in measure.names:
+                places.setdefault(name, []).append(place)
+        return _Concerned(measures, places)
 
     def clocks(self, facts: Sequence[CaseFact], zone: ZoneInfo) -> tuple[Clock, ...]:
         """Give all clocks of a case; `facts` are in order of (occurred_at, version)."""
         return self.course(zone).clocks(tuple(facts))
+
+
+class _Concerned(NamedTuple):
+    """The targets of one kind of case; `places` says by a fact's name which of them it may move."""
+
+    measures: "tuple[_Measure, ...]"
+    places: Mapping[str, Sequence[int]]
 
 
 class Course:
@@ -142,15 +187,15 @@ class Course:
     It only saves work. Asked about other facts than those walked, it begins anew.
     """
 
-    def __init__(
-        self, measures: "Sequence[_Measure]", names: frozenset[str], zone: ZoneInfo
-    ) -> None:
-        self.names = names
-        self._measures = measures
+    def __init__(self, timeline: Timeline, zone: ZoneInfo) -> None:
+        self.timeline = timeline
+        self.names = timeline.names
         self.zone = zone
+        self._kinds: frozenset[str] = frozenset()
+        self._concerned = timeline.concerned(self._kinds)
         self._walked: tuple[CaseFact, ...] = ()
-        self._walks: list[_Walk] = []
-        self._found: list[tuple[Clock, ...]] = []
+        self._walks: dict[int, _Walk] = {}
+        self._found: dict[int, tuple[Clock, ...]] = {}
 
     def clocks(self, facts: tuple[CaseFact, ...]) -> tuple[Clock, ...]:
         """Give all clocks; `facts` are in order of (occurred_at, version). Raises ValueError."""
@@ -160,24 +205,41 @@ class Course:
             and (len(facts) == len(walked) or facts[len(walked)].at > walked[-1].at)
         )
         new = facts[len(walked) :] if goes_on else facts
-        if not goes_on:
-            self._walks = [_Walk(measure, self.zone) for measure in self._measures]
-            self._found = [() for _ in self._measures]
+        kinds = frozenset(
+            kind
+            for fact in new
+            if fact.name in CHANGES and isinstance(kind := fact.fields.get("kind"), str)
+        )
+        if not goes_on or not kinds <= self._kinds:
+            new = facts
+            self._kinds = self._kinds | kinds if goes_on else kinds
+            self._concerned = self.timeline.concerned(self._kinds)
+            self._walks = {}
+            self._found = {}
         self._walked = ()  # until all went well
-        ties = any(one.at == other.at for one, other in pairwise(new))
+        ties = any(one.at == other.at for one, other in pairwise(facts))
         waits = _waits(facts, self.zone)
-        for place, (measure, walk) in enumerate(zip(self._measures, self._walks, strict=True)):
-            wanted = [fact for fact in new if fact.name in measure.names]
+        wanted: dict[int, list[CaseFact]] = {}
+        for fact in new:
+            for place in self._concerned.places.get(fact.name, ()):
+                wanted.setdefault(place, []).append(fact)
+        for place, taken in wanted.items():
+            measure, walk = self._concerned.measures[place], self._walks.get(place)
+            if walk is None:
+                # Until something may start it, a target has nothing to remember.
+                if not any(measure.may_start(fact) for fact in taken):
+                    continue
+                walk = self._walks[place] = _Walk(measure, self.zone)
+                taken = [fact for fact in facts if fact.name in measure.names]
             if ties:
-                wanted.sort(key=measure.place)
-            for fact in wanted:
-                walk.take(fact)
-            if wanted:
+                taken.sort(key=measure.place)
+            moved = [fact for fact in taken if walk.take(fact)]
+            if moved and walk.runs:
                 self._found[place] = tuple(
                     measure.clock(run, walk, facts, waits, self.zone) for run in walk.runs
                 )
         self._walked = facts
-        return tuple(clock for found in self._found for clock in found)
+        return tuple(clock for place in sorted(self._found) for clock in self._found[place])
 
 
 def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datetime | None:
@@ -248,6 +310,8 @@ class _Walk:
         self.runs: list[_Run] = []
         self.asked: list[tuple[datetime, datetime | None]] = []
         """When which date of `or_by` was in force."""
+        self.cases: list[tuple[datetime, Mapping[str, Any]]] = []
+        """What the case was from when on, for targets that ask what it was before."""
         self._case: dict[str, Any] = {}
         self._round = 1
         self._round_began = 0
@@ -257,22 +321,34 @@ class _Walk:
         self._seen: list[tuple[CaseFact, int]] = []
         """Every fact that may stop the target, with its round: for what begins later."""
 
-    def take(self, fact: CaseFact) -> None:
-        """Go past one more fact: what stops first, then what changes, then what starts."""
+    def take(self, fact: CaseFact) -> bool:
+        """Go past one more fact: what stops first, then what changes, then what starts.
+
+        Answers whether that may have moved a clock.
+        """
         name = fact.name
         said = fact.fields.get("round")
         round_ = said if isinstance(said, int) and name != "case_reopened" else self._round
+        stopped = False
         if name in self.measure.stops:
             for run in [run for run in self.runs if run.is_open]:
                 self._stop(run, fact, round_, len(self._seen))
+                stopped = stopped or not run.is_open
         if name == "case_reopened":
             self._reopen(fact, said)
         if name in CHANGES:
             self._change(fact)
+        if name == self.measure.dated_by:
+            self._ask(fact, fact.fields)
         if name in self.measure.starts:
             self._start(fact)
         if name in self.measure.stops:
             self._seen.append((fact, round_))
+        return stopped or name not in self.measure.only_stops
+
+    def case_before(self, at: datetime) -> Mapping[str, Any]:
+        """What the case was just before an instant."""
+        return next((case for since, case in reversed(self.cases) if since < at), {})
 
     def _open(self, key: str, start: _Start, started_at: datetime, not_before: datetime) -> None:
         number = 1 + sum(run.key == key and run.round == self._round for run in self.runs)
@@ -337,18 +413,22 @@ class _Walk:
                 pass
 
     def _change(self, fact: CaseFact) -> None:
-        target = self.measure.target
-        self._case.update((k, v) for k, v in fact.fields.items() if k in self.measure.asks)
-        if target.or_by is not None:
-            binds = target.or_by.if_.holds(self._case)
-            asked = instant_of(self._case.get(target.or_by.field), self.zone) if binds else None
-            if asked != (self.asked[-1][1] if self.asked else None):
-                self.asked.append((fact.at, asked))
+        measure, target = self.measure, self.measure.target
+        self._case.update({name: fact.fields[name] for name in measure.asks & fact.fields.keys()})
+        if fact.name == "severity_raised" and "cause" in measure.asks:
+            self._case.setdefault("cause", "age")
+        if measure.looks_back:
+            self.cases.append((fact.at, dict(self._case)))
+        if target.or_by is not None and target.or_by.fact is None:
+            self._ask(fact, self._case)
         cause = self._cause(fact)
         applied, self._applies = self._applies, target.when.holds(self._case)
+        stays = self._applies or (
+            target.stays_when is not None and target.stays_when.holds(self._case)
+        )
         for run in self.runs:
             if run.is_open:
-                if self._applies:
+                if stays:
                     run.severity = self._case.get("severity") or ""
                 else:
                     run.cancelled_at, run.cancelled_by = fact.at, _NO_LONGER
@@ -361,11 +441,24 @@ class _Walk:
                 at = fact.at if cause is CountFrom.CHANGE else start.at
                 self._open(key, start, at, at)
 
+    def _ask(self, fact: CaseFact, fields: Mapping[str, Any]) -> None:
+        """Note the date of `or_by` that is in force from this fact on."""
+        or_by = self.measure.target.or_by
+        assert or_by is not None  # noqa: S101 - asked by the caller
+        binds = or_by.if_.holds(self._case)
+        asked = instant_of(fields.get(or_by.field), self.zone) if binds else None
+        if asked is not None and or_by.ending is Ending.END_OF_DAY:
+            day = (asked.astimezone(self.zone) - _MOMENT).date()
+            asked = first_instant(day, END_OF_DAY, self.zone).astimezone(self.zone)
+        if asked != (self.asked[-1][1] if self.asked else None):
+            self.asked.append((fact.at, asked))
+
     def _cause(self, fact: CaseFact) -> CountFrom:
         """From where a clock counts that begins to apply with this fact."""
         first = fact.name == "case_classified" and not self._classified
         self._classified = self._classified or fact.name == "case_classified"
-        cause = fact.fields.get("cause") or "correction"
+        unsaid = "age" if fact.name == "severity_raised" else "correction"
+        cause = fact.fields.get("cause") or unsaid
         if first or fact.name == "case_received":
             return CountFrom.START
         how = self.measure.target.on_reclassify
@@ -397,8 +490,8 @@ class _Walk:
         later_round = last is not None and self._round > last.round
         again = fact.name not in ONCE and last is not None and (later_round or not last.is_open)
         if start is None or again:
-            same_round = again and not later_round
-            start = _Start(at, fact.at, len(self._seen) if same_round else self._round_began)
+            afresh = (again and not later_round) or not target.met_before
+            start = _Start(at, fact.at, len(self._seen) if afresh else self._round_began)
             self._starts[key] = start
             self._note_due(start, fact)
             if self._applies:
@@ -410,7 +503,7 @@ class _Walk:
         if self.measure.target.due is not None:
             due = instant_of(fact.fields.get(self.measure.target.due.field), self.zone)
             if due is not None:
-                start.dues.append((fact.at, due))
+                start.dues.append((fact.at, self.measure.with_grace(due, self.zone)))
 
 
 # ---- from runs to clocks ----
@@ -453,14 +546,6 @@ def _by_name(patterns: Iterable[FactPattern]) -> dict[str, list[FactPattern]]:
     return found
 
 
-def _asked(condition: Condition) -> set[str]:
-    """The fields that a condition names."""
-    found = set(condition.fields) | ({"role"} if condition.role_at_least else set())
-    for part in (*condition.all, *condition.any, *([condition.not_] if condition.not_ else ())):
-        found |= _asked(part)
-    return found
-
-
 class _Measure:
     """One target, laid out for quick asking; the limits it has given are remembered."""
 
@@ -471,16 +556,32 @@ class _Measure:
         self.resets = _by_name(target.resets_on)
         self.cancels = _by_name(target.cancels_on)
         self.stops = frozenset({*self.met, *self.resets, *self.cancels, *ENDS})
-        self.asks = {"severity", *_asked(target.when)}
+        stays = target.stays_when.asked if target.stays_when is not None else frozenset()
+        self.asks = {"severity", *target.when.asked, *stays}
         """The fields of the case that count; only they are kept, for very many cases at once."""
         if target.or_by is not None:
-            self.asks |= {target.or_by.field, *_asked(target.or_by.if_)}
+            self.asks |= {target.or_by.field, *target.or_by.if_.asked}
+        for step in target.escalate:
+            self.asks |= step.when.asked
+        kinds = target.when.fields.get("kind", (None,))
+        self.kinds = None if None in kinds else frozenset(kinds)
+        """The kinds of case that it may concern; None for any."""
+        self.dated_by = target.or_by.fact if target.or_by is not None else None
+        """The fact that names the date of `or_by`, if the case does not."""
+        self.looks_back = target.on_breach is not None or any(
+            step.when != ALWAYS for step in target.escalate
+        )
         self.restarts = not ONCE.isdisjoint(self.starts)
         self.names = {*self.stops, *self.starts, *CHANGES, "case_reopened"}
+        if self.dated_by is not None:
+            self.names.add(self.dated_by)
         if target.pauses_on:
             self.names |= {"case_paused", "case_resumed"}
         if target.overdue is not None:
             self.names |= {"extension_requested", "extension_approved", *TOLD}
+        moving = (self.names - self.stops) | CHANGES | {*self.starts, *TOLD, self.dated_by}
+        self.only_stops = self.stops - moving
+        """Facts that change nothing unless they stop a clock that runs."""
         self._calendar: Callable[[str | None], Calendar] = rules.calendar
         self._own_calendar = rules.calendar(target.calendar)
         self._within = lru_cache(_REMEMBERED)(self._count_within)
@@ -494,6 +595,13 @@ class _Measure:
         """
         meets = fact.name in self.met or fact.name in self.resets
         return fact.at, 0 if meets else 1 if fact.name in self.stops else 2, fact.version
+
+    def may_start(self, fact: CaseFact) -> bool:
+        """Whether the target may begin with this fact."""
+        return fact.name in self.starts and any(
+            (not pattern.at or pattern.at in fact.fields) and pattern.when.holds(fact.fields)
+            for pattern in self.starts[fact.name]
+        )
 
     def matches(
         self, patterns: Mapping[str, list[FactPattern]], fact: CaseFact, key: str, *, named: bool
@@ -524,8 +632,8 @@ class _Measure:
         end = run.met_at or run.cancelled_at
         pauses, reason = self._pauses(run.started_at, end, waits, zone)
         due, provisional = self._due(run, end, walk.asked, pauses, zone)
-        approved, excused = (
-            self._extensions(facts, run, end, due, zone) if target.overdue else (None, False)
+        approved, excused, approvals = (
+            self._extensions(facts, run, end, due, zone) if target.overdue else (None, False, 0)
         )
         limit = approved or due
         breach = max(limit, run.not_before) if end is None or end > limit else None
@@ -546,13 +654,44 @@ class _Measure:
             cancelled_at=run.cancelled_at,
             cancelled_by=run.cancelled_by,
             breach_at=breach,
-            warnings=_before(end, self._warnings(run.started_at, limit, zone)),
+            warnings=tuple(
+                at
+                for at in self._warnings(run.started_at, limit, zone)
+                if at >= run.not_before and (end is None or at < end)
+            ),
             steps=tuple(
                 step
                 for step in self._steps(run.started_at, breach, zone)
-                if end is None or step.at < end
+                if (end is None or step.at < end)
+                and (not self.looks_back or self._is_meant(step, walk, run, breach))
             ),
+            raises=self._raises(walk, breach),
+            approvals=approvals,
         )
+
+    def _is_meant(self, step: Step, walk: _Walk, run: _Run, breach: datetime | None) -> bool:
+        planned = self.target.escalate[step.place]
+        base = run.started_at if planned.at == "start" or breach is None else breach
+        return planned.when.holds(walk.case_before(base))
+
+    def _raises(self, walk: _Walk, breach: datetime | None) -> str:
+        if self.target.on_breach is None or breach is None:
+            return ""
+        raised = self.target.on_breach.raise_severity
+        before = str(walk.case_before(breach).get("severity") or "")
+        return raised if WEIGHT.get(before, 0) < WEIGHT[raised] else ""
+
+    def with_grace(self, due: datetime, zone: ZoneInfo) -> datetime:
+        """A due time that was named, and the grace upon it."""
+        grace = self.target.due.grace if self.target.due is not None else None
+        return durations.later(due, grace, self._own_calendar, zone).at if grace else due
+
+    def decide_by(self, asked_at: datetime, limit: datetime, zone: ZoneInfo) -> datetime:
+        """Until when a request for more time is to be decided on."""
+        within = self.target.overdue.decide_within if self.target.overdue is not None else None
+        if within is None:
+            return limit
+        return min(limit, durations.later(asked_at, within, self._own_calendar, zone).at)
 
     def _pauses(
         self, start: datetime, end: datetime | None, waits: Sequence[_Wait], zone: ZoneInfo
@@ -602,12 +741,13 @@ class _Measure:
         end: datetime | None,
         due: datetime,
         zone: ZoneInfo,
-    ) -> tuple[datetime | None, bool]:
-        """The later due time that was approved in time, and whether one was approved afterwards."""
+    ) -> tuple[datetime | None, bool, int]:
+        """The later due time that was approved in time, whether one was afterwards, how often."""
         overdue = self.target.overdue
         assert overdue is not None  # noqa: S101 - asked by the caller
         asked: dict[str, CaseFact] = {}
-        limit, pending, times, excused = due, None, 0, False
+        pending: tuple[str, datetime] | None = None
+        limit, times, excused = due, 0, False
         for fact in facts:
             if fact.at < run.started_at or fact.fields.get("target") not in (None, self.target.id):
                 continue
@@ -636,15 +776,15 @@ class _Measure:
                         if overdue.effective == "approved":
                             limit = until
                         else:
-                            pending = until
-                case told if told in TOLD and pending and fact.fields.get("about") != "solution":
+                            pending = name, until
+                case told if told in TOLD and pending and _brings(fact, pending[0]):
                     if fact.at > limit:
                         excused = True
                     else:
-                        limit, pending = pending, None
+                        limit, pending = pending[1], None
                 case _:
                     pass
-        return (limit if limit != due else None), excused
+        return (limit if limit != due else None), excused, times
 
     def _may_approve(
         self,
@@ -655,21 +795,24 @@ class _Measure:
         times: int,
         zone: ZoneInfo,
     ) -> bool:
-        """The role or above, never the asker; past the numbers of the pack the next role above."""
-        overdue = self.target.overdue
-        assert overdue is not None  # noqa: S101 - asked by the caller
+        """The role or above, never the asker."""
         person = approval.fields.get("approved_by")
         if request is not None and person is not None and person == request.fields.get("asked_by"):
             return False
-        needed = overdue.approval
+        needed, role = self.approver(until, due, times, zone), approval.fields.get("role")
+        if role is not None:
+            return role_at_least(str(role), needed)
+        return self.target.overdue is not None and needed == self.target.overdue.approval
+
+    def approver(self, until: datetime, due: datetime, times: int, zone: ZoneInfo) -> Role:
+        """The role of the pack; past the pack's numbers the next role above."""
+        overdue = self.target.overdue
+        assert overdue is not None  # noqa: S101 - asked by the caller
         beyond = overdue.max_times is not None and times >= overdue.max_times
         if overdue.max_total is not None:
             longest = durations.later(due, overdue.max_total, self._own_calendar, zone).at
             beyond = beyond or until > longest
-        if beyond:
-            needed = next_above(needed) or needed
-        role = approval.fields.get("role")
-        return role_at_least(str(role), needed) if role is not None else not beyond
+        return (beyond and next_above(overdue.approval)) or overdue.approval
 
     # Remembered per case: the same start gives the same limits again with every further fact.
 
@@ -707,8 +850,10 @@ class _Measure:
         return tuple(sorted(found))
 
 
-def _before(end: datetime | None, instants: tuple[datetime, ...]) -> tuple[datetime, ...]:
-    return instants if end is None else tuple(at for at in instants if at < end)
+def _brings(fact: CaseFact, extension: str) -> bool:
+    """Whether a word to the owner is of this extension's new date."""
+    named = fact.fields.get("extension_id")
+    return fact.fields.get("about") not in ABOUT_ELSE and named in (None, extension)
 
 
 def _governs(take: Take, base: datetime, asked: datetime | None, start: datetime) -> datetime:

@@ -1,0 +1,150 @@
+"""More time over HTTP: asked for with a sealed reason, decided on by the role, listed, remembered."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import pytest
+from fastapi import APIRouter
+from httpx2 import ASGITransport, AsyncClient, Response
+from pydantic import SecretStr
+from tests.support.eventstore import StillClock
+from tests.support.rules import rule
+from tests.support.stack import FreshDatabase
+from uuid_utils.compat import uuid7
+
+from steward_eventstore import migrations
+from steward_eventstore.execute import Cause, Executor, Job, To
+from steward_eventstore.postgres import PostgresStore
+from steward_policy import packs
+from steward_service import keys
+from steward_service.auth import Authenticator
+from steward_service.http import build_app
+from steward_service.provision import make_tables, own_versions
+from steward_service.sealing import Sealer
+from steward_service.telemetry import Metrics
+from steward_sla.adapters import read_models
+from steward_sla.adapters.clock_lists import PostgresLists
+from steward_sla.api import http
+from steward_sla.domain.clocks import ClocksDecider, HearCaseFact
+
+ADMIN_KEY = "sk_the-first-administrators-own-key"
+TEN = datetime(2026, 9, 28, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
+DUE = datetime(2026, 10, 1, tzinfo=ZoneInfo("Asia/Shanghai"))
+CLOCK = "/v1/clocks/c1/minor-resolve%231/extension"
+ASKED = {"until": (DUE + timedelta(days=2)).isoformat(), "reason": "缺配件", "asked_by": "s1"}
+
+
+@dataclass(slots=True)
+class Office:
+    """As much of the service as its routes need."""
+
+    executor: Executor
+    authenticator: Authenticator
+    sealer: Sealer
+    clock: StillClock
+    routers: Sequence[APIRouter]
+    name: str = "sla"
+    topic: str = "steward.sla"
+    foreign: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    async def reasons_not_ready(self) -> Sequence[str]:
+        return ()
+
+
+@dataclass(slots=True)
+class Desk:
+    """Who asks and answers over HTTP, and the database behind."""
+
+    client: AsyncClient
+    pool: asyncpg.Pool
+    clock: StillClock
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Response:
+        self.clock.instant += timedelta(minutes=1)
+        headers = {"Idempotency-Key": str(uuid7())}
+        return await self.client.post(path, json=body, headers=headers)
+
+    async def get(self, path: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await self.client.get(path)).json()["items"]
+        return items
+
+
+@pytest.fixture
+async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
+    """A minor complaint of ten o'clock on a Monday, classified at once."""
+    dsn, keys_dsn = await fresh_database(), await fresh_database()
+    await migrations.upgrade(dsn, own_versions("sla"))
+    await make_tables(keys_dsn, keys.METADATA)
+    store = await PostgresStore.connect(dsn)
+    clock, rules = StillClock(TEN), packs.built_in()
+    executor = Executor(
+        store,
+        clock,
+        {"clocks": ClocksDecider({rules.version: rules}.__getitem__)},
+        source="/steward/sla",
+        partition_of=lambda _: 0,
+        project=read_models.project,
+    )
+    said: list[tuple[str, dict[str, Any]]] = [
+        ("case_received", {"kind": "complaint", "policy": rules.version, "number": "P1-1"}),
+        ("case_classified", {"severity": "minor", "validity": "valid"}),
+    ]
+    for version, (name, fields) in enumerate(said, 1):
+        command = HearCaseFact(TEN, "c1", "p1", name, version, fields)
+        to = To("clocks-c1", "p1", command)
+        await executor.execute(Job(Cause(uuid7(), "test"), lambda to=to: [to]))  # type: ignore[misc]
+    async with asyncpg.create_pool(keys_dsn, min_size=1, max_size=2) as pool:
+        office = Office(
+            executor,
+            Authenticator(pool, SecretStr(ADMIN_KEY)),
+            Sealer(pool, b"k" * 32),
+            clock,
+            [http.router(lambda: PostgresLists(store.pool))],
+        )
+        transport = ASGITransport(build_app(office))
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        async with AsyncClient(transport=transport, base_url="http://sla", headers=headers) as c:
+            yield Desk(c, store.pool, clock)
+    await store.close()
+
+
+@rule("RM-4.10.1")
+async def test_more_time_is_asked_for_decided_on_and_listed(desk: Desk) -> None:
+    asked = await desk.post(CLOCK, ASKED)
+    assert asked.status_code == 201, asked.text
+    extension = f"/v1/extensions/{asked.json()['extension_id']}"
+    [listed] = await desk.get("/v1/extensions?status=asked&project_id=p1")
+    assert (listed["id"], listed["asked_by"]) == (asked.json()["extension_id"], "s1")
+    low = await desk.post(f"{extension}/approve", {"person_id": "m2", "role": "cs_supervisor"})
+    assert (low.status_code, low.json()["rule"]) == (409, "RM-4.5.2c")
+    own = await desk.post(f"{extension}/approve", {"person_id": "s1", "role": "centre_manager"})
+    assert own.status_code == 409
+    done = await desk.post(f"{extension}/approve", {"person_id": "m1", "role": "centre_manager"})
+    assert done.status_code == 200, done.text
+    [listed] = await desk.get("/v1/extensions?case_id=c1")
+    assert (listed["status"], listed["decided_by"]) == ("approved", "m1")
+    again = await desk.post(f"{extension}/refuse", {"person_id": "m1", "role": "centre_manager"})
+    assert again.status_code == 409
+    stored = await desk.pool.fetch("SELECT data::text AS data FROM events")
+    assert not [row for row in stored if "缺配件" in row["data"]]
+
+
+async def test_what_is_not_there_is_not_found(desk: Desk) -> None:
+    assert (await desk.post(CLOCK.replace("c1", "c9"), ASKED)).status_code == 404
+    nobody = {"person_id": "m1", "role": "centre_manager"}
+    assert (await desk.post("/v1/extensions/x9/approve", nobody)).status_code == 404
+
+
+async def test_what_is_late_now_and_will_be_soon_is_listed(desk: Desk) -> None:
+    desk.clock.instant = TEN + timedelta(minutes=45)
+    now = await desk.get("/v1/late")
+    soon = await desk.get("/v1/late?hours=100&project_id=p1")
+    assert [(row["target"], row["late"]) for row in now] == [("dispatched", True)]
+    assert {"dispatched": True, "minor-resolve": False}.items() <= {
+        row["target"]: row["late"] for row in soon
+    }.items()

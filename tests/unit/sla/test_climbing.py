@@ -1,0 +1,182 @@
+"""What nobody answers climbs role by role, until somebody does, it is done, or the top is reached."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.support.few_targets import only
+from tests.support.given import Answer, Given, given
+from tests.support.rules import rule
+
+from steward_decider import Ring
+from steward_events.fact import Fact
+from steward_events.sla import ClockBreached, Escalated, EscalationWithdrawn, MajorByAge
+from steward_sla.domain.clocks import AcknowledgeEscalation, ClocksDecider, HearCaseFact
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+RECEIVED = datetime(2026, 9, 28, 10, tzinfo=SHANGHAI)
+DUE = datetime(2026, 10, 1, tzinfo=SHANGHAI)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def heard(name: str, version: int, at: datetime, **fields: Any) -> HearCaseFact:
+    return HearCaseFact(at, "c1", "p1", name, version, fields)
+
+
+def complaint(*targets: str, history: datetime | None = None, **said: Any) -> Given:
+    """A complaint of ten o'clock on a Monday, under these targets of the pack."""
+    rules = only(*targets)
+    fields = {"kind": "complaint", "policy": rules.version, **said}
+    command = HearCaseFact(RECEIVED, "c1", "p1", "case_received", 1, fields, history)
+    return given(command, by=ClocksDecider({rules.version: rules}.__getitem__))
+
+
+def classified(severity: str, version: int = 2) -> HearCaseFact:
+    fields = {"severity": severity, "validity": "valid", "cause": "first"}
+    return heard("case_classified", version, RECEIVED + timedelta(minutes=5), **fields)
+
+
+def rung(stream: Given | Answer, until: datetime) -> tuple[list[Fact], Answer]:
+    """All that is told up to an instant, alarm by alarm."""
+    told: list[Fact] = []
+    answer = Answer(stream.decider, stream.state, ())
+    while (at := answer.decider.wake_at(answer.state)) is not None and at <= until:
+        answer = answer.when(Ring(at))
+        told += answer.facts
+    return told, answer
+
+
+def climbs(told: list[Fact]) -> list[tuple[str, str, str]]:
+    return [
+        (f.to.value, f"{f.told_at:%m-%d %H:%M}", f.because or "step")
+        for f in told
+        if isinstance(f, Escalated)
+    ]
+
+
+MINOR_LATE = [
+    ("cs_supervisor", "10-01 00:00", "step"),
+    ("deputy_manager", "10-01 12:30", "unacknowledged"),
+    ("centre_manager", "10-01 16:30", "unacknowledged"),
+    ("centre_manager", "10-02 00:00", "step"),
+    ("company_leader", "10-02 12:30", "unacknowledged"),
+    ("general_manager", "10-02 16:30", "unacknowledged"),
+]
+
+
+def test_a_breach_that_nobody_answers_climbs_every_four_duty_hours_to_the_top() -> None:
+    told, answer = rung(complaint("minor-resolve").when(classified("minor")), DUE + 90 * DAY)
+    assert climbs(told) == MINOR_LATE
+    names = [f.escalation_id for f in told if isinstance(f, Escalated)]
+    assert len(set(names)) == len(names)
+    assert answer.decider.wake_at(answer.state) is None
+
+
+@pytest.mark.parametrize("answered", [1, 2, 4])
+def test_an_acknowledgement_stops_the_climb(answered: int) -> None:
+    stream: Given | Answer = complaint("minor-resolve").when(classified("minor"))
+    told: list[Fact] = []
+    while len(climbs(told)) < answered:
+        at = stream.decider.wake_at(stream.state)
+        assert at is not None
+        stream = stream.when(Ring(at))
+        told += stream.facts
+    last = [f for f in told if isinstance(f, Escalated)][-1]
+    command = AcknowledgeEscalation(DUE + DAY, last.escalation_id, "m1")
+    more, _ = rung(stream.when(command), DUE + 90 * DAY)
+    assert climbs(told) == MINOR_LATE[:answered]
+    assert not climbs(more)
+
+
+def test_what_is_done_climbs_no_further() -> None:
+    late = complaint("minor-resolve").when(classified("minor"))
+    told, answer = rung(late, DUE + 14 * HOUR)
+    assert climbs(told) == MINOR_LATE[:2]
+    done, _ = rung(answer.when(heard("case_handled", 3, DUE + 15 * HOUR)), DUE + 90 * DAY)
+    assert not climbs(done)
+
+
+def test_a_withdrawn_breach_takes_back_all_that_it_climbed() -> None:
+    late = complaint("minor-resolve").when(classified("minor"))
+    _, answer = rung(late, DUE + 14 * HOUR)
+    mended = answer.when(heard("case_handled", 3, DUE - HOUR))
+    told = [f.to for f in mended.facts if isinstance(f, EscalationWithdrawn)]
+    assert told == ["cs_supervisor", "deputy_manager"]
+
+
+def test_of_history_nobody_was_told_so_that_it_climbs_by_the_packs_steps_alone() -> None:
+    old = complaint("minor-resolve", history=DUE + 30 * DAY).when(classified("minor"))
+    told, _ = rung(old, DUE + 90 * DAY)
+    assert climbs(told) == [MINOR_LATE[0], MINOR_LATE[3]]
+
+
+@rule("RM-4.9")
+def test_harm_is_told_to_the_manager_at_once_and_climbs_every_quarter_of_an_hour() -> None:
+    told, _ = rung(complaint("harm-stopped", harm_ongoing=True), RECEIVED + DAY)
+    assert climbs(told) == [
+        ("centre_manager", "09-28 10:00", "step"),
+        ("company_leader", "09-28 10:15", "unacknowledged"),
+        ("company_leader", "09-28 10:30", "step"),
+        ("general_manager", "09-28 10:45", "unacknowledged"),
+    ]
+
+
+@rule("RM-3.2", "RM-3.1", "RM-4.5.2a")
+@pytest.mark.parametrize(
+    ("target", "severity", "said", "to"),
+    [
+        ("minor-to-supervisor", "minor", {}, "cs_supervisor"),
+        ("weighty-to-leader", "minor", {"injury": True}, "company_leader"),
+        ("major-to-leader", "major", {}, "company_leader"),
+    ],
+)
+def test_who_has_to_take_it_is_told_when_it_begins(
+    target: str, severity: str, said: dict[str, Any], to: str
+) -> None:
+    told, _ = rung(complaint(target, **said).when(classified(severity)), RECEIVED + HOUR)
+    assert [(f.to, f.breach) for f in told if isinstance(f, Escalated)] == [(to, 0)]
+
+
+@rule("RM-4.10.2", "RM-3.1")
+def test_an_important_complaint_that_is_late_is_told_to_the_company_leader_the_same_day() -> None:
+    told, _ = rung(complaint("important-resolve").when(classified("important")), DUE + DAY)
+    assert climbs(told) == [
+        ("centre_manager", "10-02 00:00", "step"),
+        ("company_leader", "10-02 00:00", "step"),
+    ]
+
+
+# ---- a month (RM-4.4.1c) ----
+
+MONTH = datetime(2026, 10, 29, tzinfo=SHANGHAI)
+
+
+@rule("RM-4.4.1c")
+def test_a_valid_complaint_unresolved_after_a_month_is_major_from_then_on() -> None:
+    told, answer = rung(complaint("month-resolve").when(classified("minor")), MONTH)
+    breach, major, climb = told[-3:]
+    assert isinstance(breach, ClockBreached)
+    assert isinstance(major, MajorByAge)
+    assert (major.clock, breach.breached_at) == ("month-resolve#1", MONTH)
+    assert isinstance(climb, Escalated)
+    assert climb.to == "centre_manager"
+    raised = answer.when(heard("severity_raised", 3, MONTH, severity="major", cause="age"))
+    more, _ = rung(raised, MONTH + HOUR)
+    assert not more
+
+
+@rule("RM-4.4.1c")
+def test_of_a_complaint_that_is_major_already_the_general_manager_is_told_instead() -> None:
+    told, _ = rung(complaint("month-resolve").when(classified("major")), MONTH)
+    assert not [f for f in told if isinstance(f, MajorByAge)]
+    assert climbs(told) == [("general_manager", "10-29 00:00", "step")]
+
+
+@rule("RM-4.4.1c")
+def test_a_reopening_after_the_month_makes_it_major_at_once() -> None:
+    stream = complaint("month-resolve").when(classified("minor"))
+    handled = stream.when(heard("case_handled", 3, MONTH - DAY))
+    again = handled.when(heard("case_reopened", 4, MONTH + DAY, round=2))
+    told, _ = rung(again, MONTH + DAY)
+    assert [type(f) for f in told] == [ClockBreached, MajorByAge, Escalated]

@@ -1,0 +1,206 @@
+"""More time: who may ask for it and decide on it, and what comes of silence."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.support.few_targets import only
+from tests.support.given import Answer, Given, given
+from tests.support.rules import rule
+
+from steward_decider import Ring
+from steward_events.sla import (
+    BreachExcused,
+    CaseNoted,
+    ClockBreached,
+    ClockMet,
+    ClockRescheduled,
+    Escalated,
+    ExtensionApproved,
+    ExtensionRefused,
+    ExtensionRequested,
+)
+from steward_events.vocabulary import Role
+from steward_sla.domain.clocks import (
+    ApproveExtension,
+    ClocksDecider,
+    HearCaseFact,
+    RefuseExtension,
+    RequestExtension,
+)
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+RECEIVED = datetime(2026, 9, 28, 10, tzinfo=SHANGHAI)
+DUE = datetime(2026, 10, 1, tzinfo=SHANGHAI)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+UNTIL = DUE + 3 * DAY
+
+
+def heard(name: str, version: int, at: datetime, **fields: Any) -> HearCaseFact:
+    return HearCaseFact(at, "c1", "p1", name, version, fields)
+
+
+@pytest.fixture
+def minor() -> Given:
+    rules = only("minor-resolve")
+    return given(
+        heard("case_received", 1, RECEIVED, kind="complaint", policy=rules.version),
+        heard("case_classified", 2, RECEIVED + HOUR, severity="minor", validity="valid"),
+        by=ClocksDecider({rules.version: rules}.__getitem__),
+    )
+
+
+def asked(at: datetime = RECEIVED + 2 * HOUR, **said: Any) -> RequestExtension:
+    fields = {"extension_id": "x", "clock": "minor-resolve#1", "until": UNTIL, "asked_by": "s1"}
+    return RequestExtension(at, **{**fields, **said})
+
+
+def approved(at: datetime = RECEIVED + 3 * HOUR, **said: Any) -> ApproveExtension:
+    fields = {"extension_id": "x", "person_id": "m1", "role": Role.CENTRE_MANAGER}
+    return ApproveExtension(at, **{**fields, **said})
+
+
+def informed(at: datetime = RECEIVED + 4 * HOUR, **said: Any) -> HearCaseFact:
+    return heard("owner_informed", 3, at, **{"about": "new_date", "extension_id": "x", **said})
+
+
+def after(stream: Given, *commands: Any) -> Answer:
+    answer = Answer(stream.decider, stream.state, ())
+    for command in commands:
+        answer = answer.when(command)
+    return answer
+
+
+def refusal(answer: Answer, command: Any) -> str:
+    return Given(answer.decider, answer.state).refuses(command).reason
+
+
+@rule("RM-4.10.1")
+def test_more_time_runs_from_when_the_owner_was_told_of_it(minor: Given) -> None:
+    granted = minor.when(asked()).then(ExtensionRequested).when(approved()).then(ExtensionApproved)
+    granted.when(informed(about="progress")).then(CaseNoted)
+    granted.when(informed(extension_id="another")).then(CaseNoted)
+    told = granted.when(informed())
+    told.then(CaseNoted, lambda f: isinstance(f, ClockRescheduled) and f.new_due == UNTIL)
+    told.when(heard("case_handled", 4, DUE + DAY)).then(
+        CaseNoted, lambda f: isinstance(f, ClockMet) and f.outcome == "with_approval"
+    )
+
+
+@rule("RM-4.10.1")
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (asked(DUE + HOUR), "More time is asked for before the due time, and that has passed."),
+        (asked(until=DUE), "The new date is not later than the due time."),
+        (asked(clock="triage#1"), "There is no such clock of this case."),
+    ],
+)
+def test_more_time_is_asked_for_before_it_is_due_and_for_later(
+    minor: Given, command: RequestExtension, reason: str
+) -> None:
+    assert minor.refuses(command).reason == reason
+
+
+@rule("RM-4.10.1")
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (approved(role=Role.DEPUTY_MANAGER), "Only the service-centre manager or above decides on this."),
+        (approved(person_id="s1"), "Who asked for more time does not decide on it."),
+        (approved(extension_id="y"), "There is no such request of this case."),
+    ],
+)  # fmt: skip
+def test_only_the_role_or_above_decides_and_never_who_asked(
+    minor: Given, command: ApproveExtension, reason: str
+) -> None:
+    assert refusal(minor.when(asked()), command) == reason
+
+
+@rule("RM-4.10.1")
+def test_a_third_extension_and_one_beyond_ten_days_is_the_next_roles(minor: Given) -> None:
+    far = minor.when(asked(until=DUE + 11 * DAY))
+    assert refusal(far, approved()) == "Only the company leader or above decides on this."
+    far.when(approved(role=Role.COMPANY_LEADER)).then(ExtensionApproved)
+    steps: list[Any] = []
+    for number, name in enumerate("ab", 1):
+        at, until = RECEIVED + timedelta(hours=3 * number), DUE + number * DAY
+        steps += [
+            asked(at, extension_id=name, until=until),
+            approved(at + HOUR, extension_id=name),
+            heard("owner_informed", 2 + number, at + 2 * HOUR, about="new_date"),
+        ]
+    third = after(minor, *steps, asked(RECEIVED + DAY, until=DUE + 3 * DAY))
+    assert refusal(third, approved(RECEIVED + DAY + HOUR)) == (
+        "Only the company leader or above decides on this."
+    )
+
+
+def test_what_was_asked_or_decided_is_not_asked_or_decided_again(minor: Given) -> None:
+    request = minor.when(asked())
+    request.when(asked()).then()
+    assert refusal(request, asked(extension_id="y")) == (
+        "Another request for more time is still to be decided on."
+    )
+    refused = request.when(
+        RefuseExtension(RECEIVED + 3 * HOUR, "x", "m1", Role.CENTRE_MANAGER)
+    ).then(ExtensionRefused)
+    assert refusal(refused, approved()) == "This request has been decided on."
+    request.when(approved()).when(approved()).then()
+    refused.when(asked(RECEIVED + 4 * HOUR, extension_id="y")).then(ExtensionRequested)
+
+
+@rule("RM-4.10.1")
+def test_an_approval_after_the_due_time_excuses_the_breach_and_does_not_undo_it(
+    minor: Given,
+) -> None:
+    late = after(minor, asked(), Ring(DUE), approved(DUE + HOUR))
+    late.then(ExtensionApproved, lambda f: isinstance(f, BreachExcused) and f.number == 1)
+    late.when(heard("case_handled", 3, DUE + 2 * HOUR)).then(
+        CaseNoted, lambda f: isinstance(f, ClockMet) and f.outcome == "breached"
+    )
+
+
+@rule("RM-4.10.1")
+def test_an_owner_who_is_told_too_late_leaves_an_excused_breach(minor: Given) -> None:
+    granted = after(minor, asked(), approved(), Ring(DUE))
+    granted.when(informed(DUE + HOUR)).then(CaseNoted, BreachExcused)
+
+
+@rule("RM-4.10.1")
+@pytest.mark.parametrize(
+    ("asked_at", "told_at"),
+    [
+        # Four hours of the office: 13:30-18:00 after the lunch break, and the next morning.
+        (RECEIVED, datetime(2026, 9, 28, 15, 30, tzinfo=SHANGHAI)),
+        (DUE - 10 * HOUR, datetime(2026, 9, 30, 18, tzinfo=SHANGHAI)),
+        (DUE - HOUR, DUE),
+    ],
+)
+def test_a_request_that_nobody_decides_on_goes_to_the_next_role(
+    minor: Given, asked_at: datetime, told_at: datetime
+) -> None:
+    stream = minor.when(asked(max(asked_at, RECEIVED + HOUR)))
+    told = []
+    while (at := stream.decider.wake_at(stream.state)) is not None and at <= DUE:
+        stream = stream.when(Ring(at))
+        told += [f for f in stream.facts if isinstance(f, Escalated) and f.because == "undecided"]
+    assert [(f.to, f.step, f.breach) for f in told] == [(Role.COMPANY_LEADER, -1, 0)]
+    assert told[0].told_at is not None
+    assert told[0].told_at <= DUE
+
+
+def test_a_request_that_was_decided_on_is_told_to_nobody(minor: Given) -> None:
+    stream = after(minor, asked(), approved())
+    told = []
+    while (at := stream.decider.wake_at(stream.state)) is not None and at < DUE:
+        stream = stream.when(Ring(at))
+        told += [f for f in stream.facts if isinstance(f, Escalated)]
+    assert not told
+
+
+@rule("RM-4.10.1")
+def test_a_request_undecided_at_the_due_time_is_a_breach(minor: Given) -> None:
+    answer = after(minor, asked(DUE - HOUR), Ring(DUE))
+    assert [type(f) for f in answer.facts if not isinstance(f, Escalated)][-1] is ClockBreached

@@ -1,0 +1,485 @@
+"""The built-in pack as cases live it: each rule's clock, what starts it, and what alone meets it."""
+
+from typing import Any
+
+import pytest
+from tests.support.rules import rule
+
+from steward_stack import due_times
+
+Facts = list[dict[str, Any]]
+
+
+def at(day: str, time: str = "10:00") -> str:
+    """An instant of autumn 2026 in Shanghai: `at("09-29")`."""
+    return f"2026-{day}T{time}:00+08:00"
+
+
+def fact(name: str, day: str = "09-29", time: str = "10:00", /, **fields: Any) -> dict[str, Any]:
+    return {"type": name, "time": at(day, time), **fields}
+
+
+def received(kind: str = "complaint", time: str = "10:00", /, **fields: Any) -> dict[str, Any]:
+    return fact("case_received", "09-29", time, kind=kind, **fields)
+
+
+def classified(severity: str, time: str = "10:05", /, **fields: Any) -> dict[str, Any]:
+    said = {"severity": severity, "validity": "valid", "cause": "first", **fields}
+    return fact("case_classified", "09-29", time, **said)
+
+
+def clocks(target: str, facts: Facts, now: str = at("12-31")) -> list[dict[str, Any]]:
+    """The clocks of one target, seen from the end of the year."""
+    found = due_times.answer({"facts": facts, "now": now})["clocks"]
+    return [clock for clock in found if clock["target"] == target]
+
+
+def the_clock(target: str, facts: Facts, now: str = at("12-31")) -> dict[str, Any]:
+    (clock,) = clocks(target, facts, now)
+    return clock
+
+
+def due(target: str, facts: Facts) -> str:
+    said: str = the_clock(target, facts)["due"]
+    return said
+
+
+def status(target: str, *facts: dict[str, Any]) -> list[str]:
+    return [clock["status"] for clock in clocks(target, list(facts))]
+
+
+# ---- any case ----
+
+
+@rule("RM-4.9")
+@pytest.mark.parametrize("kind", ["complaint", "service_request", "consultation", "suggestion"])
+def test_harm_is_stopped_within_half_an_hour_day_and_night(kind: str) -> None:
+    at_once = received(kind, "23:50", harm_ongoing=True)
+    assert due("harm-stopped", [at_once]) == at("09-30", "00:20")
+    later = [received(kind), fact("harm_reported", "09-29", "12:00")]
+    assert due("harm-stopped", later) == at("09-29", "12:30")
+    taken = fact("immediate_measures_taken", "09-30", "00:10")
+    assert status("harm-stopped", at_once, taken) == ["met"]
+
+
+def test_measures_of_before_do_not_answer_for_harm_that_is_reported_later() -> None:
+    earlier = fact("immediate_measures_taken", "09-29", "10:30")
+    later = fact("harm_reported", "09-29", "12:00")
+    assert status("harm-stopped", received(), earlier, later) == ["breached"]
+
+
+@rule("RM-3.4", "RC-4.2")
+def test_a_complaint_is_classified_within_half_an_hour() -> None:
+    assert due("triage", [received()]) == at("09-29", "10:30")
+    assert status("triage", received(), classified("minor")) == ["met"]
+    assert not status("triage", received("service_request"))
+
+
+@rule("RM-3.4", "RC-4.2", "RM-4.9")
+def test_classification_waits_while_harm_goes_on() -> None:
+    harmed = received(harm_ongoing=True)
+    assert not status("triage", harmed)
+    assert status("triage", received(), fact("harm_reported", "09-29", "10:10")) == ["cancelled"]
+    taken = fact("immediate_measures_taken", "09-29", "10:20")
+    assert due("triage-after-harm", [harmed, taken]) == at("09-29", "10:50")
+    late = classified("minor", "10:40")
+    assert status("triage-after-harm", harmed, taken, late) == ["met"]
+    again = fact("immediate_measures_taken", "09-29", "11:00")
+    assert status("triage-after-harm", harmed, taken, late, again) == ["met"]
+
+
+PROMISED = fact("promise_made", promise_id="a", promised_at=at("10-02", "18:00"))
+
+
+@rule("FU-S1", "FU-4.1.3")
+def test_every_promise_is_kept_by_its_date() -> None:
+    other = fact("promise_made", "09-29", "11:00", promise_id="b", promised_at=at("10-03"))
+    kept = fact("promise_kept", "10-02", "17:00", promise_id="a")
+    found = {c["clock"]: (c["due"], c["status"]) for c in clocks("promise-kept", [PROMISED, other, kept])}  # fmt: skip
+    assert found == {
+        "promise-kept#1:a": (at("10-02", "18:00"), "met"),
+        "promise-kept#1:b": (at("10-03"), "breached"),
+    }
+
+
+@rule("FU-S1", "FU-4.1.3")
+@pytest.mark.parametrize(
+    ("moved", "day"),
+    [
+        ({"moved_by": "owner"}, "10-05"),
+        ({"moved_by": "us"}, "10-02"),
+        ({"moved_by": "us", "approved_by": "s1"}, "10-05"),
+    ],
+)
+def test_the_owner_moves_a_promise_and_staff_only_with_the_supervisor(
+    moved: dict[str, str], day: str
+) -> None:
+    again = {**PROMISED, "time": at("09-30"), "promised_at": at("10-05", "18:00"), **moved}
+    assert due("promise-kept", [PROMISED, again]) == at(day, "18:00")
+
+
+APPOINTED = fact("appointment_made", "09-29", "10:30", appointment_id="v", at=at("09-30", "14:00"))
+
+
+@rule("FU-S1", "FU-4.1.3", "RC-5.1..2")
+def test_an_appointment_is_kept_with_half_an_hour_of_grace() -> None:
+    assert due("appointment-kept", [received("service_request"), APPOINTED]) == at("09-30", "14:30")
+    kept = fact("appointment_kept", "09-30", "14:30", appointment_id="v")
+    assert status("appointment-kept", APPOINTED, kept) == ["met"]
+    missed = fact("appointment_missed", "09-30", "14:20", appointment_id="v", by="owner")
+    assert status("appointment-kept", APPOINTED, missed) == ["cancelled"]
+    assert status("appointment-kept", APPOINTED, {**missed, "by": "us"}) == ["breached"]
+
+
+# ---- complaints: reception ----
+
+
+@rule("RM-4.5.1b")
+def test_a_called_superior_comes_within_ten_minutes() -> None:
+    called = fact("manager_called", "09-29", "11:00", call_id="k")
+    accepted = fact("case_accepted", "09-29", "11:09", role="cs_supervisor")
+    assert due("manager-comes", [received(), called]) == at("09-29", "11:10")
+    assert status("manager-comes", received(), called, accepted) == ["met"]
+    before = {**accepted, "time": at("09-29", "10:30")}
+    assert status("manager-comes", received(), before, called) == ["breached"]
+    assert status("manager-comes", called, {**accepted, "role": "frontline"}) == ["breached"]
+
+
+@rule("RM-4.6.7")
+def test_a_forum_post_is_acknowledged_within_two_hours_of_being_posted() -> None:
+    posted = received(channel="forum", posted_at=at("09-29", "09:00"))
+    assert due("forum-post-acknowledged", [posted]) == at("09-29", "11:00")
+    assert due("forum-post-acknowledged", [received(channel="forum")]) == at("09-29", "12:00")
+    answered = fact("case_acknowledged", "09-29", "10:59", link="https://forum.example/1")
+    assert status("forum-post-acknowledged", posted, answered) == ["met"]
+    assert status("month-resolve", posted, classified("minor"), answered) == ["breached"]
+    assert not status("forum-post-acknowledged", received())
+
+
+@rule("RM-4.6.7")
+def test_a_post_that_was_handed_over_is_acknowledged_within_an_hour_of_that() -> None:
+    handed = received(posted_at=at("09-29", "07:00"), handed_over_at=at("09-29", "09:30"))
+    assert due("forum-handover-acknowledged", [handed]) == at("09-29", "10:30")
+    assert not status("forum-post-acknowledged", handed)
+
+
+@rule("RM-3.2")
+def test_a_minor_complaint_is_the_supervisors_from_its_classification_on() -> None:
+    minor = [received(), classified("minor", "17:30")]
+    assert due("minor-to-supervisor", minor) == at("09-30", "10:00")
+    accepted = fact("case_accepted", "09-30", "09:00", role="cs_supervisor")
+    assert status("minor-to-supervisor", *minor, accepted) == ["met"]
+    assert status("minor-to-supervisor", *minor, {**accepted, "role": "frontline"}) == ["breached"]
+    assert status("minor-to-supervisor", *minor, fact("case_handled", "09-30", "09:00")) == [
+        "cancelled"
+    ]
+
+
+@rule("RM-4.5.2a")
+@pytest.mark.parametrize(
+    ("time", "due_at"),
+    [
+        ("10:00", at("09-30", "00:00")),
+        ("20:30", at("09-30", "00:00")),
+        ("23:50", at("09-30", "00:50")),
+    ],
+)
+def test_a_major_complaint_is_before_the_company_leader_the_same_day(
+    time: str, due_at: str
+) -> None:
+    major = [received("complaint", time), classified("major", "23:55")]
+    assert due("major-to-leader", major) == due_at
+    accepted = fact("case_accepted", "09-29", "23:58", role="company_leader")
+    assert status("major-to-leader", *major, accepted) == ["met"]
+    assert status("major-to-leader", *major, {**accepted, "role": "centre_manager"}) == ["breached"]
+
+
+@rule("RM-3.1")
+@pytest.mark.parametrize(
+    ("said", "clocks_"),
+    [
+        ({"injury": True}, 1),
+        ({"authority_or_media": True}, 1),
+        ({"households_concerned": 5}, 1),
+        ({"households_concerned": 4}, 0),
+        ({}, 0),
+    ],
+)
+def test_what_weighs_much_is_before_the_company_leader_the_same_day(
+    said: dict[str, Any], clocks_: int
+) -> None:
+    found = clocks("weighty-to-leader", [received(**said)])
+    assert [clock["due"] for clock in found] == [at("09-30", "00:00")] * clocks_
+    accepted = fact("case_accepted", "09-29", "12:00", role="company_leader")
+    assert status("weighty-to-leader", received(**said), accepted) == ["met"] * clocks_
+
+
+# ---- complaints: answer and resolution ----
+
+MAJOR = [received(), classified("major")]
+
+
+@rule("RM-4.10.3")
+def test_a_major_complaint_gets_a_clear_answer_within_two_days() -> None:
+    assert due("major-answer", MAJOR) == at("10-02", "00:00")
+    answered = fact("case_answered", "10-01", decision="partly")
+    assert status("major-answer", *MAJOR, answered) == ["met"]
+    assert status("major-answer", *MAJOR, {**answered, "decision": "looking"}) == ["breached"]
+    waits = fact("case_paused", "09-30", reason="waiting_owner", resume_on="2026-10-04")
+    assert due("major-answer", [*MAJOR, waits]) == at("10-02", "00:00")
+
+
+@rule("RM-4.10.3")
+def test_a_major_complaint_is_resolved_within_ten_days() -> None:
+    assert due("major-resolve", MAJOR) == at("10-10", "00:00")
+    waits = fact("case_paused", "09-30", reason="waiting_owner", resume_on="2026-10-04")
+    assert due("major-resolve", [*MAJOR, waits]) == at("10-14", "00:00")
+    assert status("major-resolve", *MAJOR, fact("case_handled", "10-09")) == ["met"]
+    until = at("10-15", "00:00")
+    approved = [
+        fact("extension_requested", "10-01", until=until, asked_by="s1"),
+        fact("extension_approved", "10-02", until=until, approved_by="g", role="general_manager"),
+        fact("owner_informed", "10-03", about="new_date"),
+    ]
+    assert the_clock("major-resolve", [*MAJOR, *approved])["approved_due"] == until
+    approved[1]["role"] = "company_leader"
+    assert the_clock("major-resolve", [*MAJOR, *approved])["approved_due"] is None
+
+
+@rule("RM-4.4.1c", "RM-4.10.3")
+def test_a_promotion_starts_answer_and_resolution_anew_and_the_earlier_limit_governs() -> None:
+    by_age = fact("severity_raised", "10-30", "00:00", severity="major", cause="age")
+    facts = [received(), classified("important"), by_age]
+    assert due("major-answer", facts) == at("11-02", "00:00")
+    assert due("major-resolve", facts) == at("11-10", "00:00")
+    raised = fact("severity_raised", "09-30", severity="major", cause="new_facts")
+    found = [received(), classified("important"), raised, fact("case_handled", "10-01")]
+    assert status("important-resolve", *found) == ["met"]
+    assert due("important-resolve", found) == at("10-03", "00:00")
+    assert due("major-resolve", found) == at("10-11", "00:00")
+
+
+VALID = [received(), classified("minor")]
+
+
+@rule("RM-4.4.1c")
+def test_a_valid_complaint_has_a_month_that_never_pauses() -> None:
+    waits = fact("case_paused", "09-30", reason="waiting_owner", resume_on="2026-10-04")
+    assert due("month-resolve", [*VALID, waits]) == at("10-30", "00:00")
+    assert not status("month-resolve", received(), classified("minor", validity="excessive"))
+    handled = fact("case_handled", "10-29")
+    assert status("month-resolve", *VALID, handled) == ["met"]
+    again = clocks("month-resolve", [*VALID, handled, fact("case_reopened", "11-05", round=2)])
+    assert [(c["started_at"], c["breached_at"]) for c in again] == [
+        (at("09-29"), None),
+        (at("09-29"), at("11-05")),
+    ]
+
+
+@rule("RM-4.8", "RM-4.3.2a..e", "RM-4.3.3a..c")
+@pytest.mark.parametrize("validity", ["coordination", "excessive"])
+@pytest.mark.parametrize("name", ["case_answered", "case_refused"])
+def test_what_cannot_be_met_is_answered_with_reasons_within_two_days(
+    validity: str, name: str
+) -> None:
+    case = [received(), classified("minor", validity=validity)]
+    assert due("reasoned-answer", case) == at("10-02", "00:00")
+    assert status("reasoned-answer", *case, fact(name, "10-01", decision="will_not")) == ["met"]
+    moved = fact("case_classified", "09-30", validity=validity, cause="new_facts")
+    assert due("reasoned-answer", [*VALID, moved]) == at("10-02", "00:00")
+
+
+COORDINATION = [received(), classified("minor", validity="coordination")]
+
+
+@rule("RM-4.3.2a..e")
+def test_the_outside_party_of_a_coordination_matter_is_contacted_within_two_days() -> None:
+    assert due("outside-party-contacted", COORDINATION) == at("10-02", "00:00")
+    inside = fact("case_forwarded", "09-30", to="centre_manager", outside_party="")
+    assert status("outside-party-contacted", *COORDINATION, inside) == ["breached"]
+    outside = {**inside, "outside_party": "developer"}
+    assert status("outside-party-contacted", *COORDINATION, outside) == ["met"]
+
+
+@rule("RM-4.3.2a..e", "HV-4.3.3c")
+def test_the_owner_of_a_coordination_matter_hears_how_far_it_is_every_seven_days() -> None:
+    told = fact("owner_informed", "10-03", about="progress")
+    other = fact("owner_informed", "10-04", about="solution")
+    found = clocks("coordination-progress", [*COORDINATION, told, other])
+    assert [clock["due"] for clock in found] == [at("10-07", "00:00"), at("10-11", "00:00")]
+
+
+# ---- complaints and requests: the department ----
+
+
+def dispatched(dispatch: str, time: str, day: str = "09-29") -> dict[str, Any]:
+    return fact("case_dispatched", day, time, dispatch_id=dispatch, department="engineering")
+
+
+def refused(dispatch: str, time: str, refusal: int) -> dict[str, Any]:
+    return fact("dispatch_refused", "09-29", time, dispatch_id=dispatch, refusal=refusal)
+
+
+@rule("RM-4.6.1", "RM-3.3", "RC-5.3")
+@pytest.mark.parametrize("kind", ["complaint", "service_request"])
+def test_a_case_is_dispatched_within_half_an_hour_of_its_classification(kind: str) -> None:
+    case = [received(kind), classified("minor")]
+    assert due("dispatched", case) == at("09-29", "10:35")
+    assert status("dispatched", *case, dispatched("a", "10:35")) == ["met"]
+    again = [*case, dispatched("a", "10:20"), refused("a", "10:40", 1)]
+    assert [c["due"] for c in clocks("dispatched", again)][1:] == [at("09-29", "11:10")]
+    assert not status("dispatched", received(kind), classified("minor", validity="excessive"))
+
+
+@rule("RM-4.6.1", "RM-3.3", "RC-5.3")
+def test_a_department_accepts_within_two_hours_of_the_service_centre() -> None:
+    case = [*VALID, dispatched("a", "17:00")]
+    assert due("dispatch-accepted", case) == at("09-30", "09:30")
+    accepted = fact("dispatch_accepted", "09-30", "09:00", dispatch_id="a")
+    assert status("dispatch-accepted", *case, accepted) == ["met"]
+    assert status("dispatch-accepted", *case, {**accepted, "dispatch_id": "b"}) == ["breached"]
+    assert status("dispatch-accepted", *case, refused("a", "17:10", 1)) == ["cancelled"]
+
+
+@rule("RM-4.6.1")
+def test_after_the_second_refusal_the_manager_decides_within_two_hours() -> None:
+    once = [*VALID, dispatched("a", "10:20"), refused("a", "10:40", 1)]
+    assert not status("dispatch-decided", *once)
+    twice = [*once, dispatched("b", "10:50"), refused("b", "11:30", 2)]
+    assert due("dispatch-decided", twice) == at("09-29", "13:30")
+    assert status("dispatch-decided", *twice, dispatched("c", "12:00")) == ["met"]
+
+
+def reports(*days: str) -> Facts:
+    return [fact("progress_reported", day) for day in days]
+
+
+@rule("RM-3.3", "RM-4.6.1")
+@pytest.mark.parametrize("severity", ["important", "major"])
+def test_the_department_reports_every_day_on_what_is_important(severity: str) -> None:
+    case = [received(), classified(severity), dispatched("a", "10:20"), *reports("09-30", "10-02")]
+    found = clocks("progress-daily", [*case, fact("case_handled", "10-03")])
+    assert [(clock["due"], clock["status"]) for clock in found] == [
+        (at("10-01", "00:00"), "met"),
+        (at("10-02", "00:00"), "breached"),
+        (at("10-04", "00:00"), "met"),
+    ]
+
+
+@rule("RM-3.3", "RM-4.6.1", "RC-5.3")
+@pytest.mark.parametrize("kind", ["complaint", "service_request"])
+def test_the_department_reports_every_three_days_on_everything_else(kind: str) -> None:
+    case = [received(kind), classified("minor"), dispatched("a", "10:20"), *reports("10-01")]
+    found = clocks("progress-every-three-days", [*case, fact("case_handled", "10-03")])
+    assert [(clock["due"], clock["status"]) for clock in found] == [
+        (at("10-03", "00:00"), "met"),
+        (at("10-05", "00:00"), "met"),
+    ]
+    assert not status("progress-daily", *case)
+
+
+@rule("RM-4.6.2a", "RM-4.6.2b")
+@pytest.mark.parametrize(
+    ("time", "due_at"), [("19:00", at("10-01", "00:00")), ("20:30", at("10-01", "12:00"))]
+)
+def test_the_record_is_handed_in_on_the_day_of_completion(time: str, due_at: str) -> None:
+    case = [*VALID, fact("case_handled", "09-30", time, round=1)]
+    assert due("record-submitted", case) == due_at
+    assert status("record-submitted", *case, fact("record_submitted", "09-30", "21:00")) == ["met"]
+
+
+@rule("RM-4.6.3")
+@pytest.mark.parametrize(
+    ("time", "due_at"), [("19:00", at("10-01", "00:00")), ("20:30", at("10-01", "12:00"))]
+)
+def test_the_owner_hears_the_result_on_the_day_of_the_record(time: str, due_at: str) -> None:
+    submitted = fact("record_submitted", "09-30", time, round=1)
+    case = [*VALID, fact("case_handled", "09-30", "18:00", round=1), submitted]
+    assert due("result-told", case) == due_at
+    told = fact("result_told", "09-30", "20:40", how="phone", round=1)
+    assert status("result-told", *case, told) == ["met"]
+    before = {**told, "time": at("09-30", "18:30")}
+    assert status("result-told", *case, before) == ["met"]
+
+
+# ---- consultations, requests, suggestions ----
+
+
+@rule("RC-3.2")
+def test_a_consultation_is_answered_within_a_day_of_the_service_centre() -> None:
+    assert due("consultation-answered", [received("consultation")]) == at("10-01", "00:00")
+    answered = fact("case_answered", "09-30", decision="will")
+    assert status("consultation-answered", received("consultation"), answered) == ["met"]
+
+
+@rule("RC-3.2")
+def test_an_answer_asked_for_in_writing_is_given_in_writing() -> None:
+    asked = received("consultation", in_writing=True)
+    answered = fact("case_answered", "09-30", decision="will", in_writing=False)
+    assert not status("consultation-answered", asked)
+    assert status("consultation-answered-in-writing", asked, answered) == ["breached"]
+    assert status("consultation-answered-in-writing", asked, {**answered, "in_writing": True}) == [
+        "met"
+    ]
+
+
+REQUEST = received("service_request")
+EMERGENCY = [REQUEST, fact("case_classified", "09-29", "10:05", urgency="emergency")]
+
+
+@rule("RC-5.1..2")
+def test_a_request_is_confirmed_within_ten_minutes() -> None:
+    assert due("request-confirmed", [REQUEST]) == at("09-29", "10:10")
+    confirmed = fact("receipt_confirmed", "09-29", "10:10", how="phone")
+    assert status("request-confirmed", REQUEST, confirmed) == ["met"]
+
+
+@rule("RC-5.1..2")
+def test_somebody_is_at_an_emergency_within_half_an_hour() -> None:
+    assert due("emergency-on-site", EMERGENCY) == at("09-29", "10:30")
+    assert status("emergency-on-site", *EMERGENCY, fact("work_started", "09-29", "10:25")) == [
+        "met"
+    ]
+
+
+@rule("RC-5.1..2")
+def test_an_emergency_is_made_safe_within_four_hours() -> None:
+    assert due("emergency-made-safe", EMERGENCY) == at("09-29", "14:00")
+    assert status("emergency-made-safe", *EMERGENCY, fact("made_safe", "09-29", "13:00")) == ["met"]
+    assert status("request-appointment", *EMERGENCY) == ["cancelled"]
+
+
+@rule("RC-5.1..2")
+def test_the_appointment_for_a_request_is_agreed_within_two_hours_of_the_service_centre() -> None:
+    evening = received("service_request", "17:00")
+    assert due("request-appointment", [evening]) == at("09-30", "09:30")
+    assert status("request-appointment", REQUEST, APPOINTED) == ["met"]
+
+
+@rule("RC-5.1..2", "RC-5.3")
+def test_a_request_is_done_within_three_days_or_on_the_agreed_date() -> None:
+    assert due("request-done", [REQUEST]) == at("10-03", "00:00")
+    agreed = {**APPOINTED, "at": at("10-05", "14:00")}
+    assert due("request-done", [REQUEST, agreed]) == at("10-06", "00:00")
+    assert due("request-done", [REQUEST, APPOINTED]) == at("10-03", "00:00")
+    assert status("request-done", REQUEST, fact("case_handled", "10-02")) == ["met"]
+
+
+SUGGESTION = received("suggestion")
+
+
+@rule("RC-6.3")
+def test_a_suggestion_is_acknowledged_within_a_day() -> None:
+    assert due("suggestion-acknowledged", [SUGGESTION]) == at("10-01", "00:00")
+    thanked = fact("case_acknowledged", "09-30", "20:00")
+    assert status("suggestion-acknowledged", SUGGESTION, thanked) == ["met"]
+
+
+@rule("RC-6.3", "HV-4.3.3c")
+def test_who_suggested_something_hears_how_far_it_is_every_seven_days() -> None:
+    told = fact("owner_informed", "10-03", about="progress")
+    found = clocks("suggestion-progress", [SUGGESTION, told, fact("case_answered", "10-08")])
+    assert [(clock["due"], clock["status"]) for clock in found] == [
+        (at("10-07", "00:00"), "met"),
+        (at("10-11", "00:00"), "met"),
+    ]
