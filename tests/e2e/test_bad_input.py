@@ -525,6 +525,16 @@ async def test_a_gap_waits_and_closes_when_what_was_missing_comes(door: Door) ->
 
 
 async def test_content_that_the_database_refuses_is_found_alone_in_its_batch(door: Door) -> None:
+    case_id = f"nul-{uuid7()}"
+    external = {"source": "urn:\0", "subject": "1"}
+    content = received(case_id, external=external)
+    await door.system.tell("steward.intake", HERE, fact(case_id, 1), content)
+    await door.waits("sla", f"case-{case_id}", "cannot be stored")
+    await door.goes_on()
+    await door.given_up(f"case-{case_id}", *LISTENERS)
+
+
+async def test_a_policy_that_cannot_be_read_waits_with_what_is_wrong_with_it(door: Door) -> None:
     pack = f"nul-{uuid7()}"
     said = {
         "pack": pack,
@@ -535,7 +545,7 @@ async def test_content_that_the_database_refuses_is_found_alone_in_its_batch(doo
     }
     headers = fact("-", 1, "registry.policy_published.v1") | {"ce_subject": f"policy-{pack}"}
     await door.system.tell("steward.intake", HERE, headers, json.dumps(said).encode())
-    await door.waits("visits", f"policy-{pack}", "cannot be stored")
+    await door.waits("visits", f"policy-{pack}", "cannot be read", "U+0000")
     await door.goes_on()
     await door.given_up(f"policy-{pack}", *LISTENERS)
 

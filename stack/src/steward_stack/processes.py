@@ -173,9 +173,12 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 def reap() -> None:
     """Take note of our children that have ended."""
-    for pid in [pid for pid in _CHILDREN if birth(pid) is None]:
-        # Waited for, not asked: the threads of a dead one, as of Kafka's, may end a moment later.
-        _CHILDREN.pop(pid).wait()
+    # Copied first: a second stack of ours may start or end its own beside us, in another thread.
+    for pid in [pid for pid in list(_CHILDREN) if birth(pid) is None]:
+        child = _CHILDREN.pop(pid, None)
+        if child is not None:
+            # Waited for, not asked: the threads of a dead one, as of Kafka's, may end a moment later.
+            child.wait()
 
 
 def _end_together(processes: Sequence[Process]) -> None:
