@@ -218,6 +218,30 @@ async def test_history_marks_what_it_causes_and_keeps_out_of_the_ticker(shop: Op
     assert (last.occurred_at, last.known_at, last.history) == (at(200), at(1000), None)
 
 
+async def test_what_comes_late_of_an_ended_past_takes_no_stream_out_of_the_ticker(
+    shop: OpenShop,
+) -> None:
+    executor = shop.executor()
+    shop.clock.instant = at(150)
+    await executor.execute(
+        job("clock-1", Start(START, (at(200),)), history=at(100), known_at=at(0))
+    )
+    await executor.execute(
+        job("clock-1", Note(at(100)), history=at(100), known_at=at(100), ends_history=True)
+    )
+    await executor.execute(job("clock-1", Note(at(50)), history=at(100), known_at=at(50)))
+    late = (await shop.store.facts_of("clock-1"))[-1]
+    assert (late.occurred_at, late.history) == (at(50), at(100))
+    assert await shop.store.next_due([HERE]) == at(200)
+    # A longer past is imported: until it ends, nothing rings.
+    await executor.execute(job("clock-1", Note(at(110)), history=at(120), known_at=at(110)))
+    assert await shop.store.next_due([HERE]) is None
+    await executor.execute(
+        job("clock-1", Note(at(120)), history=at(120), known_at=at(120), ends_history=True)
+    )
+    assert await shop.store.next_due([HERE]) == at(200)
+
+
 async def test_a_live_fact_brings_history_into_the_ticker_and_rings_what_was_due(
     shop: OpenShop,
 ) -> None:

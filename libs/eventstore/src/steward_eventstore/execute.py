@@ -353,6 +353,10 @@ def _wanted(job: Job) -> _Wanted:
         return refused
 
 
+def _covers(known: datetime | None, history: datetime | None) -> bool:
+    return known is not None and history is not None and history <= known
+
+
 def _commands(wanted: _Wanted) -> tuple[To, ...]:
     return () if isinstance(wanted, Refused) else wanted
 
@@ -477,9 +481,9 @@ class _Work:
             )
         decider = self._shell.decider_of(to.stream)
         before = len(stream.added)
-        if cause.history is not None and (
-            stream.head.history is None or cause.history > stream.head.history
-        ):
+        # What comes back late of a past that has ended takes no live stream out of the ticker.
+        over = stream.head.live and _covers(stream.head.history, cause.history)
+        if cause.history is not None and not _covers(stream.head.history, cause.history):
             stream.head = replace(stream.head, history=cause.history)
         command = to.command
         if isinstance(command, Alarms):
@@ -492,7 +496,7 @@ class _Work:
             facts = decider.decide(command, stream.state)
             scope = f"{cause.id}|{cause.consumer}|{to.stream}|{ordinal}"
             self._add(cause, decider, stream, facts, command.at, scope, known)
-            live = cause.history is None or cause.ends_history
+            live = cause.history is None or cause.ends_history or over
             if live != stream.head.live and (live or stream.added[before:]):
                 stream.head = replace(stream.head, live=live)
         return stream.added[before:]
