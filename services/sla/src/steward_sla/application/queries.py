@@ -5,7 +5,7 @@ from typing import Any
 
 from steward_sla.application.ports import Row
 
-_WORDS = {
+WORDS = {
     "met": "met",
     "met_with_approval": "approved",
     "breached": "breached",
@@ -13,6 +13,7 @@ _WORDS = {
     "paused": "running",
     "cancelled": "cancelled",
 }
+"""What the statuses of clocks are counted as."""
 
 
 def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
@@ -28,10 +29,10 @@ def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
                 "month": row["month"],
                 "target": row["target"],
                 "rule": row["rule"].split(),
-                **dict.fromkeys(_WORDS.values(), 0),
+                **dict.fromkeys(WORDS.values(), 0),
             },
         )
-        line[_WORDS[row["status"]]] += row["n"]
+        line[WORDS[row["status"]]] += row["n"]
     for line in found.values():
         decided = line["met"] + line["approved"] + line["breached"]
         line["rate"] = round(line["met"] / decided, 4) if decided else None
