@@ -150,14 +150,12 @@ def verify(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
     The exit status is 1 when one differs; nothing is changed.
     """
     from steward_stack.door import progress_on
-    from steward_stack.supervisor import SERVICES, endpoints_of
+    from steward_stack.supervisor import SERVICES, endpoints_of_running
     from steward_stack.verifying import verify as compared
 
-    endpoints = endpoints_of(State(state))
-    if endpoints is None:
-        raise StewardError("Steward is not running here; start it with `steward up --detach`.")
+    endpoints = endpoints_of_running(State(state))
     with progress_on(err) as progress:
-        verdicts = asyncio.run(compared(endpoints.postgres, SERVICES, progress))
+        verdicts = asyncio.run(compared(endpoints, SERVICES, progress))
     equal = all(verdict.equal for verdict in verdicts)
     if as_json:
         print_json({"equal": equal, "models": [asdict(verdict) for verdict in verdicts]})

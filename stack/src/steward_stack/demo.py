@@ -5,7 +5,6 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from aiokafka import AIOKafkaProducer
 from httpx2 import AsyncClient
@@ -64,8 +63,7 @@ def scenario_of(tickets: Path | None, ticket_format: str | None) -> Scenario:
 
 
 async def _run(stack: Stack, scenario: Scenario, console: Console) -> Summary:
-    clock = urlunsplit(urlsplit(stack.endpoints.postgres)._replace(path="/steward_clock"))
-    driver = await SteppedDriver.connect(clock, scenario.begins)
+    driver = await SteppedDriver.connect(stack.endpoints.database("clock"), scenario.begins)
     # The same play again is harmless: every request repeats its key and is answered as before.
     producer = AIOKafkaProducer(
         bootstrap_servers=stack.endpoints.kafka.split(","), enable_idempotence=True

@@ -22,21 +22,13 @@ from steward_service.policies import Policies
 from steward_service.queries import fetch
 from steward_sla.adapters.clock_lists import STATUS
 from steward_sla.adapters.read_models import CLOCKS, POLICIES, month_of
+from steward_sla.application.queries import WORDS
 from steward_sla.application.reactions import follow
 from steward_sla.domain.clocks import HearCaseFact
 from steward_sla.domain.timeline import CaseFact, Clock, Timeline
 from steward_stack.errors import StewardError
 from steward_stack.snapshots import facts_of, snapshot
-
-WORDS = {
-    "met": "met",
-    "met_with_approval": "approved",
-    "breached": "breached",
-    "running": "running",
-    "paused": "running",
-    "cancelled": "cancelled",
-}
-"""What the statuses of clocks are counted as."""
+from steward_stack.supervisor import Endpoints
 
 _CASES = """
 SELECT stream_id, version, type, data::text, meta::text FROM events
@@ -74,14 +66,14 @@ class Outcomes:
         ]
 
 
-async def simulate(postgres: str, rules: Rules | None, progress: Progress) -> Outcomes:
+async def simulate(endpoints: Endpoints, rules: Rules | None, progress: Progress) -> Outcomes:
     """Walk every case under these rules, or each under those that it was taken in with.
 
     Raises StewardError when the databases cannot be read.
     """
     found = Outcomes()
     try:
-        async with snapshot(postgres, "sla") as sla, snapshot(postgres, "intake") as intake:
+        async with snapshot(endpoints, "sla") as sla, snapshot(endpoints, "intake") as intake:
             timelines = await _timelines(sla, rules)
             [(total, found.until)] = await intake.fetch(_EXTENT)
             task = progress.add_task("Facts", total=total, now="")

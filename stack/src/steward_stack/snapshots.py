@@ -2,21 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from steward_events import intake, notify, registry, sla, visits  # noqa: F401 - declare all facts
 from steward_events.recorded import Recorded
 from steward_eventstore.rows import recorded_of
+from steward_stack.supervisor import Endpoints
 
 _TOGETHER = 2_000
 
 
 @asynccontextmanager
-async def connected(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+async def connected(endpoints: Endpoints, service: str) -> AsyncIterator[asyncpg.Connection]:
     """Connect to a service's database."""
-    dsn = urlunsplit(urlsplit(postgres)._replace(path=f"/steward_{service}"))
+    dsn = endpoints.database(service)
     connection = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
     try:
         yield connection
@@ -25,10 +25,10 @@ async def connected(postgres: str, service: str) -> AsyncIterator[asyncpg.Connec
 
 
 @asynccontextmanager
-async def snapshot(postgres: str, service: str) -> AsyncIterator[asyncpg.Connection]:
+async def snapshot(endpoints: Endpoints, service: str) -> AsyncIterator[asyncpg.Connection]:
     """Read a database as it is at one instant; nothing is written, so no relay waits for it."""
     async with (
-        connected(postgres, service) as connection,
+        connected(endpoints, service) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         yield connection

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from rich.console import Console
 
@@ -49,6 +49,10 @@ class Endpoints:
     smtp: str
     sms: str
     logs: str
+
+    def database(self, name: str) -> str:
+        """Give the address of one of Steward's databases: a service's, `keys` or `clock`."""
+        return urlunsplit(urlsplit(self.postgres)._replace(path=f"/steward_{name}"))
 
 
 class Stack:
@@ -290,3 +294,11 @@ def endpoints_of(state: State) -> Endpoints | None:
     except FileNotFoundError:
         return None
     return Endpoints(**entries)  # type: ignore[arg-type]
+
+
+def endpoints_of_running(state: State) -> Endpoints:
+    """Read where a stack that is up can be reached; raises StewardError while it is not up."""
+    endpoints = endpoints_of(state)
+    if endpoints is None:
+        raise StewardError("Steward is not running: `steward up` starts it.")
+    return endpoints

@@ -20,6 +20,7 @@ from steward_eventstore.port import Change
 from steward_eventstore.read_models import statements
 from steward_stack.errors import StewardError
 from steward_stack.snapshots import connected, facts_of, snapshot
+from steward_stack.supervisor import Endpoints
 
 TOGETHER = 2_000
 """Facts that are applied at once."""
@@ -47,30 +48,32 @@ class Verdict:
     differing: tuple[str, ...] = ()
 
 
-async def verify(postgres: str, services: Iterable[str], progress: Progress) -> list[Verdict]:
-    """Compare all read models of these services; `postgres` is the address of the server.
+async def verify(
+    endpoints: Endpoints, services: Iterable[str], progress: Progress
+) -> list[Verdict]:
+    """Compare all read models of these services.
 
     Raises StewardError when the databases cannot be reached.
     """
     found: list[Verdict] = []
     try:
         for service in services:
-            found += await _verify(postgres, service, list(services), progress)
+            found += await _verify(endpoints, service, list(services), progress)
     except (OSError, asyncpg.PostgresError) as error:
         raise StewardError(f"The databases cannot be read: {error}") from error
     return found
 
 
 async def _verify(
-    postgres: str, service: str, services: list[str], progress: Progress
+    endpoints: Endpoints, service: str, services: list[str], progress: Progress
 ) -> list[Verdict]:
     read_models: Any = import_module(f"steward_{service}.adapters.read_models")
     metadata: MetaData = read_models.METADATA
     tables = [table for table in metadata.sorted_tables if table.info.get("projected", True)]
     async with AsyncExitStack() as stack:
-        live = await stack.enter_async_context(snapshot(postgres, service))
+        live = await stack.enter_async_context(snapshot(endpoints, service))
         heard = {row["stream_id"]: row["version"] for row in await live.fetch(_HEARD, service)}
-        rebuilt = await stack.enter_async_context(connected(postgres, service))
+        rebuilt = await stack.enter_async_context(connected(endpoints, service))
         for table in tables:
             await rebuilt.execute(
                 f'CREATE TEMP TABLE "{table.name}" (LIKE public."{table.name}" INCLUDING ALL)'
@@ -79,7 +82,7 @@ async def _verify(
         for owner in services:
             if heard and owner != service:
                 # Asked for after the inbox was read: it holds all that had been heard then.
-                told = await stack.enter_async_context(snapshot(postgres, owner))
+                told = await stack.enter_async_context(snapshot(endpoints, owner))
                 await _rebuild(rebuilt, read_models.project, service, told, heard, progress)
         return [await _compare(service, table, live, rebuilt) for table in tables]
 

@@ -12,7 +12,8 @@ import pytest
 from steward_events.cloudevents import foreign_from_json
 from steward_events.tickets import OpenedTicket
 from steward_intake.application.words import Record
-from steward_stack.imports.nyc311 import COLUMNS, NotThisFormat, Nyc311, read, scenario
+from steward_stack.imports.files import NotThisFormat
+from steward_stack.imports.nyc311 import COLUMNS, Nyc311, read, scenario
 
 DATA = os.environ.get("STEWARD_DATA", "")
 FILE = Path(DATA) / "nyc311_2013-12-25" / "nyc311_2013-12-25.csv.gz"

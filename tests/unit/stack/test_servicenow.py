@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from steward_stack.imports.servicenow import COLUMNS, NotThisFormat, ServiceNow, read
+from steward_stack.imports.files import NotThisFormat
+from steward_stack.imports.servicenow import COLUMNS, ServiceNow, read
 
 UTC = ZoneInfo("UTC")
 ROW = {

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import typer
@@ -17,7 +16,7 @@ from steward_service.auth import EVERY_PROJECT, ROLES, Authenticator
 from steward_stack.errors import StewardError
 from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
 from steward_stack.state import State
-from steward_stack.supervisor import endpoints_of
+from steward_stack.supervisor import endpoints_of_running
 
 app = typer.Typer(
     help="API keys: make one, list all, let one be worth nothing.", no_args_is_help=True
@@ -85,10 +84,7 @@ def revoke(
 
 def _with_keys(state: Path, work: Callable[[Authenticator], Awaitable[Answer]]) -> Answer:
     """Do something with the keys of the running stack."""
-    endpoints = endpoints_of(State(state))
-    if endpoints is None:
-        raise StewardError("Steward is not running: `steward up` starts it.")
-    dsn = urlunsplit(urlsplit(endpoints.postgres)._replace(path="/steward_keys"))
+    dsn = endpoints_of_running(State(state)).database("keys")
 
     async def done() -> Answer:
         async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import typer
@@ -24,7 +23,7 @@ from steward_service.clocks import SystemClock
 from steward_stack.errors import StewardError
 from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
 from steward_stack.state import State
-from steward_stack.supervisor import endpoints_of
+from steward_stack.supervisor import Endpoints, endpoints_of_running
 
 ALL = 10_000
 POLL_SECONDS = 0.05
@@ -215,27 +214,28 @@ Work = Callable[[list[Found]], Awaitable[list[dict[str, Any]]]]
 
 def _with_parked(state: Path, service: str | None, work: Work) -> list[dict[str, Any]]:
     """Do something with what is parked in the running stack's databases."""
-    endpoints = endpoints_of(State(state))
-    if endpoints is None:
-        raise StewardError("Steward is not running: `steward up` starts it.")
+    endpoints = endpoints_of_running(State(state))
     if service is not None and service not in endpoints.services:
         known = ", ".join(endpoints.services)
         raise StewardError(f"There is no service {service}; there are {known}.")
     services = [service] if service is not None else list(endpoints.services)
     try:
-        return asyncio.run(_on_databases(endpoints.postgres, services, work))
+        return asyncio.run(_on_databases(endpoints, services, work))
     except retries.NotParked as error:
         raise StewardError(str(error)) from error
     except (OSError, asyncpg.PostgresError, Unavailable) as error:
         raise StewardError(f"The databases cannot be read: {error}") from error
 
 
-async def _on_databases(server: str, services: list[str], work: Work) -> list[dict[str, Any]]:
+async def _on_databases(
+    endpoints: Endpoints, services: list[str], work: Work
+) -> list[dict[str, Any]]:
     async with AsyncExitStack() as opened:
         found: list[Found] = []
         for name in services:
-            dsn = urlunsplit(urlsplit(server)._replace(path=f"/steward_{name}"))
-            store = await PostgresStore.connect(dsn, application="steward-parked")
+            store = await PostgresStore.connect(
+                endpoints.database(name), application="steward-parked"
+            )
             opened.push_async_callback(store.close)
             wall = await SystemClock.connect(_time_of(store))
             opened.push_async_callback(wall.close)

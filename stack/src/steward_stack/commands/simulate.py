@@ -1,7 +1,6 @@
 """`steward simulate`: the past under rules that may be others."""
 
 import asyncio
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,18 +12,15 @@ from rich.table import Table
 from steward_policy.packs import PackError, load
 from steward_stack.door import progress_on
 from steward_stack.errors import StewardError
-from steward_stack.options import STATE, JsonOption, StateOption, print_json
+from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
 from steward_stack.simulation import Outcomes, simulate
 from steward_stack.state import State
-from steward_stack.supervisor import endpoints_of
+from steward_stack.supervisor import endpoints_of_running
 
 app = typer.Typer(
     help="Say what would have been met, against what was; nothing is changed.",
     invoke_without_command=True,
 )
-WIDTH = 160
-"""Of the table where there is no terminal, so that nothing is cut off."""
-out = Console() if sys.stdout.isatty() else Console(width=WIDTH)
 err = Console(stderr=True)
 
 
@@ -39,9 +35,7 @@ def simulated(
     as_json: JsonOption = False,
 ) -> None:
     """Walk all recorded and imported cases in memory: met and breached by target, project, month."""
-    endpoints = endpoints_of(State(state))
-    if endpoints is None:
-        raise StewardError("Steward is not running here; start it with `steward up --detach`.")
+    endpoints = endpoints_of_running(State(state))
     try:
         rules = None if pack is None else load(pack.read_text(encoding="utf-8"), pack.name)
     except PackError as error:
@@ -49,7 +43,7 @@ def simulated(
     except (OSError, UnicodeDecodeError) as error:
         raise StewardError(f"The pack {pack} cannot be read: {error}.") from None
     with progress_on(err) as progress:
-        found = asyncio.run(simulate(endpoints.postgres, rules, progress))
+        found = asyncio.run(simulate(endpoints, rules, progress))
     lines = found.lines()
     if as_json:
         until = found.until and found.until.isoformat()
@@ -73,5 +67,6 @@ def _show(found: Outcomes, lines: list[dict[str, Any]]) -> None:
     for target, counts in totals.items():
         figures = [counts[word] for word in words] + [counts[f"was {word}"] for word in words]
         table.add_row(target, "all", "all", *map(str, figures), style="bold")
+    out = Console(width=WIDEST)
     out.print(f"{found.cases} cases, known until {found.until}.", highlight=False)
     out.print(table)

@@ -13,7 +13,6 @@ the rules below, the same for every row:
   imported, once the clock stands past it.
 """
 
-import csv
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -25,8 +24,7 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from steward_stack.errors import StewardError
-from steward_stack.imports.files import opened_text
+from steward_stack.imports.files import NotThisFormat, rows_of, slug
 from steward_stack.scenario import Scenario, Ticketed
 
 ZONE = ZoneInfo("America/New_York")
@@ -63,10 +61,6 @@ _FORMAT = "%m/%d/%Y %I:%M:%S %p"
 _MORNING, _EVENING = 8, 20
 
 
-class NotThisFormat(StewardError):
-    """The file is not one of 311's; the text says why in a sentence."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Row:
     key: str
@@ -80,7 +74,7 @@ class _Row:
 
     @property
     def project(self) -> str:
-        return f"nyc-{_slug(self.board)}"
+        return f"nyc-{slug(self.board)}"
 
     @property
     def household(self) -> str:
@@ -237,19 +231,11 @@ def read(path: Path) -> Nyc311:
     Rows that cannot be used are listed in `rejected`; none is passed over in silence.
     """
     found = Nyc311()
-    try:
-        with opened_text(path) as text:
-            reader = csv.DictReader(text)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise NotThisFormat(f"{path.name} is no 311 file: it has no column “{missing[0]}”.")
-            seen: set[str] = set()
-            for row in reader:
-                found.rows_read += 1
-                if row["Agency"] in AGENCIES:
-                    _take(found, row, reader.line_num, seen)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise NotThisFormat(f"{path.name} cannot be read: {error}.") from error
+    seen: set[str] = set()
+    for line, row in rows_of(path, COLUMNS, "311 file"):
+        found.rows_read += 1
+        if row["Agency"] in AGENCIES:
+            _take(found, row, line, seen)
     return found
 
 
@@ -385,7 +371,3 @@ def _event(row: _Row, at: datetime, what: str, data: Mapping[str, Any]) -> Ticke
         "data": data,
     }
     return Ticketed(at, row.project, event)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -15,7 +15,6 @@ not say outright is decided by the rules below, the same for every incident:
 * The past ends with the day on which the log does, unless whoever imports names a later instant.
 """
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +23,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from steward_stack.errors import StewardError
-from steward_stack.imports.files import opened_text
+from steward_stack.imports.files import NotThisFormat, rows_of, slug
 
 SOURCE = "urn:servicenow"
 GROUP = "servicenow"
@@ -59,10 +57,6 @@ _STAFF = {
 }
 _UNKNOWN = "?"
 _FORMAT = "%d/%m/%Y %H:%M"
-
-
-class NotThisFormat(StewardError):
-    """The file is no incident log; the text says why in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,22 +164,12 @@ def read(path: Path, zone: ZoneInfo) -> ServiceNow:
     """
     found = ServiceNow(zone)
     rows: list[_Row] = []
-    try:
-        with opened_text(path) as text:
-            reader = csv.DictReader(text)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise NotThisFormat(
-                    f"{path.name} is no incident log: it has no column “{missing[0]}”."
-                )
-            for said in reader:
-                found.rows_read += 1
-                try:
-                    rows.append(_row(said, reader.line_num, zone))
-                except ValueError as error:
-                    found.refused.append(_refusal(reader.line_num, said["number"], str(error)))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise NotThisFormat(f"{path.name} cannot be read: {error}.") from error
+    for line, said in rows_of(path, COLUMNS, "incident log"):
+        found.rows_read += 1
+        try:
+            rows.append(_row(said, line, zone))
+        except ValueError as error:
+            found.refused.append(_refusal(line, said["number"], str(error)))
     rows.sort(key=lambda row: (row.at, row.number, row.count))
     for row in rows:
         before = found.incidents.setdefault(row.number, [])
@@ -257,16 +241,12 @@ def _instant(said: Mapping[str, str], column: str, zone: ZoneInfo) -> datetime:
 
 
 def _project(row: _Row) -> str:
-    return f"sn-{_slug(row.said['location'])}"
+    return f"sn-{slug(row.said['location'])}"
 
 
 def _household(row: _Row) -> str | None:
     caller = row.said["caller_id"]
-    return None if caller == _UNKNOWN else f"{_project(row)}-{_slug(caller)}"
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unknown"
+    return None if caller == _UNKNOWN else f"{_project(row)}-{slug(caller)}"
 
 
 def _facts(rows: Sequence[_Row]) -> Iterator[dict[str, Any]]:
@@ -282,7 +262,7 @@ def _facts(rows: Sequence[_Row]) -> Iterator[dict[str, Any]]:
             said = {"validity": "valid", "severity": row.severity, **cause}
             yield {"type": "case_classified", **at, **said}
         if row.assigned not in (_UNKNOWN, before.assigned if before is not None else ""):
-            yield {"type": "case_assigned", **at, "person_id": f"sn-{_slug(row.assigned)}"}
+            yield {"type": "case_assigned", **at, "person_id": f"sn-{slug(row.assigned)}"}
         if before is not None and row.reopened > before.reopened and state != "open":
             yield {"type": "case_reopened", **at}
             state = "open"

@@ -275,8 +275,10 @@ class Desk:
             return await self.seal(subject, field, text)
 
         async def approver(person_id: str | None) -> Approver | None:
-            if person_id is None or by != "steward":
-                return None if person_id is None else Approver(person_id)
+            if person_id is None:
+                return None
+            if by != "steward":
+                return Approver(person_id)
             await self.staff(person_id)
             roles = await self.registers.roles_of(person_id, project_id)
             return Approver(person_id, frozenset(map(Role, roles)))

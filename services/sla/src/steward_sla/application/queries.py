@@ -5,7 +5,7 @@ from typing import Any
 
 from steward_sla.application.ports import Row
 
-_WORDS = {
+WORDS = {
     "met": "met",
     "met_with_approval": "approved",
     "breached": "breached",
@@ -14,6 +14,7 @@ _WORDS = {
     "paused": "running",
     "cancelled": "cancelled",
 }
+"""What the statuses of clocks are counted as."""
 
 
 def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
@@ -30,11 +31,11 @@ def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
                 "month": row["month"],
                 "target": row["target"],
                 "rule": row["rule"].split(),
-                **dict.fromkeys(_WORDS.values(), 0),
+                **dict.fromkeys(WORDS.values(), 0),
             },
         )
         excused = row["status"] == "breached" and row.get("excused")
-        line[_WORDS["excused" if excused else row["status"]]] += row["n"]
+        line[WORDS["excused" if excused else row["status"]]] += row["n"]
     for line in found.values():
         decided = line["met"] + line["approved"] + line["breached"] + line["excused"]
         line["rate"] = round(line["met"] / decided, 4) if decided else None
