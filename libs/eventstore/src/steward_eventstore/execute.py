@@ -205,7 +205,7 @@ class Executor:
         source: str,
         partition_of: Callable[[str], int],
         project: Projection = lambda _: (),
-        cached_streams: int = 20_000,
+        cached_streams: int = 4_000,
         on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None,
         wall: Clock | None = None,
     ) -> None:
