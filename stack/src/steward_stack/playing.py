@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from rich.progress import Progress
 
 from steward_service.clocks import SteppedDriver
 from steward_stack.door import Door, progress_on
-from steward_stack.scenario import Happened, Received, Scenario, Step, Ticketed
+from steward_stack.scenario import Asked, Decided, Happened, Received, Scenario, Step, Ticketed
 
 INBOUND = "steward.inbound.tickets"
 TOGETHER = timedelta(minutes=3)
@@ -44,6 +45,7 @@ class Player:
         self._console = console
         self._cases: dict[str, str] = {}
         self._refs: dict[str, str] = {}
+        self._extensions: dict[tuple[str, str], str] = {}
         self._called_at: datetime | None = None
 
     async def play(self, scenario: Scenario) -> None:
@@ -116,6 +118,10 @@ class Player:
                         continue
                     path = f"/v1/cases/{self._cases[ref]}/{action}"
                     await self._door.post("intake", path, said, key)
+                case Asked():
+                    await self._ask(step)
+                case Decided():
+                    await self._decide(step)
                 case Ticketed(_, key, event):
                     await self._producer.send_and_wait(
                         INBOUND,
@@ -124,6 +130,23 @@ class Player:
                         headers=[("content-type", b"application/cloudevents+json")],
                     )
                     self._door.counts["ticket"] += 1
+
+    async def _ask(self, step: Asked) -> None:
+        clock = quote(step.clock, safe="")
+        path = f"/v1/clocks/{self._cases[step.ref]}/{clock}/extension"
+        said = {"until": step.until, "reason": step.reason, "asked_by": step.asked_by}
+        answer = await self._door.post("sla", path, said, f"ask-{step.ref}-{step.clock}")
+        if answer.is_success:
+            self._extensions[step.ref, step.clock] = answer.json()["extension_id"]
+
+    async def _decide(self, step: Decided) -> None:
+        extension = self._extensions.get((step.ref, step.clock))
+        if extension is None:
+            self._door.refuse("decide: nobody asked for more time.")
+            return
+        path = f"/v1/extensions/{extension}/{'approve' if step.approved else 'refuse'}"
+        said = {"person_id": step.person_id, "role": step.role}
+        await self._door.post("sla", path, said, f"decide-{step.ref}-{step.clock}")
 
     def _remember(self, ref: str, case_id: str) -> None:
         self._cases[ref] = case_id

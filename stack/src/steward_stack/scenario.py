@@ -26,6 +26,30 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody asks for more time: `POST /v1/clocks/{case}/{clock}/extension` at sla."""
+
+    at: datetime
+    ref: str
+    clock: str
+    until: str
+    reason: str
+    asked_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Somebody decides on what was asked last of this clock: `POST /v1/extensions/{id}/approve`."""
+
+    at: datetime
+    ref: str
+    clock: str
+    approved: bool
+    person_id: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ticketed:
     """Another system says something: a CloudEvent on `steward.inbound.tickets`."""
 
@@ -35,7 +59,7 @@ class Ticketed:
     """Structured JSON, as CloudEvents 1.0 words it."""
 
 
-Step = Received | Happened | Ticketed
+Step = Received | Happened | Asked | Decided | Ticketed
 
 
 @dataclass(frozen=True, slots=True)

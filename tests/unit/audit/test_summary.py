@@ -98,6 +98,25 @@ async def test_every_fact_is_counted_by_service_and_type() -> None:
     ]
 
 
+async def test_facts_are_counted_by_the_rules_that_they_carry() -> None:
+    rows = await remembered(read_models.RULES, RECEIVED, STARTED, BREACHED)
+    assert {row["rule"]: row["facts"] for row in rows} == {"RM-4.5.2c": 2, "RM-4.10.1": 2}
+
+
+async def test_extensions_quotas_and_what_was_imported_are_counted_by_their_facts() -> None:
+    heard = {
+        "sla": {"sla.extension_requested.v1": 3, "sla.extension_approved.v1": 2},
+        "visits": {"visits.quota_missed.v1": 4},
+    }
+    history = {"intake.case_received.v1": 5, "intake.case_closed.v1": 4, "sla.clock_met.v1": 9}
+    kept = Kept(heard=heard, history=history, rules={"RM-4.9": 1})
+    found = await summary(kept, Asked(set()), rules_of, NOW)
+    assert found["extensions"] == {"requested": 3, "approved": 2, "refused": 0}
+    assert found["quotas"] == {"reached": 0, "missed": 4}
+    assert found["imported"] == {"cases": 5, "facts": 9}
+    assert found["rules"] == {"RM-4.9": 1}
+
+
 async def test_a_breach_knows_its_escalation_and_its_withdrawal() -> None:
     [row] = await remembered(read_models.BREACHES, BREACHED, ESCALATED)
     assert (row["breached"], row["escalated"], row["withdrawn"]) == (True, True, False)
@@ -180,7 +199,16 @@ class Kept:
         return answer
 
     async def heard(self) -> Mapping[str, Mapping[str, int]]:
-        return {"sla": {"sla.clock_started.v1": 1}}
+        more: dict[str, Mapping[str, int]] = self.said.get("heard", {})
+        return {"sla": {"sla.clock_started.v1": 1}} | more
+
+    async def history(self) -> Mapping[str, int]:
+        history: Mapping[str, int] = self.said.get("history", {})
+        return history
+
+    async def rules(self) -> Mapping[str, int]:
+        rules: Mapping[str, int] = self.said.get("rules", {})
+        return rules
 
 
 class Asked:

@@ -16,8 +16,16 @@ from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import CaseCommand, ReceiveCase, decide, evolve
 from steward_intake.domain.story import Case, Nothing, Origin
 from steward_stack.example import example
-from steward_stack.example.fortnight import BOUNDARY, END, PROJECTS, SOURCE, START, Fortnight
-from steward_stack.scenario import Happened, Received
+from steward_stack.example.fortnight import (
+    BOUNDARY,
+    END,
+    OLDEST,
+    PROJECTS,
+    SOURCE,
+    START,
+    Fortnight,
+)
+from steward_stack.scenario import Asked, Decided, Happened, Received
 
 
 @cache
@@ -43,6 +51,7 @@ def received(said: Reception, case_id: str, at: datetime) -> ReceiveCase:
             zone="Asia/Shanghai",
             policy="residential-cn@2026.1",
             kind=said.kind,
+            harm_ongoing=said.harm_ongoing,
         ),
     )
 
@@ -74,6 +83,7 @@ def test_a_day_brings_the_ordinary_number_of_cases_in_the_ordinary_mix() -> None
     receptions = [
         (record["facts"][0]["occurred_at"][:10], record["facts"][0]["kind"])
         for record in fortnight().history()
+        if not record["id"].startswith("A-")
     ]
     by_day = Counter(day for day, _ in receptions)
     assert len(by_day) == 12
@@ -115,7 +125,7 @@ async def test_nothing_in_the_example_is_refused() -> None:
         assert times == sorted(times, key=lambda at: at or START)
         for said in record.facts:
             assert said.occurred_at is not None
-            assert START <= said.occurred_at < BOUNDARY
+            assert (OLDEST if record.id.startswith("A-") else START) <= said.occurred_at < BOUNDARY
             await say(case_id, said, said.occurred_at, "history")
     for step in fortnight().live():
         assert BOUNDARY <= step.at < END
@@ -124,6 +134,8 @@ async def test_nothing_in_the_example_is_refused() -> None:
             case_id = step.ref
             await say(case_id, Reception.model_validate(step.body), step.at, "steward")
             continue
+        if not isinstance(step, Happened):
+            continue  # more time is sla's matter
         case_id = case_id if case_id in states else step.ref
         await say(case_id, ACTIONS[step.action].model_validate(step.body), step.at, "steward")
 
@@ -132,10 +144,26 @@ def test_the_live_days_have_every_kind_of_write() -> None:
     steps = list(fortnight().live())
     actions = Counter(step.action for step in steps if isinstance(step, Happened))
     assert {"assign", "classify", "accept", "handle", "tell-result", "close"} <= set(actions)
+    decided = {step.approved for step in steps if isinstance(step, Decided)}
+    assert decided == {True, False}
+    assert sum(isinstance(step, Asked) for step in steps) > len(decided)  # one is left undecided
     assert 50 <= sum(isinstance(step, Received) for step in steps) <= 84
     imported = {record["id"] for record in fortnight().history()}
     went_on = {step.ref for step in steps if isinstance(step, Happened)} & imported
     assert len(went_on) > 20
+
+
+def test_some_complaints_have_been_open_since_august_and_others_were_handled_after_a_month() -> (
+    None
+):
+    old = [record for record in fortnight().history() if record["id"].startswith("A-")]
+    assert len(old) == 7
+    handled = {
+        record["id"]
+        for record in old
+        if any(fact["type"] == "case_handled" for fact in record["facts"])
+    }
+    assert len(handled) == 3
 
 
 def test_the_play_begins_where_history_ends() -> None:

@@ -1,7 +1,8 @@
 """Two weeks of one property group: who lives and works there, and what happens to each case.
 
-Everything follows from the seed. Twelve days are history, as records for `POST /v1/imports`; the
-last two are live, as writes with their instants. A case that is open at the boundary goes on live.
+Everything follows from the seed. Twelve days are history, as records for `POST /v1/imports`, and so
+are some complaints that have been open since August; the last two days are live, as writes with
+their instants. A case that is open at the boundary goes on live.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from steward_intake.application.words import ACTIONS
+from steward_stack.example.daily_work import circumstances, daily_work
+from steward_stack.example.more_time import more_time
 from steward_stack.example.sayings import (
     DEMANDS,
     GIVEN,
@@ -22,9 +26,10 @@ from steward_stack.example.sayings import (
     TOPICS,
     Topic,
 )
-from steward_stack.scenario import Happened, Received
+from steward_stack.scenario import Asked, Decided, Happened, Received
 
 ZONE = ZoneInfo("Asia/Shanghai")
+OLDEST = datetime(2026, 8, 1, tzinfo=ZONE)
 START = datetime(2026, 9, 28, tzinfo=ZONE)
 BOUNDARY = datetime(2026, 10, 10, tzinfo=ZONE)
 END = datetime(2026, 10, 12, tzinfo=ZONE)
@@ -45,6 +50,17 @@ HOUSEHOLDS = 100
 
 HOLIDAYS = {date(2026, 10, day) for day in range(1, 8)}
 MAKE_UP_DAYS = {date(2026, 10, 10)}
+
+_LEFT_OPEN: tuple[tuple[tuple[int, int], int | None], ...] = (
+    ((8, 3), 41),
+    ((8, 6), 35),
+    ((8, 12), None),
+    ((8, 19), 44),
+    ((8, 25), None),
+    ((9, 8), None),
+    ((9, 10), None),
+)
+"""Complaints from before the fortnight: month and day, and after how many days they were handled."""
 
 _MIX = {"service_request": 45, "complaint": 25, "consultation": 20, "suggestion": 10}
 _SEVERITIES = {"minor": 70, "important": 23, "major": 7}
@@ -89,19 +105,7 @@ class _Case:
         return at
 
 
-_PATHS = {
-    "case_classified": "classify",
-    "case_assigned": "assign",
-    "case_accepted": "accept",
-    "case_chased": "chase",
-    "progress_reported": "report-progress",
-    "case_paused": "pause",
-    "case_resumed": "resume",
-    "case_handled": "handle",
-    "result_told": "tell-result",
-    "satisfaction_given": "satisfaction",
-    "case_closed": "close",
-}
+_PATHS = {kind.model_fields["type"].default: name for name, kind in ACTIONS.items()}
 
 
 class Fortnight:
@@ -112,7 +116,7 @@ class Fortnight:
         self._staff: dict[tuple[str, str], list[str]] = {}
         self.registers = list(self._registers())
         """Lines for `POST /v1/registers`."""
-        self._cases = list(self._all_cases())
+        self._cases = [*self._left_open(), *self._all_cases()]
 
     # Who lives and works there.
 
@@ -240,8 +244,69 @@ class Fortnight:
             case _:
                 case.add(classified, "case_classified", topic=topic.name, person_id=clerk)
                 self._answer(case, kind, classified, clerk)
+        return self._worked_on(case, topic)
+
+    def _worked_on(self, case: _Case, topic: Topic) -> _Case:
+        """Add what staff does every day; none of it changes what chance brings to other cases."""
+        case.steps.sort(key=lambda step: step[0])
+        said = {what: body for _, what, body in case.steps}
+        if case.is_complaint:
+            severity = said["case_classified"].get("severity")
+            said["case_received"].update(circumstances(case.name, topic.name, severity))
+        case.steps += daily_work(case.name, case.steps, topic.department, self._at(case.project))
         case.steps.sort(key=lambda step: step[0])
         return case
+
+    def _at(self, project: str) -> dict[str, list[str]]:
+        return {role: people for (served, role), people in self._staff.items() if served == project}
+
+    def _left_open(self) -> Iterator[_Case]:
+        """Give the complaints that have been open since August, or were handled much too late."""
+        chance = Random("left open")  # noqa: S311 - an example, not a secret
+        households = [f"h{number:03d}" for number in range(7, 100, 11)]
+        for number, (day, days) in enumerate(_LEFT_OPEN, 1):
+            at = datetime(2026, *day, 9 + number, tzinfo=ZONE)
+            project = chance.choice(list(PROJECTS))
+            topic = chance.choice(TOPICS["complaint"])
+            clerk = self._staff[project, "frontline"][0]
+            case = _Case(f"A-{number:04d}", project)
+            case.add(
+                at,
+                "case_received",
+                project_id=project,
+                kind="complaint",
+                channel="phone",
+                household_id=f"{project}-{households[number - 1]}",
+                topic=topic.name,
+                summary=topic.sayings[0].format(place=PLACES[0], time=TIMES[0]),
+                complained_of=topic.department,
+                received_by=clerk,
+            )
+            classified = at + timedelta(minutes=12)
+            severity = "important" if number % 3 == 0 else "minor"
+            case.add(
+                classified,
+                "case_classified",
+                validity="valid",
+                severity=severity,
+                topic=topic.name,
+                person_id=clerk,
+            )
+            manager = self._staff[project, "centre_manager"][0]
+            accepted = at + timedelta(minutes=40)
+            case.add(accepted, "case_accepted", role="centre_manager", person_id=manager)
+            if days is not None:
+                handled = at + timedelta(days=days)
+                case.add(
+                    handled,
+                    "case_handled",
+                    person_id=manager,
+                    corrective=topic.corrective[0],
+                    preventive=topic.preventive[0],
+                )
+                told = handled + timedelta(hours=2)
+                case.add(told, "result_told", how="phone", person_id=clerk)
+            yield self._worked_on(case, topic)
 
     def _complaint(self, case: _Case, topic: Topic, classified: datetime, clerk: str) -> None:
         shares = {"valid": 60, "coordination": 33, "excessive": 7} if topic.outside else {
@@ -398,21 +463,24 @@ class Fortnight:
                     "facts": facts,
                 }
 
-    def live(self) -> Iterator[Received | Happened]:
+    def live(self) -> Iterator[Received | Happened | Asked | Decided]:
         """Give the writes of the last two days, in order.
 
         Complaints are not closed here: that waits for their follow-ups, which are made by whoever
         plays the example.
         """
-        steps = [step for case in self._cases for step in _live(case)]
+        steps = [step for case in self._cases for step in self._live(case)]
         yield from sorted(steps, key=lambda step: step.at)
 
-
-def _live(case: _Case) -> Iterator[Received | Happened]:
-    for at, what, body in case.steps:
-        if not BOUNDARY <= at < END or what == "followup":
-            continue
-        if what == "case_received":
-            yield Received(at, case.name, body)
-        elif what != "case_closed" or not case.is_complaint:
-            yield Happened(at, case.name, _PATHS[what], body)
+    def _live(self, case: _Case) -> Iterator[Received | Happened | Asked | Decided]:
+        for at, what, body in case.steps:
+            if not BOUNDARY <= at < END or what == "followup":
+                continue
+            if what == "case_received":
+                yield Received(at, case.name, body)
+            elif what != "case_closed" or not case.is_complaint:
+                yield Happened(at, case.name, _PATHS[what], body)
+        if case.is_complaint:
+            steps = list(more_time(case.name, case.steps, self._at(case.project)))
+            if steps and steps[0].at >= BOUNDARY and steps[-1].at < END:
+                yield from steps

@@ -16,6 +16,7 @@ from steward_audit.adapters.read_models import (
     FOLLOWUPS,
     HEARD,
     MESSAGES,
+    RULES,
 )
 from steward_audit.application.ports import Row
 from steward_service.queries import fetch
@@ -38,6 +39,16 @@ class PostgresMemory:
         for row in await fetch(self._pool, select(HEARD)):
             found.setdefault(row["service"], {})[row["type"]] = row["facts"]
         return found
+
+    async def history(self) -> Mapping[str, int]:
+        """Count by type the facts that were history when they were taken in."""
+        query = select(HEARD.c.type, HEARD.c.history).where(HEARD.c.history > 0)
+        return {row["type"]: row["history"] for row in await fetch(self._pool, query)}
+
+    async def rules(self) -> Mapping[str, int]:
+        """Count the facts that carry each rule."""
+        query = select(RULES).order_by(RULES.c.rule)
+        return {row["rule"]: row["facts"] for row in await fetch(self._pool, query)}
 
     async def cases(self) -> Sequence[Row]:
         """Count cases by kind and status."""

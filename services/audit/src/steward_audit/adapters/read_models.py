@@ -59,6 +59,14 @@ HEARD = Table(
     Column("service", Text, primary_key=True),
     Column("type", Text, primary_key=True),
     Column("facts", Integer, nullable=False, default=0),
+    Column("history", Integer, nullable=False, default=0),
+)
+
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("rule", Text, primary_key=True),
+    Column("facts", Integer, nullable=False, default=0),
 )
 
 CASES = Table(
@@ -130,7 +138,11 @@ MESSAGES = Table(
 def project(heard: Recorded) -> Iterable[Change]:
     """Give the changes that a heard fact makes."""
     service = heard.source.rpartition("/")[2]
-    yield Increment(HEARD, {"service": service, "type": heard.type}, {"facts": 1})
+    history = int(heard.history is not None)
+    counted = {"facts": 1, "history": history}
+    yield Increment(HEARD, {"service": service, "type": heard.type}, counted)
+    for rule in getattr(heard.fact, "rule", ()):
+        yield Increment(RULES, {"rule": rule}, {"facts": 1})
     yield from keep_policy(POLICIES, heard)
     match heard.fact:
         case ClockFact() as fact:

@@ -40,6 +40,14 @@ class Memory(Protocol):
         """Count facts by service and type."""
         ...
 
+    async def history(self) -> Mapping[str, int]:
+        """Count by type the facts that were history when they were taken in."""
+        ...
+
+    async def rules(self) -> Mapping[str, int]:
+        """Count the facts that carry each rule."""
+        ...
+
     async def cases(self) -> Sequence[Row]:
         """Count cases: `kind`, `status`, `n`."""
         ...

@@ -38,8 +38,12 @@ async def summary(
         "cases": _nested(await memory.cases(), "kind", "status"),
         "clocks": by_rule(await memory.clocks()),
         "escalations": _escalations(escalations),
+        "extensions": _of(heard, "sla.extension_", "requested", "approved", "refused"),
         "followups": _nested(await memory.followups(), "rule", "status"),
+        "quotas": _of(heard, "visits.quota_", "reached", "missed"),
         "messages": {"sms": {}, "email": {}} | _table(await memory.messages(), "channel", "status"),
+        "imported": _imported(await memory.history()),
+        "rules": dict(await memory.rules()),
         "events": {f"steward.{name}": sum(types.values()) for name, types in sorted(heard.items())},
         "audit": checks | {"agree": not any(checks[name] for name in CHECKS)},
     }
@@ -126,6 +130,18 @@ def _escalations(rows: Sequence[Row]) -> dict[str, Any]:
         "silent": sum(row["n"] for row in rows if row["silent"]),
         "to": dict(sorted(roles.items())),
     }
+
+
+def _of(heard: Mapping[str, Mapping[str, int]], prefix: str, *names: str) -> dict[str, int]:
+    """Count facts whose names begin alike, by what comes after."""
+    types = heard.get(prefix.partition(".")[0], {})
+    return {name: types.get(f"{prefix}{name}.v1", 0) for name in names}
+
+
+def _imported(history: Mapping[str, int]) -> dict[str, int]:
+    """Count the cases that were taken in as history, and the facts that intake has of them."""
+    told = sum(n for name, n in history.items() if name.startswith("intake."))
+    return {"cases": history.get("intake.case_received.v1", 0), "facts": told}
 
 
 def _nested(rows: Sequence[Row], outer: str, inner: str) -> dict[str, Any]:

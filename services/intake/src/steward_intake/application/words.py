@@ -106,6 +106,10 @@ class Reception(Said):
     posted_at: Moment | None = None
     handed_over_at: Moment | None = None
     harm_ongoing: bool = False
+    injury: bool = False
+    households_concerned: Annotated[int, Field(ge=1, le=100_000)] = 1
+    authority_or_media: bool = False
+    in_writing: bool = False
     received_by: Name | None = None
     external: External | None = None
     date_only: bool = False
