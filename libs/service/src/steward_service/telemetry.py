@@ -199,6 +199,11 @@ class Metrics:
             ["check"],
             registry=registry,
         )
+        self.audit_heartbeat = Gauge(
+            "steward_audit_heartbeat_timestamp_seconds",
+            "When the auditor last found every promise kept.",
+            registry=registry,
+        )
 
 
 def tracer_provider(settings: ServiceSettings, service: str) -> "TracerProvider | None":

@@ -9,6 +9,7 @@ from steward_audit.adapters.memory import PostgresMemory
 from steward_audit.adapters.peers import HttpPeers
 from steward_audit.api import http, subscribers
 from steward_audit.application import summary
+from steward_audit.application.watch import Watch
 from steward_audit.settings import Settings
 from steward_service.policies import Policies
 from steward_service.runtime import Service
@@ -26,12 +27,16 @@ def build(settings: Settings) -> Service:
         await policies.load(service.store.pool, read_models.POLICIES)
 
     async def figures() -> dict[str, Any]:
-        found = await summary.summary(
+        return await summary.summary(
             PostgresMemory(service.store.pool), peers, policies.__getitem__, service.clock.now()
         )
-        for check in summary.CHECKS:
-            service.metrics.audit_disagreements.labels(check).set(found["audit"][check])
-        return found
+
+    async def watch(service: Service) -> None:
+        async def look() -> dict[str, int]:
+            memory = PostgresMemory(service.store.pool)
+            return await summary.checks(memory, peers, policies.__getitem__, service.clock.now())
+
+        await Watch(look, service.metrics, lambda: service.wall.now().timestamp()).run()
 
     async def facts() -> dict[str, Any]:
         return await summary.facts(PostgresMemory(service.store.pool), peers)
@@ -44,6 +49,7 @@ def build(settings: Settings) -> Service:
         prepare=prepare,
         project=read_models.project,
         routers=[http.router(figures, facts)],
+        background=[watch],
     )
     return service
 

@@ -8,36 +8,17 @@ from typing import Any
 from steward_audit.application.ports import Counters, Memory, Peers, Row
 from steward_policy.packs import Rules
 
-CHECKS = (
-    "clocks_without_timer",
-    "breaches_without_escalation",
-    "escalations_without_message",
-    "messages_without_outcome",
-    "unpublished",
-)
-
 
 async def summary(
     memory: Memory, peers: Peers, rules_of: Callable[[str], Rules], now: datetime
 ) -> dict[str, Any]:
     """Give all figures; `rules_of` raises KeyError for a policy that was not heard."""
-    # What was stored is asked first: what comes in between is heard more, never less.
-    stored = await peers.counters()
+    found = await checks(memory, peers, rules_of, now)
     heard = await memory.heard()
-    escalations = await memory.escalations()
-    checks = {
-        "clocks_without_timer": await _without_timer(memory, peers),
-        "breaches_without_escalation": sum(
-            row["n"] for row in await memory.unescalated() if _escalates(row, rules_of)
-        ),
-        "escalations_without_message": sum(row["n"] for row in escalations if row["untold"]),
-        "messages_without_outcome": await memory.messages_without_outcome(now),
-        "unpublished": unpublished(stored, heard),
-    }
     return {
         "cases": _nested(await memory.cases(), "kind", "status"),
         "clocks": by_rule(await memory.clocks()),
-        "escalations": _escalations(escalations),
+        "escalations": _escalations(await memory.escalations()),
         "extensions": _of(heard, "sla.extension_", "requested", "approved", "refused"),
         "followups": _nested(await memory.followups(), "rule", "status"),
         "quotas": _of(heard, "visits.quota_", "reached", "missed"),
@@ -45,7 +26,30 @@ async def summary(
         "imported": _imported(await memory.history()),
         "rules": dict(await memory.rules()),
         "events": {f"steward.{name}": sum(types.values()) for name, types in sorted(heard.items())},
-        "audit": checks | {"agree": not any(checks[name] for name in CHECKS)},
+        "audit": found | {"agree": not any(found.values())},
+    }
+
+
+async def checks(
+    memory: Memory, peers: Peers, rules_of: Callable[[str], Rules], now: datetime
+) -> dict[str, int]:
+    """Count, by check, the promises between services that are not kept at this moment.
+
+    What is under way between two services is among them: it is gone at the next look.
+    """
+    # What was stored is asked first: what comes in between is heard more, never less.
+    stored = await peers.counters()
+    heard = await memory.heard()
+    return {
+        "clocks_without_timer": await _without_timer(memory, peers),
+        "breaches_without_escalation": sum(
+            row["n"] for row in await memory.unescalated() if _escalates(row, rules_of)
+        ),
+        "escalations_without_message": sum(
+            row["n"] for row in await memory.escalations() if row["untold"]
+        ),
+        "messages_without_outcome": await memory.messages_without_outcome(now),
+        "unpublished": unpublished(stored, heard),
     }
 
 
