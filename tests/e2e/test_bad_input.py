@@ -341,7 +341,7 @@ async def test_a_pack_with_an_unknown_target_is_refused(door: Door, tmp_path: An
     answer = await door.system.post("intake", "/v1/policies", laid)
     await door.refused(answer, 422, "pack.yaml:4: the target 'no-such-target' is unknown")
     answer = await door.system.post("intake", "/v1/policies", {"type": "policy", "text": text})
-    await door.refused(answer, 422, "minor-resolve")
+    await door.refused(answer, 422, "promise-kept")
     assert await door.stored() == before
 
 

@@ -1,6 +1,7 @@
 """The `steward` command."""
 
 import asyncio
+import base64
 import signal
 import sys
 from collections.abc import Iterator
@@ -127,18 +128,30 @@ def status(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
     out.print(f"Keys and ports: {folder.folder / 'settings.json'}", soft_wrap=True)
 
 
-@app.command(epilog="Example: steward doctor")
+@app.command(epilog="Example: steward doctor --json | jq '.[] | select(.ok | not)'")
 def doctor(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
-    """Check ports, Java, disk and state; the exit status is 1 when something is amiss."""
-    from steward_stack.examination import examine
+    """Look for what is most likely amiss, on this machine and in a stack that runs.
 
-    findings = examine(State(state))
+    Each finding says what to do about it; the exit status is 1 when something is amiss.
+    """
+    from steward_stack.diagnosis import diagnose
+    from steward_stack.examination import examine
+    from steward_stack.supervisor import endpoints_of
+
+    folder = State(state)
+    findings = examine(folder)
+    if folder.is_up and (endpoints := endpoints_of(folder)) is not None and endpoints.services:
+        settings = folder.settings(())
+        master = base64.b64decode(settings.master_key)
+        findings += asyncio.run(diagnose(endpoints, settings.admin_key, master))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             mark = "[green]ok[/green]" if finding.ok else "[red]amiss[/red]"
             out.print(f"{mark}  {finding.check}: {finding.says}", soft_wrap=True, highlight=False)
+            if finding.cure:
+                out.print(f"       {finding.cure}", soft_wrap=True, highlight=False, markup=False)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 

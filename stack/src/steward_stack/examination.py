@@ -19,6 +19,8 @@ class Finding:
     check: str
     ok: bool
     says: str
+    cure: str = ""
+    """What to do about it; empty where all is well."""
 
 
 def examine(state: State) -> list[Finding]:
@@ -30,7 +32,12 @@ def _java() -> Finding:
     java = find_java()
     version = java_version(java)
     if version is None or version < OLDEST_JAVA:
-        return Finding("Java", ok=False, says=f"{java} does not run; install Java 17 or newer.")
+        return Finding(
+            "Java",
+            ok=False,
+            says=f"{java} does not run.",
+            cure="Install Java 17 or newer, or unset JAVA_HOME: a runtime comes with the packages.",
+        )
     return Finding("Java", ok=True, says=f"{java} is Java {version}.")
 
 
@@ -47,7 +54,7 @@ def _postgres(state: State) -> Finding:
             state.world(LIVE) / "postgres", state.folder / "socket", state.logs
         ).version()
     except StewardError as error:
-        return Finding("PostgreSQL", ok=False, says=str(error))
+        return Finding("PostgreSQL", ok=False, says=str(error), cure="Install anew: `make .venv`.")
     return Finding("PostgreSQL", ok=True, says=f"{version}.")
 
 
@@ -55,7 +62,10 @@ def _disk(state: State) -> Finding:
     existing = next(path for path in (state.folder, *state.folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     says = f"{free / 10**9:.1f} GB are free; 2 GB are needed."
-    return Finding("disk", ok=free >= FREE_BYTES_NEEDED, says=says)
+    if free >= FREE_BYTES_NEEDED:
+        return Finding("disk", ok=True, says=says)
+    cure = "Make room, or name a folder on another disk with --state."
+    return Finding("disk", ok=False, says=says, cure=cure)
 
 
 def _ports(state: State) -> Iterator[Finding]:
@@ -83,10 +93,11 @@ def _state(state: State) -> Finding:
     if (pid := state.supervisor) is not None:
         return Finding("state", ok=True, says=f"Steward runs (process {pid}).")
     if left := [process.name for process in state.processes.recorded() if process.alive]:
-        says = f"{', '.join(left)} were left running; `steward down` ends them."
-        return Finding("state", ok=False, says=says)
+        says = f"{', '.join(left)} were left running."
+        return Finding("state", ok=False, says=says, cure="End them: `steward down`.")
     try:
         state.check_version()
     except StewardError as error:
-        return Finding("state", ok=False, says=str(error))
+        cure = "Keep what you need of it, then `steward up --fresh`."
+        return Finding("state", ok=False, says=str(error), cure=cure)
     return Finding("state", ok=True, says=f"{state.folder} is in order; nothing runs.")
