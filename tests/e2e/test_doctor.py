@@ -67,6 +67,17 @@ async def test_a_service_that_does_not_answer_is_named(system: System) -> None:
     assert "audit does not answer" in finding.says
 
 
+async def test_a_promise_that_is_not_kept_is_named(system: System) -> None:
+    await system.quiet()
+    assert (await says(system, "promises")).ok
+    async with database(system, "audit") as connection:
+        change = "UPDATE heard SET facts = facts + $1 WHERE type = 'registry.group_registered.v1'"
+        await connection.execute(change, 1)
+        finding = await says(system, "promises")
+        await connection.execute(change, -1)
+    assert finding.says == "Not kept: unpublished 1."
+
+
 async def test_streams_that_wait_are_counted(system: System) -> None:
     assert (await says(system, "parked")).ok
     await system.ticket("opened", "nowhere", {"project_id": "no-such-project"})
@@ -146,14 +157,3 @@ async def test_databases_that_cannot_be_read_are_named(system: System) -> None:
     nowhere = replace(system.stack.endpoints, postgres="postgresql://127.0.0.1:1/postgres")
     finding = await says(system, "databases", endpoints=nowhere)
     assert "postgres.log" in finding.cure
-
-
-async def test_a_promise_that_is_not_kept_is_named(system: System) -> None:
-    await system.quiet()
-    assert (await says(system, "promises")).ok
-    async with database(system, "audit") as connection:
-        change = "UPDATE heard SET facts = facts + $1 WHERE type = 'registry.group_registered.v1'"
-        await connection.execute(change, 1)
-        finding = await says(system, "promises")
-        await connection.execute(change, -1)
-    assert finding.says == "Not kept: unpublished 1."
