@@ -210,7 +210,7 @@ def calendar(today: date) -> Finding:
 async def _promises(endpoints: Endpoints, admin_key: str) -> Finding:
     headers = {"Authorization": f"Bearer {admin_key}"}
     try:
-        async with httpx2.AsyncClient(timeout=60, headers=headers, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=15, headers=headers, trust_env=False) as client:
             answer = await client.get(f"{endpoints.services['audit']}/v1/summary")
             checks = answer.raise_for_status().json()["audit"]
     except (httpx2.HTTPError, KeyError, ValueError) as error:
