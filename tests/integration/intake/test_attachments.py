@@ -54,7 +54,11 @@ async def test_who_looks_at_a_photo_and_why_is_told_before_it_is_shown(
     assert sha256(shown.content).hexdigest() == digest
     assert b"Cameraworks" not in shown.content
     [fact] = await told(registered, case_id, "attachment_revealed")
-    assert (fact["sha256"], fact["by"], fact["reason"]) == (digest, "administrator", "核对维修结果")
+    assert (fact["sha256"], fact["principal_id"], fact["reason"]) == (
+        digest,
+        "administrator",
+        "核对维修结果",
+    )
 
 
 async def test_a_photo_of_an_erased_household_is_seen_no_more(

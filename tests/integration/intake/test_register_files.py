@@ -87,6 +87,18 @@ async def test_the_same_file_again_changes_nothing_and_a_new_one_what_is_new(
     assert (person["moved_out"], person["phone"]) == ("2026-09-01", {"sealed": True})
 
 
+async def test_a_file_sent_again_under_its_key_is_answered_as_the_first_time(
+    registered: Caller,
+) -> None:
+    headers = {"Idempotency-Key": "once", "Content-Type": CSV}
+    path = "/v1/registers/files?kind=households"
+    first, again = [
+        await registered.http.post(path, content=TABLE.encode(), headers=headers) for _ in range(2)
+    ]
+    assert first.json()["registered"] == 2
+    assert again.json() == first.json()
+
+
 async def test_a_dry_run_changes_nothing_and_says_what_would(
     registered: Caller, office: Office
 ) -> None:
@@ -136,6 +148,7 @@ async def test_a_dry_run_changes_nothing_and_says_what_would(
             422,
             "neither XLSX nor a text",
         ),
+        (TABLE.encode(), {"kind": "people", "dryrun": "true"}, 422, "“dryrun” is not known here"),
         (bytes(MAX_FILE_BYTES + 1), {"kind": "people"}, 413, "too large"),
     ],
 )

@@ -546,12 +546,12 @@ class AttachmentAdded(Fact, name="intake.attachment_added"):
 
 
 class AttachmentRevealed(Fact, name="intake.attachment_revealed"):
-    """Somebody looked at a photo or letter of the case; `by` is whose key it was, and why."""
+    """Somebody looked at a photo or letter of the case; `principal_id` is whose key it was."""
 
     case_id: Id
     reveal_id: Id
     sha256: Word
-    by: Id
+    principal_id: Id
     reason: Word
 
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
@@ -50,6 +50,8 @@ _ANY_FILE = {"requestBody": {"required": True, "content": {"application/octet-st
 
 class Attached(BaseModel):
     """What is said beside the file."""
+
+    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["before", "after", "signature", "letter", "other"]
     person_id: Name | None = None
@@ -112,7 +114,11 @@ async def get_attachment(
         raise Problem(410, "erased", "The data of this person was erased for good.")
     assert isinstance(content, bytes)  # noqa: S101 - else it would have been erased
     fact = AttachmentRevealed(
-        case_id=case_id, reveal_id=str(uuid7()), sha256=digest, by=principal.id, reason=reason
+        case_id=case_id,
+        reveal_id=str(uuid7()),
+        sha256=digest,
+        principal_id=principal.id,
+        reason=reason,
     )
     to = To(f"case-{case_id}", case["project_id"], Say(service.clock.now(), fact))
     await service.executor.execute(Job(cause_of(request), always([to])))

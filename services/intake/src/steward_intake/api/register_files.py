@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json, to_json
 from starlette.responses import JSONResponse, Response
 
@@ -59,6 +59,9 @@ Outcome = Literal["registered", "changed", "unchanged"]
 
 class Asked(BaseModel):
     """What is said beside the file: `name` is the file's own, which may say its kind."""
+
+    # A slip in “dry_run” must not become a real import.
+    model_config = ConfigDict(extra="forbid")
 
     kind: str | None = None
     name: str = ""
