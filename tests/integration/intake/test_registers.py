@@ -51,6 +51,17 @@ async def test_without_a_successor_the_supervisor_takes_the_open_cases(registere
     assert await without_owner(caller) == []
 
 
+@rule("RM-3.4")
+async def test_two_who_leave_in_one_file_leave_no_case_behind(registered: Caller) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, received_by="a")
+    table = "项目,岗位,工号,离任,接任人\nlakeside,管家,a,是,s1\nlakeside,管家,s1,是,\nlakeside,客服主管,s1,是,m1\n"
+    answer = await caller.send("registers/files", table.encode(), "text/csv", kind="roles")
+    assert answer.json()["refused"] == []
+    assert await owner_of(caller, case_id) == "m1"
+    assert await without_owner(caller) == []
+
+
 async def test_a_successor_must_be_staff_and_another_person(registered: Caller) -> None:
     caller = await staffed(registered)
     said = {"project_id": "lakeside", "role": "frontline", "person_id": "a"}
@@ -114,7 +125,7 @@ async def test_a_zone_names_whose_steward_a_person_is(registered: Caller) -> Non
     # What is left out stays.
     only = {"zone_id": "z1", "project_id": "lakeside", "person_id": "s1"}
     assert (await caller.post("zones", only)).status_code == 201
-    [found] = (await caller.get("zones")).json()["items"]
+    [found] = (await caller.get("zones", person_id="s1")).json()["items"]
     assert (found["person_id"], found["buildings"]) == ("s1", ["1", "2"])
 
 

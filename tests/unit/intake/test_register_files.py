@@ -196,7 +196,7 @@ def test_one_workbook_holds_every_kind_and_its_sheets_name_each_other() -> None:
         ],
         住户=[["项目", "楼栋", "单元", "房号", "重点户"], ["云山郡", "3栋", "2单元", 101, "是"]],
         业主=[["项目", "楼栋", "单元", "房号", "姓名", "语言"], ["云山郡", 3, 2, 101, "陈晨", "英文"]],
-        项目=[["项目编号", "项目名称", "集团"], ["ys", "云山郡", "g2"]],
+        项目=[["项目编号", "项目名称"], ["ys", "云山郡"]],
         部门=[["部门", "项目", "负责人"], ["工程部", "云山郡", "孙立"]],
         说明=[["请勿改动"]],
     )  # fmt: skip
@@ -226,6 +226,16 @@ def test_one_workbook_holds_every_kind_and_its_sheets_name_each_other() -> None:
             name="东区",
             buildings=("1", "2", "3"),
         ),
+    ]
+
+
+def test_where_there_are_several_a_line_names_its_project() -> None:
+    several = Known(KNOWN.digest, {"east": "east", "west": "west"}, ["g1", "g2"])
+    assert refusals(found("房号\n1-101\n".encode(), known=several)) == [
+        (2, "", "The line names no project: give its 项目 (project).")
+    ]
+    assert refusals(found("工号\nE1\n".encode(), "staff", known=several)) == [
+        (2, "", "The line names no group: give its 集团 (group).")
     ]
 
 

@@ -150,9 +150,9 @@ async def post_registers(
     """
     key = idempotency_key(request)
     read, results = _read(body)
-    for wave in sorted({line.wave for line in read.values()}):
+    for batch in registry.batches(read):
         desk = open_desk(service)
-        lines = [(place, line) for place, line in read.items() if line.wave == wave]
+        lines = list(batch.items())
         await look_up(desk, [line for _, line in lines])
         jobs: dict[int, Job] = {}
         # Side by side: most of the time is spent on making the keys by which things are sealed.
@@ -413,6 +413,12 @@ class AskedByProject(Asked):
     project_id: Name | None = None
 
 
+class AskedZones(AskedByProject):
+    """Of one steward, if they are named."""
+
+    person_id: Name | None = None
+
+
 class AskedCases(AskedByProject):
     """Of cases as they stand."""
 
@@ -662,7 +668,7 @@ REGISTERS: Mapping[str, type[Asked]] = {
     "people": AskedByProject,
     "staff": Asked,
     "roles": AskedByProject,
-    "zones": AskedByProject,
+    "zones": AskedZones,
     "policies": AskedByProject,
 }
 KEYS = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal
@@ -42,13 +43,13 @@ from steward_intake.application.register_files import (
     kind_named,
     read,
 )
+from steward_intake.application.registration import batches
 from steward_intake.application.spreadsheets import NoTable, sheets_of
 from steward_service.auth import Principal
 from steward_service.idempotency import idempotency_key
 from steward_service.problems import Problem, problem_of
 from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard, erased
 
-AT_ONCE = 500
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_PROJECTS = 10_000
 
@@ -83,12 +84,7 @@ async def post_register_file(
     """
     key = idempotency_key(request)
     kind = _kind(asked)
-    known = Known(
-        service.sealer.digest,
-        await _projects(service, principal),
-        asked.group_id,
-        asked.project_id,
-    )
+    known = await _known(service, principal, asked)
     content = await request.body()
     try:
         found = await asyncio.to_thread(lambda: read(sheets_of(content), kind, known))
@@ -114,11 +110,21 @@ def _kind(asked: Asked) -> str | None:
     return kind
 
 
-async def _projects(service: Intake, principal: Principal) -> dict[str, str]:
-    rows = await service.registers.listed("projects", principal.listed(), {}, None, MOST_PROJECTS)
-    names = [row["name"] for row in rows]
-    alone = {row["name"]: row["project_id"] for row in rows if names.count(row["name"]) == 1}
-    return alone | {row["project_id"]: row["project_id"] for row in rows}
+async def _known(service: Intake, principal: Principal, asked: Asked) -> Known:
+    theirs = principal.listed()
+    projects, groups = [
+        await service.registers.listed(register, theirs, {}, None, MOST_PROJECTS)
+        for register in ("projects", "groups")
+    ]
+    times = Counter(row["name"] for row in projects)
+    named = {row["name"]: row["project_id"] for row in projects if times[row["name"]] == 1}
+    return Known(
+        service.sealer.digest,
+        named | {row["project_id"]: row["project_id"] for row in projects},
+        [row["group_id"] for row in groups],
+        asked.group_id,
+        asked.project_id,
+    )
 
 
 class _DrySeals:
@@ -162,11 +168,9 @@ class _Taking:
 
     async def take(self) -> dict[str, Any]:
         """Take every entry, what others name before these, and report."""
-        entries = list(self._found.entries.values())
-        for wave in sorted({entry.says.wave for entry in entries}):
-            waiting = [entry for entry in entries if entry.says.wave == wave]
-            for start in range(0, len(waiting), AT_ONCE):
-                await self._some(waiting[start : start + AT_ONCE])
+        entries = self._found.entries
+        for batch in batches({key: entry.says for key, entry in entries.items()}):
+            await self._some([entries[key] for key in batch])
         return self._report()
 
     async def _some(self, entries: Sequence[Entry]) -> None:

@@ -9,7 +9,7 @@ holds only a keyed digest. An empty cell says nothing; what stands stays.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -68,11 +68,12 @@ class Found:
 class Known:
     """What a file may leave out or say in other words.
 
-    `digest` makes an ID of what is personal, `projects` are the IDs by name.
+    `digest` makes an ID of what is personal; `projects` are the registered IDs by ID and name.
     """
 
     digest: Callable[[str], str]
     projects: Mapping[str, str] = field(default_factory=dict)
+    groups: Collection[str] = ()
     group_id: str | None = None
     project_id: str | None = None
 
@@ -467,17 +468,19 @@ class _File:
     """IDs by telephone number and by name; None where two have the same."""
 
     def project_of(self, said: Values) -> str:
-        """Give the ID of the project that a line names by ID or name, or of the file's."""
+        """Give the ID of the project that a line names by ID or name, or of the only one."""
         word = said.get("project")
         if word:
             return self.projects.get(word) or _id(word, _NOWHERE)
-        if self.known.project_id is None:
+        project_id = self.known.project_id or _only(self.projects.values())
+        if project_id is None:
             raise Complaint("The line names no project: give its 项目 (project).")
-        return self.known.project_id
+        return project_id
 
     def group_of(self, said: Values) -> str:
-        """Give the ID of the group that a line names, or of the file's."""
-        group_id = said.get("group") or self.known.group_id
+        """Give the ID of the group that a line names, or of the only one."""
+        named = (key[1] for key in self.found.entries if key[0] == "group")
+        group_id = said.get("group") or self.known.group_id or _only([*self.known.groups, *named])
         if not group_id:
             raise Complaint("The line names no group: give its 集团 (group).")
         return str(group_id)
@@ -660,6 +663,11 @@ def _room(said: Values) -> str:
 
 def _slug(name: str) -> str:
     return _id(_plain(name).casefold(), _NOWHERE)
+
+
+def _only(ids: Iterable[str]) -> str | None:
+    alone = set(ids)
+    return alone.pop() if len(alone) == 1 else None
 
 
 def _given(said: Values, *names: str) -> Values:

@@ -1,10 +1,10 @@
 """What may be registered, and the command that each line becomes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints
 
@@ -46,6 +46,9 @@ MOST_HOUSEHOLDS = 2_000
 PackText = Annotated[str, StringConstraints(max_length=300_000, pattern=r"^[^\x00]*$")]
 
 
+Place = TypeVar("Place")
+
+
 class Registration(Said, ABC):
     """One entry of the registry, as it is told to us; `wave` says what must come before it.
 
@@ -61,6 +64,11 @@ class Registration(Said, ABC):
     def wave(self) -> int:
         """Give how many waves of a bulk registration go first."""
         return self.after
+
+    @property
+    def alone(self) -> bool:
+        """Say whether what others of its wave do must be seen before it."""
+        return False
 
     @abstractmethod
     async def to(self, desk: Desk, at: datetime) -> To:
@@ -262,6 +270,11 @@ class Holder(Registration):
     ended: bool = False
     successor: Name | None = None
 
+    @property
+    def alone(self) -> bool:
+        """A role ends when it is known who holds which, and what those before have left behind."""
+        return self.ended
+
     async def to(self, desk: Desk, at: datetime) -> To:
         """Give or take the role."""
         await desk.project(self.project_id)
@@ -413,6 +426,20 @@ def built_in_policy(at: datetime) -> To:
     """Publish the built-in pack; what was published already is answered with nothing."""
     published = policy(built_in_text(DEFAULT_PACK))
     return To(f"policy-{DEFAULT_PACK}", DEFAULT_PACK, PublishPolicy(at, published), everywhere=True)
+
+
+def batches(
+    lines: Mapping[Place, Registration], at_once: int = 500
+) -> Iterator[dict[Place, Registration]]:
+    """Divide lines into what may be registered together, in the order in which that is done."""
+    for wave in sorted({line.wave for line in lines.values()}):
+        its = {place: line for place, line in lines.items() if line.wave == wave}
+        together = [(place, line) for place, line in its.items() if not line.alone]
+        for start in range(0, len(together), at_once):
+            yield dict(together[start : start + at_once])
+        for place, line in its.items():
+            if line.alone:
+                yield {place: line}
 
 
 AnyRegistration = Annotated[
