@@ -107,3 +107,31 @@ async def edited_by_hand(state: Path, statement: str) -> None:
     connection = await asyncpg.connect(database_dsn(endpoints.postgres, "steward_intake"))
     await connection.execute(statement)
     await connection.close()
+
+
+async def test_registers_are_imported_from_files_and_bad_lines_are_named(
+    stepped_services: Stack, tmp_path: Path
+) -> None:
+    book = tmp_path / "places.csv"
+    book.write_bytes("集团编号,集团名称\nyun,云山物业\n".encode("gb18030"))
+    projects = tmp_path / "项目.csv"
+    projects.write_text("项目编号,项目名称\nys,云山郡\n", encoding="utf-8-sig")
+    residents = tmp_path / "住户.csv"
+    residents.write_text("房号;姓名;手机\n1-1;王芳;13800138000\n1-2;李强;138\n1-3;陈晨;\n")
+    state = ["--state", str(stepped_services.state.folder), "--json"]
+    groups = await steward("import", "registers", str(book), "--kind", "groups", *state)
+    assert groups[0] == 0, groups[2]
+    both = ["import", "registers", str(projects), str(residents), "--group-id", "yun"]
+    both += ["--project-id", "ys", *state]
+    dry = json.loads((await steward(*both, "--dry-run"))[1])
+    # Of a dry run each file stands alone: the project of the first is not there for the second.
+    assert (dry["registered"], len(dry["refused"])) == (1, 3)
+    code, said, _ = await steward(*both)
+    report = json.loads(said)
+    assert (code, report["rows_read"], report["registered"]) == (1, 4, 3)
+    [refused] = report["refused"]
+    assert (refused["file"], refused["line"], refused["column"]) == ("住户.csv", 3, "手机")
+    again = json.loads((await steward(*both))[1])
+    assert (again["registered"], again["changed"], again["unchanged"]) == (0, 0, 3)
+    async with entered(stepped_services) as system:
+        assert await system.count("intake", "SELECT count(*) FROM people") == 2

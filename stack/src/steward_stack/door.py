@@ -17,6 +17,7 @@ from steward_stack.errors import StewardError
 
 AT_ONCE = {"/v1/registers": 500, "/v1/imports": 100}
 LINE_SECONDS = 10.0
+FILE_SECONDS = 1200.0
 _TRIES = 20
 
 
@@ -41,11 +42,39 @@ class Door:
 
     async def post(self, service: str, path: str, body: object, key: str) -> Response:
         """Post one write under its idempotency key."""
+        content = json.dumps(body, ensure_ascii=False).encode()
+        answer = await self._post(service, path, content, key, "application/json")
+        if not answer.is_success:
+            self.refuse(f"{path.rpartition('/')[2]}: {answer.json().get('detail', '')}")
+        return answer
+
+    async def post_file(
+        self, service: str, path: str, content: bytes, key: str, query: Mapping[str, str]
+    ) -> Response:
+        """Post a file as it is; what it is, the service finds out."""
+        return await self._post(service, path, content, key, "application/octet-stream", query)
+
+    async def _post(
+        self,
+        service: str,
+        path: str,
+        content: bytes,
+        key: str,
+        media_type: str,
+        query: Mapping[str, str] | None = None,
+    ) -> Response:
         self.counts["request"] += 1
+        headers = {"Idempotency-Key": key, "Content-Type": media_type}
+        # What is not JSON may be long and is worked off before it is answered.
+        seconds = 60 if media_type == "application/json" else FILE_SECONDS
         for tried in range(_TRIES):
             try:
                 answer = await self._client.post(
-                    self._services[service] + path, json=body, headers={"Idempotency-Key": key}
+                    self._services[service] + path,
+                    content=content,
+                    headers=headers,
+                    params=query,
+                    timeout=seconds,
                 )
             except TransportError:
                 await asyncio.sleep(0.05 * 2 ** min(tried, 6))
@@ -55,8 +84,6 @@ class Door:
                 continue
             if answer.status_code >= 500:
                 raise StewardError(f"{service} failed at {path}: {answer.text[:300]}")
-            if not answer.is_success:
-                self.refuse(f"{path.rpartition('/')[2]}: {answer.json().get('detail', '')}")
             return answer
         raise StewardError(f"{service} does not answer at {path}.")
 

@@ -21,15 +21,18 @@ from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job
 from steward_eventstore.postgres import PostgresStore
 from steward_intake.adapters import read_models
+from steward_intake.adapters.blobs import PostgresBlobs
 from steward_intake.adapters.registers import PostgresRegisters
+from steward_intake.api.attachments import router as attachments
 from steward_intake.api.http import open_desk, router
+from steward_intake.api.register_files import router as register_files
 from steward_intake.application.desk import Desk
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.case import CaseDecider
 from steward_intake.domain.registry import DECIDERS
 from steward_service import keys
 from steward_service.auth import Authenticator
-from steward_service.http import build_app
+from steward_service.http import MAX_FILE_BYTES, build_app
 from steward_service.provision import make_tables
 from steward_service.sealing import Sealer
 from steward_service.telemetry import Metrics
@@ -51,12 +54,16 @@ class Office:
     name: str = "intake"
     topic: str = "steward.intake"
     metrics: Metrics = field(default_factory=Metrics)
-    routers: Sequence[APIRouter] = (router,)
+    routers: Sequence[APIRouter] = (router, register_files, attachments)
     foreign: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def registers(self) -> PostgresRegisters:
         return PostgresRegisters(self.store.pool)
+
+    @property
+    def blobs(self) -> PostgresBlobs:
+        return PostgresBlobs(self.store.pool)
 
     def desk(self) -> Desk:
         return open_desk(self)
@@ -75,6 +82,10 @@ class Caller:
     async def post(self, path: str, body: Any, key: str = "", **headers: str) -> Response:
         headers["Idempotency-Key"] = key or f"test-{next(self.numbers)}"
         return await self.http.post(f"/v1/{path}", json=body, headers=headers)
+
+    async def send(self, path: str, content: bytes, media_type: str, **params: Any) -> Response:
+        headers = {"Idempotency-Key": f"test-{next(self.numbers)}", "Content-Type": media_type}
+        return await self.http.post(f"/v1/{path}", content=content, headers=headers, params=params)
 
     async def get(self, path: str, **params: Any) -> Response:
         return await self.http.get(f"/v1/{path}", params=params)
@@ -113,7 +124,7 @@ async def office(fresh_database: FreshDatabase) -> AsyncIterator[Office]:
 async def caller(office: Office) -> AsyncIterator[Caller]:
     """Send requests as the administrator."""
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    transport = ASGITransport(build_app(office))
+    transport = ASGITransport(build_app(office, max_file_bytes=MAX_FILE_BYTES))
     async with AsyncClient(
         transport=transport, base_url="http://steward", headers=headers
     ) as client:

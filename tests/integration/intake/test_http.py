@@ -4,15 +4,17 @@ import asyncio
 import json
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from tests.integration.intake.conftest import NOON, REGISTERS, Caller, Office
 from tests.support.rules import rule
 
 from steward_events.intake import CaseReceived
 from steward_events.registry import PersonRegistered, PolicyPublished
+from steward_intake.application.registration import AnyRegistration
 from steward_policy.packs import built_in_text, load
 
+KINDS = [kind.model_fields["type"].default for kind in get_args(get_args(AnyRegistration)[0])]
 COMPLAINT: dict[str, Any] = {
     "project_id": "lakeside",
     "kind": "complaint",
@@ -565,8 +567,7 @@ async def test_a_bad_line_is_refused_in_its_place_and_the_others_are_registered(
     results = answer.json()["results"]
     assert [results[0], results[-1]] == [{"id": "h7", "facts": 1}, {"id": "h9", "facts": 1}]
     assert [line["error"] for line in results[1:-1]] == [
-        "The line must have as its “type” one of “group”, “project”, “household”, “person”, "
-        "“staff”, “role”, “policy”.",
+        f"The line must have as its “type” one of {', '.join(f'“{kind}”' for kind in KINDS)}.",
         "The line must say its “type”.",
         "The field “household_id” must be an ID, without a space, slash, bar or NUL.",
         "The field “colour” is not known here.",
@@ -600,7 +601,7 @@ async def test_the_document_shows_what_a_line_may_be(registered: Caller) -> None
         ]
         for path in ("/v1/registers", "/v1/imports")
     }
-    assert len(schemas["/v1/registers"]["items"]["oneOf"]) == 7
+    assert len(schemas["/v1/registers"]["items"]["oneOf"]) == len(KINDS)
     assert schemas["/v1/imports"]["items"] == {"$ref": "#/components/schemas/Record"}
     assert [schema["maxItems"] for schema in schemas.values()] == [500, 500]
 

@@ -43,6 +43,7 @@ from steward_intake.domain.case import (
     EndHistory,
     GiveSatisfaction,
     HandleCase,
+    HandOver,
     MergeCase,
     MoveCase,
     PauseCase,
@@ -144,6 +145,17 @@ def test_another_system_tells_only_what_has_changed() -> None:
     said = CaseClassified(case_id="-", severity=Severity.IMPORTANT)
     [fact] = when([RECEIVED, CLASSIFIED], ClassifyCase(MONDAY, said, "external"))
     assert fact == classified(Severity.IMPORTANT, cause="correction")
+
+
+@rule("RM-3.4")
+def test_a_case_is_handed_over_only_by_whom_it_is_still_with() -> None:
+    mine = CaseAssigned(case_id="c", person_id="a")
+    handed = CaseAssigned(case_id="c", person_id="b", before="a", reason="role_ended")
+    assert when([RECEIVED, mine], HandOver(MONDAY, "a", "b")) == [handed]
+    assert when([RECEIVED, mine, handed], HandOver(MONDAY, "a", "b")) == []
+    assert when([RECEIVED], HandOver(MONDAY, "a", "b")) == []
+    closed: list[CaseFact] = [RECEIVED, mine, CLASSIFIED, HANDLED, TOLD, FOLLOWED_UP, CLOSED]
+    assert when(closed, HandOver(MONDAY, "a", "b")) == []
 
 
 @rule("RM-3.4")
@@ -335,6 +347,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "moved_by": st.sampled_from([None, "owner", "us"]),
     "clock": st.just("minor-resolve#1"),
     "other": IDS,
+    "sha256": IDS,
+    "media_type": st.just("image/png"),
+    "reason": st.just("the work is checked"),
 }
 
 
@@ -360,6 +375,7 @@ COMMANDS: st.SearchStrategy[CaseCommand | Ring] = st.one_of(
     st.builds(ReceiveCase, INSTANTS, st.sampled_from([a_case(kind) for kind in Kind])),
     st.builds(ClassifyCase, INSTANTS, CLASSES, ORIGINS, APPROVERS),
     st.builds(AssignCase, INSTANTS, IDS),
+    st.builds(HandOver, INSTANTS, IDS, IDS),
     st.builds(AcceptCase, INSTANTS, st.sampled_from(Role), IDS),
     st.builds(Say, INSTANTS, SAID, ORIGINS, APPROVERS),
     st.builds(RaiseSeverity, INSTANTS),

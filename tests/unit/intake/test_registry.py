@@ -56,6 +56,20 @@ def test_a_role_is_given_once_and_taken_once() -> None:
     assert roles.decide(take, roles.evolve(held, ended)) == []
 
 
+def test_a_successor_takes_the_role_over_unless_they_hold_it() -> None:
+    roles = RolesDecider()
+    held = frozenset({(Role.CENTRE_MANAGER, "m"), (Role.FRONTLINE, "m"), (Role.FRONTLINE, "n")})
+    ended = RoleEnded(project_id="p", role=Role.CENTRE_MANAGER, person_id="m", successor="n")
+    given = RoleAssigned(project_id="p", role=Role.CENTRE_MANAGER, person_id="n")
+    take = EndRole(AT, "p", Role.CENTRE_MANAGER, "m", "n")
+    assert roles.decide(take, held) == [ended, given]
+    assert roles.decide(take, roles.evolve(held, ended)) == []
+    other = EndRole(AT, "p", Role.FRONTLINE, "m", "n")
+    assert [type(fact) for fact in roles.decide(other, held)] == [RoleEnded]
+    with pytest.raises(Refused, match="their own successor"):
+        roles.decide(EndRole(AT, "p", Role.FRONTLINE, "m", "m"), held)
+
+
 def test_a_published_version_never_changes_its_text() -> None:
     policies = PolicyDecider()
     pack = PolicyPublished(pack="x", version="1", text="a", sha256="1", effective_from=AT)

@@ -545,6 +545,16 @@ class AttachmentAdded(Fact, name="intake.attachment_added"):
     person_id: Id | None = None
 
 
+class AttachmentRevealed(Fact, name="intake.attachment_revealed"):
+    """Somebody looked at a photo or letter of the case; `principal_id` is whose key it was."""
+
+    case_id: Id
+    reveal_id: Id
+    sha256: Word
+    principal_id: Id
+    reason: Word
+
+
 class HistoryEnded(Fact, name="intake.history_ended"):
     """What came before `until` was imported; from here the case is live."""
 

@@ -3,6 +3,8 @@
 Intake owns them and publishes them on its topic; group-wide ones go to every partition.
 """
 
+from datetime import date
+
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Id, Instant, Language, Role, Word
@@ -44,6 +46,8 @@ class PersonRegistered(Fact, name="registry.person_registered"):
     phone: Sealed | None = None
     email: Sealed | None = None
     language: Language = Language.CHINESE
+    moved_in: date | None = None
+    moved_out: date | None = None
 
 
 class StaffRegistered(Fact, name="registry.staff_registered"):
@@ -66,11 +70,34 @@ class RoleAssigned(Fact, name="registry.role_assigned"):
 
 
 class RoleEnded(Fact, name="registry.role_ended"):
-    """A person no longer holds the role."""
+    """A person no longer holds the role; the successor takes over their open cases."""
 
     project_id: Id
     role: Role
     person_id: Id
+    successor: Id | None = None
+
+
+class DepartmentRegistered(Fact, name="registry.department_registered"):
+    """A department works at a project, or at all of a group's."""
+
+    department_id: Id
+    project_id: Id | None = None
+    group_id: Id | None = None
+    name: Word
+    calendar: Word = ""
+    head: Id | None = None
+
+
+class ZoneAssigned(Fact, name="registry.zone_assigned"):
+    """A person looks after these buildings and households of a project."""
+
+    zone_id: Id
+    project_id: Id
+    person_id: Id
+    name: Word = ""
+    buildings: tuple[Word, ...] = ()
+    households: tuple[Id, ...] = ()
 
 
 class PolicyPublished(Fact, name="registry.policy_published"):

@@ -72,7 +72,10 @@ def _fold(rows: dict[tuple[Any, ...], _Row], change: Change) -> None:
                     row.add[column] = row.add.get(column, 0) + amount
             row.gone = False
         case Delete(table, key):
-            rows[key_of(table, key)] = _Row(dict(key), deleted=True, gone=True)
+            names = [column.name for column in table.primary_key]
+            # Its key alone: what else a fact says is no part of the row that may come after.
+            only = {name: key[name] for name in names}
+            rows[key_of(table, key)] = _Row(only, deleted=True, gone=True)
 
 
 def _table_statements(

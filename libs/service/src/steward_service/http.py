@@ -25,6 +25,8 @@ from steward_service.problems import Problem
 from steward_service.telemetry import Metrics
 
 MAX_BODY_BYTES = 1_000_000
+MAX_FILE_BYTES = 10_500_000
+"""Of a body that is a file, where a service takes files."""
 CORRELATION_HEADER = "X-Correlation-ID"
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -71,9 +73,16 @@ class InFlight:
 
 
 def build_app(
-    service: Served, in_flight: InFlight | None = None, *, max_body_bytes: int = MAX_BODY_BYTES
+    service: Served,
+    in_flight: InFlight | None = None,
+    *,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    max_file_bytes: int | None = None,
 ) -> FastAPI:
-    """Build the application of a service. Raises TypeError for a route that lets anybody pass."""
+    """Build the application of a service. Raises TypeError for a route that lets anybody pass.
+
+    `max_file_bytes` is of bodies that are not JSON, where they may be larger.
+    """
     app = FastAPI(
         title=f"Steward: {service.name}",
         version="1",
@@ -95,7 +104,12 @@ def build_app(
     for router in (counters.router, *service.routers):
         _check_guards(router)
         app.include_router(router, dependencies=[Depends(_known_parameters)])
-    app.add_middleware(Door, in_flight=app.state.in_flight, max_body_bytes=max_body_bytes)
+    app.add_middleware(
+        Door,
+        in_flight=app.state.in_flight,
+        max_body_bytes=max_body_bytes,
+        max_file_bytes=max_file_bytes or max_body_bytes,
+    )
     _document_idempotency(app)
     return app
 
@@ -200,10 +214,13 @@ _PROBLEM_SCHEMA = {
 class Door:
     """What every request passes: its correlation ID, the limits of a body, the last catch."""
 
-    def __init__(self, app: ASGIApp, in_flight: InFlight, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, in_flight: InFlight, max_body_bytes: int, max_file_bytes: int
+    ) -> None:
         self._app = app
         self._in_flight = in_flight
         self._max_body_bytes = max_body_bytes
+        self._max_file_bytes = max_file_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -258,24 +275,24 @@ class Door:
         await self._app(scope, _replayed(body, receive), send)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        most = self._max_body_bytes if _is_json(headers) else self._max_file_bytes
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._max_body_bytes:
-            raise self._too_large()
+        if length.isdigit() and int(length) > most:
+            raise _too_large(most)
         body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return bytes(body)
             body += message.get("body", b"")
-            if len(body) > self._max_body_bytes:
-                raise self._too_large()
+            if len(body) > most:
+                raise _too_large(most)
             if not message.get("more_body", False):
                 return bytes(body)
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            413, "too_large", f"The body is too large: at most {self._max_body_bytes} bytes go in."
-        )
+
+def _too_large(most: int) -> Problem:
+    return Problem(413, "too_large", f"The body is too large: at most {most} bytes go in.")
 
 
 def _replayed(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:

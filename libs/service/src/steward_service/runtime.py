@@ -32,7 +32,7 @@ from steward_service import gauges, keys, memory
 from steward_service.auth import Authenticator
 from steward_service.clocks import Readings, SteppedClock, SystemClock
 from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction
-from steward_service.http import InFlight, build_app
+from steward_service.http import MAX_FILE_BYTES, InFlight, build_app
 from steward_service.listening import EverythingHeard, Heard, Listener
 from steward_service.partitions import partition_of
 from steward_service.queries import DATABASE_FAULTS
@@ -87,6 +87,7 @@ class Service:
     counts: Sequence[gauges.Count] = ()
     hears_keys: bool = False
     owns_keys: bool = False
+    takes_files: bool = False
 
     def __post_init__(self) -> None:
         """Make what needs no server."""
@@ -391,7 +392,11 @@ class Service:
 
     async def _serve(self) -> None:
         config = uvicorn.Config(
-            build_app(self, self.in_flight),
+            build_app(
+                self,
+                self.in_flight,
+                max_file_bytes=MAX_FILE_BYTES if self.takes_files else None,
+            ),
             host=self.settings.http_host,
             port=self.settings.http_port,
             log_config=None,

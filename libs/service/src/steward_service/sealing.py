@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import hashlib
+import hmac
 import secrets
 import time
 from collections import OrderedDict
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
@@ -27,6 +31,14 @@ class Erased:
     """What a reader gets instead of the text: the subject was erased for good."""
 
     subject: str
+
+
+def erased() -> Refused:
+    """Refuse to keep anything about a subject that was erased."""
+    return Refused(
+        "The data of this person was erased for good; nothing more is kept about them.",
+        code="erased",
+    )
 
 
 class KeyNotHeard(Exception):
@@ -47,40 +59,58 @@ class Sealer:
     def __init__(self, pool: asyncpg.Pool, master_key: bytes) -> None:
         self._pool = pool
         self._master = AESGCM(master_key)
+        self._digests = HKDF(SHA256(), 32, None, b"steward/digest").derive(master_key)
         self._keys: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
+
+    def digest(self, text: str) -> str:
+        """Give what stands for a personal text in an ID: nobody without our key finds the text."""
+        return hmac.new(self._digests, text.encode(), hashlib.sha256).hexdigest()
 
     async def seal(self, subject: str, field: str, text: str) -> Sealed:
         """Seal a text. Raises `Refused` with code `erased` for a subject that was erased."""
-        if "|" in subject or "|" in field:
-            raise ValueError("A bar in a subject or field would make the seal ambiguous.")
-        key = await self._held(subject)
         value_id = str(uuid7())
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        box = nonce + key.encrypt(nonce, text.encode(), _bound(subject, field, value_id))
+        box = await self.seal_bytes(subject, field, value_id, text.encode())
         return Sealed(
             subject=subject, field=field, value_id=value_id, box=base64.b64encode(box).decode()
         )
 
     async def unseal(self, sealed: Sealed) -> str | Erased:
         """Give the text, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
-        key = self._remembered(sealed.subject)
-        if key is None:
-            row = await self._pool.fetchrow(
-                "SELECT wrapped, erased_at FROM subject_keys WHERE subject = $1", sealed.subject
-            )
-            if row is None:
-                raise KeyNotHeard(f"The key of {sealed.subject} has not been heard yet.")
-            if row["wrapped"] is None:
-                return Erased(sealed.subject)
-            key = self._remember(sealed.subject, row["wrapped"])
-        bound = _bound(sealed.subject, sealed.field, sealed.value_id)
         try:
             box = base64.b64decode(sealed.box, validate=True)
-            return key.decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound).decode()
-        except (InvalidTag, ValueError, binascii.Error):
-            raise BrokenSeal(
-                f"A sealed value of {sealed.subject} ({sealed.field}) cannot be unsealed."
-            ) from None
+        except binascii.Error:
+            box = b""
+        found = await self.unseal_bytes(sealed.subject, sealed.field, sealed.value_id, box)
+        return found if isinstance(found, Erased) else found.decode()
+
+    async def seal_bytes(self, subject: str, field: str, value_id: str, content: bytes) -> bytes:
+        """Seal what is no text, such as a photo; `value_id` tells it apart."""
+        if "|" in subject or "|" in field:
+            raise ValueError("A bar in a subject or field would make the seal ambiguous.")
+        key = await self._held(subject)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + key.encrypt(nonce, content, _bound(subject, field, value_id))
+
+    async def unseal_bytes(
+        self, subject: str, field: str, value_id: str, box: bytes
+    ) -> bytes | Erased:
+        """Give what was sealed, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
+        key = self._remembered(subject)
+        if key is None:
+            row = await self._pool.fetchrow(
+                "SELECT wrapped, erased_at FROM subject_keys WHERE subject = $1", subject
+            )
+            if row is None:
+                raise KeyNotHeard(f"The key of {subject} has not been heard yet.")
+            if row["wrapped"] is None:
+                return Erased(subject)
+            key = self._remember(subject, row["wrapped"])
+        try:
+            return key.decrypt(
+                box[:_NONCE_BYTES], box[_NONCE_BYTES:], _bound(subject, field, value_id)
+            )
+        except (InvalidTag, ValueError):
+            raise BrokenSeal(f"A sealed value of {subject} ({field}) cannot be unsealed.") from None
 
     async def hold(self, subjects: Iterable[str]) -> None:
         """Have the keys of many subjects at hand; those that are missing are made in one commit.
@@ -109,10 +139,7 @@ class Sealer:
         await self.hold([subject])
         key = self._remembered(subject)
         if key is None:
-            raise Refused(
-                "The data of this person was erased for good; nothing more is kept about them.",
-                code="erased",
-            )
+            raise erased()
         return key
 
     def _wrap(self, subject: str, key: bytes) -> bytes:

@@ -4,8 +4,9 @@ from uuid_utils.compat import uuid7
 
 from steward_eventstore.execute import Cause, Job
 from steward_intake.adapters import read_models
+from steward_intake.adapters.blobs import PostgresBlobs
 from steward_intake.adapters.registers import PostgresRegisters
-from steward_intake.api import http, subscribers
+from steward_intake.api import attachments, http, register_files, subscribers
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.case import CaseDecider
 from steward_intake.domain.registry import DECIDERS
@@ -20,6 +21,11 @@ class IntakeService(Service):
     def registers(self) -> PostgresRegisters:
         """The read models."""
         return PostgresRegisters(self.store.pool)
+
+    @property
+    def blobs(self) -> PostgresBlobs:
+        """Where the files of cases lie."""
+        return PostgresBlobs(self.store.pool)
 
 
 async def publish_built_in_policy(service: Service) -> None:
@@ -39,8 +45,9 @@ def service(settings: Settings) -> IntakeService:
         listens={"steward.visits": subscribers.on_visits, "steward.sla": subscribers.on_sla},
         foreign={"steward.inbound.tickets": subscribers.on_tickets(lambda: http.open_desk(intake))},
         project=read_models.project,
-        routers=[http.router],
+        routers=[http.router, register_files.router, attachments.router],
         prepare=publish_built_in_policy,
         owns_keys=True,
+        takes_files=True,
     )
     return intake

@@ -1,6 +1,7 @@
-"""`steward import`: another system's past, taken in as history; nobody is texted about it."""
+"""`steward import`: registers, and another system's past, taken in as history; nobody is texted."""
 
 import asyncio
+import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ from steward_stack.state import State
 from steward_stack.supervisor import endpoints_of
 
 app = typer.Typer(
-    help="Take in another system's past. Sending the same again changes nothing.",
+    help="Take in registers, or another system's past. The same again changes nothing.",
     no_args_is_help=True,
 )
 STUCK_SECONDS = 60.0
@@ -85,6 +86,103 @@ def import_example(*, state: StateOption = STATE, as_json: JsonOption = False) -
     _take_in(state, found.registers, records, read, as_json=as_json)
 
 
+@app.command(
+    "registers",
+    epilog="Example: steward import registers registers.xlsx households.csv --project-id lakeside",
+)
+def import_registers(
+    files: Annotated[list[Path], typer.Argument(help="CSV or XLSX files.", show_default=False)],
+    *,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="What the files hold, where neither a sheet's nor a file's name says it."
+        ),
+    ] = None,
+    group_id: Annotated[str | None, typer.Option(help="The group of lines that name none.")] = None,
+    project_id: Annotated[
+        str | None, typer.Option(help="The project of lines that name none.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; say what would change.")
+    ] = False,
+    state: StateOption = STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Register groups, projects, departments, households, people, staff, roles and zones."""
+    for file in files:
+        if not file.is_file():
+            raise StewardError(f"There is no file {file}.")
+    folder = State(state)
+    if not folder.is_up:
+        detach(folder, err)
+    said = {"kind": kind, "group_id": group_id, "project_id": project_id}
+    query = {name: word for name, word in said.items() if word is not None}
+    query["dry_run"] = str(dry_run).lower()
+    summary = asyncio.run(_register(folder, files, query))
+    if as_json:
+        print_json(summary)
+    else:
+        _tell_registered(summary)
+    if summary["refused"]:
+        raise typer.Exit(1)
+
+
+async def _register(
+    state: State, files: Sequence[Path], query: Mapping[str, str]
+) -> dict[str, Any]:
+    door = _door(state)
+    total: dict[str, Any] = dict.fromkeys(("rows_read", "registered", "changed", "unchanged"), 0)
+    total |= {"refused": [], "ignored": [], "dry_run": query["dry_run"] == "true"}
+    try:
+        with progress_on(err) as progress:
+            task = progress.add_task("Files", total=len(files), now="")
+            for file in files:
+                progress.update(task, now=file.name)
+                answer = await door.post_file(
+                    "intake",
+                    "/v1/registers/files",
+                    file.read_bytes(),
+                    f"file-{secrets.token_hex(8)}",
+                    {**query, "name": file.name},
+                )
+                report = answer.json()
+                if not answer.is_success:
+                    whole = {"sheet": "", "line": 0, "column": "", "error": report["detail"]}
+                    report = {"refused": [whole]}
+                for name, said in report.items():
+                    if isinstance(said, list):
+                        total[name] += [{"file": file.name, **each} for each in said]
+                    elif name != "dry_run":
+                        total[name] += said
+                progress.advance(task)
+    finally:
+        await door.close()
+    return total
+
+
+def _tell_registered(summary: Mapping[str, Any]) -> None:
+    for each in summary["refused"]:
+        sheet = f", {each['sheet']}" if each["sheet"] else ""
+        line = f", line {each['line']}" if each["line"] else ""
+        err.print(
+            f"{each['file']}{sheet}{line}: {each['error']}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+    for each in summary["ignored"]:
+        what = f"the column “{each['column']}”" if "column" in each else "the sheet"
+        sheet = f", {each['sheet']}" if each["sheet"] else ""
+        err.print(f"{each['file']}{sheet}: {what} is not known and was left out.", soft_wrap=True)
+    for name, figure in summary.items():
+        if not isinstance(figure, bool):
+            count = len(figure) if isinstance(figure, list) else figure
+            out.print(f"{name.replace('_', ' ')}: {count}")
+    if summary["dry_run"]:
+        out.print("Nothing was changed: this was a dry run.")
+
+
 def _take_in(
     state: Path,
     registers: Iterable[dict[str, Any]],
@@ -115,11 +213,7 @@ def _take_in(
 async def _import(
     state: State, registers: Sequence[dict[str, Any]], records: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    endpoints = endpoints_of(state)
-    if endpoints is None or "intake" not in endpoints.services:
-        raise StewardError("Steward runs without its services: `steward down`, then try again.")
-    # Asked for no ports: those of the running stack are taken, and would be chosen anew.
-    door = Door(endpoints.services, state.settings(()).admin_key)
+    door = _door(state)
     try:
         with progress_on(err) as progress:
             await door.post_lines(progress, "Registers", "/v1/registers", registers)
@@ -138,6 +232,14 @@ async def _import(
         }
     finally:
         await door.close()
+
+
+def _door(state: State) -> Door:
+    endpoints = endpoints_of(state)
+    if endpoints is None or "intake" not in endpoints.services:
+        raise StewardError("Steward runs without its services: `steward down`, then try again.")
+    # Asked for no ports: those of the running stack are taken, and would be chosen anew.
+    return Door(endpoints.services, state.settings(()).admin_key)
 
 
 async def _heard(door: Door, progress: Progress) -> Mapping[str, Any]:

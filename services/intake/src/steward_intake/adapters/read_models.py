@@ -3,7 +3,19 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 
 from steward_events.intake import (
     CaseAbsorbed,
@@ -34,6 +46,7 @@ from steward_events.intake import (
 )
 from steward_events.recorded import Recorded
 from steward_events.registry import (
+    DepartmentRegistered,
     GroupRegistered,
     HouseholdRegistered,
     PersonRegistered,
@@ -42,6 +55,7 @@ from steward_events.registry import (
     RoleAssigned,
     RoleEnded,
     StaffRegistered,
+    ZoneAssigned,
 )
 from steward_events.sealed import Sealed
 from steward_eventstore.port import Change, Delete, Increment, Upsert
@@ -89,6 +103,8 @@ PEOPLE = Table(
     Column("phone", Text),
     Column("email", Text),
     Column("language", Text, nullable=False, default=""),
+    Column("moved_in", Date),
+    Column("moved_out", Date),
     Column("changed_at", DateTime(timezone=True)),
     Index("people_changed", "changed_at", "person_id"),
     Index("people_household", "household_id"),
@@ -113,6 +129,30 @@ ROLES = Table(
     Column("project_id", Text, primary_key=True),
     Column("role", Text, primary_key=True),
     Column("person_id", Text, primary_key=True),
+    Column("changed_at", DateTime(timezone=True)),
+)
+
+DEPARTMENTS = Table(
+    "departments",
+    METADATA,
+    Column("department_id", Text, primary_key=True),
+    Column("project_id", Text),
+    Column("group_id", Text),
+    Column("name", Text, nullable=False, default=""),
+    Column("calendar", Text, nullable=False, default=""),
+    Column("head", Text),
+    Column("changed_at", DateTime(timezone=True)),
+)
+
+ZONES = Table(
+    "zones",
+    METADATA,
+    Column("zone_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("person_id", Text, nullable=False, default=""),
+    Column("name", Text, nullable=False, default=""),
+    Column("buildings", ARRAY(Text), nullable=False),
+    Column("households", ARRAY(Text), nullable=False),
     Column("changed_at", DateTime(timezone=True)),
 )
 
@@ -172,6 +212,18 @@ CASES = Table(
 GOES_ON = ("open", "waiting", "handled", "told")
 """Of the statuses of a case those in which something is still owed."""
 
+ATTACHMENTS = Table(
+    "attachments",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("box", LargeBinary, nullable=False),
+    Index("attachments_subject", "subject"),
+    info={"projected": False},  # the files themselves; the facts hold only their digests
+)
+
 CASE_NUMBERS = Table(
     "case_numbers",
     METADATA,
@@ -199,7 +251,11 @@ def project(recorded: Recorded) -> Iterable[Change]:
         case RoleAssigned() as fact:
             yield Upsert(ROLES, fact.model_dump() | changed)
         case RoleEnded() as fact:
-            yield Delete(ROLES, fact.model_dump())
+            yield Delete(ROLES, fact.model_dump(exclude={"successor"}))
+        case DepartmentRegistered() as fact:
+            yield Upsert(DEPARTMENTS, fact.model_dump() | changed)
+        case ZoneAssigned() as fact:
+            yield Upsert(ZONES, fact.model_dump() | changed)
         case PolicyPublished() as fact:
             yield Upsert(POLICIES, fact.model_dump() | changed)
         case None:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from steward_intake.adapters.read_models import (
     CASE_NUMBERS,
     CASES,
+    DEPARTMENTS,
     GOES_ON,
     GROUPS,
     HOUSEHOLDS,
@@ -18,6 +19,7 @@ from steward_intake.adapters.read_models import (
     PROJECTS,
     ROLES,
     STAFF,
+    ZONES,
 )
 from steward_intake.application.ports import Row
 from steward_service.lists import Cursor, foreign_cursor
@@ -25,7 +27,10 @@ from steward_service.queries import fetch, page
 
 TABLES: Mapping[str, Table] = {
     table.name: table
-    for table in (GROUPS, PROJECTS, HOUSEHOLDS, PEOPLE, STAFF, ROLES, CASES, POLICIES)
+    for table in (
+        *(GROUPS, PROJECTS, DEPARTMENTS, HOUSEHOLDS, PEOPLE, STAFF, ROLES, ZONES),
+        *(CASES, POLICIES),
+    )
 }
 
 
@@ -65,6 +70,30 @@ class PostgresRegisters:
             columns.project_id == project_id, columns.person_id == person_id
         )
         return [row["role"] for row in await fetch(self._pool, query)]
+
+    async def holders(self, project_id: str) -> Sequence[tuple[str, str]]:
+        """Give who holds which role at a project."""
+        columns = ROLES.c
+        query = select(columns.role, columns.person_id).where(columns.project_id == project_id)
+        rows = await fetch(self._pool, query.order_by(columns.changed_at, columns.person_id))
+        return [(row["role"], row["person_id"]) for row in rows]
+
+    async def departments(self, project_id: str, group_id: str) -> Sequence[Row]:
+        """Give the departments of a project and of its group."""
+        columns = DEPARTMENTS.c
+        theirs = or_(columns.project_id == project_id, columns.group_id == group_id)
+        order = (columns.project_id.is_(None), columns.department_id)
+        return await fetch(self._pool, select(DEPARTMENTS).where(theirs).order_by(*order))
+
+    async def owned(self, person_id: str, project_id: str) -> Sequence[Row]:
+        """Give a person's open cases at a project."""
+        columns = CASES.c
+        query = select(CASES).where(
+            columns.owner_id == person_id,
+            columns.project_id == project_id,
+            columns.status.in_(GOES_ON),
+        )
+        return await fetch(self._pool, query.order_by(columns.case_id))
 
     async def cases_of(
         self,
@@ -132,6 +161,12 @@ def _theirs(table: Table, projects: Sequence[str]) -> ColumnElement[bool]:
     match table.name:
         case "groups" | "staff":
             return or_(table.c.group_id.in_(groups), table.c.group_id.in_(projects))
+        case "departments":
+            return or_(
+                table.c.project_id.in_(projects),
+                table.c.group_id.in_(groups),
+                table.c.group_id.in_(projects),
+            )
         case "policies":
             group, project = table.c.group_id, table.c.project_id
             of_group = or_(group.is_(None), group.in_(groups), group.in_(projects))

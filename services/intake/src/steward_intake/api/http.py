@@ -37,6 +37,7 @@ from steward_intake.application.words import (
     Action,
     Bulk,
     Correct,
+    Dispatch,
     Link,
     Merge,
     Move,
@@ -102,9 +103,9 @@ async def _register(
     request: Request, principal: Principal, service: Intake, body: registry.Registration
 ) -> Response:
     desk = open_desk(service)
-    to = await body.to(desk, desk.moment(body.occurred_at))
-    answer = {"stream": to.stream, "id": to.stream.partition("-")[2]}
-    return await handle(request, principal, service.executor, to=[to], answer=answer)
+    to = await _registered(desk, body)
+    answer = {"stream": to[0].stream, "id": to[0].stream.partition("-")[2]}
+    return await handle(request, principal, service.executor, to=to, answer=answer)
 
 
 def _add_register(register: str, kind: type[registry.Registration], doc: str) -> None:
@@ -123,12 +124,18 @@ def _add_register(register: str, kind: type[registry.Registration], doc: str) ->
 
 _add_register("groups", registry.Group, "Register a property group, or change it.")
 _add_register("projects", registry.Project, "Register a project, or change it.")
+_add_register(
+    "departments",
+    registry.Department,
+    "Register a project's or a group's department, or change it.",
+)
 _add_register("households", registry.Household, "Register a household, or change it.")
 _add_register(
     "people", registry.Person, "Register a person of a household, or change how to reach them."
 )
 _add_register("staff", registry.Staff, "Register a member of staff, or change how to reach them.")
 _add_register("roles", registry.Holder, "Give a role at a project to a person, or take it away.")
+_add_register("zones", registry.Zone, "Say whose steward a person is, by building or household.")
 _add_register("policies", registry.Policy, "Publish a version of a policy pack.")
 
 
@@ -143,27 +150,27 @@ async def post_registers(
     """
     key = idempotency_key(request)
     read, results = _read(body)
-    for wave in sorted({line.wave for line in read.values()}):
+    for batch in registry.batches(read):
         desk = open_desk(service)
-        lines = [(place, line) for place, line in read.items() if line.wave == wave]
-        await _look_up(desk, [line for _, line in lines])
+        lines = list(batch.items())
+        await look_up(desk, [line for _, line in lines])
         jobs: dict[int, Job] = {}
         # Side by side: most of the time is spent on making the keys by which things are sealed.
-        found = await _side_by_side(_registering(desk, principal, line) for _, line in lines)
+        found = await side_by_side(registering(desk, principal, line) for _, line in lines)
         for (place, line), to in zip(lines, found, strict=True):
             if isinstance(to, Exception):
-                results[place] = _error(to)
+                results[place] = error_of(to)
                 continue
             mark = ForeignMark(
                 "http",
                 principal.id,
                 f"{key}|{place}",
-                to.stream,
+                to[0].stream,
                 hashlib.sha256(line.model_dump_json().encode()).hexdigest(),
             )
-            answer = to_json({"id": to.stream.partition("-")[2]})
-            cause = _cause(request)
-            jobs[place] = Job(cause, _always([to]), mark, answer=_answer(answer))
+            answer = to_json({"id": to[0].stream.partition("-")[2]})
+            cause = cause_of(request)
+            jobs[place] = Job(cause, always(to), mark, answer=_answer(answer))
         results |= await _results(service.executor, jobs)
     return JSONResponse({"results": [results[place] for place in range(len(body))]})
 
@@ -176,19 +183,24 @@ def _read(
     results: dict[int, dict[str, Any]] = {}
     for place, line in enumerate(body):
         if isinstance(line, Problem):
-            results[place] = _error(line)
+            results[place] = error_of(line)
         else:
             read[place] = line
     return read, results
 
 
-async def _registering(desk: Desk, principal: Principal, line: registry.Registration) -> To:
-    to = await line.to(desk, desk.moment(line.occurred_at))
-    principal.demand(to.key)
+async def registering(desk: Desk, principal: Principal, line: registry.Registration) -> list[To]:
+    to = await _registered(desk, line)
+    principal.demand(to[0].key)
     return to
 
 
-async def _side_by_side(work: Iterable[Awaitable[Prepared]]) -> list[Prepared | Exception]:
+async def _registered(desk: Desk, line: registry.Registration) -> list[To]:
+    at = desk.moment(line.occurred_at)
+    return [await line.to(desk, at), *await line.follows(desk, at)]
+
+
+async def side_by_side(work: Iterable[Awaitable[Prepared]]) -> list[Prepared | Exception]:
     """Prepare many lines at once; a line that fails gives its error in its place."""
     found = await asyncio.gather(*work, return_exceptions=True)
     return [_expected(one) if isinstance(one, BaseException) else one for one in found]
@@ -200,7 +212,7 @@ def _expected(error: BaseException) -> Exception:
     raise error
 
 
-async def _look_up(desk: Desk, lines: Sequence[registry.Registration]) -> None:
+async def look_up(desk: Desk, lines: Sequence[registry.Registration]) -> None:
     wanted = {
         "groups": "group_id",
         "projects": "project_id",
@@ -272,7 +284,7 @@ async def _receive_again(
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
 
-async def _case(service: Intake, principal: Principal, case_id: str) -> Row:
+async def case_of(service: Intake, principal: Principal, case_id: str) -> Row:
     row = (await service.registers.entries("cases", [case_id])).get(case_id)
     if row is None or not principal.may(row["project_id"]):
         raise not_found("case of this ID")
@@ -305,11 +317,11 @@ async def _act(
     expected: int | None,
     said: Action,
 ) -> Response:
-    case = await _case(service, principal, case_id)
+    case = await case_of(service, principal, case_id)
     desk = open_desk(service)
     at = desk.moment(said.occurred_at, after=case["received_at"])
     if isinstance(said, Link):
-        await _case(service, principal, said.other)
+        await case_of(service, principal, said.other)
     if isinstance(said, Reopen) and _is_long_closed(case, at):
         to = await _beginning_anew(service, desk, case, at)
         case_id = to[0].stream.removeprefix("case-")
@@ -331,6 +343,9 @@ async def _acting(
     if isinstance(said, Correct) and said.household_id is not None:
         household_id = said.household_id
         await desk.household(household_id, project_id)
+    if isinstance(said, Dispatch):
+        department = await desk.department(said.department, project_id)
+        said = said.model_copy(update={"department": department})
     subject = subject_of(case_id, household_id)
     speaking = desk.speaking(at, "steward", str(uuid7()), subject, project_id)
     return To(f"case-{case_id}", project_id, await said.command(speaking), expected=expected)
@@ -398,6 +413,12 @@ class AskedByProject(Asked):
     project_id: Name | None = None
 
 
+class AskedZones(AskedByProject):
+    """Of one steward, if they are named."""
+
+    person_id: Name | None = None
+
+
 class AskedCases(AskedByProject):
     """Of cases as they stand."""
 
@@ -422,8 +443,8 @@ async def post_merge(
     body: Merge,
 ) -> Response:
     """Let another case of the project go on for this one too, as early and as weighty as either."""
-    case = await _case(service, principal, case_id)
-    into = await _case(service, principal, body.into)
+    case = await case_of(service, principal, case_id)
+    into = await case_of(service, principal, body.into)
     if case["project_id"] != into["project_id"]:
         raise invalid("The two cases belong to different projects: move one of them first.")
     at = open_desk(service).moment(body.occurred_at, after=case["received_at"])
@@ -455,7 +476,7 @@ async def post_move(
     body: Move,
 ) -> Response:
     """Let the case go on in the project to which it belongs, received when it was received here."""
-    case = await _case(service, principal, case_id)
+    case = await case_of(service, principal, case_id)
     principal.demand(body.to_project)
     if case["project_id"] == body.to_project:
         raise invalid("The case belongs to this project already.")
@@ -495,18 +516,18 @@ async def post_bulk(
     said = body.say.model_copy(update={"reason": body.reason})
     fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
     cases = await service.registers.entries("cases", body.case_ids)
-    found = await _side_by_side(
+    found = await side_by_side(
         _acting_on(desk, principal, cases.get(case_id), said) for case_id in body.case_ids
     )
     results: dict[int, dict[str, Any]] = {}
     jobs: dict[int, Job] = {}
     for place, (case_id, to) in enumerate(zip(body.case_ids, found, strict=True)):
         if isinstance(to, Exception):
-            results[place] = _error(to)
+            results[place] = error_of(to)
             continue
         mark = ForeignMark("http", principal.id, f"{key}|{place}", to.stream, fingerprint)
         answer = _answer(to_json({"case_id": case_id}))
-        jobs[place] = Job(_cause(request), _always([to]), mark, answer=answer)
+        jobs[place] = Job(cause_of(request), always([to]), mark, answer=answer)
     results |= await _results(service.executor, jobs)
     return JSONResponse(
         {
@@ -540,7 +561,7 @@ async def get_cases_without_owner(
 @router.get("/v1/cases/{case_id}/suggestion")
 async def get_suggestion(principal: Reader, service: Served, case_id: str) -> Response:
     """Show how often the matter was raised before; twice and unresolved, major is suggested."""
-    case = await _case(service, principal, case_id)
+    case = await case_of(service, principal, case_id)
     received_at = case["received_at"]
     earlier: Sequence[Row] = ()
     if case["household_id"] and case["topic"]:
@@ -625,7 +646,7 @@ async def _listed(service: Intake, principal: Principal, register: str, asked: A
 @router.get("/v1/cases/{case_id}")
 async def get_case(principal: Reader, service: Served, case_id: str) -> Response:
     """Show a case as it stands; the ETag is its version."""
-    case = await _case(service, principal, case_id)
+    case = await case_of(service, principal, case_id)
     return JSONResponse(_shown(case), headers={"ETag": etag(case["version"])})
 
 
@@ -634,7 +655,7 @@ async def get_facts(
     principal: Reader, service: Served, case_id: str, since: Annotated[int, Query(ge=0)] = 0
 ) -> Response:
     """Show a case's story, whole or after the version `since`; what is sealed is only named."""
-    await _case(service, principal, case_id)
+    await case_of(service, principal, case_id)
     facts = await service.executor.store.facts_of(f"case-{case_id}")
     return JSONResponse({"facts": [_told(fact) for fact in facts if fact.version > since]})
 
@@ -642,19 +663,23 @@ async def get_facts(
 REGISTERS: Mapping[str, type[Asked]] = {
     "groups": Asked,
     "projects": AskedByProject,
+    "departments": AskedByProject,
     "households": AskedByProject,
     "people": AskedByProject,
     "staff": Asked,
     "roles": AskedByProject,
+    "zones": AskedZones,
     "policies": AskedByProject,
 }
 KEYS = {
     "groups": "group_id",
     "projects": "project_id",
+    "departments": "department_id",
     "households": "household_id",
     "people": "person_id",
     "staff": "person_id",
     "roles": "project_id|role|person_id",
+    "zones": "zone_id",
     "policies": "pack|version",
     "cases": "case_id",
 }
@@ -709,10 +734,10 @@ async def post_imports(
             numbers.append((said.project_id, year_of(project, said.occurred_at)))
     await desk.reserve(numbers)
     jobs: dict[int, Job] = {}
-    found = await _side_by_side(_importing(desk, principal, record) for record in records)
+    found = await side_by_side(_importing(desk, principal, record) for record in records)
     for (place, record), commands in zip(read.items(), found, strict=True):
         if isinstance(commands, Exception):
-            results[place] = _error(commands)
+            results[place] = error_of(commands)
             continue
         mark = ForeignMark(
             "import",
@@ -722,8 +747,8 @@ async def post_imports(
             hashlib.sha256(record.model_dump_json().encode()).hexdigest(),
         )
         answer = to_json({"id": record.id, "case_id": external_case_id(record.external)})
-        cause = _cause(request, history=record.history_until)
-        jobs[place] = Job(cause, _always(commands), mark, answer=_answer(answer))
+        cause = cause_of(request, history=record.history_until)
+        jobs[place] = Job(cause, always(commands), mark, answer=_answer(answer))
     results |= await _results(service.executor, jobs)
     said = await request.json()
     return JSONResponse(
@@ -742,7 +767,7 @@ async def _importing(desk: Desk, principal: Principal, record: Record) -> list[T
     return await desk.past(record)
 
 
-def _cause(request: Request, history: datetime | None = None) -> Cause:
+def cause_of(request: Request, history: datetime | None = None) -> Cause:
     return Cause(
         id=uuid7(),
         consumer="http" if history is None else "import",
@@ -753,7 +778,7 @@ def _cause(request: Request, history: datetime | None = None) -> Cause:
     )
 
 
-def _always(commands: list[To]) -> Callable[[], list[To]]:
+def always(commands: list[To]) -> Callable[[], list[To]]:
     return lambda: commands
 
 
@@ -774,11 +799,11 @@ async def _results(executor: Executor, jobs: Mapping[int, Job]) -> dict[int, dic
             case Parked(reason, _):
                 results[place] = {"error": reason}
             case NotDone(error):
-                results[place] = _error(error)
+                results[place] = error_of(error)
     return results
 
 
-def _error(error: Exception) -> dict[str, Any]:
+def error_of(error: Exception) -> dict[str, Any]:
     problem = problem_of(error)
     if problem is None:
         raise error

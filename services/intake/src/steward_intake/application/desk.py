@@ -103,10 +103,21 @@ class Desk:
             found = await self.registers.entries(register, sorted(wanted))
             self._known.update({(register, id_): found.get(id_) for id_ in wanted})
 
+    def suppose(self, register: str, id_: str, row: Row) -> None:
+        """Take a row for registered that is not, to see what would come of it."""
+        self._known[register, id_] = row
+
     async def entry(self, register: str, id_: str) -> Row | None:
         """Give a row of a register."""
         await self.look_up(register, [id_])
         return self._known[register, id_]
+
+    async def group(self, group_id: str) -> Row:
+        """Give a group; refuses an unknown one."""
+        row = await self.entry("groups", group_id)
+        if row is None:
+            raise unknown(f"group “{group_id}”")
+        return row
 
     async def project(self, project_id: str) -> Row:
         """Give a project; refuses an unknown one."""
@@ -132,6 +143,21 @@ class Desk:
         if row is None:
             raise unknown(f"member of staff “{person_id}”")
         return row
+
+    async def department(self, said: str, project_id: str) -> str:
+        """Give the ID of a project's department, said by its ID or name.
+
+        Refuses an unknown one, unless no departments are registered for the project.
+        """
+        project = await self.project(project_id)
+        rows = await self.registers.departments(project_id, project["group_id"])
+        for row in rows:
+            if said in (row["department_id"], row["name"]):
+                return str(row["department_id"])
+        if rows:
+            names = ", ".join(f"“{row['name']}”" for row in rows[:20])
+            raise unknown(f"department “{said}” of the project; there are {names}")
+        return said
 
     async def policy(self, project: Row, at: datetime) -> str:
         """Name the policy version in force at a project on that day."""

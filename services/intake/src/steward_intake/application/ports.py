@@ -1,6 +1,7 @@
 """What the application needs of others: the registers, and a sealer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,16 +14,55 @@ Row = Mapping[str, Any]
 class Seals(Protocol):
     """Seals personal data before the domain sees it; unsealing may find it erased."""
 
+    def digest(self, text: str) -> str: ...
+
     async def seal(self, subject: str, field: str, text: str) -> Sealed: ...
 
     async def unseal(self, sealed: Sealed) -> object: ...
+
+
+class FileSeals(Seals, Protocol):
+    """Seals what is no text, too."""
+
+    async def seal_bytes(
+        self, subject: str, field: str, value_id: str, content: bytes
+    ) -> bytes: ...
+
+    async def unseal_bytes(self, subject: str, field: str, value_id: str, box: bytes) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file as it lies sealed: `subject` is whose key opens the box."""
+
+    case_id: str
+    sha256: str
+    subject: str
+    media_type: str
+    box: bytes
+
+
+class Blobs(Protocol):
+    """Where the files of cases lie."""
+
+    async def keep(self, blob: Blob) -> None:
+        """Keep a file; the same again changes nothing."""
+        ...
+
+    async def find(self, case_id: str, sha256: str) -> Blob | None:
+        """Give a case's file by its digest."""
+        ...
+
+    async def forget(self, subject: str) -> None:
+        """Delete every file that the subject's key opened."""
+        ...
 
 
 class Registers(Protocol):
     """The read models, by ID."""
 
     async def entries(self, register: str, ids: Sequence[str]) -> dict[str, Row]:
-        """Give the rows of `groups`, `projects`, `households`, `people`, `staff` or `cases`."""
+        """Give the rows of a register with an ID of its own, or of `cases`."""
         ...
 
     async def policies(self, pack: str) -> Sequence[Row]:
@@ -35,6 +75,18 @@ class Registers(Protocol):
 
     async def roles_of(self, person_id: str, project_id: str) -> Sequence[str]:
         """Give the roles that a person holds at a project."""
+        ...
+
+    async def holders(self, project_id: str) -> Sequence[tuple[str, str]]:
+        """Give each role that is held at a project, with its holder; the longest held first."""
+        ...
+
+    async def departments(self, project_id: str, group_id: str) -> Sequence[Row]:
+        """Give the departments of a project, its own before its group's."""
+        ...
+
+    async def owned(self, person_id: str, project_id: str) -> Sequence[Row]:
+        """Give the cases at a project that go on and are this person's."""
         ...
 
     async def cases_of(

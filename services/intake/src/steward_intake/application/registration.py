@@ -1,20 +1,22 @@
 """What may be registered, and the command that each line becomes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints
 
 from steward_events.registry import (
+    DepartmentRegistered,
     GroupRegistered,
     HouseholdRegistered,
     PersonRegistered,
     PolicyPublished,
     ProjectRegistered,
     StaffRegistered,
+    ZoneAssigned,
 )
 from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name
@@ -23,7 +25,9 @@ from steward_eventstore.execute import To
 from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Said
+from steward_intake.domain.case import HandOver
 from steward_intake.domain.registry import AssignRole, EndRole, PublishPolicy, Register
+from steward_policy.ladder import next_above
 from steward_policy.packs import (
     Override,
     PackError,
@@ -36,13 +40,24 @@ from steward_policy.packs import (
 ALWAYS = datetime(1900, 1, 1, tzinfo=UTC)
 """From when a pack is in force that names no date."""
 
+MOST_HOUSEHOLDS = 2_000
+"""Of one zone."""
+
 PackText = Annotated[str, StringConstraints(max_length=300_000, pattern=r"^[^\x00]*$")]
 
 
+Place = TypeVar("Place")
+
+
 class Registration(Said, ABC):
-    """One entry of the registry, as it is told to us; `wave` says what must come before it."""
+    """One entry of the registry, as it is told to us; `wave` says what must come before it.
+
+    What a line leaves out stays as it is registered.
+    """
 
     after: ClassVar[int] = 0
+    personal: ClassVar[Sequence[str]] = ()
+    """Fields that are sealed."""
     occurred_at: Moment | None = None
 
     @property
@@ -50,9 +65,38 @@ class Registration(Said, ABC):
         """Give how many waves of a bulk registration go first."""
         return self.after
 
+    @property
+    def alone(self) -> bool:
+        """Say whether what others of its wave do must be seen before it."""
+        return False
+
     @abstractmethod
     async def to(self, desk: Desk, at: datetime) -> To:
         """Give the command; refuses what names something that is not registered."""
+
+    async def follows(self, desk: Desk, at: datetime) -> Sequence[To]:  # noqa: ARG002
+        """Give what happens elsewhere with it, or not at all."""
+        return ()
+
+    def kept(self, before: Row) -> Self:
+        """Give the entry with what it leaves out as it is registered already; seals keep themselves."""
+        plain = {
+            name: before[name]
+            for name in type(self).model_fields
+            if name not in self.model_fields_set and before.get(name) and name not in self.personal
+        }
+        return type(self).model_validate(self.model_dump(exclude_unset=True) | plain)
+
+    async def sealed(self, desk: Desk, before: Row, subject: str) -> dict[str, Sealed | None]:
+        """Seal what is personal; what is left out, or said as before, keeps its seal."""
+        found: dict[str, Sealed | None] = {}
+        for name in self.personal:
+            stands = before.get(name)
+            if name in self.model_fields_set:
+                found[name] = await desk.seal_again(stands, subject, name, getattr(self, name))
+            else:
+                found[name] = Sealed.model_validate_json(stands) if stands else None
+        return found
 
 
 class Group(Registration):
@@ -82,25 +126,58 @@ class Project(Registration):
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Register; its ID is the key of all that happens there."""
-        check_zone(self.zone)
-        if await desk.entry("groups", self.group_id) is None:
-            raise unknown(f"group “{self.group_id}”")
-        if not await desk.registers.policies(self.policy):
-            raise unknown(f"policy pack “{self.policy}”")
+        said = self.kept(await desk.entry("projects", self.project_id) or {})
+        check_zone(said.zone)
+        await desk.group(self.group_id)
+        if not await desk.registers.policies(said.policy):
+            raise unknown(f"policy pack “{said.policy}”")
         entry = ProjectRegistered(
             project_id=self.project_id,
             group_id=self.group_id,
             name=self.name,
-            zone=self.zone,
-            policy=self.policy,
+            zone=said.zone,
+            policy=said.policy,
         )
         return To(f"project-{self.project_id}", self.project_id, Register(at, entry))
+
+
+class Department(Registration):
+    """A department of a project, or of a whole group; `head` leads it."""
+
+    after = 2
+    type: Literal["department"] = "department"
+    department_id: Name
+    project_id: Name | None = None
+    group_id: Name | None = None
+    name: Word
+    calendar: Word = ""
+    head: Name | None = None
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Register; a group's is told to everybody."""
+        if (self.project_id is None) == (self.group_id is None):
+            raise invalid("A department is a project's or a group's: name one of the two.")
+        if self.project_id is not None:
+            await desk.project(self.project_id)
+        else:
+            await desk.group(str(self.group_id))
+        said = self.kept(await desk.entry("departments", self.department_id) or {})
+        if said.head is not None:
+            await desk.staff(said.head)
+        entry = DepartmentRegistered(**said.model_dump(exclude={"type", "occurred_at"}))
+        return To(
+            f"department-{self.department_id}",
+            self.project_id or str(self.group_id),
+            Register(at, entry),
+            everywhere=self.project_id is None,
+        )
 
 
 class Household(Registration):
     """A household of a project."""
 
     after = 2
+    personal = ("address",)
     type: Literal["household"] = "household"
     household_id: Name
     project_id: Name
@@ -111,20 +188,20 @@ class Household(Registration):
         """Register; the address is sealed."""
         await desk.project(self.project_id)
         before = await desk.entry("households", self.household_id) or {}
-        subject = f"household-{self.household_id}"
         entry = HouseholdRegistered(
             household_id=self.household_id,
             project_id=self.project_id,
-            address=await desk.seal_again(before.get("address"), subject, "address", self.address),
-            key=self.key,
+            key=self.kept(before).key,
+            **await self.sealed(desk, before, f"household-{self.household_id}"),
         )
         return To(f"household-{self.household_id}", self.project_id, Register(at, entry))
 
 
 class Person(Registration):
-    """A person of a household, and how to reach them."""
+    """A person of a household, how to reach them, and from when until when they live there."""
 
     after = 3
+    personal = ("name", "phone", "email")
     type: Literal["person"] = "person"
     person_id: Name
     household_id: Name
@@ -132,6 +209,8 @@ class Person(Registration):
     phone: Line = ""
     email: Line = ""
     language: Language = Language.CHINESE
+    moved_in: date | None = None
+    moved_out: date | None = None
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Register at the household's project; what reaches the person is sealed."""
@@ -139,13 +218,17 @@ class Person(Registration):
         if household is None:
             raise unknown(f"household “{self.household_id}”")
         before = await desk.entry("people", self.person_id) or {}
-        subject = f"person-{self.person_id}"
+        said = self.kept(before)
+        if said.moved_in and said.moved_out and said.moved_out < said.moved_in:
+            raise invalid("Nobody moves out before they have moved in.")
         entry = PersonRegistered(
             person_id=self.person_id,
             project_id=household["project_id"],
             household_id=self.household_id,
-            language=self.language,
-            **await _reached(self, desk, before, subject),
+            language=said.language,
+            moved_in=said.moved_in,
+            moved_out=said.moved_out,
+            **await self.sealed(desk, before, f"person-{self.person_id}"),
         )
         return To(f"person-{self.person_id}", household["project_id"], Register(at, entry))
 
@@ -154,6 +237,7 @@ class Staff(Registration):
     """A member of staff, and how to reach them."""
 
     after = 1
+    personal = ("name", "phone", "email")
     type: Literal["staff"] = "staff"
     person_id: Name
     group_id: Name
@@ -164,31 +248,19 @@ class Staff(Registration):
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Register; told to everybody, since staff may work at any project of the group."""
-        if await desk.entry("groups", self.group_id) is None:
-            raise unknown(f"group “{self.group_id}”")
+        await desk.group(self.group_id)
         before = await desk.entry("staff", self.person_id) or {}
-        subject = f"staff-{self.person_id}"
         entry = StaffRegistered(
             person_id=self.person_id,
             group_id=self.group_id,
-            language=self.language,
-            **await _reached(self, desk, before, subject),
+            language=self.kept(before).language,
+            **await self.sealed(desk, before, f"staff-{self.person_id}"),
         )
         return To(f"staff-{self.person_id}", self.group_id, Register(at, entry), everywhere=True)
 
 
-async def _reached(
-    said: Person | Staff, desk: Desk, before: Row, subject: str
-) -> dict[str, Sealed | None]:
-    """Seal what reaches a person; what has not changed keeps its seal."""
-    return {
-        name: await desk.seal_again(before.get(name), subject, name, text)
-        for name, text in (("name", said.name), ("phone", said.phone), ("email", said.email))
-    }
-
-
 class Holder(Registration):
-    """Who holds a role at a project, or no longer does."""
+    """Who holds a role at a project, or no longer does; a successor takes over role and cases."""
 
     after = 2
     type: Literal["role"] = "role"
@@ -196,14 +268,80 @@ class Holder(Registration):
     role: Role
     person_id: Name
     ended: bool = False
+    successor: Name | None = None
+
+    @property
+    def alone(self) -> bool:
+        """A role ends when it is known who holds which, and what those before have left behind."""
+        return self.ended
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Give or take the role."""
         await desk.project(self.project_id)
         await desk.staff(self.person_id)
-        change = EndRole if self.ended else AssignRole
-        command = change(at, self.project_id, self.role, self.person_id)
+        if self.successor is not None:
+            if not self.ended:
+                raise invalid("A successor is named when a role ends.")
+            await desk.staff(self.successor)
+        whose = (at, self.project_id, self.role, self.person_id)
+        command = EndRole(*whose, self.successor) if self.ended else AssignRole(*whose)
         return To(f"roles-{self.project_id}", self.project_id, command)
+
+    async def follows(self, desk: Desk, at: datetime) -> Sequence[To]:
+        """Hand the person's open cases over when the role ends, so that none is without an owner."""
+        if not self.ended:
+            return ()
+        registers = desk.registers
+        mine = await registers.roles_of(self.person_id, self.project_id)
+        if mine and self.role not in mine:
+            return ()  # it ended before, and they are here in another role
+        heir = self.successor or await self._next(desk)
+        if heir is None:
+            return ()
+        return [
+            To(
+                f"case-{case['case_id']}",
+                self.project_id,
+                HandOver(max(at, case["received_at"]), self.person_id, heir),
+            )
+            for case in await registers.owned(self.person_id, self.project_id)
+        ]
+
+    async def _next(self, desk: Desk) -> str | None:
+        role: Role | None = Role.CS_SUPERVISOR
+        holders = await desk.registers.holders(self.project_id)
+        while role is not None:
+            for held, person_id in holders:
+                if held == role and (held, person_id) != (self.role, self.person_id):
+                    return person_id
+            role = next_above(role)
+        return None
+
+
+class Zone(Registration):
+    """Whom the households of some buildings, or some households, have as their steward."""
+
+    after = 3
+    type: Literal["zone"] = "zone"
+    zone_id: Name
+    project_id: Name
+    person_id: Name
+    name: Word = ""
+    buildings: tuple[Word, ...] = ()
+    households: Annotated[tuple[Name, ...], Field(max_length=MOST_HOUSEHOLDS)] = ()
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Assign the zone to a member of staff."""
+        await desk.project(self.project_id)
+        await desk.staff(self.person_id)
+        said = self.kept(await desk.entry("zones", self.zone_id) or {})
+        if not said.buildings and not said.households:
+            raise invalid("A zone names its buildings or its households.")
+        await desk.look_up("households", said.households)
+        for household_id in said.households:
+            await desk.household(household_id, self.project_id)
+        entry = ZoneAssigned(**said.model_dump(exclude={"type", "occurred_at"}))
+        return To(f"zone-{self.zone_id}", self.project_id, Register(at, entry))
 
 
 class Policy(Registration):
@@ -238,8 +376,8 @@ class Policy(Registration):
 
     async def _group(self, desk: Desk) -> str | None:
         if self.project_id is None:
-            if self.group_id is not None and await desk.entry("groups", self.group_id) is None:
-                raise unknown(f"group “{self.group_id}”")
+            if self.group_id is not None:
+                await desk.group(self.group_id)
             return self.group_id
         group_id = str((await desk.project(self.project_id))["group_id"])
         if self.group_id not in (None, group_id):
@@ -290,6 +428,21 @@ def built_in_policy(at: datetime) -> To:
     return To(f"policy-{DEFAULT_PACK}", DEFAULT_PACK, PublishPolicy(at, published), everywhere=True)
 
 
+def batches(
+    lines: Mapping[Place, Registration], at_once: int = 500
+) -> Iterator[dict[Place, Registration]]:
+    """Divide lines into what may be registered together, in the order in which that is done."""
+    for wave in sorted({line.wave for line in lines.values()}):
+        its = {place: line for place, line in lines.items() if line.wave == wave}
+        together = [(place, line) for place, line in its.items() if not line.alone]
+        for start in range(0, len(together), at_once):
+            yield dict(together[start : start + at_once])
+        for place, line in its.items():
+            if line.alone:
+                yield {place: line}
+
+
 AnyRegistration = Annotated[
-    Group | Project | Household | Person | Staff | Holder | Policy, Field(discriminator="type")
+    Group | Project | Department | Household | Person | Staff | Holder | Zone | Policy,
+    Field(discriminator="type"),
 ]

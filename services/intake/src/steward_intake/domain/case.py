@@ -115,6 +115,15 @@ class AssignCase:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Give the case to another person if it is still the one's whose role has ended."""
+
+    at: datetime
+    before: str
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class DispatchCase:
     """Give the case to a department."""
 
@@ -285,6 +294,7 @@ CaseCommand = (
     | ClassifyCase
     | RaiseSeverity
     | AssignCase
+    | HandOver
     | DispatchCase
     | AcceptDispatch
     | RefuseDispatch
@@ -388,7 +398,7 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             return []
         case (AbsorbCase(), _) if _absorbed(command.merged) in state.story.said:
             return []
-        case (ReceiveCase() | RaiseSeverity() | ResumeCase() | Ring(), _):
+        case (ReceiveCase() | RaiseSeverity() | HandOver() | ResumeCase() | Ring(), _):
             return []
         case (
             ClassifyCase(by=by)
@@ -422,14 +432,13 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
                 _refuse_closed(state, "assigned")
             if command.person_id == story.owner:
                 return []
-            return [
-                CaseAssigned(
-                    case_id=story.case_id,
-                    person_id=command.person_id,
-                    before=story.owner,
-                    reason=command.reason,
-                )
-            ]
+            return [_assigned(story, command.person_id, command.reason)]
+        case HandOver():
+            if isinstance(state, Closed) or story.owner != command.before:
+                return []
+            if story.owner == command.person_id:
+                return []
+            return [_assigned(story, command.person_id, "role_ended")]
         case DispatchCase():
             return _dispatch(command, state)
         case AcceptDispatch() | RefuseDispatch():
@@ -487,6 +496,12 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
             return _end_history(command, story)
         case _:
             assert_never(command)
+
+
+def _assigned(story: Story, person_id: str, reason: str) -> CaseAssigned:
+    return CaseAssigned(
+        case_id=story.case_id, person_id=person_id, before=story.owner, reason=reason
+    )
 
 
 def missing(state: Living) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Who is served and who serves: groups, projects, households, people, staff, roles, policies.
+"""Who is served and who serves, from the group to the household, and the policies.
 
 Unknown --register--> Registered --register with a change--> Registered
 """
@@ -10,6 +10,7 @@ from typing import assert_never
 
 from steward_decider import AnyDecider, Refused, Ring
 from steward_events.registry import (
+    DepartmentRegistered,
     GroupRegistered,
     HouseholdRegistered,
     PersonRegistered,
@@ -18,11 +19,18 @@ from steward_events.registry import (
     RoleAssigned,
     RoleEnded,
     StaffRegistered,
+    ZoneAssigned,
 )
 from steward_events.vocabulary import Role
 
 Entry = (
-    GroupRegistered | ProjectRegistered | HouseholdRegistered | PersonRegistered | StaffRegistered
+    GroupRegistered
+    | ProjectRegistered
+    | DepartmentRegistered
+    | HouseholdRegistered
+    | PersonRegistered
+    | StaffRegistered
+    | ZoneAssigned
 )
 
 _BELONGS = {
@@ -53,7 +61,7 @@ class Registered:
 
 
 class RegisterDecider:
-    """One group, project, household, person or member of staff."""
+    """One group, project, department, household, person, member of staff or zone."""
 
     initial: Unknown | Registered = Unknown()
 
@@ -95,12 +103,13 @@ class AssignRole:
 
 @dataclass(frozen=True, slots=True)
 class EndRole:
-    """Take the role away again."""
+    """Take the role away again; a successor takes it over."""
 
     at: datetime
     project_id: str
     role: Role
     person_id: str
+    successor: str | None = None
 
 
 Holders = frozenset[tuple[Role, str]]
@@ -122,10 +131,18 @@ class RolesDecider:
                 if (role, person_id) in state:
                     return []
                 return [RoleAssigned(project_id=project_id, role=role, person_id=person_id)]
-            case EndRole(_, project_id, role, person_id):
+            case EndRole(_, project_id, role, person_id, successor):
                 if (role, person_id) not in state:
                     return []
-                return [RoleEnded(project_id=project_id, role=role, person_id=person_id)]
+                if successor == person_id:
+                    raise Refused("Nobody is their own successor.")
+                ended = RoleEnded(
+                    project_id=project_id, role=role, person_id=person_id, successor=successor
+                )
+                if successor is None or (role, successor) in state:
+                    return [ended]
+                given = RoleAssigned(project_id=project_id, role=role, person_id=successor)
+                return [ended, given]
             case _:
                 assert_never(command)
 
@@ -187,10 +204,12 @@ class PolicyDecider:
 DECIDERS: dict[str, AnyDecider] = {
     "group": RegisterDecider(),
     "project": RegisterDecider(),
+    "department": RegisterDecider(),
     "household": RegisterDecider(),
     "person": RegisterDecider(),
     "staff": RegisterDecider(),
     "roles": RolesDecider(),
+    "zone": RegisterDecider(),
     "policy": PolicyDecider(),
 }
 """By the kind of stream."""

@@ -14,6 +14,8 @@ from steward_events.intake import (
     AppointmentKept,
     AppointmentMade,
     AppointmentMissed,
+    AttachmentAdded,
+    AttachmentRevealed,
     BreachNoted,
     CaseAcknowledged,
     CaseAnswered,
@@ -44,6 +46,8 @@ SaidFact = (
     AppointmentKept
     | AppointmentMade
     | AppointmentMissed
+    | AttachmentAdded
+    | AttachmentRevealed
     | BreachNoted
     | CaseAcknowledged
     | CaseAnswered
@@ -178,6 +182,8 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     AppointmentKept: Saying(("appointment_id",), _appointed, afterwards=True),
     AppointmentMade: Saying(("appointment_id",), _agreed, moves="at"),
     AppointmentMissed: Saying(("appointment_id",), _appointed, afterwards=True),
+    AttachmentAdded: Saying(("sha256", "what"), afterwards=True),
+    AttachmentRevealed: Saying(("reveal_id",), afterwards=True),
     BreachNoted: Saying((), afterwards=True),
     CaseAcknowledged: Saying(("link",), afterwards=True),
     CaseAnswered: Saying(("answer_id",), _answered),
@@ -252,6 +258,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case (
             AppointmentKept()
             | AppointmentMissed()
+            | AttachmentAdded()
+            | AttachmentRevealed()
             | CaseAcknowledged()
             | CaseAnswered()
             | CaseChased()

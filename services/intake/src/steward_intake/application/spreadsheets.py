@@ -1,0 +1,137 @@
+"""Tables as people send them, CSV or XLSX, as sheets of numbered rows; nothing is understood here."""
+
+import csv
+import io
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile, ZipFile
+
+from openpyxl import load_workbook
+from openpyxl.utils.datetime import WINDOWS_EPOCH
+from openpyxl.utils.exceptions import InvalidFileException
+
+Cell = str | int | float | bool | datetime | date | time | timedelta | None
+Row = tuple[int, Sequence[Cell]]
+"""The number of a line in its file, and its cells."""
+
+MOST_EXPANDED = 50_000_000
+"""So many bytes may a workbook hold, which is a ZIP archive: some small ones hold gigabytes."""
+MOST_LINES = 20_000
+_WIDEST = 60
+_SEPARATORS = ",;\t"
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_UNCALCULATED = re.compile(rb"(</f>|<f[^>]*/>)\s*(<v\s*/>|<v></v>)?\s*</c>")
+
+
+class NoTable(Exception):
+    """The file holds no table that can be read; the text says why in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One table; `epoch` is the day from which its numbers count days, where they are dates."""
+
+    name: str
+    rows: Sequence[Row]
+    epoch: datetime = WINDOWS_EPOCH
+
+
+def sheets_of(content: bytes) -> list[Sheet]:
+    """Give the tables of a file, without their empty lines; raises `NoTable`."""
+    if content.startswith(_ZIP):
+        return _workbook(content)
+    if content.startswith(_OLE):
+        raise NoTable("The file is an old .xls or has a password: save it as .xlsx without one.")
+    return [Sheet("", _filled(_lines(_text(content))))]
+
+
+def _filled(rows: Iterable[Row]) -> list[Row]:
+    filled = (row for row in rows if any(cell not in (None, "") for cell in row[1]))
+    found = list(islice(filled, MOST_LINES + 1))
+    if len(found) > MOST_LINES:
+        raise NoTable(f"The file has more than {MOST_LINES} lines: divide it.")
+    return found
+
+
+def _text(content: bytes) -> str:
+    encodings = ["utf-8-sig", "gb18030"]
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    elif b"\0" in content[:200]:  # every second byte of what is Latin
+        encodings = ["utf-16-be" if content[:1] == b"\0" else "utf-16-le"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not re.search(r"[\x00-\x08\x0e-\x1f]", text):
+            return text
+    raise NoTable("The file is neither XLSX nor a text in UTF-8, UTF-16 or GB18030.")
+
+
+def _lines(text: str) -> Iterator[Row]:
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+        line = 1
+        for row in reader:
+            # Spreadsheets tell each other the separator so.
+            if not (line == 1 and row and row[0].lower().startswith("sep=")):
+                yield line, [cell.strip() for cell in row]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise NoTable(f"The file is no CSV: {error}.") from None
+
+
+def _separator(text: str) -> str:
+    """Find what separates the columns: it makes the most lines alike."""
+
+    def alike(separator: str) -> tuple[float, int]:
+        some = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        widths = Counter(len(row) for row in islice(some, 50) if row)
+        width, times = max(widths.items(), key=lambda each: (each[1], each[0]), default=(1, 0))
+        return (times / widths.total() if width > 1 else 0.0, width)
+
+    return max(_SEPARATORS, key=alike)
+
+
+def _workbook(content: bytes) -> list[Sheet]:
+    try:
+        with ZipFile(io.BytesIO(content)) as archive:
+            _check(archive)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is lost that we do not read
+            book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            return [Sheet(each.title, _filled(_rows(each)), book.epoch) for each in book.worksheets]
+    except (  # among them what defusedxml refuses
+        *(BadZipFile, KeyError, ValueError, TypeError, IndexError, AttributeError, EOFError),
+        *(ParseError, InvalidFileException, NotImplementedError, RuntimeError),
+    ):
+        raise NoTable("The file is no XLSX workbook, or it is damaged.") from None
+
+
+def _check(archive: ZipFile) -> None:
+    # What an archive says of its sizes binds: more than that is never taken out of it.
+    if sum(each.file_size for each in archive.infolist()) > MOST_EXPANDED:
+        raise NoTable(
+            f"The workbook holds more than {MOST_EXPANDED // 1_000_000} MB when it is unpacked:"
+            " divide it, or take its pictures out."
+        )
+    for name in archive.namelist():
+        if name.startswith("xl/worksheets/") and _UNCALCULATED.search(archive.read(name)):
+            raise NoTable(
+                "The workbook has formulas that were never calculated: open it in a spreadsheet "
+                "program and save it again."
+            )
+
+
+def _rows(sheet: Any) -> Iterator[Row]:
+    sheet.reset_dimensions()  # what the file says of its size is often wrong
+    for line, cells in enumerate(sheet.iter_rows(max_col=_WIDEST, values_only=True), start=1):
+        yield line, [cell.strip() if isinstance(cell, str) else cell for cell in cells]

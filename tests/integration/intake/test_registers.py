@@ -1,0 +1,139 @@
+"""Departments, zones, and what a role's end does, over HTTP on a real PostgreSQL."""
+
+from typing import Any
+
+from tests.integration.intake.conftest import Caller
+from tests.integration.intake.test_daily_life import staffed
+from tests.integration.intake.test_http import received
+from tests.support.rules import rule
+
+
+async def role_ended(caller: Caller, person_id: str, **more: Any) -> None:
+    said = {"project_id": "lakeside", "role": "frontline", "person_id": person_id, "ended": True}
+    answer = await caller.post("roles", said | more)
+    assert answer.status_code == 201, answer.text
+
+
+async def owner_of(caller: Caller, case_id: str) -> str | None:
+    owner: str | None = (await caller.get(f"cases/{case_id}")).json()["owner_id"]
+    return owner
+
+
+async def without_owner(caller: Caller) -> list[str]:
+    answer = await caller.get("cases/without-owner", project_id="lakeside")
+    return [case["case_id"] for case in answer.json()["items"]]
+
+
+@rule("RM-3.4")
+async def test_a_successor_takes_over_the_role_and_the_open_cases(registered: Caller) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, received_by="a")
+    others = await received(caller, received_by="s1")
+    await role_ended(caller, "a", successor="m1")
+    assert await owner_of(caller, case_id) == "m1"
+    assert await owner_of(caller, others) == "s1"
+    assert await without_owner(caller) == []
+    roles = (await caller.get("roles", project_id="lakeside")).json()["items"]
+    assert ("frontline", "m1") in {(each["role"], each["person_id"]) for each in roles}
+    [*_, last] = (await caller.get(f"cases/{case_id}/facts")).json()["facts"]
+    assert last["type"] == "intake.case_assigned.v1"
+    assert (last["data"]["before"], last["data"]["reason"]) == ("a", "role_ended")
+
+
+@rule("RM-3.4")
+async def test_without_a_successor_the_supervisor_takes_the_open_cases(registered: Caller) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, received_by="a")
+    await role_ended(caller, "a")
+    assert await owner_of(caller, case_id) == "s1"
+    await role_ended(caller, "a")
+    assert await owner_of(caller, case_id) == "s1"
+    assert await without_owner(caller) == []
+
+
+@rule("RM-3.4")
+async def test_two_who_leave_in_one_file_leave_no_case_behind(registered: Caller) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, received_by="a")
+    table = "项目,岗位,工号,离任,接任人\nlakeside,管家,a,是,s1\nlakeside,管家,s1,是,\nlakeside,客服主管,s1,是,m1\n"
+    answer = await caller.send("registers/files", table.encode(), "text/csv", kind="roles")
+    assert answer.json()["refused"] == []
+    assert await owner_of(caller, case_id) == "m1"
+    assert await without_owner(caller) == []
+
+
+async def test_a_successor_must_be_staff_and_another_person(registered: Caller) -> None:
+    caller = await staffed(registered)
+    said = {"project_id": "lakeside", "role": "frontline", "person_id": "a"}
+    wrong: list[tuple[dict[str, Any], int]] = [
+        ({"ended": True, "successor": "nobody"}, 404),
+        ({"ended": True, "successor": "a"}, 409),
+        ({"successor": "s1"}, 422),
+    ]
+    for more, status in wrong:
+        assert (await caller.post("roles", said | more)).status_code == status
+
+
+@rule("RM-4.6.1")
+async def test_a_case_goes_to_a_department_that_is_registered_for_its_project(
+    registered: Caller,
+) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller)
+    free = await caller.post(f"cases/{case_id}/dispatch", {"department": "engineering"})
+    assert free.status_code == 200, free.text
+    works = {
+        "type": "department",
+        "department_id": "works",
+        "project_id": "lakeside",
+        "name": "工程部",
+        "head": "m1",
+    }
+    lines = [
+        works,
+        {"type": "department", "department_id": "quality", "group_id": "g1", "name": "品质部"},
+        {**works, "department_id": "nowhere", "group_id": "g1"},
+        {**works, "department_id": "headless", "head": "nobody"},
+    ]
+    results = (await caller.post("registers", lines)).json()["results"]
+    assert [line.get("code", "") for line in results] == ["", "", "bad_data", "not_found"]
+    unknown = await caller.post(f"cases/{case_id}/dispatch", {"department": "engineering"})
+    assert unknown.status_code == 404
+    assert "“工程部”, “品质部”" in unknown.json()["detail"]
+    for said in ("工程部", "works"):
+        answer = await caller.post(
+            f"cases/{case_id}/dispatch", {"department": said, "dispatch_id": "d2"}
+        )
+        assert answer.status_code == 200, answer.text
+    assert (await caller.get(f"cases/{case_id}")).json()["department"] == "works"
+    listed = (await caller.get("departments", project_id="lakeside")).json()["items"]
+    assert [each["department_id"] for each in listed] == ["works"]
+
+
+async def test_a_zone_names_whose_steward_a_person_is(registered: Caller) -> None:
+    caller = await staffed(registered)
+    zone = {"zone_id": "z1", "project_id": "lakeside", "person_id": "a", "buildings": ["1", "2"]}
+    assert (await caller.post("zones", zone)).status_code == 201
+    wrong: list[tuple[dict[str, Any], int]] = [
+        ({"households": ["h2"]}, 422),
+        ({"households": ["h9"]}, 404),
+        ({"person_id": "nobody"}, 404),
+        ({"zone_id": "z2", "buildings": []}, 422),
+    ]
+    for more, status in wrong:
+        assert (await caller.post("zones", zone | more)).status_code == status
+    # What is left out stays.
+    only = {"zone_id": "z1", "project_id": "lakeside", "person_id": "s1"}
+    assert (await caller.post("zones", only)).status_code == 201
+    [found] = (await caller.get("zones", person_id="s1")).json()["items"]
+    assert (found["person_id"], found["buildings"]) == ("s1", ["1", "2"])
+
+
+async def test_who_moves_out_keeps_what_is_known_of_them(registered: Caller) -> None:
+    person = {"person_id": "p1", "household_id": "h1", "moved_out": "2026-09-01"}
+    assert (await registered.post("people", person)).status_code == 201
+    [found] = (await registered.get("people")).json()["items"]
+    assert found["moved_out"] == "2026-09-01"
+    assert found["phone"] == {"sealed": True}
+    early = {**person, "moved_in": "2026-09-02"}
+    assert (await registered.post("people", early)).status_code == 422

@@ -1,0 +1,341 @@
+"""Registers as a service centre keeps them: every spelling of a thing is the same thing."""
+
+import io
+import zipfile
+from datetime import date, datetime
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+from steward_events.vocabulary import Language, Role
+from steward_intake.application import registration as registry
+from steward_intake.application.register_files import KINDS, Found, Known, kind_named, read
+from steward_intake.application.registration import Registration
+from steward_intake.application.spreadsheets import MOST_LINES, NoTable, sheets_of
+
+KNOWN = Known(
+    lambda text: sha256(text.encode()).hexdigest(),
+    {"湖畔花园": "lakeside"},
+    "g1",
+    project_id="lakeside",
+)
+
+
+def found(content: bytes, kind: str | None = "households", known: Known = KNOWN) -> Found:
+    return read(sheets_of(content), kind, known)
+
+
+def said(
+    content: bytes, kind: str | None = "households", known: Known = KNOWN
+) -> list[Registration]:
+    """Read a file of which every line can be read."""
+    result = found(content, kind, known)
+    assert [complaint.error for complaint in result.refused.values()] == []
+    return [entry.says for entry in result.entries.values()]
+
+
+def refusals(result: Found) -> list[tuple[int, str, str]]:
+    return [(place.line, each.column, each.error) for place, each in result.refused.items()]
+
+
+def workbook(*rows: list[Any], name: str = "住户", **more: list[list[Any]]) -> bytes:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = name
+    for row in rows:
+        sheet.append(row)
+    for title, others in more.items():
+        sheet = book.create_sheet(title)
+        for row in others:
+            sheet.append(row)
+    return saved(book)
+
+
+def saved(book: Workbook) -> bytes:
+    kept = io.BytesIO()
+    book.save(kept)
+    return kept.getvalue()
+
+
+TABLE = "房号,姓名,手机\r\n1-101,王芳,13800138000\r\n1-102,李强,13900139000\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE.encode(),
+        TABLE.encode("utf-8-sig"),
+        TABLE.encode("gb18030"),
+        TABLE.encode("utf-16"),
+        TABLE.encode("utf-16-le"),
+        b"\xfe\xff" + TABLE.encode("utf-16-be"),
+        TABLE.replace(",", ";").encode(),
+        TABLE.replace(",", "\t").encode("utf-16"),
+        ("sep=;\r\n" + TABLE.replace(",", ";")).encode(),
+        TABLE.replace("\r\n", "\n").encode(),
+        TABLE.replace("\r\n", "\r").encode(),
+        ("\r\n,,\r\n湖畔花园住户登记表,,\r\n" + TABLE + ",,\r\n\r\n").encode(),
+        TABLE.replace("1-101", "１－１０１").replace("王芳", "\u3000王芳 ").encode(),
+        TABLE.replace("13800138000", "１３８００１３８０００").encode(),
+        TABLE.replace("13800138000", "138 0013-8000").encode(),
+        TABLE.replace("13800138000", "+86 138-0013-8000").encode(),
+        TABLE.replace("13800138000", "8613800138000").encode(),
+        TABLE.replace("13800138000", "1.3800138E+10").encode(),
+        TABLE.replace("13800138000", "13800138000.0").encode(),
+        TABLE.replace("1-101", "1栋101室").encode(),
+        TABLE.replace("房号", "房 号（必填）").encode(),
+        TABLE.replace("房号,姓名,手机", "Room,Name,Phone").encode(),
+        workbook(["房号", "姓名", "手机"], ["1-101", "王芳", 13800138000.0], ["1-102", "李强", 13900139000]),
+        workbook(
+            [None], ["住户登记表"], ["房号", "联系人", None], [None, "姓名", "手机"],
+            ["1-101", "王芳", "13800138000"], [None, None, None], ["1-102", "李强", "13900139000"],
+        ),
+    ],
+    ids=count(),
+)  # fmt: skip
+def test_one_table_in_many_shapes_says_the_same(content: bytes) -> None:
+    entries = said(content)
+    assert [entry for entry in entries if isinstance(entry, registry.Household)] == [
+        registry.Household(household_id=f"lakeside-1-{n}", project_id="lakeside", address=f"1-{n}")
+        for n in (101, 102)
+    ]
+    people = [entry for entry in entries if isinstance(entry, registry.Person)]
+    assert [(person.name, person.phone) for person in people] == [
+        ("王芳", "13800138000"),
+        ("李强", "13900139000"),
+    ]
+    assert [person.household_id for person in people] == ["lakeside-1-101", "lakeside-1-102"]
+    assert people == [e for e in said(TABLE.encode()) if isinstance(e, registry.Person)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "error"),
+    [
+        (["1-101", "王芳", "#N/A"], "手机", "The column “手机” holds a formula's error (#N/A)."),
+        (
+            ["1-101", "王芳", "1.38E+10"],
+            "手机",
+            "The column “手机” holds a telephone number of which the spreadsheet kept only a part.",
+        ),
+        (
+            ["1-101", "王芳", "138x00y"],
+            "手机",
+            "The column “手机” holds no telephone number, but “999a99a”.",
+        ),
+        (["", "王芳", ""], "", "The line names no household: give its 房号 (room) or 住户编号."),
+        (
+            ["1-101|" + "9" * 100, "", ""],
+            "",
+            "The line's household_id is too long: it may have 100 characters at most.",
+        ),
+    ],
+)
+def test_a_bad_line_is_named_and_stops_no_other(cells: list[str], column: str, error: str) -> None:
+    text = f"房号,姓名,手机\n{','.join(cells)}\n1-102,李强,13900139000\n"
+    result = found(text.encode())
+    assert refusals(result) == [(2, column, error)]
+    assert [entry.says.model_dump()["type"] for entry in result.entries.values()] == [
+        "household",
+        "person",
+    ]
+    assert len(result.places) == 2
+
+
+def test_a_room_that_the_spreadsheet_made_a_date_is_refused() -> None:
+    result = found(workbook(["房号", "姓名"], [datetime.fromisoformat("2026-03-02"), "王芳"]))
+    [(line, column, error)] = refusals(result)
+    assert (line, column) == (2, "房号")
+    assert "holds a date" in error
+
+
+def test_a_formula_s_error_in_a_workbook_is_refused() -> None:
+    result = found(workbook(["房号", "姓名"], ["1-101", "#REF!"], ["1-102", "王芳"]))
+    assert [(line, column) for line, column, _ in refusals(result)] == [(2, "姓名")]
+
+
+@pytest.mark.parametrize("epoch_1904", [False, True])
+def test_days_are_read_however_they_are_kept(epoch_1904: bool) -> None:
+    book = Workbook()
+    if epoch_1904:
+        book.epoch = CALENDAR_MAC_1904
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "业主"
+    sheet.append(["房号", "姓名", "入住日期", "迁出日期"])
+    serial = 45000 - (1462 if epoch_1904 else 0)
+    for n, day in enumerate(
+        [serial, date(2023, 3, 15), datetime.fromisoformat("2023-03-15"), "2023/3/15", "2023年3月15日", "20230315", "2023.3.15"]
+    ):  # fmt: skip
+        sheet.append([f"1-{n}", "王芳", day])
+    people = said(saved(book), None)
+    assert [p.moved_in for p in people if isinstance(p, registry.Person)] == [date(2023, 3, 15)] * 7
+    wrong = found("房号,姓名,入住日期\n1,王,2023-02-30\n2,李,03/15/2023\n".encode(), "people")
+    assert [error for _, _, error in refusals(wrong)] == [
+        "The column “入住日期” names a day that no calendar has.",
+        "The column “入住日期” holds no date as 2026-10-01, but “99/99/9999”.",
+    ]
+
+
+def test_one_workbook_holds_every_kind_and_its_sheets_name_each_other() -> None:
+    content = workbook(
+        ["集团编号", "集团名称"],
+        ["g2", "云山物业"],
+        name="集团",
+        片区=[["项目", "片区", "管家", "楼栋"], ["云山郡", "东区", "赵敏", "1、2"], ["云山郡", "东区", "赵敏", "3"]],
+        角色=[["项目", "岗位", "工号"], ["云山郡", "项目经理", "E2"]],
+        员工=[
+            ["工号", "姓名", "手机", "集团", "项目", "岗位"],
+            ["E1", "赵敏", "13700137000", "g2", "云山郡", "管家"],
+            ["E2", "孙立", "13600136000", "g2", None, None],
+            [None, "周涛", "13500135000", "g2", None, None],
+        ],
+        住户=[["项目", "楼栋", "单元", "房号", "重点户"], ["云山郡", "3栋", "2单元", 101, "是"]],
+        业主=[["项目", "楼栋", "单元", "房号", "姓名", "语言"], ["云山郡", 3, 2, 101, "陈晨", "英文"]],
+        项目=[["项目编号", "项目名称"], ["ys", "云山郡"]],
+        部门=[["部门", "项目", "负责人"], ["工程部", "云山郡", "孙立"]],
+        说明=[["请勿改动"]],
+    )  # fmt: skip
+    result = found(content, None, Known(KNOWN.digest))
+    assert refusals(result) == []
+    assert result.ignored == [{"sheet": "说明"}]
+    entries = [entry.says for entry in result.entries.values()]
+    other_staff = f"staff-{KNOWN.digest('13500135000')[:12]}"
+    person = f"ys-3-2-101-{KNOWN.digest('ys-3-2-101|陈晨')[:10]}"
+    assert entries == [
+        registry.Group(group_id="g2", name="云山物业"),
+        registry.Project(project_id="ys", group_id="g2", name="云山郡"),
+        registry.Staff(person_id="E1", group_id="g2", name="赵敏", phone="13700137000"),
+        registry.Holder(project_id="ys", role=Role.FRONTLINE, person_id="E1"),
+        registry.Staff(person_id="E2", group_id="g2", name="孙立", phone="13600136000"),
+        registry.Staff(person_id=other_staff, group_id="g2", name="周涛", phone="13500135000"),
+        registry.Department(department_id="ys-工程部", project_id="ys", name="工程部", head="E2"),
+        registry.Household(household_id="ys-3-2-101", project_id="ys", address="3-2-101", key=True),
+        registry.Person(
+            person_id=person, household_id="ys-3-2-101", name="陈晨", language=Language.ENGLISH
+        ),
+        registry.Holder(project_id="ys", role=Role.CENTRE_MANAGER, person_id="E2"),
+        registry.Zone(
+            zone_id="ys-东区",
+            project_id="ys",
+            person_id="E1",
+            name="东区",
+            buildings=("1", "2", "3"),
+        ),
+    ]
+
+
+def test_where_there_are_several_a_line_names_its_project() -> None:
+    several = Known(KNOWN.digest, {"east": "east", "west": "west"}, ["g1", "g2"])
+    assert refusals(found("房号\n1-101\n".encode(), known=several)) == [
+        (2, "", "The line names no project: give its 项目 (project).")
+    ]
+    assert refusals(found("工号\nE1\n".encode(), "staff", known=several)) == [
+        (2, "", "The line names no group: give its 集团 (group).")
+    ]
+
+
+def test_no_derived_id_holds_a_name_or_a_telephone_number() -> None:
+    for entry in said(TABLE.encode()):
+        if isinstance(entry, registry.Person):
+            assert entry.name not in entry.person_id
+            assert entry.phone not in entry.person_id
+
+
+def test_the_same_line_twice_is_once_and_another_content_is_refused() -> None:
+    text = "房号,姓名,手机\n1-1,王芳,13800138000\n1-1,王芳,13800138000\n1-1,王芳,13800138001\n1-1,李强,\n"
+    result = found(text.encode())
+    assert refusals(result) == [
+        (4, "", "The line says other things than line 2 of the same person.")
+    ]
+    assert len(result.entries) == 3
+    assert len(result.places) == 4
+
+
+def test_what_is_not_understood_is_named() -> None:
+    text = "序号,房号,姓名,手机,电话\n1,1-1,王芳,13800138000,02088888888\n"
+    assert found(text.encode()).ignored == [
+        {"sheet": "", "column": "序号"},
+        {"sheet": "", "column": "电话"},
+    ]
+
+
+def test_a_role_s_end_names_its_successor() -> None:
+    text = "项目,岗位,工号,离任,接任人\n湖畔花园,客服部主管,E1,是,E2\n湖畔花园,诗人,E3,,\n"
+    result = found(text.encode(), "roles")
+    [entry] = result.entries.values()
+    assert entry.says == registry.Holder(
+        project_id="lakeside",
+        role=Role.CS_SUPERVISOR,
+        person_id="E1",
+        ended=True,
+        successor="E2",
+    )
+    [(line, column, error)] = refusals(result)
+    assert (line, column) == (3, "岗位")
+    assert error.startswith("The column “岗位” names no role; there are 客服专员")
+
+
+def test_a_sheet_without_names_of_columns_is_refused() -> None:
+    [(line, _, error)] = refusals(found("王芳,13800138000\n".encode()))
+    assert line == 1
+    assert error.startswith("No line names the columns")
+
+
+def bomb() -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", b"<a/>")
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(100_000_000))
+    return kept.getvalue()
+
+
+def entities() -> bytes:
+    """Make a workbook whose XML grows without end when it is read."""
+    kept = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(["房号"]))) as plain,
+        zipfile.ZipFile(kept, "w") as archive,
+    ):
+        for name in plain.namelist():
+            content = plain.read(name)
+            if name == "xl/workbook.xml":
+                start = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY l "l">]>'
+                content = start + content
+            archive.writestr(name, content)
+    return kept.getvalue()
+
+
+def uncalculated() -> bytes:
+    return workbook(["房号", "姓名"], ["1-1", "=A2"])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (bomb(), "more than 50 MB when it is unpacked"),
+        (entities(), "no XLSX workbook, or it is damaged"),
+        (uncalculated(), "formulas that were never calculated"),
+        (b"PK\x03\x04 and nothing", "no XLSX workbook, or it is damaged"),
+        (workbook(["房号"])[:-200], "no XLSX workbook, or it is damaged"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old .xls or has a password"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "neither XLSX nor a text"),
+        (b"%PDF-1.7\n\xff\xfe\xff", "neither XLSX nor a text"),
+        (b"a,b\n" * (MOST_LINES + 1), f"more than {MOST_LINES} lines"),
+    ],
+    ids=count(),
+)
+def test_what_is_no_table_is_refused_in_a_sentence(content: bytes, sentence: str) -> None:
+    with pytest.raises(NoTable, match=sentence):
+        sheets_of(content)
+
+
+def test_every_kind_has_names_of_its_own() -> None:
+    names = [name for kind in KINDS.values() for name in kind.names.split()]
+    assert len(names) == len(set(names))
+    for key in KINDS:
+        assert kind_named(key) == key
