@@ -40,12 +40,16 @@ class BrokenSeal(Exception):
 class Sealer:
     """Seals and unseals with a key for each subject, wrapped by the installation's key.
 
-    `pool` is of the keys database. A key is committed there before it is used. What was erased
-    elsewhere is forgotten here half a minute later at most.
+    `pool` is of the keys database. A key is committed there before it is used. A service that hears
+    keys unseals with those in its own `store`. What was erased elsewhere is forgotten here half a
+    minute later at most.
     """
 
-    def __init__(self, pool: asyncpg.Pool, master_key: bytes) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, master_key: bytes, store: asyncpg.Pool | None = None
+    ) -> None:
         self._pool = pool
+        self._store = store or pool
         self._master = AESGCM(master_key)
         self._keys: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
 
@@ -65,7 +69,7 @@ class Sealer:
         """Give the text, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
         key = self._remembered(sealed.subject)
         if key is None:
-            row = await self._pool.fetchrow(
+            row = await self._store.fetchrow(
                 "SELECT wrapped, erased_at FROM subject_keys WHERE subject = $1", sealed.subject
             )
             if row is None:
@@ -81,6 +85,10 @@ class Sealer:
             raise BrokenSeal(
                 f"A sealed value of {sealed.subject} ({sealed.field}) cannot be unsealed."
             ) from None
+
+    def forget(self, subject: str) -> None:
+        """Forget a key at once: its subject was erased."""
+        self._keys.pop(subject, None)
 
     async def hold(self, subjects: Iterable[str]) -> None:
         """Have the keys of many subjects at hand; those that are missing are made in one commit.

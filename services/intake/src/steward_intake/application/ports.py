@@ -1,6 +1,6 @@
 """What the application needs of others: the registers, and a sealer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,6 +16,17 @@ class Seals(Protocol):
     async def seal(self, subject: str, field: str, text: str) -> Sealed: ...
 
     async def unseal(self, sealed: Sealed) -> object: ...
+
+
+class SealedTexts(Protocol):
+    """The index in which sealed texts are found."""
+
+    async def find(self, project_id: str, text: str, limit: int, after: str = "") -> Sequence[Row]:
+        """Give `stream_id`, subject, field and ciphertext of what may contain a text.
+
+        Of so many streams at most, those after a stream.
+        """
+        ...
 
 
 class Registers(Protocol):
@@ -51,6 +62,10 @@ class Registers(Protocol):
         self, projects: Sequence[str] | None, since: Cursor | None, limit: int
     ) -> Sequence[Row]:
         """Give open cases of which nobody who has a role at the project is the owner."""
+        ...
+
+    async def erased(self, subjects: Iterable[str]) -> frozenset[str]:
+        """Give those of these subjects that were erased."""
         ...
 
     async def listed(

@@ -20,6 +20,7 @@ from steward_events.registry import (
     StaffRegistered,
 )
 from steward_events.vocabulary import Role
+from steward_intake.domain.erasure import ErasureDecider
 
 Entry = (
     GroupRegistered | ProjectRegistered | HouseholdRegistered | PersonRegistered | StaffRegistered
@@ -192,5 +193,6 @@ DECIDERS: dict[str, AnyDecider] = {
     "staff": RegisterDecider(),
     "roles": RolesDecider(),
     "policy": PolicyDecider(),
+    "erasure": ErasureDecider(),
 }
 """By the kind of stream."""
