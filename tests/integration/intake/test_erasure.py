@@ -113,6 +113,19 @@ async def test_a_person_takes_along_the_cases_that_are_theirs_alone(
     assert received["data"]["reporter_name"] == {"sealed": True}
 
 
+async def test_a_case_takes_along_the_one_in_which_it_goes_on(
+    registered: Caller, office: Office
+) -> None:
+    case = await taken(registered, summary="门禁坏了", reporter=REPORTER)
+    move = {"to_project": "hillside", "reason": "wrong_project"}
+    answer = await registered.post(f"cases/{case}/move", move)
+    assert answer.status_code == 200, answer.text
+    moved = answer.json()["case_id"]
+    assert set(await erased(registered, f"case-{case}")) == {f"case-{case}", f"case-{moved}"}
+    for sealed in await sealed_of(office, f"case-{moved}"):
+        assert await office.sealer.unseal(sealed) == Erased(f"case-{moved}")
+
+
 PARKED = {"project_id": "lakeside", "kind": "grievance", "summary": "来自王芳的投诉"}
 
 

@@ -27,6 +27,7 @@ from steward_intake.application.desk import (
     external_case_id,
     invalid,
     next_case_id,
+    reopened_case_id,
     subject_of,
     twelve_months_before,
     year_of,
@@ -355,7 +356,7 @@ def _is_long_closed(case: Row, at: datetime) -> bool:
 async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) -> list[To]:
     """Take in a new case for one that was closed too long ago to be reopened."""
     before, project_id = case["case_id"], case["project_id"]
-    case_id = next_case_id(before, f"reopened|{case['closed_at'].isoformat()}")
+    case_id = reopened_case_id(before, case["closed_at"])
     story = await service.executor.store.facts_of(f"case-{before}")
     received = await desk.reception_anew(story, case_id, project_id, case["household_id"], at)
     # What was so when it was first told is no longer so by itself.

@@ -3,14 +3,14 @@
     person     their own; cases without a household whose reporter has their telephone or email
     household  its own; its cases'; with_people: its people, each with what goes with them
     staff      their own
-    case       its own
+    case       its own, and of the cases to which it was moved or that began anew from it
     each       messages of other systems that wait unread and name them
 
 All is looked up before any key is destroyed: afterwards nobody can.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
@@ -26,7 +26,7 @@ from steward_events.tickets import Name
 from steward_events.vocabulary import ErasureReason, Moment
 from steward_eventstore.execute import To
 from steward_eventstore.port import EventStore, Parcel, ParkedStream
-from steward_intake.application.desk import Desk, unknown
+from steward_intake.application.desk import Desk, reopened_case_id, unknown
 from steward_intake.application.ports import Row, SealedTexts
 from steward_intake.application.words import Said
 from steward_intake.domain.erasure import EraseSubject
@@ -113,8 +113,7 @@ class Eraser:
                 known.households.add(id_)
                 subjects += await self._of_household(id_, known, with_people=said.with_people)
             case _:
-                if row["external_source"]:
-                    known.tickets.add((row["external_source"], row["external_subject"]))
+                subjects += await self._of_case(row, known)
         parked: list[ParkedStream] = []
         async for subject, stream in self._waiting(known):
             subjects.append(subject)
@@ -170,13 +169,29 @@ class Eraser:
     async def _of_household(
         self, household_id: str, known: _Known, *, with_people: bool
     ) -> list[str]:
-        cases = await self._desk.registers.cases_of(household_id)
-        subjects = [f"case-{case['case_id']}" for case in cases]
+        subjects: list[str] = []
+        for case in await self._desk.registers.cases_of(household_id):
+            subjects += [f"case-{case['case_id']}", *await self._of_case(case, known)]
         if with_people:
             for person in await self._people_of(household_id):
                 subject = f"person-{person['person_id']}"
                 subjects += [subject, *await self._of_person(subject, known)]
         return subjects
+
+    async def _of_case(self, case: Row, known: _Known) -> list[str]:
+        """Find the cases that tell the same again: from where it was moved, and where it goes on."""
+        found = {case["case_id"]: case}
+        waiting = [case]
+        while waiting:
+            one = waiting.pop()
+            if one["external_source"]:
+                known.tickets.add((one["external_source"], one["external_subject"]))
+            for id_ in _told_again_in(one):
+                other = await self._desk.entry("cases", id_)
+                if other is not None and id_ not in found:
+                    found[id_] = other
+                    waiting.append(other)
+        return [f"case-{id_}" for id_ in list(found)[1:]]
 
     async def _people_of(self, household_id: str) -> list[Row]:
         filters = {"household_id": household_id}
@@ -196,6 +211,15 @@ class Eraser:
     async def _text(self, sealed: Sealed) -> str:
         text = await self._desk.seals.unseal(sealed)
         return text if isinstance(text, str) else ""
+
+
+def _told_again_in(case: Row) -> Iterator[str]:
+    if case["moved_from"]:
+        yield case["moved_from"]
+    if case["status"] == "moved_out":
+        yield case["goes_on_in"]
+    elif case["closed_at"] is not None:
+        yield reopened_case_id(case["case_id"], case["closed_at"])
 
 
 def _speaks_of(known: _Known, parcel: Parcel, stream: str) -> bool:
