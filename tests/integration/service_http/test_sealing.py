@@ -293,7 +293,10 @@ async def test_a_listener_unseals_with_its_own_store_and_forgets_at_once(
     kafka_bootstrap: str,
     topic: str,
 ) -> None:
+    sealed = await sealer.seal("person-1", "phone", "1")
     reader = Sealer(keys_pool, MASTER, readers_pool)
+    with pytest.raises(KeyNotHeard):
+        await Sealer(keys_pool, MASTER, readers_pool, patience=0.1).unseal(sealed)
     tasks = [
         asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)),
         asyncio.create_task(
@@ -301,11 +304,10 @@ async def test_a_listener_unseals_with_its_own_store_and_forgets_at_once(
         ),
     ]
     try:
-        sealed = await sealer.seal("person-1", "phone", "1")
-        with pytest.raises(KeyNotHeard):
-            await reader.unseal(sealed)
         await until(lambda: _count(readers_pool, "wrapped IS NOT NULL", 1), "no key came")
         assert await reader.unseal(sealed) == "1"
+        on_its_way = await sealer.seal("person-2", "phone", "2")
+        assert await reader.unseal(on_its_way) == "2"
         await erase_keys(keys_pool, ["person-1"])
 
         async def reads_erased() -> bool:

@@ -1,5 +1,6 @@
 """Personal data is sealed before it enters a fact and unsealed only at the edges."""
 
+import asyncio
 import base64
 import binascii
 import secrets
@@ -20,6 +21,7 @@ _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _CACHED_KEYS = 20_000
 _CACHED_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,21 @@ class Sealer:
     """Seals and unseals with a key for each subject, wrapped by the installation's key.
 
     `pool` is of the keys database. A key is committed there before it is used. A service that hears
-    keys unseals with those in its own `store`. What was erased elsewhere is forgotten here half a
-    minute later at most.
+    keys unseals with those in its own `store`, and waits for `patience` seconds for one that is on its
+    way. What was erased elsewhere is forgotten here half a minute later at most.
     """
 
     def __init__(
-        self, pool: asyncpg.Pool, master_key: bytes, store: asyncpg.Pool | None = None
+        self,
+        pool: asyncpg.Pool,
+        master_key: bytes,
+        store: asyncpg.Pool | None = None,
+        *,
+        patience: float = 3.0,
     ) -> None:
         self._pool = pool
         self._store = store or pool
+        self._patience = patience if store not in (None, pool) else 0.0
         self._master = AESGCM(master_key)
         self._keys: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
 
@@ -69,9 +77,7 @@ class Sealer:
         """Give the text, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
         key = self._remembered(sealed.subject)
         if key is None:
-            row = await self._store.fetchrow(
-                "SELECT wrapped, erased_at FROM subject_keys WHERE subject = $1", sealed.subject
-            )
+            row = await self._stored(sealed.subject)
             if row is None:
                 raise KeyNotHeard(f"The key of {sealed.subject} has not been heard yet.")
             if row["wrapped"] is None:
@@ -85,6 +91,17 @@ class Sealer:
             raise BrokenSeal(
                 f"A sealed value of {sealed.subject} ({sealed.field}) cannot be unsealed."
             ) from None
+
+    async def _stored(self, subject: str) -> asyncpg.Record | None:
+        # A fact may come before the key that was committed before it: they take different topics.
+        until = time.monotonic() + self._patience
+        while True:
+            row = await self._store.fetchrow(
+                "SELECT wrapped FROM subject_keys WHERE subject = $1", subject
+            )
+            if row is not None or time.monotonic() >= until:
+                return row
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def forget(self, subject: str) -> None:
         """Forget a key at once: its subject was erased."""
