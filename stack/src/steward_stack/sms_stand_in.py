@@ -16,7 +16,8 @@ A number's last digits choose what happens (`--failed`, `--throttled`, `--droppe
     …0002   accepted, then the connection drops without an answer
 
 `GET /texts` lists what was accepted, `GET /summary` counts, `GET /outstanding` gives the number of
-receipts not delivered yet. With `--log` all of it survives a restart, and so do owed receipts.
+receipts not delivered yet. With `--log` all of it survives a restart, and so do owed receipts. With
+`--kafka` a text is forgotten when whom it was for is erased.
 """
 
 import asyncio
@@ -46,6 +47,7 @@ from starlette.types import Receive, Scope, Send
 
 from steward_notify import texts
 from steward_notify.adapters.sms_text import measure
+from steward_stack.forgetting import Forgotten
 
 _BEIJING = timezone(timedelta(hours=8))
 _REQUIRED = (
@@ -131,6 +133,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         """Take up what the log holds."""
+        self.forgotten = Forgotten(self.forget)
         if self.log is None or not self.log.exists():
             return
         kept = self.log.read_text(encoding="utf-8")
@@ -156,14 +159,31 @@ class Gateway:
             self._write({"record": "refused", "code": refusal.code, "out_id": out_id})
             self._note_refusal(refusal.code, out_id)
             raise
-        self._write({"record": "text", **asdict(text)})
-        self._take(text)
+        if text.out_id not in self.forgotten:
+            self._write({"record": "text", **asdict(text)})
+            self._take(text)
         return text
+
+    def forget(self, out_id: str) -> None:
+        """Remove the texts of a message, and the receipts owed for them."""
+        gone = {text.biz_id for text in self.texts if text.out_id == out_id}
+        if not gone:
+            return
+        self.texts = [text for text in self.texts if text.biz_id not in gone]
+        for biz_id in gone:
+            self.owed.pop(biz_id, None)
+        if self.log is not None and self.log.exists():
+            lines = self.log.read_text(encoding="utf-8").split("\n")[:-1]
+            kept = [line for line in lines if json.loads(line).get("biz_id") not in gone]
+            draft = self.log.with_suffix(".new")
+            draft.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            draft.replace(self.log)
 
     def receipt_taken(self, biz_id: str) -> None:
         """Note that the other side has taken a receipt."""
-        self._write({"record": "receipt", "biz_id": biz_id})
-        del self.owed[biz_id]
+        if biz_id in self.owed:  # else it was forgotten meanwhile
+            self._write({"record": "receipt", "biz_id": biz_id})
+            del self.owed[biz_id]
 
     def summary(self) -> dict[str, Any]:
         """Count texts, refusals, owed receipts, and OutIds that were sent more than once."""
@@ -315,16 +335,18 @@ class Courier:
         }
 
 
-def create_app(gateway: Gateway, courier: Courier) -> FastAPI:
+def create_app(gateway: Gateway, courier: Courier, kafka: str | None = None) -> FastAPI:
     """Make the server: `/` is the provider's API, the rest is for whoever watches."""
 
     @contextlib.asynccontextmanager
     async def carrying(_: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(courier.run())
+        work = (courier.run(), gateway.forgotten.listen(kafka))
+        tasks = [asyncio.create_task(each) for each in work]
         yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     app = FastAPI(title="SMS stand-in", lifespan=carrying)
 
@@ -425,6 +447,9 @@ def main(
     failed: Annotated[str, typer.Option(help="Last digits: not delivered.")] = "0000",
     throttled: Annotated[str, typer.Option(help="Last digits: throttled once.")] = "0001",
     dropped: Annotated[str, typer.Option(help="Last digits: connection drops.")] = "0002",
+    kafka: Annotated[
+        str | None, typer.Option(envvar="STEWARD_KAFKA", help="Where erasures are heard.")
+    ] = None,
     receipt_gaps: Annotated[
         str, typer.Option(help="Seconds before each attempt at a receipt; the last repeats.")
     ] = "0.05,0.5,1,2,5",
@@ -433,7 +458,11 @@ def main(
     gateway = Gateway(access_key_id, access_key_secret, Endings(failed, throttled, dropped), log)
     courier = Courier(gateway, report_url, tuple(float(gap) for gap in receipt_gaps.split(",")))
     uvicorn.run(
-        create_app(gateway, courier), host=host, port=port, log_level="warning", access_log=False
+        create_app(gateway, courier, kafka),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
     )
 
 

@@ -8,9 +8,12 @@ subject. A tag in the recipient's address chooses what happens (`wang+later@exam
     +refused   refused for good (550)
     +later     refused for now (451) the first time, then taken
     +lost      kept, then the connection drops without an answer
+
+With `--kafka` a mail is removed when whom it was for is erased; its line of the index says so.
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 from datetime import UTC, datetime
@@ -21,6 +24,8 @@ from typing import Annotated
 
 import typer
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from steward_stack.forgetting import Forgotten
 
 
 class Sink:
@@ -33,6 +38,7 @@ class Sink:
         self._index = folder / "index.jsonl"
         self._kept = len(self._index.read_bytes().splitlines()) if self._index.exists() else 0
         self._put_off: set[str] = set()
+        self.forgotten = Forgotten(self.forget)
 
     async def handle_RCPT(  # noqa: N802  # the library's name
         self,
@@ -68,7 +74,9 @@ class Sink:
         content = envelope.original_content or b""
         name = f"{self._kept + 1:06d}.eml"
         message = message_from_bytes(content, policy=default)
-        entry = {
+        if _message_id(message["Message-ID"]) in self.forgotten:
+            return "nothing"
+        entry: dict[str, object] = {
             "file": name,
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),  # noqa: TID251  # another house
             "from": envelope.mail_from,
@@ -82,12 +90,32 @@ class Sink:
         self._kept += 1
         return name
 
+    def forget(self, message_id: str) -> None:
+        """Remove a message's mails; their numbers are not used again."""
+        if not self._index.exists():
+            return
+        entries = [
+            json.loads(line) for line in self._index.read_text(encoding="utf-8").split("\n")[:-1]
+        ]
+        for place, entry in enumerate(entries):
+            if _message_id(entry.get("message_id")) == message_id:
+                (self._folder / entry["file"]).unlink(missing_ok=True)
+                entries[place] = {"file": entry["file"], "erased": True}
+        draft = self._index.with_suffix(".new")
+        lines = (json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+        draft.write_text("".join(lines), encoding="utf-8")
+        draft.replace(self._index)
+
+
+def _message_id(header: str | None) -> str:
+    return (header or "").strip("<> ").partition("@")[0]
+
 
 def _has_tag(address: str, tag: str) -> bool:
     return address.rpartition("@")[0].endswith(f"+{tag}")
 
 
-async def _serve(host: str, port: int, folder: Path) -> None:
+async def _serve(host: str, port: int, folder: Path, kafka: str | None) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -96,8 +124,12 @@ async def _serve(host: str, port: int, folder: Path) -> None:
     server = await loop.create_server(
         lambda: SMTP(sink, hostname="localhost", enable_SMTPUTF8=True, loop=loop), host, port
     )
+    listening = asyncio.create_task(sink.forgotten.listen(kafka))
     await stopped.wait()
     server.close()
+    listening.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await listening
 
 
 def main(
@@ -105,9 +137,12 @@ def main(
     port: Annotated[int, typer.Option()],
     folder: Annotated[Path, typer.Option("--dir", help="Where mails are kept.")],
     host: Annotated[str, typer.Option()] = "127.0.0.1",
+    kafka: Annotated[
+        str | None, typer.Option(envvar="STEWARD_KAFKA", help="Where erasures are heard.")
+    ] = None,
 ) -> None:
     """Run the mail sink until stopped."""
-    asyncio.run(_serve(host, port, folder))
+    asyncio.run(_serve(host, port, folder, kafka))
 
 
 if __name__ == "__main__":

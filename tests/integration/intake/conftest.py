@@ -17,12 +17,16 @@ from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
 import steward_intake.adapters
+from steward_events.tickets import INBOUND_TICKETS
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job
 from steward_eventstore.postgres import PostgresStore
 from steward_intake.adapters import read_models
 from steward_intake.adapters.blobs import PostgresBlobs
+from steward_intake.adapters.erasing import PostgresErasing
 from steward_intake.adapters.registers import PostgresRegisters
+from steward_intake.adapters.sealed_texts import PostgresSealedTexts
+from steward_intake.api import erasures, search
 from steward_intake.api.attachments import router as attachments
 from steward_intake.api.http import open_desk, router
 from steward_intake.api.register_files import router as register_files
@@ -32,12 +36,15 @@ from steward_intake.domain.case import CaseDecider
 from steward_intake.domain.registry import DECIDERS
 from steward_service import keys
 from steward_service.auth import Authenticator
+from steward_service.hearing import Boxes
 from steward_service.http import MAX_FILE_BYTES, build_app
 from steward_service.provision import make_tables
 from steward_service.sealing import Sealer
+from steward_service.search_terms import SearchTerms
 from steward_service.telemetry import Metrics
 
 ADMIN_KEY = "sk_the-first-administrators-own-key"
+MASTER_KEY = bytes(range(32))
 NOON = datetime.fromisoformat("2026-09-28T12:00:00+08:00")
 VERSIONS = Path(steward_intake.adapters.__path__[0]) / "versions"
 
@@ -50,11 +57,15 @@ class Office:
     store: PostgresStore
     authenticator: Authenticator
     sealer: Sealer
+    keys_pool: asyncpg.Pool
     clock: StillClock
     name: str = "intake"
     topic: str = "steward.intake"
     metrics: Metrics = field(default_factory=Metrics)
-    routers: Sequence[APIRouter] = (router, register_files, attachments)
+    routers: Sequence[APIRouter] = (
+        *(router, register_files, attachments),
+        *(erasures.router, search.router),
+    )
     foreign: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -64,6 +75,14 @@ class Office:
     @property
     def blobs(self) -> PostgresBlobs:
         return PostgresBlobs(self.store.pool)
+
+    @property
+    def sealed_texts(self) -> PostgresSealedTexts:
+        return PostgresSealedTexts(self.store.pool, SearchTerms(MASTER_KEY))
+
+    @property
+    def erasing(self) -> PostgresErasing:
+        return PostgresErasing(self.store.pool, self.keys_pool, self.sealer, self.sealed_texts)
 
     def desk(self) -> Desk:
         return open_desk(self)
@@ -103,20 +122,21 @@ async def _keys(dsn: str) -> None:
 async def office(fresh_database: FreshDatabase) -> AsyncIterator[Office]:
     store = await PostgresStore.connect(await fresh_database(_tables))
     clock = StillClock(NOON)
-    executor = Executor(
-        store,
-        clock,
-        {"case": CaseDecider(), **DECIDERS},
-        source="/steward/intake",
-        partition_of=lambda _: 0,
-        project=read_models.project,
-    )
     async with asyncpg.create_pool(await fresh_database(_keys), min_size=1, max_size=4) as pool:
-        sealer = Sealer(pool, bytes(range(32)))
+        sealer = Sealer(pool, MASTER_KEY)
+        executor = Executor(
+            store,
+            clock,
+            {"case": CaseDecider(), **DECIDERS},
+            source="/steward/intake",
+            partition_of=lambda _: 0,
+            project=read_models.project,
+            pack=Boxes(sealer, {INBOUND_TICKETS}).close,
+        )
         authenticator = Authenticator(pool, SecretStr(ADMIN_KEY))
         publish = built_in_policy(NOON)
         await executor.execute(Job(Cause(uuid7(), "start"), lambda: [publish]))
-        yield Office(executor, store, authenticator, sealer, clock)
+        yield Office(executor, store, authenticator, sealer, pool, clock)
     await store.close()
 
 

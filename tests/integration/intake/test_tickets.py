@@ -55,7 +55,7 @@ def hearing(office: Office) -> Hearing:
     return Hearing(
         "intake",
         foreign={TOPIC: on_tickets(office.desk)},
-        boxes=Boxes(office.sealer),
+        boxes=Boxes(office.sealer, {TOPIC}),
     )
 
 

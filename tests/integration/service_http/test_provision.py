@@ -46,7 +46,11 @@ async def test_it_makes_what_is_missing_twice_at_once_and_again(
         connection = await asyncpg.connect(database_dsn(postgres_dsn_admin, f"steward_{name}"))
         tables = {row[0] for row in await connection.fetch("SELECT tablename FROM pg_tables")}
         await connection.close()
-        needed = {"keys": {"subject_keys", "api_keys"}, "clock": {"clock", "processes"}}
+        needed = {
+            "keys": {"subject_keys", "api_keys"},
+            "keys_notify": {"subject_keys"},
+            "clock": {"clock", "processes"},
+        }
         assert needed.get(name, {"events", "streams", "timers"}) <= tables
 
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)

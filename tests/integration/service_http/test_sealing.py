@@ -16,7 +16,7 @@ from tests.support.waiting import until
 
 from steward_decider import Refused
 from steward_events.sealed import SubjectKey
-from steward_service.keys import hear_keys, relay_keys, store_keys, tell_keys
+from steward_service.keys import erase_keys, hear_keys, relay_keys, store_keys, tell_keys
 from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard, Sealer
 from steward_service.topics import Topic, create_topics
 
@@ -249,3 +249,130 @@ async def test_a_key_erased_while_it_was_told_is_told_again(
 async def _count(pool: asyncpg.Pool, condition: str, wanted: int) -> bool:
     found = await pool.fetchval(f"SELECT count(*) FROM subject_keys WHERE {condition}")
     return bool(found == wanted)
+
+
+async def told(kafka_bootstrap: str, topic: str) -> list[tuple[bytes, bool]]:
+    """Give what stands on the topic: whose record, and whether it has a key."""
+    found: list[tuple[bytes, bool]] = []
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest"
+    ) as consumer:
+        places = consumer.assignment()
+        ends = await consumer.end_offsets(places)
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found += [(record.key, record.value is not None) for record in records]
+    return found
+
+
+async def test_an_erased_key_is_destroyed_and_its_tombstone_told(
+    sealer: Sealer, keys_pool: asyncpg.Pool, kafka_bootstrap: str, topic: str
+) -> None:
+    sealed = await sealer.seal("person-1", "phone", "1")
+    async with (
+        AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer,
+        keys_pool.acquire() as connection,
+    ):
+        assert await tell_keys(connection, producer, topic) == 1
+        assert await erase_keys(keys_pool, ["person-1", "person-nobody"]) == 1
+        assert await erase_keys(keys_pool, ["person-1", "person-nobody"]) == 0
+        assert await tell_keys(connection, producer, topic) == 2
+    assert (await told(kafka_bootstrap, topic)).count((b"person-1", False)) == 1
+    assert await sealer.unseal(sealed) == "1"  # remembered for half a minute at most
+    sealer.forget("person-1")
+    assert await sealer.unseal(sealed) == Erased("person-1")
+    for subject in ("person-1", "person-nobody"):
+        with pytest.raises(Refused, match="erased for good"):
+            await sealer.seal(subject, "phone", "1")
+
+
+async def test_a_listener_unseals_with_its_own_store_and_forgets_at_once(
+    sealer: Sealer,
+    keys_pool: asyncpg.Pool,
+    readers_pool: asyncpg.Pool,
+    kafka_bootstrap: str,
+    topic: str,
+) -> None:
+    sealed = await sealer.seal("person-1", "phone", "1")
+    reader = Sealer(keys_pool, MASTER, readers_pool)
+    with pytest.raises(KeyNotHeard):
+        await Sealer(keys_pool, MASTER, readers_pool, patience=0.1).unseal(sealed)
+    tasks = [
+        asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)),
+        asyncio.create_task(
+            hear_keys(readers_pool, [kafka_bootstrap], "notify", topic, forget=reader.forget)
+        ),
+    ]
+    try:
+        await until(lambda: _count(readers_pool, "wrapped IS NOT NULL", 1), "no key came")
+        assert await reader.unseal(sealed) == "1"
+        on_its_way = await sealer.seal("person-2", "phone", "2")
+        assert await reader.unseal(on_its_way) == "2"
+        await erase_keys(keys_pool, ["person-1"])
+
+        async def reads_erased() -> bool:
+            return await reader.unseal(sealed) == Erased("person-1")
+
+        await until(reads_erased, "the listener still reads it", 20)
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_where_a_key_comes_up_again_the_owner_tells_its_tombstone_again(
+    sealer: Sealer, keys_pool: asyncpg.Pool, kafka_bootstrap: str, topic: str
+) -> None:
+    await sealer.seal("person-1", "phone", "1")
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
+        async with keys_pool.acquire() as connection:
+            await tell_keys(connection, producer, topic)
+            row = await connection.fetchrow("SELECT * FROM subject_keys")
+        assert row is not None
+        await erase_keys(keys_pool, ["person-1"])
+        tasks = [
+            asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)),
+            asyncio.create_task(
+                hear_keys(keys_pool, [kafka_bootstrap], "intake", topic, owner=True)
+            ),
+        ]
+        try:
+            # As a relay that had lost its lead without knowing would.
+            late = SubjectKey(
+                subject="person-1",
+                wrapped=base64.b64encode(row["wrapped"]).decode(),
+                created_at=row["created_at"],
+            )
+            await until(lambda: _count(keys_pool, "told", 1), "the tombstone was not told")
+            await producer.send_and_wait(topic, late.model_dump_json().encode(), b"person-1")
+
+            async def tombstone_is_last() -> bool:
+                return (await told(kafka_bootstrap, topic))[-1] == (b"person-1", False)
+
+            await until(tombstone_is_last, "the key stands last on the topic", 20)
+            assert await _count(keys_pool, "wrapped IS NULL AND erased_at IS NOT NULL", 1)
+        finally:
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+
+async def test_at_its_start_the_owner_tells_all_tombstones_again(
+    sealer: Sealer, keys_pool: asyncpg.Pool, kafka_bootstrap: str, topic: str
+) -> None:
+    await sealer.seal("person-1", "phone", "1")
+    await erase_keys(keys_pool, ["person-1"])
+    for _ in range(2):
+        task = asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic))
+        before = len(await told(kafka_bootstrap, topic))
+
+        async def is_told(before: int = before) -> bool:
+            return len(await told(kafka_bootstrap, topic)) > before
+
+        await until(is_told, "the tombstone was not told")
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    assert {has_key for _, has_key in await told(kafka_bootstrap, topic)} == {False}

@@ -61,9 +61,9 @@ async def test_foreign_events_are_taken_once_and_wait_sealed(
     keys_dsn = await fresh_database()
     await make_tables(keys_dsn, keys.METADATA)
     pool = await asyncpg.create_pool(keys_dsn, min_size=1, max_size=2)
-    boxes = Boxes(Sealer(pool, os.urandom(32)))
+    boxes = Boxes(Sealer(pool, os.urandom(32)), {topic})
     more = {"foreign": {topic: on_ticket}, "boxes": boxes}
-    executor = workshop.executor(store, clock)
+    executor = workshop.executor(store, clock, pack=boxes.close)
     await workshop.listening(workshop.listener(executor, clock, {}, hearing=more))
     producer = await workshop.producer()
     later = f"later: Frau Wang, 138 0013 8000 {topic}"

@@ -7,7 +7,7 @@ from datetime import date
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Language, Role, Word
+from steward_events.vocabulary import ErasureReason, Id, Instant, Language, Role, Word
 
 
 class GroupRegistered(Fact, name="registry.group_registered"):
@@ -110,3 +110,20 @@ class PolicyPublished(Fact, name="registry.policy_published"):
     effective_from: Instant
     group_id: Id | None = None
     project_id: Id | None = None
+
+
+class SubjectErased(Fact, name="registry.subject_erased"):
+    """A subject's key is destroyed for good: nothing sealed with it can be read any more.
+
+    Kept for good, and done again after a restore. The subject's data is not in it.
+    """
+
+    subject: Word
+    """As seals name it: `person-…`, `household-…`, `staff-…`, `case-…`, `parked-…`."""
+    because_of: Word = ""
+    """The subject that was asked for, where this one went with it."""
+    reason: ErasureReason
+    asked_by: Id | None = None
+    """The registered person or member of staff who asked."""
+    project_id: Id | None = None
+    group_id: Id | None = None

@@ -139,6 +139,17 @@ class Language(StrEnum):
     ENGLISH = "en"
 
 
+class ErasureReason(StrEnum):
+    """Why a subject's personal data is erased."""
+
+    ASKED = "asked"
+    """By the person themselves."""
+    NO_LONGER_NEEDED = "no_longer_needed"
+    WRONGLY_KEPT = "wrongly_kept"
+    ORDERED = "ordered"
+    """By an authority or a court."""
+
+
 class Value(BaseModel):
     """A small frozen shape inside facts."""
 

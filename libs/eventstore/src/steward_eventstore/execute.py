@@ -8,7 +8,7 @@ first.
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -193,7 +193,8 @@ class Executor:
 
     `deciders` is by the stream's kind, the part of its name before the first "-"; `partition_of`
     gives a key's Kafka partition; `project` gives the read-model changes of a fact; `wall` is the
-    time by which parked messages wait, where `clock` may be stepped.
+    time by which parked messages wait, where `clock` may be stepped; `pack` gives a message as it may
+    lie in a line.
     """
 
     def __init__(
@@ -208,6 +209,7 @@ class Executor:
         cached_streams: int = 4_000,
         on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None,
         wall: Clock | None = None,
+        pack: Callable[[Parcel], Awaitable[Parcel]] | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -219,6 +221,7 @@ class Executor:
         self._cache: OrderedDict[str, _Known] = OrderedDict()
         self._cached_streams = cached_streams
         self._on_facts = on_facts
+        self._pack = pack
 
     def decider_of(self, stream: str) -> AnyDecider:
         """Give the decider of a stream's kind."""
@@ -250,6 +253,8 @@ class Executor:
                 work = await self._read(jobs, wanted)
                 outcomes = [work.run(*each) for each in zip(jobs, wanted, strict=True)]
                 write = work.write()
+                if self._pack is not None:
+                    write.park = [await _packed(park, self._pack) for park in write.park]
                 if not write.is_empty():
                     await self.store.commit(write)
             except Changed:
@@ -623,6 +628,11 @@ class _Work:
             expected, _ = self._view.own.get((consumer, stream_id), (0, None))
             self._write.own.append(OwnAdvance(consumer, stream_id, expected, version, id_))
         return self._write
+
+
+async def _packed(park: Park, pack: Callable[[Parcel], Awaitable[Parcel]]) -> Park:
+    message = park.message
+    return replace(park, message=replace(message, parcel=await pack(message.parcel)))
 
 
 def _line_id(mark: Mark) -> str:

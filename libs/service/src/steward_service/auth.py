@@ -24,6 +24,7 @@ ROLES: dict[str, frozenset[str]] = {
     "staff": frozenset({"case.*", "followup.*", "escalation.*", "extension.*", "*.read"}),
     "registrar": frozenset({"registry.*"}),
     "ticketing": frozenset({"case.*", "history.import"}),
+    "data_protection": frozenset({"erasure.*", "case.search", "registry.read", "case.read"}),
     "reader": frozenset({"*.read"}),
 }
 """What each role may do; `*` stands for any part of a permission's name."""

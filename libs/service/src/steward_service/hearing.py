@@ -2,9 +2,13 @@
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import NAMESPACE_URL, UUID, uuid5
+
+from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
 from steward_events.cloudevents import (
@@ -18,8 +22,9 @@ from steward_events.fact import NewerVersion, Unreadable
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_eventstore.execute import Cause, Job, To
-from steward_eventstore.port import ForeignMark, OwnMark, Parcel
-from steward_service.sealing import Erased, KeyNotHeard, Sealer
+from steward_eventstore.port import ForeignMark, OwnMark, Parcel, Unavailable
+from steward_service.queries import DATABASE_FAULTS
+from steward_service.sealing import KeyNotHeard
 
 Reaction = Callable[[Recorded], Iterable[To]]
 """What a fact that was heard makes a service do; pure."""
@@ -29,38 +34,68 @@ ForeignReaction = Callable[[ForeignEvent], Awaitable[Iterable[To]]]
 `Refused` for what cannot be mapped."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/foreign")
-_SEALED = "steward-sealed"
+_SEALED = (("steward-sealed", b"1"),)
+
+
+class Seals(Protocol):
+    """Seals and unseals texts; unsealing may find them erased."""
+
+    async def seal(self, subject: str, field: str, text: str) -> Sealed: ...
+
+    async def unseal(self, sealed: Sealed) -> object: ...
 
 
 class Boxes:
-    """Keeps a foreign message sealed while it waits in a line: it may name people."""
+    """Keeps a foreign message sealed while it waits in a line: it may name people.
 
-    def __init__(self, sealer: Sealer) -> None:
+    Each has a key of its own, so that one that names an erased person can be erased by itself.
+    """
+
+    def __init__(self, sealer: Seals, topics: Collection[str]) -> None:
         self._sealer = sealer
+        self._topics = topics
 
     async def close(self, parcel: Parcel) -> Parcel:
-        """Seal the content, with a key of its own for each key of the topic."""
-        content = base64.b64encode(parcel.value).decode()
-        subject = f"parked-{parcel.topic}-{hashlib.sha256(parcel.key).hexdigest()[:16]}"
-        sealed = await self._sealer.seal(subject, "parcel", content)
-        return replace(
-            parcel,
-            headers=(*parcel.headers, (_SEALED, b"1")),
-            value=sealed.model_dump_json().encode(),
-        )
+        """Seal all of a foreign message, its headers too; raises `Unavailable`."""
+        if parcel.topic not in self._topics:
+            return parcel  # one of Steward's own facts is sealed already
+        try:
+            sealed = await self._sealer.seal(f"parked-{uuid7()}", "parcel", _packed(parcel))
+        except DATABASE_FAULTS as error:
+            raise Unavailable("The keys database is away.") from error
+        return Parcel(parcel.topic, b"", _SEALED, sealed.model_dump_json().encode())
 
     async def open(self, parcel: Parcel) -> Parcel:
         """Unseal what `close` sealed; raises `Refused` while or since the key is not there."""
-        if (_SEALED, b"1") not in parcel.headers:
+        sealed = sealed_in(parcel)
+        if sealed is None:
             return parcel
         try:
-            content = await self._sealer.unseal(Sealed.model_validate_json(parcel.value))
+            content = await self._sealer.unseal(sealed)
         except KeyNotHeard as error:
             raise Refused(str(error), code="not_heard_yet") from error
-        if isinstance(content, Erased):
+        if not isinstance(content, str):
             raise Refused("The content of this message was erased for good.", code="erased")
-        headers = tuple(header for header in parcel.headers if header[0] != _SEALED)
-        return replace(parcel, headers=headers, value=base64.b64decode(content))
+        return _unpacked(parcel.topic, content)
+
+
+def sealed_in(parcel: Parcel) -> Sealed | None:
+    """Give the sealed content of a foreign message that waits; None for any other."""
+    return Sealed.model_validate_json(parcel.value) if parcel.headers == _SEALED else None
+
+
+def _packed(parcel: Parcel) -> str:
+    content = [parcel.key, parcel.value, *(part for header in parcel.headers for part in header)]
+    return json.dumps(
+        [part if isinstance(part, str) else base64.b64encode(part).decode() for part in content]
+    )
+
+
+def _unpacked(topic: str, content: str) -> Parcel:
+    key, value, *headers = json.loads(content)
+    names, values = headers[::2], map(base64.b64decode, headers[1::2])
+    packed = tuple(zip(names, values, strict=True))
+    return Parcel(topic, base64.b64decode(key), packed, base64.b64decode(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +127,10 @@ class Hearing:
 
     async def defect(self, parcel: Parcel, place: str) -> Job:
         """Make the job that parks a foreign message on which the program itself failed."""
-        kept = parcel if self.boxes is None else await self.boxes.close(parcel)
         refusal = Refused("The program failed on it; its log says where.", code="defect")
         mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
         cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
-        return Job(cause, _nothing, mark, kept, broken=refusal)
+        return Job(cause, _nothing, mark, parcel, broken=refusal)
 
     async def job_from_line(self, parcel: Parcel, place: str) -> Job:
         """Make the job of a message that was parked; raises `Refused` if it cannot be unsealed."""
@@ -165,13 +199,12 @@ class Hearing:
         return Job(cause, _nothing, mark, parcel, broken=_refusal(error))
 
     async def _foreign_job(self, parcel: Parcel, place: str) -> Job:
-        kept = parcel if self.boxes is None else await self.boxes.close(parcel)
         try:
             event = foreign_from_kafka(parcel.headers, parcel.key or None, parcel.value)
         except Unreadable as error:
             mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
             cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
-            return Job(cause, _nothing, mark, kept, broken=_refusal(error))
+            return Job(cause, _nothing, mark, parcel, broken=_refusal(error))
         mark = ForeignMark(
             self.consumer,
             event.source,
@@ -190,8 +223,8 @@ class Hearing:
         try:
             commands = list(await self.foreign[parcel.topic](event))
         except Refused as refusal:
-            return Job(cause, _nothing, mark, kept, order=event.order, broken=refusal)
-        return Job(cause, lambda: commands, mark, kept, order=event.order)
+            return Job(cause, _nothing, mark, parcel, order=event.order, broken=refusal)
+        return Job(cause, lambda: commands, mark, parcel, order=event.order)
 
 
 def foreign_cause_id(event: ForeignEvent) -> UUID:

@@ -1,13 +1,19 @@
 """The keys database: the subjects' wrapped keys, told on `steward.keys`; and the API keys.
 
 A key goes to Kafka outside the inbox: the compacted topic keeps the last record of each subject,
-and storing one twice changes nothing.
+and storing one twice changes nothing. A service that hears keys has a store of its own.
+
+    sealed --> owner's store --relay--> steward.keys --> each listener's store
+    erased --> owner's store --relay--> tombstone    --> each listener's store
+
+A subject once erased keeps its row, without a key: it is refused for ever.
 """
 
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import monotonic
 
 import asyncpg
 import structlog
@@ -35,6 +41,8 @@ from steward_service.queries import DATABASE_FAULTS
 from steward_service.settings import ServiceSettings
 
 TOPIC = "steward.keys"
+OWN_STORES = ("notify",)
+"""Services that hear keys, each with the store `steward_keys_<service>`."""
 METADATA = MetaData()
 
 SUBJECT_KEYS = Table(
@@ -55,6 +63,10 @@ Index(
     postgresql_where=text("NOT told"),
 )
 
+STORE_METADATA = MetaData()
+"""What a listener's store consists of."""
+SUBJECT_KEYS.to_metadata(STORE_METADATA)
+
 API_KEYS = Table(
     "api_keys",
     METADATA,
@@ -74,15 +86,32 @@ _PAGE = 500
 _PAUSE_SECONDS = 0.1
 _FAULTS: tuple[type[Exception], ...] = (KafkaError, *DATABASE_FAULTS)
 _BACK_OFF_SECONDS = 1.0
+_ROUSE_SECONDS = 3600.0
 
 log = structlog.get_logger(__name__)
 
 Connection = asyncpg.Connection | PoolConnectionProxy
+Record = tuple[bytes | None, bytes | None]
+"""Key and value as they came from Kafka."""
 
 
-async def open_keys(settings: ServiceSettings) -> asyncpg.Pool:
-    """Open the keys database; close the pool at the end."""
-    return await asyncpg.create_pool(settings.database_dsn("keys"), min_size=1, max_size=4)
+async def open_keys(settings: ServiceSettings, name: str = "keys") -> asyncpg.Pool:
+    """Open the keys database, or a listener's store; close the pool at the end."""
+    return await asyncpg.create_pool(settings.database_dsn(name), min_size=1, max_size=4)
+
+
+async def erase_keys(pool: asyncpg.Pool, subjects: Iterable[str]) -> int:
+    """Destroy keys in the owner's store, tombstones to be told; answer how many there were.
+
+    Also for subjects that never had one: they are refused from now on.
+    """
+    erased = await pool.fetch(_ERASE_OWN, sorted(set(subjects)))
+    return sum(row["had_a_key"] for row in erased)
+
+
+async def forget_keys(store: asyncpg.Pool, subjects: Iterable[str]) -> None:
+    """Destroy keys in a listener's store; they are refused from now on."""
+    await store_keys(store, [(subject.encode(), None) for subject in subjects])
 
 
 async def relay_keys(pool: asyncpg.Pool, bootstrap: Sequence[str], topic: str = TOPIC) -> None:
@@ -104,7 +133,12 @@ async def _lead(connection: Connection, bootstrap: Sequence[str], topic: str) ->
         async with AIOKafkaProducer(
             bootstrap_servers=list(bootstrap), enable_idempotence=True, acks="all"
         ) as producer:
+            await connection.execute(_TELL_ALL_ERASED)
+            roused_at = monotonic()
             while True:
+                if monotonic() - roused_at >= _ROUSE_SECONDS:
+                    await connection.execute(_ROUSE)
+                    roused_at = monotonic()
                 if not await tell_keys(connection, producer, topic):
                     await asyncio.sleep(_PAUSE_SECONDS)
     finally:
@@ -132,36 +166,62 @@ async def tell_keys(connection: Connection, producer: AIOKafkaProducer, topic: s
 
 
 async def hear_keys(
-    pool: asyncpg.Pool, bootstrap: Sequence[str], consumer: str, topic: str = TOPIC
+    pool: asyncpg.Pool,
+    bootstrap: Sequence[str],
+    consumer: str,
+    topic: str = TOPIC,
+    *,
+    owner: bool = False,
+    forget: Callable[[str], object] = lambda _: None,
 ) -> None:
-    """Store what the owner of the keys tells until cancelled; the offset goes last."""
+    """Store what the owner of the keys tells until cancelled; the offset goes last.
+
+    The `owner` stores nothing: it looks for keys of erased subjects that come up again, and tells
+    their tombstones anew. `forget` is called with each erased subject.
+    """
+    take = tell_erased_again if owner else store_keys
     while True:
         try:
-            await _hear(pool, bootstrap, consumer, topic)
+            await _hear(pool, bootstrap, consumer, topic, take, forget)
         except _FAULTS:
             log.warning("The keys cannot be heard now; it is tried again.", exc_info=True)
             await asyncio.sleep(_BACK_OFF_SECONDS)
 
 
-async def _hear(pool: asyncpg.Pool, bootstrap: Sequence[str], consumer: str, topic: str) -> None:
+async def _hear(
+    pool: asyncpg.Pool,
+    bootstrap: Sequence[str],
+    consumer: str,
+    topic: str,
+    take: Callable[[asyncpg.Pool, Sequence[Record]], Awaitable[None]],
+    forget: Callable[[str], object],
+) -> None:
     async with AIOKafkaConsumer(
         topic,
         bootstrap_servers=list(bootstrap),
-        group_id=f"steward-{consumer}-keys",
+        group_id=f"steward-{consumer}-keys-store",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     ) as kafka:
         while True:
             batches = await kafka.getmany(timeout_ms=1000, max_records=_PAGE)
             records = [record for batch in batches.values() for record in batch]
-            await store_keys(pool, [(record.key, record.value) for record in records])
+            await take(pool, [(record.key, record.value) for record in records])
+            for record in records:
+                if record.value is None and record.key:
+                    forget(record.key.decode(errors="replace"))
             if records:
                 await kafka.commit()
 
 
-async def store_keys(
-    pool: asyncpg.Pool, records: Sequence[tuple[bytes | None, bytes | None]]
-) -> None:
+async def tell_erased_again(pool: asyncpg.Pool, records: Sequence[Record]) -> None:
+    """Have a tombstone told again where a key of an erased subject has come up on the topic."""
+    subjects = {key.decode(errors="replace") for key, value in records if key and value is not None}
+    if subjects:
+        await pool.execute(_TELL_AGAIN, sorted(subjects))
+
+
+async def store_keys(pool: asyncpg.Pool, records: Sequence[Record]) -> None:
     """Store heard keys in order; a key that was erased never comes back."""
     keys: dict[str, bytes | None] = {}
     for key, value in records:
@@ -172,6 +232,33 @@ async def store_keys(
     for subject, wrapped in sorted(keys.items()):
         await pool.execute(_ERASE if wrapped is None else _STORE, *filter(None, (subject, wrapped)))
 
+
+_ERASE_OWN = """
+INSERT INTO subject_keys (subject, wrapped, erased_at)
+SELECT subject, NULL, clock_timestamp() FROM unnest($1::text[]) subject
+ON CONFLICT (subject) DO UPDATE
+   SET wrapped = NULL, erased_at = coalesce(subject_keys.erased_at, excluded.erased_at),
+       told = false, revision = subject_keys.revision + 1
+ WHERE subject_keys.wrapped IS NOT NULL OR subject_keys.erased_at IS NULL
+RETURNING revision > 1 AS had_a_key
+"""
+
+_TELL_AGAIN = """
+UPDATE subject_keys SET told = false, revision = revision + 1
+ WHERE subject = ANY($1) AND erased_at IS NOT NULL
+"""
+
+# At each start of the owner: a listener's store may have come back from a back-up with the key.
+_TELL_ALL_ERASED = """
+UPDATE subject_keys SET told = false, revision = revision + 1 WHERE erased_at IS NOT NULL
+"""
+
+# Kafka compacts no segment to which it still appends, and closes one only when something comes: on a
+# quiet topic the key would stay. So its tombstone is told again until the day of the lag is over.
+_ROUSE = """
+UPDATE subject_keys SET told = false, revision = revision + 1
+ WHERE erased_at > clock_timestamp() - interval '3 days'
+"""
 
 _STORE = """
 INSERT INTO subject_keys (subject, wrapped, told) VALUES ($1, $2, true)

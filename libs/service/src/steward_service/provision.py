@@ -21,7 +21,8 @@ from steward_service.settings import ServiceSettings
 from steward_service.topics import WrongTopics, create_topics
 
 SERVICES = ("intake", "sla", "visits", "notify", "audit")
-DATABASES = (*SERVICES, "keys", "clock")
+LISTENERS_KEYS = tuple(f"keys_{service}" for service in keys.OWN_STORES)
+DATABASES = (*SERVICES, "keys", *LISTENERS_KEYS, "clock")
 
 _LOCK = 7_311_954_020_002
 
@@ -45,6 +46,8 @@ async def provision_databases(settings: ServiceSettings) -> None:
     for service in SERVICES:
         await _migrate(service, settings.database_dsn(service))
     await make_tables(settings.database_dsn("keys"), keys.METADATA)
+    for name in LISTENERS_KEYS:
+        await make_tables(settings.database_dsn(name), keys.STORE_METADATA)
     await clocks.prepare(settings.database_dsn("clock"))
     _say("The tables of keys and clock are there.")
 

@@ -25,6 +25,7 @@ from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
 from steward_decider import AnyDecider
 from steward_events.recorded import Recorded
+from steward_events.registry import SubjectErased
 from steward_eventstore.execute import Executor
 from steward_eventstore.port import Projection, Unavailable
 from steward_eventstore.postgres import PostgresStore
@@ -100,6 +101,7 @@ class Service:
         self.clock: SystemClock | SteppedClock
         self.wall: SystemClock
         self.keys_pool: asyncpg.Pool
+        self.keys_store: asyncpg.Pool
         self.authenticator: Authenticator
         self.sealer: Sealer
         self.listener: Listener | None = None
@@ -213,7 +215,7 @@ class Service:
             clock = getattr(self, name, None)
             if clock is not None:
                 await clock.close()
-        for pool in (getattr(self, "keys_pool", None), getattr(self, "store", None)):
+        for pool in (getattr(self, name, None) for name in ("keys_store", "keys_pool", "store")):
             if pool is not None:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(pool.close(), 2.0)
@@ -284,12 +286,15 @@ class Service:
                 self.clock = await SteppedClock.connect(
                     settings.database_dsn("clock"), self.process, self.wall
                 )
-            self.keys_pool = await keys.open_keys(settings)
+            self.keys_pool = self.keys_store = await keys.open_keys(settings)
+            if self.hears_keys:
+                self.keys_store = await keys.open_keys(settings, f"keys_{self.name}")
         except Unavailable as error:
             raise CannotStart(str(error)) from error
         except (OSError, asyncpg.PostgresError) as error:
             raise CannotStart(f"PostgreSQL cannot be used: {error}") from error
-        self.sealer = Sealer(self.keys_pool, settings.master_key_bytes)
+        self.sealer = Sealer(self.keys_pool, settings.master_key_bytes, self.keys_store)
+        boxes = Boxes(self.sealer, self.foreign.keys())
         self.authenticator = Authenticator(self.keys_pool, settings.admin_key)
         self.executor = Executor(
             self.store,
@@ -300,8 +305,9 @@ class Service:
             project=self.project,
             on_facts=self._on_facts,
             wall=self.wall,
+            pack=boxes.close,
         )
-        hearing = Hearing(self.name, self.listens, self.foreign, self.feeds, Boxes(self.sealer))
+        hearing = Hearing(self.name, self.listens, self.foreign, self.feeds, boxes)
         heard: Heard = EverythingHeard(self.clock, settings.partitions)
         if self.listens or self.foreign:
             heard = self.listener = Listener(
@@ -358,6 +364,11 @@ class Service:
             self.on_facts(facts)
 
     async def _after_hearing(self, heard: Sequence[Recorded]) -> None:
+        erased = [fact.fact.subject for fact in heard if isinstance(fact.fact, SubjectErased)]
+        for subject in erased:
+            self.sealer.forget(subject)
+        if self.hears_keys:
+            await keys.forget_keys(self.keys_store, erased)
         if self.on_heard is not None:
             await self.on_heard(heard)
         if any(fact.type.rpartition(".v")[0] in self.barriers for fact in heard):
@@ -377,8 +388,8 @@ class Service:
         works: list[Background] = [*self.background, _keep_counting]
         if self.owns_keys and "relay" in self.settings.roles:
             works.append(lambda s: keys.relay_keys(s.keys_pool, s.settings.kafka))
-        if self.hears_keys and "listen" in self.settings.roles:
-            works.append(lambda s: keys.hear_keys(s.keys_pool, s.settings.kafka, s.name))
+        if (self.hears_keys or self.owns_keys) and "listen" in self.settings.roles:
+            works.append(_hear_keys)
         self._background = [asyncio.create_task(self._kept_up(work)) for work in works]
 
     async def _kept_up(self, work: Background) -> None:
@@ -426,6 +437,16 @@ async def _keep_counting(service: Service) -> None:
         service.clock,
         service.settings.partitions,
         service.counts,
+    )
+
+
+async def _hear_keys(service: Service) -> None:
+    await keys.hear_keys(
+        service.keys_store,
+        service.settings.kafka,
+        service.name,
+        owner=service.owns_keys,
+        forget=service.sealer.forget,
     )
 
 

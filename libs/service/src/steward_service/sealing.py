@@ -1,5 +1,6 @@
 """Personal data is sealed before it enters a fact and unsealed only at the edges."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -24,6 +25,7 @@ _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _CACHED_KEYS = 20_000
 _CACHED_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,22 @@ class BrokenSeal(Exception):
 class Sealer:
     """Seals and unseals with a key for each subject, wrapped by the installation's key.
 
-    `pool` is of the keys database. A key is committed there before it is used. What was erased
-    elsewhere is forgotten here half a minute later at most.
+    `pool` is of the keys database. A key is committed there before it is used. A service that hears
+    keys unseals with those in its own `store`, and waits for `patience` seconds for one that is on its
+    way. What was erased elsewhere is forgotten here half a minute later at most.
     """
 
-    def __init__(self, pool: asyncpg.Pool, master_key: bytes) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        master_key: bytes,
+        store: asyncpg.Pool | None = None,
+        *,
+        patience: float = 3.0,
+    ) -> None:
         self._pool = pool
+        self._store = store or pool
+        self._patience = patience if store not in (None, pool) else 0.0
         self._master = AESGCM(master_key)
         self._digests = HKDF(SHA256(), 32, None, b"steward/digest").derive(master_key)
         self._keys: OrderedDict[str, tuple[float, AESGCM]] = OrderedDict()
@@ -97,9 +109,7 @@ class Sealer:
         """Give what was sealed, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
         key = self._remembered(subject)
         if key is None:
-            row = await self._pool.fetchrow(
-                "SELECT wrapped, erased_at FROM subject_keys WHERE subject = $1", subject
-            )
+            row = await self._stored(subject)
             if row is None:
                 raise KeyNotHeard(f"The key of {subject} has not been heard yet.")
             if row["wrapped"] is None:
@@ -111,6 +121,21 @@ class Sealer:
             )
         except (InvalidTag, ValueError):
             raise BrokenSeal(f"A sealed value of {subject} ({field}) cannot be unsealed.") from None
+
+    async def _stored(self, subject: str) -> asyncpg.Record | None:
+        # A fact may come before the key that was committed before it: they take different topics.
+        until = time.monotonic() + self._patience
+        while True:
+            row = await self._store.fetchrow(
+                "SELECT wrapped FROM subject_keys WHERE subject = $1", subject
+            )
+            if row is not None or time.monotonic() >= until:
+                return row
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def forget(self, subject: str) -> None:
+        """Forget a key at once: its subject was erased."""
+        self._keys.pop(subject, None)
 
     async def hold(self, subjects: Iterable[str]) -> None:
         """Have the keys of many subjects at hand; those that are missing are made in one commit.

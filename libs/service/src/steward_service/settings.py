@@ -96,8 +96,9 @@ class ServiceSettings(BaseSettings):
         return value
 
     def database_dsn(self, name: str) -> str:
-        """Give the address of the database `steward_<name>`: of a service, `keys` or `clock`."""
-        server = self.keys_postgres if name == "keys" and self.keys_postgres else self.postgres
+        """Give the address of the database `steward_<name>`: of a service, `keys…` or `clock`."""
+        is_keys = name.partition("_")[0] == "keys"
+        server = self.keys_postgres if is_keys and self.keys_postgres else self.postgres
         return urlunsplit(urlsplit(server)._replace(path=f"/steward_{name}"))
 
     @property

@@ -30,7 +30,12 @@ class Topic:
                 "max.compaction.lag.ms": _milliseconds(timedelta(days=1)),
                 "delete.retention.ms": _milliseconds(timedelta(days=30)),
             }
-        return {"cleanup.policy": "delete", "retention.ms": _milliseconds(self.retention)}
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": _milliseconds(self.retention),
+            # What is deleted leaves the disk when its segment closes.
+            "segment.ms": _milliseconds(min(self.retention, timedelta(days=1))),
+        }
 
 
 _FACTS = timedelta(days=30)

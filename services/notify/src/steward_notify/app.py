@@ -18,7 +18,7 @@ from steward_events.notify import (
 )
 from steward_events.recorded import Recorded
 from steward_notify.adapters import read_models
-from steward_notify.adapters.directory import PostgresDirectory
+from steward_notify.adapters.directory import PostgresDirectory, erased
 from steward_notify.adapters.email_smtp import MailServer, SmtpMail
 from steward_notify.adapters.gateways import MailGateway, SmsGateway
 from steward_notify.adapters.outbox import PostgresMessageList, PostgresOutbox
@@ -27,6 +27,7 @@ from steward_notify.api import http, subscribers
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import MessageDecider
 from steward_notify.settings import Settings
+from steward_service.keys import forget_keys
 from steward_service.policies import Policies
 from steward_service.runtime import Service
 
@@ -40,6 +41,8 @@ def build(settings: Settings) -> Service:
 
     async def prepare(service: Service) -> None:
         await policies.load(service.store.pool, read_models.POLICIES)
+        # A store that came back from a back-up may hold them again.
+        await forget_keys(service.keys_store, await erased(service.store.pool))
 
     async def send(service: Service) -> None:
         timeout = httpx2.Timeout(PROVIDER_SECONDS)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from steward_events.intake import (
     CaseAbsorbed,
@@ -55,6 +56,7 @@ from steward_events.registry import (
     RoleAssigned,
     RoleEnded,
     StaffRegistered,
+    SubjectErased,
     ZoneAssigned,
 )
 from steward_events.sealed import Sealed
@@ -233,6 +235,48 @@ CASE_NUMBERS = Table(
     info={"projected": False},  # counted at the edge; gaps are allowed, so it is not rebuilt
 )
 
+ERASURES = Table(
+    "erasures",
+    METADATA,
+    Column("subject", Text, primary_key=True),
+    Column("because_of", Text, nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Column("asked_by", Text),
+    Column("project_id", Text),
+    Column("group_id", Text),
+    Column("erased_at", DateTime(timezone=True)),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("erasures_changed", "changed_at", "subject"),
+)
+
+_NEEDS_KEYS = {"projected": False}  # made with the keys at hand, behind the facts
+
+SEALED_TEXTS = Table(
+    "sealed_texts",
+    METADATA,
+    Column("value_id", Text, primary_key=True),
+    Column("stream_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("terms", ARRAY(Text), nullable=False),
+    Index("sealed_texts_terms", "terms", postgresql_using="gin"),
+    Index("sealed_texts_subject", "subject"),
+    Index("sealed_texts_stream", "stream_id"),
+    info=_NEEDS_KEYS,
+)
+
+SEALED_TEXTS_READ = Table(
+    "sealed_texts_read",
+    METADATA,
+    Column("singleton", Boolean, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("xid", BigInteger, nullable=False),
+    Column("pos", BigInteger, nullable=False),
+    info=_NEEDS_KEYS,
+)
+
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
@@ -258,6 +302,9 @@ def project(recorded: Recorded) -> Iterable[Change]:
             yield Upsert(ZONES, fact.model_dump() | changed)
         case PolicyPublished() as fact:
             yield Upsert(POLICIES, fact.model_dump() | changed)
+        case SubjectErased() as fact:
+            erased = {"reason": str(fact.reason), "erased_at": recorded.occurred_at}
+            yield Upsert(ERASURES, fact.model_dump() | erased | changed)
         case None:
             return
         case _ if recorded.stream.startswith("case-") and recorded.type.startswith("intake."):

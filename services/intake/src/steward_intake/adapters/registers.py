@@ -1,6 +1,6 @@
 """The read models in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -11,6 +11,7 @@ from steward_intake.adapters.read_models import (
     CASE_NUMBERS,
     CASES,
     DEPARTMENTS,
+    ERASURES,
     GOES_ON,
     GROUPS,
     HOUSEHOLDS,
@@ -29,7 +30,7 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(GROUPS, PROJECTS, DEPARTMENTS, HOUSEHOLDS, PEOPLE, STAFF, ROLES, ZONES),
-        *(CASES, POLICIES),
+        *(CASES, POLICIES, ERASURES),
     )
 }
 
@@ -127,6 +128,15 @@ class PostgresRegisters:
             self._pool, page(query, [columns.changed_at, columns.case_id], after, limit)
         )
 
+    async def erased(self, subjects: Iterable[str]) -> frozenset[str]:
+        """Give those that were erased."""
+        column = ERASURES.c.subject
+        wanted = sorted(set(subjects))
+        if not wanted:
+            return frozenset()
+        rows = await fetch(self._pool, select(column).where(column.in_(wanted)))
+        return frozenset(row["subject"] for row in rows)
+
     async def listed(
         self,
         register: str,
@@ -171,5 +181,8 @@ def _theirs(table: Table, projects: Sequence[str]) -> ColumnElement[bool]:
             group, project = table.c.group_id, table.c.project_id
             of_group = or_(group.is_(None), group.in_(groups), group.in_(projects))
             return or_(project.in_(projects), and_(project.is_(None), of_group))
+        case "erasures":
+            project, group = table.c.project_id, table.c.group_id
+            return or_(project.in_(projects), group.in_(groups), group.in_(projects))
         case _:
             return table.c.project_id.in_(projects)

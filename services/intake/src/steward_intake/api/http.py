@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
@@ -27,10 +27,12 @@ from steward_intake.application.desk import (
     external_case_id,
     invalid,
     next_case_id,
+    reopened_case_id,
     subject_of,
     twelve_months_before,
     year_of,
 )
+from steward_intake.application.erasure import sealed_values
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import (
     ACTIONS,
@@ -369,7 +371,7 @@ def _is_long_closed(case: Row, at: datetime) -> bool:
 async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) -> list[To]:
     """Take in a new case for one that was closed too long ago to be reopened."""
     before, project_id = case["case_id"], case["project_id"]
-    case_id = next_case_id(before, f"reopened|{case['closed_at'].isoformat()}")
+    case_id = reopened_case_id(before, case["closed_at"])
     story = await service.executor.store.facts_of(f"case-{before}")
     received = await desk.reception_anew(story, case_id, project_id, case["household_id"], at)
     # What was so when it was first told is no longer so by itself.
@@ -611,12 +613,14 @@ async def get_timeline(
         ),
         key=lambda each: each[0],
     )[: asked.limit]
+    gone = await _erased_in(service, [fact for _, fact in told])
     return JSONResponse(
         {
             "household_id": household_id,
             "cases": [_shown(case) for case in cases],
             "items": [
-                {"case_id": fact.stream.removeprefix("case-"), **_told(fact)} for _, fact in told
+                {"case_id": fact.stream.removeprefix("case-"), **_told(fact, gone)}
+                for _, fact in told
             ],
             "next": str(Cursor(*told[-1][0])) if told else asked.since,
             "more": len(told) == asked.limit,
@@ -633,14 +637,16 @@ async def get_cases(
     principal: Reader, service: Served, asked: Annotated[AskedCases, Query()]
 ) -> Page:
     """List cases in the order of their last change; `since` is the `next` of an earlier answer."""
-    return await _listed(service, principal, "cases", asked)
+    return await listed(service, principal, "cases", asked)
 
 
-async def _listed(service: Intake, principal: Principal, register: str, asked: Asked) -> Page:
+async def listed(service: Intake, principal: Principal, register: str, asked: Asked) -> Page:
+    """Answer with a page of a register; what is sealed in it is only named."""
     rows = await service.registers.listed(
         register, principal.listed(), asked.filters, cursor_of(asked.since), asked.limit
     )
-    return page_of(rows, KEYS[register], asked.since, asked.limit, _shown)
+    gone = await service.registers.erased(_subjects_of(rows))
+    return page_of(rows, KEYS[register], asked.since, asked.limit, lambda row: _shown(row, gone))
 
 
 @router.get("/v1/cases/{case_id}")
@@ -654,10 +660,14 @@ async def get_case(principal: Reader, service: Served, case_id: str) -> Response
 async def get_facts(
     principal: Reader, service: Served, case_id: str, since: Annotated[int, Query(ge=0)] = 0
 ) -> Response:
-    """Show a case's story, whole or after the version `since`; what is sealed is only named."""
+    """Show a case's story, whole or after the version `since`.
+
+    What is sealed is only named, as `{"sealed": true}`, or as `{"erased": true}` once it was erased.
+    """
     await case_of(service, principal, case_id)
     facts = await service.executor.store.facts_of(f"case-{case_id}")
-    return JSONResponse({"facts": [_told(fact) for fact in facts if fact.version > since]})
+    gone = await _erased_in(service, facts)
+    return JSONResponse({"facts": [_told(fact, gone) for fact in facts if fact.version > since]})
 
 
 REGISTERS: Mapping[str, type[Asked]] = {
@@ -682,6 +692,7 @@ KEYS = {
     "zones": "zone_id",
     "policies": "pack|version",
     "cases": "case_id",
+    "erasures": "subject",
 }
 """What tells the rows of each list apart."""
 
@@ -694,7 +705,7 @@ def _add_list(register: str, kind: type[Asked]) -> None:
         service: Served,
         asked: Annotated[kind, Query()],  # type: ignore[valid-type]
     ) -> Page:
-        return await _listed(service, principal, register, asked)
+        return await listed(service, principal, register, asked)
 
     list_entries.__doc__ = (
         f"List {register} in the order of their last change; go on with `next` as `since`."
@@ -818,27 +829,54 @@ _SEALED_COLUMNS = {"address", "name", "phone", "email"}
 _LONG_COLUMNS = {"text"}
 
 
-def _shown(row: Row) -> dict[str, Any]:
+def _shown(row: Row, gone: Collection[str] = ()) -> dict[str, Any]:
     """Give a row for a reader: what is sealed is only named, revealing it is another matter."""
     return {
-        name: value.isoformat() if isinstance(value, datetime) else _named_if_sealed(name, value)
+        name: value.isoformat()
+        if isinstance(value, datetime)
+        else _named_if_sealed(row, name, gone)
         for name, value in row.items()
         if name not in _LONG_COLUMNS
     }
 
 
-def _named_if_sealed(name: str, value: Any) -> Any:
-    is_sealed = (
-        name in _SEALED_COLUMNS and isinstance(value, str) and value.startswith('{"subject"')
-    )
-    return {"sealed": True} if is_sealed else value
+def _named_if_sealed(row: Row, name: str, gone: Collection[str]) -> Any:
+    sealed = _sealed_at(row, name)
+    return row[name] if sealed is None else _name_of(sealed, gone)
 
 
-def _told(recorded: Recorded) -> dict[str, Any]:
+def _sealed_at(row: Row, name: str) -> Sealed | None:
+    value = row.get(name)
+    if name in _SEALED_COLUMNS and isinstance(value, str) and value.startswith('{"subject"'):
+        return Sealed.model_validate_json(value)
+    return None
+
+
+def _name_of(sealed: Sealed, gone: Collection[str]) -> dict[str, bool]:
+    return {"erased": True} if sealed.subject in gone else {"sealed": True}
+
+
+def _subjects_of(rows: Iterable[Row]) -> set[str]:
+    return {
+        sealed.subject
+        for row in rows
+        for name in _SEALED_COLUMNS
+        if (sealed := _sealed_at(row, name)) is not None
+    }
+
+
+async def _erased_in(service: Intake, facts: Iterable[Recorded]) -> frozenset[str]:
+    subjects = {sealed.subject for fact in facts for sealed in sealed_values(fact.fact)}
+    return await service.registers.erased(subjects)
+
+
+def _told(recorded: Recorded, gone: Collection[str]) -> dict[str, Any]:
     data = recorded.fact.model_dump(mode="json") if recorded.fact else {}
     if recorded.fact is not None:
         data |= {
-            name: {"sealed": True} for name, value in recorded.fact if isinstance(value, Sealed)
+            name: _name_of(value, gone)
+            for name, value in recorded.fact
+            if isinstance(value, Sealed)
         }
     return {
         "id": str(recorded.id),

@@ -49,6 +49,11 @@ def next_case_id(case_id: str, why: str) -> str:
     return str(uuid5(_NAMESPACE, f"{case_id}|{why}"))
 
 
+def reopened_case_id(case_id: str, closed_at: datetime) -> str:
+    """Give the ID of the case that begins anew where one was closed too long ago."""
+    return next_case_id(case_id, f"reopened|{closed_at.isoformat()}")
+
+
 def invalid(reason: str) -> Refused:
     """Refuse what is wrong in itself, whatever the state."""
     return Refused(reason, code="bad_data")

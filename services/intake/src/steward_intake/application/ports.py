@@ -1,6 +1,6 @@
 """What the application needs of others: the registers, and a sealer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -58,6 +58,17 @@ class Blobs(Protocol):
         ...
 
 
+class SealedTexts(Protocol):
+    """The index in which sealed texts are found."""
+
+    async def find(self, project_id: str, text: str, limit: int, after: str = "") -> Sequence[Row]:
+        """Give `stream_id`, subject, field and ciphertext of what may contain a text.
+
+        Of so many streams at most, those after a stream.
+        """
+        ...
+
+
 class Registers(Protocol):
     """The read models, by ID."""
 
@@ -103,6 +114,10 @@ class Registers(Protocol):
         self, projects: Sequence[str] | None, since: Cursor | None, limit: int
     ) -> Sequence[Row]:
         """Give open cases of which nobody who has a role at the project is the owner."""
+        ...
+
+    async def erased(self, subjects: Iterable[str]) -> frozenset[str]:
+        """Give those of these subjects that were erased."""
         ...
 
     async def listed(

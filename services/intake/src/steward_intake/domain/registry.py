@@ -22,6 +22,7 @@ from steward_events.registry import (
     ZoneAssigned,
 )
 from steward_events.vocabulary import Role
+from steward_intake.domain.erasure import ErasureDecider
 
 Entry = (
     GroupRegistered
@@ -211,5 +212,6 @@ DECIDERS: dict[str, AnyDecider] = {
     "roles": RolesDecider(),
     "zone": RegisterDecider(),
     "policy": PolicyDecider(),
+    "erasure": ErasureDecider(),
 }
 """By the kind of stream."""

@@ -5,9 +5,14 @@ from sqlalchemy import select
 
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
-from steward_notify.adapters.read_models import PROJECTS, ROLES, STAFF
+from steward_notify.adapters.read_models import ERASURES, PROJECTS, ROLES, STAFF
 from steward_notify.application.ports import Person
 from steward_service.queries import fetch
+
+
+async def erased(pool: asyncpg.Pool) -> list[str]:
+    """Name all subjects that were erased."""
+    return [row["subject"] for row in await fetch(pool, select(ERASURES.c.subject))]
 
 
 class PostgresDirectory:

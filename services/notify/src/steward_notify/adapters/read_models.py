@@ -17,7 +17,13 @@ from steward_events.notify import (
     MessageUnknown,
 )
 from steward_events.recorded import Recorded
-from steward_events.registry import ProjectRegistered, RoleAssigned, RoleEnded, StaffRegistered
+from steward_events.registry import (
+    ProjectRegistered,
+    RoleAssigned,
+    RoleEnded,
+    StaffRegistered,
+    SubjectErased,
+)
 from steward_events.sealed import Sealed
 from steward_eventstore.port import Change, Delete, Upsert
 from steward_service.policies import keep_policy, policies_table
@@ -49,6 +55,13 @@ ROLES = Table(
     Column("role", Text, primary_key=True),
     Column("person_id", Text, primary_key=True),
     Column("since", DateTime(timezone=True)),
+)
+
+ERASURES = Table(
+    "erasures",
+    METADATA,
+    Column("subject", Text, primary_key=True),
+    Column("erased_at", DateTime(timezone=True)),
 )
 
 MESSAGES = Table(
@@ -93,6 +106,9 @@ def project(recorded: Recorded) -> Iterable[Change]:
         case StaffRegistered() as fact:
             person = {"person_id": fact.person_id, "language": str(fact.language)}
             yield Upsert(STAFF, person | {"phone": _box(fact.phone), "email": _box(fact.email)})
+        case SubjectErased() as fact:
+            gone = {"subject": fact.subject, "erased_at": recorded.occurred_at}
+            yield Upsert(ERASURES, gone)
         case RoleAssigned() as fact:
             yield Upsert(ROLES, fact.model_dump(mode="json") | {"since": recorded.occurred_at})
         case RoleEnded() as fact:

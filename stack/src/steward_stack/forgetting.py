@@ -1,0 +1,85 @@
+"""How the stand-ins forget: as whoever keeps copies of what Steward sent must.
+
+They read the public topics: which message went to whom, and who was erased. What was kept of such a
+message is removed, and what comes of it later is not kept.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import typer
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from steward_events.cloudevents import from_kafka
+from steward_events.fact import Fact, NewerVersion, Unreadable
+from steward_events.notify import MessageFact
+from steward_events.registry import SubjectErased
+
+TOPICS = ("steward.intake", "steward.notify")
+_AGAIN_SECONDS = 1.0
+
+
+class Forgotten:
+    """The messages of which nothing may be kept; `forget` is called once for each."""
+
+    def __init__(self, forget: Callable[[str], object]) -> None:
+        self._forget = forget
+        self._messages: dict[str, set[str]] = defaultdict(set)
+        self._gone: set[str] = set()
+        self._forgotten: set[str] = set()
+
+    def __contains__(self, message_id: str) -> bool:
+        return message_id in self._forgotten
+
+    def hear(self, fact: Fact | None) -> None:
+        """Take a fact in, in any order and as often as it comes."""
+        match fact:
+            case SubjectErased(subject=subject):
+                self._gone.add(subject)
+                self._let_go(self._messages[subject])
+            case MessageFact(message_id=message_id):
+                subjects = set(_subjects_of(fact))
+                for subject in subjects:
+                    self._messages[subject].add(message_id)
+                if subjects & self._gone:
+                    self._let_go({message_id})
+            case _:
+                pass
+
+    def _let_go(self, messages: set[str]) -> None:
+        for message_id in messages - self._forgotten:
+            self._forgotten.add(message_id)
+            self._forget(message_id)
+
+    async def listen(self, bootstrap: str | None) -> None:
+        """Hear all from the beginning on until cancelled; nothing where no Kafka is named."""
+        while bootstrap:
+            try:
+                await self._listen(bootstrap.split(","))
+            except KafkaError as error:
+                typer.echo(f"Erasures are not heard now: {error!r}", err=True)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _listen(self, bootstrap: list[str]) -> None:
+        async with AIOKafkaConsumer(
+            *TOPICS, bootstrap_servers=bootstrap, auto_offset_reset="earliest"
+        ) as consumer:
+            async for record in consumer:
+                try:
+                    self.hear(from_kafka(record.headers, record.key, record.value).fact)
+                except (NewerVersion, Unreadable):
+                    continue
+
+
+def _subjects_of(fact: MessageFact) -> Iterator[str]:
+    places = {
+        "person_id": ("person", "staff"),
+        "case_id": ("case",),
+        "household_id": ("household",),
+    }
+    for name, kinds in places.items():
+        id_ = getattr(fact, name, None)
+        if id_ is not None:
+            yield from (f"{kind}-{id_}" for kind in kinds)
