@@ -18,6 +18,9 @@ class CaseNoted(Fact, name="visits.case_noted"):
     """What the conditions of follow-up rules may ask for: kind, severity, work category, …"""
     happened: dict[str, Instant] = {}
     """Facts of this round that a follow-up rule waits for, by name without owner and version."""
+    number: Word = ""
+    ended: Word = ""
+    """Why the case goes on no further, so that it owes nothing: refused, withdrawn, merged, …"""
 
 
 class FollowupFact(Fact):
@@ -33,13 +36,23 @@ class FollowupFact(Fact):
 class FollowupDue(FollowupFact, name="visits.followup_due"):
     """A household is owed a follow-up, in this mode, by then."""
 
-    rules = ("FU-4.1.2.3a", "RM-4.6.4a")
+    rules = ("FU-4.1.2.2a", "FU-4.1.2.3a", "FU-4.1.2.3b", "FU-4.1.2.3d", "RM-4.6.4a")
 
     household_id: Id | None = None
     mode: Mode
+    """As it is expected to be made."""
     by: Instant
     role: Role | None = None
+    """Who is to make it, or somebody above; the first of `roles`."""
     policy: Word = ""
+    modes: tuple[Mode, ...] = ()
+    """Each of them counts, and one made on site always does."""
+    roles: tuple[Role, ...] = ()
+    """One of them makes it, or somebody above; without any it is anybody's."""
+    zone: Word = ""
+    """The project's zone, in which the days end."""
+    rate: float = 1.0
+    """The least part of all that are owed by this rule that has to be made."""
 
 
 class FollowupDone(FollowupFact, name="visits.followup_done"):
@@ -62,6 +75,12 @@ class FollowupWaived(FollowupFact, name="visits.followup_waived"):
 
 
 class FollowupOverdue(FollowupFact, name="visits.followup_overdue"):
-    """The follow-up was not made in time."""
+    """The follow-up was not made in time; `to` is told."""
 
     by: Instant
+    to: Role | None = None
+    number: Word = ""
+    """The case's number."""
+    mode: Mode | None = None
+    zone: Word = ""
+    policy: Word = ""

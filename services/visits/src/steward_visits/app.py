@@ -4,6 +4,7 @@ from steward_service.policies import Policies
 from steward_service.runtime import Service
 from steward_visits.adapters import read_models
 from steward_visits.adapters.followup_list import PostgresFollowupList
+from steward_visits.adapters.registers import PostgresRegisters
 from steward_visits.api import http, subscribers
 from steward_visits.domain.followups import FollowupsDecider
 from steward_visits.settings import Settings
@@ -27,7 +28,12 @@ def build(settings: Settings) -> Service:
         on_heard=policies.heard,
         prepare=prepare,
         project=read_models.project,
-        routers=[http.router(lambda: PostgresFollowupList(service.store.pool))],
+        routers=[
+            http.router(
+                lambda: PostgresFollowupList(service.store.pool),
+                lambda: PostgresRegisters(service.store.pool),
+            )
+        ],
     )
     return service
 

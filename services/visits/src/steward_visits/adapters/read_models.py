@@ -1,18 +1,36 @@
-"""The follow-ups as a list, kept up to date in the transaction of each fact."""
+"""The follow-ups as a list, and who works where, kept up to date in the transaction of each fact."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, Float, Index, Integer, MetaData, Table, Text
 
 from steward_events.recorded import Recorded
+from steward_events.registry import RoleAssigned, RoleEnded, StaffRegistered
 from steward_events.visits import FollowupDone, FollowupDue, FollowupOverdue, FollowupWaived
-from steward_eventstore.port import Change, Upsert
+from steward_eventstore.port import Change, Delete, Upsert
 from steward_service.policies import keep_policy, policies_table
 
 METADATA = MetaData()
 
 POLICIES = policies_table(METADATA)
+
+STAFF = Table(
+    "staff",
+    METADATA,
+    Column("person_id", Text, primary_key=True),
+    Column("group_id", Text, nullable=False, default=""),
+)
+
+ROLES = Table(
+    "roles",
+    METADATA,
+    Column("project_id", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("person_id", Text, primary_key=True),
+)
 
 FOLLOWUPS = Table(
     "followups",
@@ -25,7 +43,11 @@ FOLLOWUPS = Table(
     Column("policy", Text, nullable=False, default=""),
     Column("round", Integer, nullable=False, default=1),
     Column("mode", Text, nullable=False, default=""),
+    Column("modes", Text, nullable=False, default=""),
+    Column("roles", Text, nullable=False, default=""),
+    Column("rate", Float, nullable=False, default=1.0),
     Column("by", DateTime(timezone=True)),
+    Column("month", Text, nullable=False, default=""),
     Column("status", Text, nullable=False, default="owed"),
     Column("was_overdue", Boolean, nullable=False, default=False),
     Column("made_as", Text),
@@ -36,12 +58,25 @@ FOLLOWUPS = Table(
     Column("changed_at", DateTime(timezone=True)),
     Index("followups_changed", "changed_at", "followup_id"),
     Index("followups_project", "project_id", "status", "changed_at", "followup_id"),
+    Index("followups_month", "project_id", "month"),
 )
 
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
     yield from keep_policy(POLICIES, recorded)
+    match recorded.fact:
+        case StaffRegistered() as fact:
+            yield Upsert(STAFF, {"person_id": fact.person_id, "group_id": fact.group_id})
+        case RoleAssigned() as fact:
+            yield Upsert(ROLES, fact.model_dump())
+        case RoleEnded() as fact:
+            yield Delete(ROLES, fact.model_dump())
+        case _:
+            yield from _followup(recorded)
+
+
+def _followup(recorded: Recorded) -> Iterable[Change]:
     match recorded.fact:
         case FollowupDue() as fact:
             values: dict[str, Any] = {
@@ -52,7 +87,11 @@ def project(recorded: Recorded) -> Iterable[Change]:
                 "policy": fact.policy,
                 "round": fact.round,
                 "mode": str(fact.mode),
+                "modes": " ".join(fact.modes),
+                "roles": " ".join(fact.roles),
+                "rate": fact.rate,
                 "by": fact.by,
+                "month": _month_of(fact.by, fact.zone),
                 "status": "owed",
             }
         case FollowupOverdue() as fact:
@@ -76,3 +115,9 @@ def project(recorded: Recorded) -> Iterable[Change]:
             return
     key = {"followup_id": fact.followup_id, "changed_at": recorded.recorded_at}
     yield Upsert(FOLLOWUPS, key | values)
+
+
+def _month_of(by: datetime, zone: str) -> str:
+    """Name the month of a due time; 24:00 of the month's last day belongs to that month."""
+    here = by.astimezone(ZoneInfo(zone)) if zone else by
+    return f"{here - timedelta(microseconds=1):%Y-%m}"

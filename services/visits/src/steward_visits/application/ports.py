@@ -1,12 +1,25 @@
-"""What visits needs of others: the list of its follow-ups."""
+"""What visits needs of others: the list of its follow-ups, and who works where."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from steward_events.vocabulary import Role
 from steward_service.lists import Cursor
 
 Row = Mapping[str, Any]
+
+
+class Registers(Protocol):
+    """Who works where, as it was heard of."""
+
+    async def is_staff(self, person_id: str) -> bool:
+        """Say whether a person is registered staff."""
+        ...
+
+    async def roles_of(self, person_id: str, project_id: str) -> frozenset[Role]:
+        """Give the roles that a person holds at a project."""
+        ...
 
 
 class FollowupList(Protocol):
@@ -27,4 +40,8 @@ class FollowupList(Protocol):
         limit: int,
     ) -> list[Row]:
         """Give follow-ups in the order of their last change; `projects` None for all."""
+        ...
+
+    async def rates(self, projects: Sequence[str] | None, month: str) -> list[Row]:
+        """Count the follow-ups that fell due in a month, by `rule`, and how they ended."""
         ...

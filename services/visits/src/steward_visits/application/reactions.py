@@ -1,14 +1,20 @@
 """What visits does about a fact of a case: notes it, and owes what its rules demand."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from steward_events.fact import Fact
 from steward_events.intake import (
+    CaseAbsorbed,
     CaseClassified,
     CaseClosed,
+    CaseMerged,
+    CaseMovedOut,
     CaseReceived,
+    CaseRefused,
     CaseReopened,
+    CaseWithdrawn,
     HistoryEnded,
+    SeverityRaised,
 )
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To
@@ -20,6 +26,15 @@ _ASKED_FOR = (
     *("urgency", "work_category", "rework_of"),
 )
 """Fields of a case that the conditions of follow-up rules may name."""
+
+
+_ENDS: Mapping[type[Fact], str] = {
+    CaseRefused: "refused",
+    CaseWithdrawn: "withdrawn",
+    CaseMerged: "merged",
+    CaseMovedOut: "moved_out",
+}
+"""Why nothing is owed after them."""
 
 
 def stream_of(case_id: str) -> str:
@@ -53,9 +68,15 @@ def _commands(heard: Recorded, fact: Fact) -> Iterator[Command]:
                 fact.policy,
                 fact.household_id,
                 _fields(fact),
+                fact.number,
             )
         case CaseClassified():
             yield followups.NoteClassification(at, _fields(fact))
+        case SeverityRaised(severity=severity) | CaseAbsorbed(severity=severity):
+            if severity is not None:
+                yield followups.NoteSeverity(at, str(severity))
+        case CaseRefused() | CaseWithdrawn() | CaseMerged() | CaseMovedOut():
+            yield followups.NoteEnd(at, _ENDS[type(fact)])
         case CaseReopened():
             yield followups.NoteReopening(at, fact.round)
         case CaseClosed(by="history"):
