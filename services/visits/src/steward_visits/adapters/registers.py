@@ -1,11 +1,11 @@
-"""Who works where, in PostgreSQL."""
+"""Who works and lives where, in PostgreSQL."""
 
 import asyncpg
 from sqlalchemy import select
 
 from steward_events.vocabulary import Role
 from steward_service.queries import fetch
-from steward_visits.adapters.read_models import ROLES, STAFF
+from steward_visits.adapters.read_models import HOUSEHOLDS, ROLES, STAFF
 
 
 class PostgresRegisters:
@@ -25,3 +25,10 @@ class PostgresRegisters:
             ROLES.c.person_id == person_id, ROLES.c.project_id == project_id
         )
         return frozenset(Role(row["role"]) for row in await fetch(self._pool, query))
+
+    async def project_of(self, household_id: str) -> str | None:
+        """Give the project in which a household lives."""
+        columns = HOUSEHOLDS.c
+        query = select(columns.project_id).where(columns.household_id == household_id)
+        rows = await fetch(self._pool, query)
+        return str(rows[0]["project_id"]) if rows else None

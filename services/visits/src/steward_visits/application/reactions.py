@@ -1,4 +1,4 @@
-"""What visits does about a fact of a case: notes it, and owes what its rules demand."""
+"""What visits does about facts of intake: notes them, and owes what the rules demand."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -17,9 +17,14 @@ from steward_events.intake import (
     SeverityRaised,
 )
 from steward_events.recorded import Recorded
+from steward_events.registry import ProjectRegistered, RoleAssigned, RoleEnded
 from steward_eventstore.execute import To
 from steward_visits.domain import followups
 from steward_visits.domain.followups import Command
+from steward_visits.domain.ledger import NoteProject, NoteRole
+
+DEFAULT_PACK = "residential-cn"
+"""Of a project that names none."""
 
 _ASKED_FOR = (
     *("kind", "channel", "party", "topic", "validity", "ground", "severity"),
@@ -42,9 +47,34 @@ def stream_of(case_id: str) -> str:
     return f"followups-{case_id}"
 
 
+def ledger_of(project_id: str) -> str:
+    """Name the stream with the visits of a project."""
+    return f"ledger-{project_id}"
+
+
 def subject_of(case_id: str, household_id: str | None) -> str:
     """Name the subject whose key seals what is said about a case: its household, else the case."""
     return f"household-{household_id}" if household_id else f"case-{case_id}"
+
+
+def keep_ledger(heard: Recorded) -> Iterable[To]:
+    """Keep a project's ledger: where it is, and who holds which role.
+
+    Nobody owes anything for a month in which Steward did not know of the role.
+    """
+    at = max(heard.occurred_at, heard.known_at)
+    match heard.fact:
+        case ProjectRegistered() as fact:
+            pack = fact.policy or DEFAULT_PACK
+            command: NoteProject | NoteRole = NoteProject(
+                at, fact.project_id, fact.zone, fact.group_id, pack
+            )
+        case RoleAssigned() | RoleEnded() as fact:
+            held = isinstance(fact, RoleAssigned)
+            command = NoteRole(at, fact.project_id, fact.role, fact.person_id, held)
+        case _:
+            return
+    yield To(ledger_of(command.project_id), heard.key, command)
 
 
 def follow(heard: Recorded) -> Iterable[To]:
