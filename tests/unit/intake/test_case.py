@@ -310,6 +310,9 @@ def test_a_follow_up_reopens_no_case_that_is_open_or_goes_on_no_further() -> Non
     withdrawn = CaseWithdrawn(case_id="c", how="phone")
     assert when([RECEIVED], unsatisfied) == []
     assert when([RECEIVED, CLASSIFIED, withdrawn], unsatisfied) == []
+    by_a_person = ReopenCase(MONDAY, "followup")
+    assert when([RECEIVED, CLASSIFIED, withdrawn], by_a_person)
+    assert "open" in refusal([RECEIVED], by_a_person).reason
 
 
 def followup_done(*, satisfied: bool | None) -> Recorded:

@@ -211,7 +211,7 @@ class CloseCase:
 
 @dataclass(frozen=True, slots=True)
 class ReopenCase:
-    """It was not resolved after all; `round` is the one that a follow-up found wanting."""
+    """It was not resolved after all; `round` is the one that visits' follow-up found wanting."""
 
     at: datetime
     reason: Literal["owner", "followup", "external"] = "owner"
@@ -380,7 +380,7 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             return say(command, state)
         case (EndHistory(), _):
             return _end_history(command, state.story)
-        case (ReopenCase(reason="followup"), _):
+        case (ReopenCase(round=int()), _):
             return []
         case (ReopenCase(), CaseRefused() | CaseWithdrawn()):
             return _reopened(command, state.story)
@@ -773,7 +773,7 @@ def _reopen(command: ReopenCase, state: Living) -> Sequence[CaseFact]:
     if command.round is not None and command.round < story.round:
         return []
     if isinstance(state, Open | Waiting):
-        if story.round > 1 or command.reason != "owner":
+        if story.round > 1 or command.round is not None or command.reason == "external":
             return []
         raise Refused("The case is open: nothing was handled that could be reopened.")
     return _reopened(command, story)

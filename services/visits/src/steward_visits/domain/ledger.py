@@ -9,7 +9,8 @@ Nothing --role held--> Running --enough visited--> Reached
                    Waived  +--month ends--> Missed --+ a visit written down late
 
 What somebody owes is settled when their month or their role begins: a role that begins within the
-month owes the whole number, one that ends before the month does owes nothing.
+month owes the whole number, one that ends before the month does owes nothing. It is one stream a
+project, since zone and roles are the project's, and all months of a project end at one instant.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
