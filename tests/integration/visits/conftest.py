@@ -77,6 +77,7 @@ class Desk:
     executor: Executor
     clock: StillClock
     policies: Publications
+    keys: Authenticator
 
     async def post(self, path: str, body: Mapping[str, Any], key: str = "") -> Response:
         headers = {"Idempotency-Key": key or str(uuid7())}
@@ -167,7 +168,7 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
         transport = ASGITransport(build_app(office))
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with AsyncClient(transport=transport, base_url="http://visits", headers=headers) as c:
-            desk = Desk(c, store, executor, clock, policies)
+            desk = Desk(c, store, executor, clock, policies, office.authenticator)
             await _registered(desk)
             yield desk
     await store.close()

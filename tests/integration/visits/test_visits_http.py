@@ -1,15 +1,17 @@
 """Visits and quotas over HTTP: written down, listed, struck, counted."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from tests.integration.visits.conftest import MONTH_END, NOON, Desk
 from tests.support.rules import rule
 
-from steward_events.registry import RoleAssigned, RoleEnded
+from steward_events.registry import PolicyPublished, RoleAssigned, RoleEnded
 from steward_events.visits import QuotaMissed, VisitDone
 from steward_events.vocabulary import Mode, Role, Topic
+from steward_policy import packs
+from steward_visits.adapters.publications import Publications
 
 
 def visited(household: str = "h1", person: str = "m1", **said: Any) -> dict[str, Any]:
@@ -140,3 +142,53 @@ async def test_whoever_begins_within_the_month_owes_it_whole_and_whoever_ends_ow
     await desk.hear(RoleEnded(**role), at=NOON.replace(day=31))
     [quota] = (await desk.get("quotas", month="2026-10", person_id="x1"))["items"]
     assert quota["status"] == "waived"
+
+
+async def test_after_a_restart_the_same_rules_are_in_force(desk: Desk) -> None:
+    override = (
+        "overrides: residential-cn\nversion: few\neffective_from: 2026-11-01\n"
+        "quotas:\n  - {id: visits-of-the-manager, households: 3, basis: default}\n"
+    )
+    few = packs.load(override, "few.yaml")
+    published = PolicyPublished(
+        pack=few.pack.pack,
+        version=few.version.partition("@")[2],
+        text=packs.whole(few),
+        sha256=few.sha256,
+        effective_from=datetime(2026, 11, 1, tzinfo=UTC),
+        project_id="p1",
+    )
+    await desk.hear(published)
+    restarted = Publications()
+    await restarted.load(desk.store.pool)
+    for policies in (desk.policies, restarted):
+        october = policies.in_force("residential-cn", date(2026, 10, 31), "g1", "p1")
+        november = policies.in_force("residential-cn", date(2026, 11, 1), "g1", "p1")
+        elsewhere = policies.in_force("residential-cn", date(2026, 11, 1), "g1", "p2")
+        assert october == elsewhere == packs.built_in()
+        assert november is not None
+        assert november.quotas[0].households == 3
+    await desk.pass_to(MONTH_END, "ledger-p1")
+    assert (await of_the_manager(desk))["required"] == 25
+    assert (await of_the_manager(desk, "2026-11"))["required"] == 3
+
+
+async def test_a_key_of_other_projects_sees_and_writes_nothing_here(desk: Desk) -> None:
+    _, key = await desk.keys.make_key("elsewhere", ["staff"], ["p2"])
+    other = {"Authorization": f"Bearer {key}"}
+    [visit_id] = await write_down(desk, "h1")
+    for path in (
+        f"visits/{visit_id}",
+        "quotas?month=2026-10&project_id=p1",
+        "visits?project_id=p1",
+    ):
+        answer = await desk.client.get(f"/v1/{path}", headers=other)
+        assert answer.status_code in (403, 404), path
+    headers = other | {"Idempotency-Key": "k9"}
+    for path, body in (
+        ("visits", visited("h2")),
+        (f"visits/{visit_id}/strike", {"reason": "not mine"}),
+    ):
+        answer = await desk.client.post(f"/v1/{path}", json=body, headers=headers)
+        assert answer.status_code == 404, answer.text
+    assert len((await desk.get("visits"))["items"]) == 1
