@@ -265,7 +265,7 @@ async def test_an_unknown_case_and_a_missing_key_are_refused(door: Door) -> None
 LISTS = {
     "intake": ("cases", "groups", "projects", "households", "people", "staff", "roles", "policies"),
     "sla": ("clocks", "escalations"),
-    "visits": ("followups",),
+    "visits": ("followups", "visits"),
     "notify": ("messages",),
 }
 

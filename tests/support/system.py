@@ -36,7 +36,7 @@ HEARS: Mapping[str, tuple[str, ...]] = {
     "intake": ("visits",),
     "sla": ("intake",),
     "visits": ("intake",),
-    "notify": ("intake", "sla"),
+    "notify": ("intake", "sla", "visits"),
 }
 """Whose facts each service hears, whole."""
 OWNERS = ("intake", "sla", "visits", "notify")

@@ -46,10 +46,14 @@ class Player:
         self._cases: dict[str, str] = {}
         self._refs: dict[str, str] = {}
         self._extensions: dict[tuple[str, str], str] = {}
+        self._staff: dict[tuple[str, str], str] = {}
         self._called_at: datetime | None = None
 
     async def play(self, scenario: Scenario) -> None:
         """Register, import the past, play what is live, import what came afterwards."""
+        for line in scenario.registers:
+            if line.get("type") == "role":
+                self._staff[line["project_id"], line["role"]] = line["person_id"]
         with progress_on(self._console, self._driver.busy) as progress:
             await self._door.post_lines(progress, "Registers", "/v1/registers", scenario.registers)
             await self._driver.wait_drained(DRAIN_SECONDS)
@@ -179,5 +183,14 @@ class Player:
             waived = {"reason": "owner_unreachable"}
             await self._door.post("visits", f"/v1/followups/{followup}/waive", waived, followup)
             return
-        done = {"mode": row["mode"], "satisfied": chance != 1}
+        done: dict[str, Any] = {"mode": row["mode"], "satisfied": chance != 1}
+        if row["roles"]:
+            done["person_id"] = next(
+                (
+                    self._staff[row["project_id"], role]
+                    for role in row["roles"]
+                    if (row["project_id"], role) in self._staff
+                ),
+                None,
+            )
         await self._door.post("visits", f"/v1/followups/{followup}/done", done, followup)

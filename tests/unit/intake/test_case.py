@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given as for_all
@@ -23,12 +24,16 @@ from steward_events.intake import (
     CaseReceived,
     CaseReopened,
     CaseResumed,
+    CaseWithdrawn,
     FollowupNoted,
     HistoryEnded,
     ResultTold,
 )
+from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_events.visits import FollowupDone
+from steward_events.vocabulary import Kind, Mode, Role, Severity, Validity
+from steward_intake.api.subscribers import on_visits
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import (
     AbsorbCase,
@@ -300,6 +305,51 @@ def test_a_closed_case_is_reopened_into_its_next_round() -> None:
     assert "closed" in refusal(given, AssignCase(MONDAY, "a")).reason
 
 
+@rule("RM-4.6.4a", "FU-5.1")
+@pytest.mark.parametrize("past", [[HANDLED], [HANDLED, TOLD], [HANDLED, TOLD, FOLLOWED_UP, CLOSED]])
+def test_an_unsatisfied_owner_reopens_the_round_that_was_followed_up(past: list[CaseFact]) -> None:
+    given: list[CaseFact] = [RECEIVED, CLASSIFIED, *past]
+    unsatisfied = ReopenCase(MONDAY, "followup", round=1, followup_id="f1")
+    reopened = CaseReopened(case_id="c", round=2, reason="followup", followup_id="f1")
+    assert when(given, unsatisfied) == [reopened]
+    again = HANDLED.model_copy(update={"round": 2})
+    for later in ([], [again]):
+        assert when([*given, reopened, *later], unsatisfied) == []
+
+
+def test_a_follow_up_reopens_no_case_that_is_open_or_goes_on_no_further() -> None:
+    unsatisfied = ReopenCase(MONDAY, "followup", round=1)
+    withdrawn = CaseWithdrawn(case_id="c", how="phone")
+    assert when([RECEIVED], unsatisfied) == []
+    assert when([RECEIVED, CLASSIFIED, withdrawn], unsatisfied) == []
+    by_a_person = ReopenCase(MONDAY, "followup")
+    assert when([RECEIVED, CLASSIFIED, withdrawn], by_a_person)
+    assert "open" in refusal([RECEIVED], by_a_person).reason
+
+
+def followup_done(*, satisfied: bool | None) -> Recorded:
+    fact = FollowupDone(
+        followup_id="f1",
+        case_id="c",
+        project_id="p1",
+        rule=("RM-4.6.4a",),
+        mode=Mode.PHONE,
+        satisfied=satisfied,
+    )
+    place = ("followups-c", 3, "p1", "/steward/visits")
+    return Recorded(UUID(int=1), fact.wire_type, *place, MONDAY, MONDAY, MONDAY, fact)
+
+
+@rule("RM-4.6.4a")
+def test_only_an_owner_who_says_no_reopens_the_case() -> None:
+    noted, reopen = on_visits(followup_done(satisfied=False))
+    assert isinstance(noted.command, Say)
+    assert (reopen.stream, reopen.key) == ("case-c", "p1")
+    assert reopen.command == ReopenCase(MONDAY, "followup", round=1, followup_id="f1")
+    for satisfied in (True, None):
+        assert len(list(on_visits(followup_done(satisfied=satisfied)))) == 1
+
+
 def test_another_system_may_still_say_what_a_closed_case_was() -> None:
     given: list[CaseFact] = [RECEIVED, CLASSIFIED, HANDLED, CLOSED]
     major = ClassifyCase(MONDAY, classified(Severity.MAJOR))
@@ -389,6 +439,7 @@ COMMANDS: st.SearchStrategy[CaseCommand | Ring] = st.one_of(
     st.builds(GiveSatisfaction, INSTANTS, st.integers(0, 6), SEALS),
     st.builds(CloseCase, INSTANTS, ORIGINS),
     st.builds(ReopenCase, INSTANTS, st.sampled_from(["owner", "followup", "external"])),
+    st.builds(ReopenCase, INSTANTS, st.just("followup"), st.integers(1, 3)),
     st.builds(RefuseCase, INSTANTS, SEALS, IDS, APPROVERS, ORIGINS),
     st.builds(WithdrawCase, INSTANTS, SEALS, st.just("phone"), IDS, APPROVERS, ORIGINS),
     st.builds(MergeCase, INSTANTS, IDS),

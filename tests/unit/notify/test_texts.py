@@ -27,6 +27,7 @@ ESCALATION = {
     "due": "2026-10-01 24:00",
     "rule": "RM-4.5.2c",
     "role": "cs_supervisor",
+    "mode": "on_site",
     "phone": "13800138000",
 }
 

@@ -7,13 +7,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.support.rules import rule
 
 from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import ClockBreached, Escalated, EscalationWithdrawn
-from steward_events.vocabulary import Role
-from steward_notify.api.subscribers import on_sla
+from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
+from steward_events.vocabulary import Mode, Role
+from steward_notify.api.subscribers import on_sla, on_visits
 from steward_notify.application.ports import Person
 from steward_notify.application.reactions import tell
 from steward_notify.application.recipients import Found, Nobody, find
@@ -225,3 +227,53 @@ async def test_a_role_that_nobody_holds_is_passed_over_upwards() -> None:
 async def test_nobody_up_to_the_top_is_said_so() -> None:
     found = await find(Registry(), "p1", Role.COMPANY_LEADER, "email")
     assert found == Nobody(("company_leader: nobody holds it", "general_manager: nobody holds it"))
+
+
+FOLLOWUP: dict[str, Any] = {
+    "followup_id": "f1",
+    "case_id": "c1",
+    "project_id": "p1",
+    "rule": ("FU-4.1.2.2a", "RM-4.6.4a"),
+}
+LATE = FollowupOverdue(
+    **FOLLOWUP,
+    by=MIDNIGHT,
+    to=Role.CENTRE_MANAGER,
+    number="P1-2026-00001",
+    mode=Mode.ON_SITE,
+    zone="Asia/Shanghai",
+)
+
+
+@rule("RM-4.6.4a", "FU-4.1.2.2a")
+def test_a_late_follow_up_is_told_to_the_role_that_owes_it() -> None:
+    asked = [to.command for to in on_visits(heard(LATE))]
+    sms, email = (command for command in asked if isinstance(command, RequestMessage))
+    assert (sms.channel, email.channel) == ("sms", "email")
+    assert sms.role is Role.CENTRE_MANAGER
+    assert sms.rule == ("FU-4.1.2.2a", "RM-4.6.4a")
+    assert sms.not_before == MIDNIGHT + timedelta(hours=8, minutes=30)
+    text = render("followup_overdue", "zh", {**sms.values, "project": "星河湾"})
+    assert text.body == (
+        "星河湾：P1-2026-00001的回访（上门）应于2026-10-01 24:00前完成，现已逾期，"
+        "请您（物业服务中心经理）安排。依据FU-4.1.2.2a、RM-4.6.4a。"
+    )
+
+
+def test_of_a_follow_up_late_in_history_nobody_is_told() -> None:
+    assert list(on_visits(replace(heard(LATE), history=MIDNIGHT))) == []
+    unnamed = LATE.model_copy(update={"to": None})
+    assert list(on_visits(heard(unnamed))) == []
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [FollowupDone(**FOLLOWUP, mode=Mode.ON_SITE), FollowupWaived(**FOLLOWUP, reason="refused")],
+)
+def test_what_was_not_yet_told_is_taken_back_once_the_follow_up_is_owed_no_longer(
+    fact: Fact,
+) -> None:
+    told = {to.stream for to in on_visits(heard(LATE))}
+    back = list(on_visits(heard(fact)))
+    assert {to.stream for to in back} == told
+    assert all(isinstance(to.command, Suppress) for to in back)

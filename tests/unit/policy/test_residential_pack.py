@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.support.rules import rule
 
+from steward_events.vocabulary import Mode
 from steward_policy import packs
 from steward_policy.durations import due, earlier, later
 from steward_policy.ladder import Role
@@ -129,12 +130,11 @@ def test_an_ordinary_repair_is_followed_up_by_phone_until_the_end_of_the_next_da
     rules: Rules,
 ) -> None:
     followup = the_followup(rules, REPAIR)
-    assert (followup.after, followup.mode, followup.rate) == ("case_handled", "phone", 0.7)
+    assert (followup.after, followup.mode, followup.rate) == ("case_handled", (Mode.PHONE,), 0.7)
     assert followup.basis == "rule"
     assert due_of(rules, followup) == datetime(2026, 10, 1, tzinfo=SHANGHAI)
-    assert not any(
-        f.when.holds({**REPAIR, "work_category": "leak_bathroom"}) for f in rules.followups
-    )
+    bathroom = the_followup(rules, {**REPAIR, "work_category": "leak_bathroom"})
+    assert "FU-4.1.2.3a" not in bathroom.rule
 
 
 @rule("RM-4.6.4a")
@@ -143,7 +143,8 @@ def test_every_handled_complaint_is_followed_up_by_phone(
     rules: Rules, case: dict[str, str]
 ) -> None:
     followup = the_followup(rules, case)
-    assert (followup.after, followup.mode, followup.rate) == ("case_handled", "phone", 1.0)
+    assert (followup.after, followup.mode[0], followup.rate) == ("case_handled", Mode.PHONE, 1.0)
+    assert Mode.LETTER in followup.mode
     assert (followup.rule, followup.basis) == (("RM-4.6.4a",), "default")
     assert due_of(rules, followup) == datetime(2026, 10, 3, tzinfo=SHANGHAI)
 
@@ -151,7 +152,26 @@ def test_every_handled_complaint_is_followed_up_by_phone(
 @rule("RM-4.6.4a")
 def test_a_major_complaint_is_followed_up_on_site(rules: Rules) -> None:
     followup = the_followup(rules, MAJOR)
-    assert (followup.mode, followup.rate) == ("on_site", 1.0)
+    assert (followup.mode, followup.rate) == ((Mode.ON_SITE,), 1.0)
+    assert followup.role == (Role.CENTRE_MANAGER, Role.CS_SUPERVISOR)
+
+
+@rule("CV-9.1a", "CV-9.1b", "CV-9.1c")
+@pytest.mark.parametrize(
+    ("rule_id", "role", "households"),
+    [
+        ("CV-9.1a", Role.CENTRE_MANAGER, 25),
+        ("CV-9.1b", Role.DEPARTMENT_HEAD, 10),
+        ("CV-9.1b", Role.ENGINEERING_SUPERVISOR, 10),
+        ("CV-9.1c", Role.CS_SUPERVISOR, 30),
+        ("CV-9.1c", Role.FRONTLINE, 30),
+    ],
+)
+def test_each_role_has_its_monthly_number_of_households(
+    rules: Rules, rule_id: str, role: Role, households: int
+) -> None:
+    [quota] = [quota for quota in rules.quotas if role in quota.role]
+    assert (quota.rule, quota.households, quota.basis) == ((rule_id,), households, "rule")
 
 
 def test_the_pack_is_sound_and_has_a_version_and_a_hash(rules: Rules) -> None:

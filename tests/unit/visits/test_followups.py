@@ -18,7 +18,7 @@ from steward_events.visits import (
     FollowupOverdue,
     FollowupWaived,
 )
-from steward_events.vocabulary import Mode
+from steward_events.vocabulary import Mode, Role
 from steward_policy import packs
 from steward_visits.domain.followups import (
     CLOSED_IN_HISTORY,
@@ -27,8 +27,10 @@ from steward_visits.domain.followups import (
     FollowupsDecider,
     NoteCase,
     NoteClassification,
+    NoteEnd,
     NoteProgress,
     NoteReopening,
+    NoteSeverity,
     RecordFollowUp,
     State,
     VisitsFact,
@@ -69,7 +71,7 @@ class OneCase:
 
 def received(**fields: str) -> NoteCase:
     version = packs.built_in().version
-    return NoteCase(RECEIVED, "c1", "p1", "Asia/Shanghai", version, "h1", fields)
+    return NoteCase(RECEIVED, "c1", "p1", "Asia/Shanghai", version, "h1", fields, "P1-7")
 
 
 def handled(at: datetime = HANDLED, round: int = 1) -> NoteProgress:
@@ -90,8 +92,14 @@ def complaint(severity: str = "minor") -> OneCase:
     )
 
 
-def done(followup_id: str, mode: Mode = Mode.PHONE, at: datetime = HANDLED) -> RecordFollowUp:
-    return RecordFollowUp(at + timedelta(hours=1), followup_id, mode, "s1", satisfied=True)
+def done(
+    followup_id: str,
+    mode: Mode = Mode.PHONE,
+    at: datetime = HANDLED,
+    roles: Sequence[Role] = (),
+) -> RecordFollowUp:
+    at += timedelta(hours=1)
+    return RecordFollowUp(at, followup_id, mode, "s1", satisfied=True, roles=frozenset(roles))
 
 
 @rule("FU-4.1.2.3a")
@@ -109,7 +117,88 @@ def test_another_kind_of_repair_is_not_owed_that_call(category: str) -> None:
         NoteClassification(RECEIVED, {"work_category": category}),
         handled(),
     )
-    assert not [fact for fact in case.facts if not isinstance(fact, CaseNoted)]
+    assert case.due.rule == ("FU-4.1.2.3d",)
+
+
+@rule("FU-4.1.2.3d")
+@pytest.mark.parametrize("kind", ["service_request", "complaint"])
+@pytest.mark.parametrize("category", ["leak_bathroom", "blocked_drain", "concealed"])
+def test_a_repair_out_of_sight_is_owed_a_call_or_a_visit_within_three_days(
+    kind: str, category: str
+) -> None:
+    said = NoteClassification(RECEIVED, {"work_category": category})
+    case = OneCase(received(kind=kind), said, handled())
+    due = case.due
+    assert (due.modes, due.by) == ((Mode.PHONE, Mode.ON_SITE), THIRD_MIDNIGHT)
+    assert due.rule[0] == "FU-4.1.2.3d"
+    with pytest.raises(Refused, match="by phone or on-site"):
+        case.when(done(due.followup_id, Mode.LETTER))
+    assert case.when(done(due.followup_id, Mode.ON_SITE))
+
+
+@rule("FU-4.1.2.3b")
+@pytest.mark.parametrize("kind", ["service_request", "complaint"])
+def test_a_rework_is_followed_up_on_site_by_the_engineering_supervisor(kind: str) -> None:
+    said = NoteClassification(RECEIVED, {"work_category": "ordinary", "rework_of": "c0"})
+    case = OneCase(received(kind=kind), said, handled())
+    due = case.due
+    assert (due.mode, due.role, due.by) == (
+        Mode.ON_SITE,
+        Role.ENGINEERING_SUPERVISOR,
+        THIRD_MIDNIGHT,
+    )
+    assert due.rule[0] == "FU-4.1.2.3b"
+    for roles in ((), (Role.CS_SUPERVISOR,), (Role.FRONTLINE, Role.DEPARTMENT_HEAD)):
+        with pytest.raises(Refused, match="engineering supervisor") as refusal:
+            case.when(done(due.followup_id, Mode.ON_SITE, roles=roles))
+        assert refusal.value.rule == "FU-4.1.2.3b"
+    assert case.when(done(due.followup_id, Mode.ON_SITE, roles=(Role.ENGINEERING_SUPERVISOR,)))
+
+
+@rule("FU-4.1.2.2a")
+def test_a_major_complaint_is_visited_by_the_manager_or_the_head_of_the_service_centre() -> None:
+    for role in (Role.CENTRE_MANAGER, Role.CS_SUPERVISOR, Role.GENERAL_MANAGER):
+        case = complaint("major")
+        assert (case.due.mode, case.due.rate) == (Mode.ON_SITE, 1.0)
+        [made] = case.when(done(case.due.followup_id, Mode.ON_SITE, roles=(role,)))
+        assert isinstance(made, FollowupDone)
+    for role in (Role.FRONTLINE, Role.DEPARTMENT_HEAD, Role.QUALITY):
+        case = complaint("major")
+        with pytest.raises(Refused, match="service-centre manager") as refusal:
+            case.when(done(case.due.followup_id, Mode.ON_SITE, roles=(role,)))
+        assert refusal.value.rule == "FU-4.1.2.2a"
+
+
+@rule("FU-4.1.2.2a")
+def test_where_a_rule_names_a_role_somebody_has_to_be_named() -> None:
+    case = complaint("major")
+    command = RecordFollowUp(HANDLED, case.due.followup_id, Mode.ON_SITE, None, satisfied=True)
+    with pytest.raises(Refused, match="Say who"):
+        case.when(command)
+
+
+@rule("FU-4.1.2.2a", "FU-4.1.2.3a", "FU-4.1.2.3b", "FU-4.1.2.3d", "RM-4.6.4a")
+@pytest.mark.parametrize("kind", ["complaint", "service_request"])
+@pytest.mark.parametrize("severity", ["", "minor", "important", "major"])
+@pytest.mark.parametrize("category", ["", "ordinary", "concealed", "leak_bathroom"])
+@pytest.mark.parametrize("rework_of", ["", "c0"])
+def test_a_case_owes_one_follow_up_that_answers_all_its_rules(
+    kind: str, severity: str, category: str, rework_of: str
+) -> None:
+    fields = {"severity": severity, "work_category": category, "rework_of": rework_of}
+    said = NoteClassification(RECEIVED, {name: value for name, value in fields.items() if value})
+    case = OneCase(received(kind=kind), said, handled())
+    asked = {"RM-4.6.4a"} if kind == "complaint" else set()
+    if (kind, severity) == ("complaint", "major"):
+        asked.add("FU-4.1.2.2a")
+    elif rework_of:
+        asked.add("FU-4.1.2.3b")
+    elif category in ("concealed", "leak_bathroom"):
+        asked.add("FU-4.1.2.3d")
+    elif (kind, category) == ("service_request", "ordinary"):
+        asked.add("FU-4.1.2.3a")
+    assert set(case.due.rule if asked else ()) == asked
+    assert len([fact for fact in case.facts if isinstance(fact, FollowupDue)]) == bool(asked)
 
 
 @rule("FU-4.1.2.3a")
@@ -139,7 +228,8 @@ def test_every_handled_complaint_is_followed_up_by_phone(severity: str) -> None:
 @rule("RM-4.6.4a")
 def test_a_major_complaint_is_followed_up_on_site() -> None:
     due = complaint("major").due
-    assert (due.mode, due.by, due.rule) == (Mode.ON_SITE, THIRD_MIDNIGHT, ("RM-4.6.4a",))
+    assert (due.mode, due.by) == (Mode.ON_SITE, THIRD_MIDNIGHT)
+    assert due.rule == ("FU-4.1.2.2a", "RM-4.6.4a")
 
 
 @rule("RM-4.6.4a")
@@ -157,7 +247,7 @@ def test_a_call_does_not_count_where_a_visit_is_owed() -> None:
     case = complaint("major")
     with pytest.raises(Refused, match="owed on-site") as refusal:
         case.when(done(case.due.followup_id))
-    assert refusal.value.rule == "RM-4.6.4a"
+    assert refusal.value.rule == "FU-4.1.2.2a"
 
 
 @rule("FU-4.1.1")
@@ -189,8 +279,22 @@ def test_a_follow_up_not_made_in_time_is_overdue_once() -> None:
     assert case.decider.wake_at(case.state) == NEXT_MIDNIGHT
     [fact] = case.when(Ring(NEXT_MIDNIGHT))
     assert isinstance(fact, FollowupOverdue)
+    assert (fact.to, fact.number, fact.mode) == (Role.CS_SUPERVISOR, "P1-7", Mode.PHONE)
+    assert (fact.rule, fact.zone, fact.policy) == (
+        ("FU-4.1.2.3a",),
+        "Asia/Shanghai",
+        packs.built_in().version,
+    )
     assert case.decider.wake_at(case.state) is None
     assert case.when(Ring(NEXT_MIDNIGHT)) == []
+
+
+@rule("FU-4.1.2.2a")
+def test_lateness_is_told_to_the_role_that_the_rule_names() -> None:
+    case = complaint("major")
+    [fact] = case.when(Ring(THIRD_MIDNIGHT))
+    assert isinstance(fact, FollowupOverdue)
+    assert fact.to is Role.CENTRE_MANAGER
 
 
 def test_one_made_late_says_so_and_one_written_down_late_does_not() -> None:
@@ -262,6 +366,47 @@ def test_a_case_that_ended_in_history_owes_nothing_any_more() -> None:
     assert case.when(EndHistory(HANDLED)) == []
 
 
+@pytest.mark.parametrize("ending", ["refused", "withdrawn", "merged", "moved_out"])
+def test_a_case_that_goes_on_no_further_owes_nothing_whatever_comes_late(ending: str) -> None:
+    case = complaint()
+    noted, waived = case.when(NoteEnd(HANDLED, ending))
+    assert isinstance(noted, CaseNoted)
+    assert isinstance(waived, FollowupWaived)
+    assert waived.reason == ending
+    assert case.when(NoteEnd(HANDLED, ending)) == []
+    case.when(NoteClassification(HANDLED, {"severity": "major"}))
+    assert case.decider.wake_at(case.state) is None
+    early = OneCase(received(kind="complaint"), NoteEnd(RECEIVED, ending), handled())
+    assert not any(isinstance(fact, FollowupDue) for fact in early.facts)
+
+
+def test_a_refused_case_that_is_reopened_owes_its_follow_up_again() -> None:
+    case = OneCase(received(kind="complaint"), NoteEnd(RECEIVED, "refused"))
+    case.when(NoteReopening(HANDLED, 2))
+    case.when(handled(round=2))
+    assert case.due.round == 2
+
+
+@rule("FU-4.1.2.2a")
+def test_a_complaint_that_a_month_made_major_owes_the_managers_visit() -> None:
+    case = complaint("important")
+    _, waived, visit = case.when(NoteSeverity(HANDLED, "major"))
+    assert isinstance(waived, FollowupWaived)
+    assert isinstance(visit, FollowupDue)
+    assert visit.rule == ("FU-4.1.2.2a", "RM-4.6.4a")
+
+
+@rule("RM-4.6.4a")
+def test_what_a_new_classification_leaves_out_is_no_longer_so() -> None:
+    case = OneCase(
+        received(kind="complaint"),
+        NoteClassification(RECEIVED, {"severity": "major", "rework_of": "c0"}),
+        NoteClassification(RECEIVED, {"validity": "excessive"}),
+        handled(),
+    )
+    assert case.due.rule == ("RM-4.6.4a",)
+
+
 def test_a_policy_not_heard_of_yet_makes_the_case_wait() -> None:
     command = NoteCase(RECEIVED, "c1", "p1", "Asia/Shanghai", "residential-cn@2099.9", None, {})
     with pytest.raises(NotHeardYet, match=r"residential-cn@2099\.9"):
@@ -283,11 +428,14 @@ WORDS: dict[str, Any] = {
     "kind": st.sampled_from(["complaint", "service_request"]),
     "severity": st.sampled_from(["minor", "important", "major"]),
     "work_category": st.sampled_from(["ordinary", "concealed"]),
+    "rework_of": st.just("c0"),
 }
 PROGRESS = st.one_of(
     st.builds(NoteClassification, INSTANTS, st.fixed_dictionaries({}, optional=WORDS)),
     st.builds(handled, INSTANTS, st.integers(1, 3)),
     st.builds(NoteReopening, INSTANTS, st.integers(1, 3)),
+    st.builds(NoteSeverity, INSTANTS, st.sampled_from(["important", "major"])),
+    st.builds(NoteEnd, INSTANTS, st.sampled_from(["refused", "merged"])),
     st.builds(WaiveAll, INSTANTS, st.just(CLOSED_IN_HISTORY)),
     st.builds(EndHistory, INSTANTS),
 )

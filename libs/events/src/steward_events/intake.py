@@ -203,6 +203,8 @@ class CaseReopened(Fact, name="intake.case_reopened"):
     case_id: Id
     round: int
     reason: Literal["owner", "followup", "external"] = "owner"
+    followup_id: Id | None = None
+    """The follow-up in which the owner was not satisfied."""
 
 
 class CaseDispatched(Fact, name="intake.case_dispatched"):

@@ -132,6 +132,20 @@ class Mode(StrEnum):
     OTHER = "other"
 
 
+class Topic(StrEnum):
+    """What a visit was about (HV-4.2.1..10)."""
+
+    SAFETY = "safety"
+    ENVIRONMENT = "environment"
+    REPAIRS = "repairs"
+    LEISURE_FACILITIES = "leisure_facilities"
+    STAFF_ATTITUDE = "staff_attitude"
+    CONVENIENCE_SERVICES = "convenience_services"
+    SPECIAL_HARDSHIP = "special_hardship"
+    COMMUNITY_CULTURE = "community_culture"
+    OTHER = "other"
+
+
 class Language(StrEnum):
     """The languages in which Steward speaks to people."""
 

@@ -1,12 +1,12 @@
 """What an entry of a pack says, in words: for `steward policy explain` and for reports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from steward_policy.calendars import clock_face
 from steward_policy.catalogue import BY_ID
 from steward_policy.durations import Counting, Duration, Ending, Roll
-from steward_policy.ladder import TITLES
-from steward_policy.packs import FollowUpRule, Rules
+from steward_policy.ladder import TITLES, Role
+from steward_policy.packs import AnyRule, FollowUpRule, QuotaRule, Rules
 from steward_policy.targets import ALWAYS, EscalationStep, FactPattern, Target, WarnBefore
 
 _BASIS = {
@@ -15,7 +15,7 @@ _BASIS = {
 }
 
 
-def explain(entry: Target | FollowUpRule, rules: Rules) -> str:
+def explain(entry: AnyRule, rules: Rules) -> str:
     """Explain an entry: rule, basis, and how its due time is counted."""
     lines = [f"{entry.id} in {rules.version}"]
     for rule_id in entry.rule:
@@ -27,6 +27,8 @@ def explain(entry: Target | FollowUpRule, rules: Rules) -> str:
             lines += _target(entry, rules)
         case FollowUpRule():
             lines += _followup(entry, rules)
+        case QuotaRule():
+            lines += _quota(entry)
     return "\n".join(lines)
 
 
@@ -76,9 +78,20 @@ def _followup(followup: FollowUpRule, rules: Rules) -> Iterator[str]:
     calendar = followup.calendar or rules.pack.calendar
     yield f"  applies when: {followup.when.in_words()}"
     yield f"  owed after: {followup.after}"
-    yield f"  made by: {followup.mode}"
+    yield f"  made: {' or '.join(followup.mode)}"
+    if followup.role:
+        yield f"  made by: {_titles(followup.role)}, or somebody above"
     yield f"  due: {duration_in_words(followup.within, calendar)}"
     yield f"  rate: at least {followup.rate:.0%}"
+
+
+def _quota(quota: QuotaRule) -> Iterator[str]:
+    yield f"  applies to: each {_titles(quota.role)}, who holds the role when the month ends"
+    yield f"  due: {quota.households} households, each counted once, by the end of each calendar month"
+
+
+def _titles(roles: Sequence[Role]) -> str:
+    return " or ".join(f"{TITLES[role][1]} ({TITLES[role][0]})" for role in roles)
 
 
 def _either(patterns: tuple[FactPattern, ...]) -> str:

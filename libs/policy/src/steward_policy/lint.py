@@ -9,8 +9,10 @@ from typing import Any, get_args
 from steward_events.jsonschema import published_facts
 from steward_policy.documents import Place
 from steward_policy.packs import (
+    AnyRule,
     FollowUpRule,
     PackError,
+    QuotaRule,
     load,
     problem_at,
     read_document,
@@ -66,8 +68,10 @@ def _closed_values(annotation: Any) -> frozenset[str]:
     return frozenset()
 
 
-def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
+def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
     """What an entry says that no fact will ever bear out."""
+    if isinstance(entry, QuotaRule):
+        return
     yield from _doubts_of_condition(entry.when, ("when",), spoken)
     if isinstance(entry, Target):
         for condition, place in _other_conditions(entry):

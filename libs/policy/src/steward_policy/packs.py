@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
-from steward_events.vocabulary import Mode
+from steward_events.vocabulary import Mode, Role
 from steward_policy import calendars as working_calendars
 from steward_policy.calendars import Calendar, CalendarError
 from steward_policy.catalogue import BY_ID
@@ -37,8 +37,8 @@ from steward_policy.targets import (
 
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), BeforeValidator(str)]
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-Kind = Literal["targets", "followups"]
-KINDS: dict[Kind, str] = {"targets": "target", "followups": "follow-up"}
+Kind = Literal["targets", "followups", "quotas"]
+KINDS: dict[Kind, str] = {"targets": "target", "followups": "follow-up", "quotas": "quota"}
 """The lists of a pack, with the word for one entry of each."""
 
 
@@ -50,15 +50,24 @@ class PackError(ValueError):
         self.problems = problems
 
 
+def _listed(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
 class FollowUpRule(Entry):
-    """A follow-up that is owed to the household after a fact about its case."""
+    """A follow-up that is owed to the household after a fact about its case.
+
+    `mode`: how it may be made, one or a list, the expected one first; one made on site always
+    counts. `role`: who makes it, one or a list; whoever stands above counts too.
+    """
 
     id: Identifier
     rule: Annotated[tuple[str, ...], Field(min_length=1)]
     basis: Basis
     when: Condition = ALWAYS
     after: FactName = "case_handled"
-    mode: Mode
+    mode: Annotated[tuple[Mode, ...], BeforeValidator(_listed), Field(min_length=1)]
+    role: Annotated[tuple[Role, ...], BeforeValidator(_listed)] = ()
     within: Duration
     calendar: Identifier | None = None
     rate: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -68,6 +77,25 @@ class FollowUpRule(Entry):
         """Every calendar that it names, with the place where."""
         if self.calendar:
             yield ("calendar",), self.calendar
+
+
+class QuotaRule(Entry):
+    """So many households that each holder of a role visits in a calendar month, at least."""
+
+    id: Identifier
+    rule: Annotated[tuple[str, ...], Field(min_length=1)]
+    basis: Basis
+    role: Annotated[tuple[Role, ...], BeforeValidator(_listed), Field(min_length=1)]
+    households: Annotated[int, Field(gt=0)]
+
+    @property
+    def calendars(self) -> Iterator[tuple[Place, str]]:
+        """None: a month is a month of the project's zone."""
+        return iter(())
+
+
+AnyRule = Target | FollowUpRule | QuotaRule
+"""One entry of a pack."""
 
 
 class Acknowledgement(Entry):
@@ -97,13 +125,16 @@ class PolicyPack(Entry):
     calendars: Mapping[Identifier, Calendar] = {}
     targets: tuple[Target, ...] = ()
     followups: tuple[FollowUpRule, ...] = ()
+    quotas: tuple[QuotaRule, ...] = ()
 
-    def entries(self) -> Iterator[tuple[Kind, int, Target | FollowUpRule]]:
+    def entries(self) -> Iterator[tuple[Kind, int, AnyRule]]:
         """Every entry with its list and its place in it."""
         for index, target in enumerate(self.targets):
             yield "targets", index, target
         for index, followup in enumerate(self.followups):
             yield "followups", index, followup
+        for index, quota in enumerate(self.quotas):
+            yield "quotas", index, quota
 
 
 class Additions(Entry):
@@ -111,6 +142,7 @@ class Additions(Entry):
 
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
+    quotas: tuple[dict[str, Any], ...] = ()
 
 
 class Override(Entry):
@@ -125,6 +157,7 @@ class Override(Entry):
     calendars: dict[str, Any] = {}
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
+    quotas: tuple[dict[str, Any], ...] = ()
     add: Additions = Additions()
     drop: tuple[Identifier, ...] = ()
 
@@ -150,6 +183,11 @@ class Rules:
     def followups(self) -> tuple[FollowUpRule, ...]:
         """The follow-up rules in the pack's order."""
         return self.pack.followups
+
+    @property
+    def quotas(self) -> tuple[QuotaRule, ...]:
+        """The monthly quotas in the pack's order."""
+        return self.pack.quotas
 
     @property
     def effective_from(self) -> date | None:

@@ -21,7 +21,9 @@ EVERY_PROJECT = "*"
 
 ROLES: dict[str, frozenset[str]] = {
     "administrator": frozenset({"*"}),
-    "staff": frozenset({"case.*", "followup.*", "escalation.*", "extension.*", "*.read"}),
+    "staff": frozenset(
+        {"case.*", "followup.*", "visit.*", "escalation.*", "extension.*", "*.read"}
+    ),
     "registrar": frozenset({"registry.*"}),
     "ticketing": frozenset({"case.*", "history.import"}),
     "data_protection": frozenset({"erasure.*", "case.search", "registry.read", "case.read"}),

@@ -82,6 +82,7 @@ def build(settings: Settings) -> Service:
         listens={
             "steward.intake": subscribers.on_intake,
             "steward.sla": partial(subscribers.on_sla, rules_of=policies.get),
+            "steward.visits": partial(subscribers.on_visits, rules_of=policies.get),
         },
         barriers={"registry.policy_published"},
         on_heard=policies.heard,

@@ -1,25 +1,34 @@
 """Wires visits."""
 
-from steward_service.policies import Policies
 from steward_service.runtime import Service
 from steward_visits.adapters import read_models
 from steward_visits.adapters.followup_list import PostgresFollowupList
-from steward_visits.api import http, subscribers
+from steward_visits.adapters.publications import Publications
+from steward_visits.adapters.registers import PostgresRegisters
+from steward_visits.adapters.visit_list import PostgresVisitList
+from steward_visits.api import http, subscribers, visits
 from steward_visits.domain.followups import FollowupsDecider
+from steward_visits.domain.ledger import LedgerDecider
 from steward_visits.settings import Settings
 
 
 def build(settings: Settings) -> Service:
     """Put the service together."""
-    policies = Policies()
+    policies = Publications()
 
     async def prepare(service: Service) -> None:
-        await policies.load(service.store.pool, read_models.POLICIES)
+        await policies.load(service.store.pool)
+
+    def registers() -> PostgresRegisters:
+        return PostgresRegisters(service.store.pool)
 
     service = Service(
         name="visits",
         settings=settings,
-        deciders={"followups": FollowupsDecider(policies.__getitem__)},
+        deciders={
+            "followups": FollowupsDecider(policies.rules.__getitem__),
+            "ledger": LedgerDecider(policies.in_force),
+        },
         topic="steward.visits",
         listens={"steward.intake": subscribers.on_intake},
         feeds=subscribers.feeds,
@@ -27,7 +36,10 @@ def build(settings: Settings) -> Service:
         on_heard=policies.heard,
         prepare=prepare,
         project=read_models.project,
-        routers=[http.router(lambda: PostgresFollowupList(service.store.pool))],
+        routers=[
+            http.router(lambda: PostgresFollowupList(service.store.pool), registers),
+            visits.router(lambda: PostgresVisitList(service.store.pool), registers),
+        ],
     )
     return service
 

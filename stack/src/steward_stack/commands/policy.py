@@ -69,12 +69,12 @@ def show(
 
 @app.command(epilog="Example: steward policy explain minor-resolve")
 def explain(
-    entry: Annotated[str, typer.Argument(help="The ID of a target or a follow-up.")],
+    entry: Annotated[str, typer.Argument(help="The ID of a target, a follow-up or a quota.")],
     *,
     pack: PackOption = None,
     override: OnOption = None,
 ) -> None:
-    """Explain one entry: its rules in their own words, its basis, and how its due time is counted."""
+    """Explain one entry: its rules in their own words, its basis, and what is due when."""
     rules = _rules(pack, override)
     for _, _, found in rules.pack.entries():
         if found.id == entry:

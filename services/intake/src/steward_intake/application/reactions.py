@@ -8,12 +8,12 @@ from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached, MajorByAge
 from steward_events.visits import FollowupDone, FollowupWaived
 from steward_eventstore.execute import To
-from steward_intake.domain.case import RaiseSeverity
+from steward_intake.domain.case import RaiseSeverity, ReopenCase
 from steward_intake.domain.sayings import Say
 
 
 def on_followup(recorded: Recorded) -> Iterable[To]:
-    """A complaint may close once its follow-up is done or waived (RM-4.6.4a)."""
+    """A complaint may close once its follow-up is done or waived; an unsatisfied owner reopens it."""
     match recorded.fact:
         case FollowupDone() as fact:
             outcome = "done"
@@ -24,7 +24,11 @@ def on_followup(recorded: Recorded) -> Iterable[To]:
     noted = FollowupNoted(
         case_id=fact.case_id, followup_id=fact.followup_id, round=fact.round, outcome=outcome
     )
-    yield To(f"case-{fact.case_id}", fact.project_id, Say(recorded.occurred_at, noted, "external"))
+    stream, at = f"case-{fact.case_id}", recorded.occurred_at
+    yield To(stream, fact.project_id, Say(at, noted, "external"))
+    if isinstance(fact, FollowupDone) and fact.satisfied is False:
+        reopen = ReopenCase(at, "followup", fact.round, fact.followup_id)
+        yield To(stream, fact.project_id, reopen)
 
 
 def on_clock(recorded: Recorded) -> Iterable[To]:

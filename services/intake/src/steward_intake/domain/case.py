@@ -220,10 +220,12 @@ class CloseCase:
 
 @dataclass(frozen=True, slots=True)
 class ReopenCase:
-    """It was not resolved after all."""
+    """It was not resolved after all; `round` is the one that visits' follow-up found wanting."""
 
     at: datetime
     reason: Literal["owner", "followup", "external"] = "owner"
+    round: int | None = None
+    followup_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +390,8 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             return say(command, state)
         case (EndHistory(), _):
             return _end_history(command, state.story)
+        case (ReopenCase(round=int()), _):
+            return []
         case (ReopenCase(), CaseRefused() | CaseWithdrawn()):
             return _reopened(command, state.story)
         case (RefuseCase(), CaseRefused()) | (WithdrawCase(), CaseWithdrawn()):
@@ -781,15 +785,22 @@ def _close(command: CloseCase, state: Living) -> Sequence[CaseFact]:
 
 def _reopen(command: ReopenCase, state: Living) -> Sequence[CaseFact]:
     story = state.story
+    if command.round is not None and command.round < story.round:
+        return []
     if isinstance(state, Open | Waiting):
-        if story.round > 1 or command.reason == "external":
+        if story.round > 1 or command.round is not None or command.reason == "external":
             return []
         raise Refused("The case is open: nothing was handled that could be reopened.")
     return _reopened(command, story)
 
 
 def _reopened(command: ReopenCase, story: Story) -> Sequence[CaseFact]:
-    reopened = CaseReopened(case_id=story.case_id, round=story.round + 1, reason=command.reason)
+    reopened = CaseReopened(
+        case_id=story.case_id,
+        round=story.round + 1,
+        reason=command.reason,
+        followup_id=command.followup_id,
+    )
     least = replace(story, round=reopened.round).least
     before = story.classified
     if least is None or before is None or before.severity is not Severity.MINOR:

@@ -15,3 +15,8 @@ def on_intake(heard: Recorded) -> Iterable[To]:  # noqa: ARG001 - the registry i
 def on_sla(heard: Recorded, rules_of: reactions.RulesOf = lambda _: None) -> Iterable[To]:
     """Hear escalations."""
     return reactions.tell(heard, rules_of)
+
+
+def on_visits(heard: Recorded, rules_of: reactions.RulesOf = lambda _: None) -> Iterable[To]:
+    """Hear of follow-ups that were not made in time."""
+    return reactions.remind(heard, rules_of)

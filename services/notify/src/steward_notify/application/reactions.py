@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from steward_events.recorded import Recorded
 from steward_events.sla import Escalated, EscalationWithdrawn
+from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
+from steward_events.vocabulary import Role
 from steward_eventstore.execute import To
 from steward_notify.domain import duty_hours
 from steward_notify.domain.message import Channel, RequestMessage, Suppress
@@ -94,6 +96,45 @@ def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) ->
             escalation_id=fact.escalation_id,
             not_before=_from_when(heard.known_at, zone, rules) if zone else None,
             only_if_sent=told,
+        )
+        yield To(stream_of(request.message_id), heard.key, request)
+
+
+def remind(heard: Recorded, rules_of: RulesOf) -> Iterable[To]:
+    """Tell the role that a follow-up is late, until it is done or waived; of history nobody is told."""
+    if heard.history is not None:
+        return
+    match heard.fact:
+        case FollowupOverdue(to=Role()) as fact:
+            yield from _late_followup(heard, fact, rules_of)
+        case FollowupDone() | FollowupWaived() as fact:
+            for channel in get_args(Channel):
+                told = message_id_of(fact.followup_id, "followup_overdue", channel)
+                yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "no_longer_late"))
+        case _:
+            return
+
+
+def _late_followup(heard: Recorded, fact: FollowupOverdue, rules_of: RulesOf) -> Iterator[To]:
+    zone = ZoneInfo(fact.zone) if fact.zone else None
+    for channel in get_args(Channel):
+        request = RequestMessage(
+            heard.occurred_at,
+            message_id_of(fact.followup_id, "followup_overdue", channel),
+            channel,
+            fact.project_id,
+            "followup_overdue",
+            fact.to or Role.CS_SUPERVISOR,
+            {
+                "case_number": fact.number or fact.case_id,
+                "mode": str(fact.mode or "other"),
+                "due": deadline(fact.by.astimezone(zone) if zone else fact.by),
+                "rule": "、".join(fact.rule),
+                "role": str(fact.to),
+            },
+            rule=fact.rule,
+            case_id=fact.case_id,
+            not_before=_from_when(heard.occurred_at, zone, rules_of(fact.policy)) if zone else None,
         )
         yield To(stream_of(request.message_id), heard.key, request)
 

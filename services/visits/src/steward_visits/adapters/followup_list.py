@@ -52,10 +52,28 @@ class PostgresFollowupList:
         query = page(select(FOLLOWUPS).where(*wanted), order, after, limit)
         return list(await fetch(self._pool, query))
 
-    async def counts(self) -> dict[str, int]:
-        """Count follow-ups by status."""
-        rows = await fetch(
-            self._pool,
-            select(FOLLOWUPS.c.status, func.count().label("n")).group_by(FOLLOWUPS.c.status),
+    async def rates(self, projects: Sequence[str] | None, month: str) -> list[Row]:
+        """Count the follow-ups that fell due in a month, by rule, and how they ended."""
+        columns = FOLLOWUPS.c
+        # A follow-up that answers two rules counts for each.
+        rule = func.regexp_split_to_table(columns.rule, " ").label("rule")
+        wanted = [columns.month == month]
+        if projects is not None:
+            wanted.append(columns.project_id.in_(projects))
+        each = select(rule, columns.status, columns.was_overdue, columns.rate).where(*wanted)
+        owed = each.subquery()
+        done, count = owed.c.status == "done", func.count()
+        query = (
+            select(
+                owed.c.rule,
+                count.label("owed"),
+                count.filter(done).label("done"),
+                count.filter(done, ~owed.c.was_overdue).label("in_time"),
+                count.filter(owed.c.status == "waived").label("waived"),
+                count.filter(owed.c.status == "overdue").label("overdue"),
+                func.max(owed.c.rate).label("target"),
+            )
+            .group_by(owed.c.rule)
+            .order_by(owed.c.rule)
         )
-        return {row["status"]: row["n"] for row in rows}
+        return list(await fetch(self._pool, query))

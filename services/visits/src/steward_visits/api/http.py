@@ -1,20 +1,20 @@
 """Follow-ups over HTTP: the list of what is owed, and what people say about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from steward_decider import Command
-from steward_events.vocabulary import Id, Mode, Moment, Word
+from steward_decider import Command, Refused
+from steward_events.vocabulary import Id, Mode, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
 from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found
-from steward_visits.application.ports import FollowupList, Row
+from steward_visits.application.ports import FollowupList, Registers, Row
 from steward_visits.application.reactions import stream_of, subject_of
 from steward_visits.domain.followups import RecordFollowUp, WaiveFollowUp
 
@@ -45,8 +45,35 @@ class Waived(BaseModel):
     person_id: Id | None = None
 
 
-def router(followups: Callable[[], FollowupList]) -> APIRouter:
-    """Give the routes; `followups` is asked for the list with each request."""
+Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+"""A month of the project's zone, as `2026-10`."""
+
+
+class Rate(BaseModel):
+    """How the follow-ups of one rule that fell due in a month ended.
+
+    `rate` is done of all that were not waived; None where there were none.
+    """
+
+    rule: str
+    owed: int
+    done: int
+    in_time: int
+    waived: int
+    overdue: int
+    target: float
+    rate: float | None
+
+
+class Rates(BaseModel):
+    """The rates of a month, by rule; a follow-up that answers two rules counts for each."""
+
+    month: str
+    items: list[Rate]
+
+
+def router(followups: Callable[[], FollowupList], registers: Callable[[], Registers]) -> APIRouter:
+    """Give the routes; the list and the registers are asked for with each request."""
     routes = APIRouter(prefix="/v1/followups", tags=["follow-ups"])
 
     @routes.get("")
@@ -70,6 +97,12 @@ def router(followups: Callable[[], FollowupList]) -> APIRouter:
         )
         return page_of(rows, "followup_id", since, limit, _shown)
 
+    @routes.get("/rates")
+    async def rates(principal: Reader, month: Month, project_id: Id | None = None) -> Rates:
+        """Say what part of the follow-ups of a month was made, by rule (FU-4.1.2.3a, RM-4.6.4a)."""
+        rows = await followups().rates(principal.listed(project_id), month)
+        return Rates(month=month, items=[_rate(row) for row in rows])
+
     @routes.get("/{followup_id}")
     async def one(principal: Reader, followup_id: Id) -> dict[str, Any]:
         """Give one follow-up."""
@@ -88,10 +121,20 @@ def router(followups: Callable[[], FollowupList]) -> APIRouter:
         now = service.clock.now()
         if said.made_at is not None and said.made_at > now:
             raise Problem(422, "future", "A follow-up cannot have been made in the future.")
-        command = RecordFollowUp(
-            said.made_at or now, followup_id, said.mode, said.person_id, said.satisfied, remark
-        )
-        return await _carry_out(request, principal, row, command)
+        made_at = said.made_at or now
+
+        def command(roles: frozenset[Role]) -> Command:
+            return RecordFollowUp(
+                made_at,
+                followup_id,
+                said.mode,
+                said.person_id,
+                said.satisfied,
+                remark,
+                roles,
+            )
+
+        return await _carry_out(request, principal, registers(), row, said.person_id, command)
 
     @routes.post("/{followup_id}/waive")
     async def waive(request: Request, principal: Writer, followup_id: Id, said: Waived) -> Response:
@@ -99,19 +142,34 @@ def router(followups: Callable[[], FollowupList]) -> APIRouter:
         row = await _one(followups(), principal, followup_id)
         now = request.app.state.service.clock.now()
         command = WaiveFollowUp(now, followup_id, said.reason, said.person_id)
-        return await _carry_out(request, principal, row, command)
+        return await _carry_out(
+            request, principal, registers(), row, said.person_id, lambda _: command
+        )
 
     return routes
 
 
 async def _carry_out(
-    request: Request, principal: Principal, row: Row, command: Command
+    request: Request,
+    principal: Principal,
+    registers: Registers,
+    row: Row,
+    person_id: str | None,
+    command: Callable[[frozenset[Role]], Command],
 ) -> Response:
+    """Carry out what a person says, once it is known who they are and what roles they hold."""
+    project_id = row["project_id"]
+    to: Sequence[To] | Refused
+    try:
+        roles = await roles_at(registers, person_id, project_id)
+        to = [To(stream_of(row["case_id"]), project_id, command(roles))]
+    except Refused as refused:
+        to = refused
     return await handle(
         request,
         principal,
         request.app.state.service.executor,
-        to=[To(stream_of(row["case_id"]), row["project_id"], command)],
+        to=to,
         answer={"followup_id": row["followup_id"]},
         status=200,
     )
@@ -124,5 +182,19 @@ async def _one(followups: FollowupList, principal: Principal, followup_id: str) 
     return row
 
 
+async def roles_at(registers: Registers, person_id: str | None, project_id: str) -> frozenset[Role]:
+    """Give the roles of whoever is named; refuses somebody who is no registered staff."""
+    if person_id is None:
+        return frozenset()
+    if not await registers.is_staff(person_id):
+        raise Refused(f"There is no member of staff “{person_id}”.", code="not_found")
+    return await registers.roles_of(person_id, project_id)
+
+
+def _rate(row: Row) -> Rate:
+    counting = row["owed"] - row["waived"]
+    return Rate(**row, rate=round(row["done"] / counting, 4) if counting else None)
+
+
 def _shown(row: Row) -> dict[str, Any]:
-    return {**row, "rule": row["rule"].split()}
+    return {**row, **{name: row[name].split() for name in ("rule", "modes", "roles")}}

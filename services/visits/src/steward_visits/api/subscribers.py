@@ -9,9 +9,17 @@ from steward_visits.application import reactions
 
 def on_intake(heard: Recorded) -> Iterable[To]:
     """Hear cases and the registry."""
-    return reactions.follow(heard)
+    yield from reactions.follow(heard)
+    yield from reactions.keep_ledger(heard)
 
 
 def feeds(stream: str) -> str:
     """Name the stream whose alarms wait while a stream of intake is parked."""
-    return reactions.stream_of(stream.removeprefix("case-")) if stream.startswith("case-") else ""
+    kind, _, id_ = stream.partition("-")
+    match kind:
+        case "case":
+            return reactions.stream_of(id_)
+        case "project" | "roles":
+            return reactions.ledger_of(id_)
+        case _:
+            return ""

@@ -6,7 +6,8 @@ Nothing --owe--> Owed --deadline--> Overdue
                   +------ waived ------+--> Waived
 
 Whether one is owed follows from what the case is (as noted) and from the rules of its policy. A case
-that becomes another kind of case changes what is owed; a reopened case owes nothing of its last round.
+that becomes another kind of case changes what is owed; a reopened case owes nothing of its last round,
+and one that was refused, withdrawn, merged or moved out nothing at all.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,13 +26,17 @@ from steward_events.visits import (
     FollowupOverdue,
     FollowupWaived,
 )
-from steward_events.vocabulary import Mode
+from steward_events.vocabulary import Mode, Role
 from steward_policy import durations
+from steward_policy.ladder import TITLES, role_at_least
 from steward_policy.packs import Rules
 
 RECLASSIFIED = "reclassified"
 REOPENED = "reopened"
 CLOSED_IN_HISTORY = "closed_in_history"
+
+CLASSIFIED = ("validity", "ground", "severity", "urgency", "work_category", "rework_of")
+"""What a classification says whole: what it leaves out is no longer so."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/followup")
 
@@ -47,6 +52,7 @@ class NoteCase:
     policy: str
     household_id: str | None
     fields: Mapping[str, str]
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,14 @@ class NoteClassification:
 
     at: datetime
     fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSeverity:
+    """Take note that a rule, or a case merged into it, made the case weightier."""
+
+    at: datetime
+    severity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,14 @@ class NoteReopening:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteEnd:
+    """Take note that the case goes on no further here, and why."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WaiveAll:
     """Owe nothing more: the case came to its end before Steward looked after it."""
 
@@ -91,7 +113,7 @@ class EndHistory:
 
 @dataclass(frozen=True, slots=True)
 class RecordFollowUp:
-    """Say that a follow-up was made (FU-5.1)."""
+    """Say that a follow-up was made (FU-5.1); `roles` are those that the person holds."""
 
     at: datetime
     followup_id: str
@@ -99,6 +121,7 @@ class RecordFollowUp:
     person_id: str | None
     satisfied: bool | None
     remark: Sealed | None = None
+    roles: frozenset[Role] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +137,10 @@ class WaiveFollowUp:
 Command = (
     NoteCase
     | NoteClassification
+    | NoteSeverity
     | NoteProgress
     | NoteReopening
+    | NoteEnd
     | WaiveAll
     | EndHistory
     | RecordFollowUp
@@ -189,15 +214,22 @@ class FollowupsDecider:
             case NoteCase() | EndHistory():
                 return []
             case NoteClassification():
-                fields = state.case.fields | dict(command.fields)
-                return self._noted(state, state.case.model_copy(update={"fields": fields}))
+                kept = {k: v for k, v in state.case.fields.items() if k not in CLASSIFIED}
+                return self._described(state, kept | dict(command.fields))
+            case NoteSeverity():
+                return self._described(state, state.case.fields | {"severity": command.severity})
             case NoteProgress():
                 return self._progressed(command, state)
             case NoteReopening():
                 if command.round <= state.case.round:
                     return []
-                begun = {"round": command.round, "happened": {}}
+                begun = {"round": command.round, "happened": {}, "ended": ""}
                 return [state.case.model_copy(update=begun), *_waived(state, REOPENED)]
+            case NoteEnd():
+                if state.case.ended:
+                    return []
+                ended = state.case.model_copy(update={"ended": command.reason})
+                return [ended, *_waived(state, command.reason)]
             case WaiveAll():
                 return list(_waived(state, command.reason))
             case RecordFollowUp():
@@ -205,11 +237,7 @@ class FollowupsDecider:
             case WaiveFollowUp():
                 return _given_up(command, state)
             case Ring():
-                return [
-                    FollowupOverdue(**_named(due), by=due.by)
-                    for due in _owed(state)
-                    if command.at >= due.by
-                ]
+                return [_overdue(due, state) for due in _owed(state) if command.at >= due.by]
             case _:
                 assert_never(command)
 
@@ -242,7 +270,7 @@ class FollowupsDecider:
 
     def _of_unheard(self, command: Command) -> Sequence[VisitsFact]:
         match command:
-            case Ring() | EndHistory() | WaiveAll():
+            case Ring() | EndHistory() | WaiveAll() | NoteEnd():
                 return []
             case NoteCase():
                 self._rules(command.policy)  # unknown: the case waits here, not its follow-ups
@@ -253,10 +281,14 @@ class FollowupsDecider:
                     policy=command.policy,
                     household_id=command.household_id,
                     fields=dict(command.fields),
+                    number=command.number,
                 )
                 return [noted]
             case _:
                 raise NotHeardYet("This case has not been heard of yet.")
+
+    def _described(self, state: Followed, fields: Mapping[str, str]) -> Sequence[VisitsFact]:
+        return self._noted(state, state.case.model_copy(update={"fields": dict(fields)}))
 
     def _progressed(self, command: NoteProgress, state: Followed) -> Sequence[VisitsFact]:
         case = state.case
@@ -283,6 +315,8 @@ class FollowupsDecider:
         return [case, *waived, *newly]
 
     def _duties(self, case: CaseNoted) -> Iterator[FollowupDue]:
+        if case.ended:
+            return
         rules = self._rules(case.policy)
         for rule in rules.followups:
             since = case.happened.get(rule.after)
@@ -297,10 +331,15 @@ class FollowupsDecider:
                 project_id=case.project_id,
                 rule=rule.rule,
                 household_id=case.household_id,
-                mode=rule.mode,
+                mode=rule.mode[0],
                 by=by.at,
+                role=rule.role[0] if rule.role else None,
                 round=case.round,
                 policy=case.policy,
+                modes=rule.mode,
+                roles=rule.role,
+                zone=case.zone,
+                rate=rule.rate,
             )
 
     def _rules(self, policy: str) -> Rules:
@@ -313,11 +352,8 @@ class FollowupsDecider:
 def _recorded(command: RecordFollowUp, state: Followed) -> Sequence[VisitsFact]:
     match state.followups.get(command.followup_id):
         case Owed(due) | Overdue(due):
-            if due.mode is Mode.ON_SITE and command.mode is not Mode.ON_SITE:
-                raise Refused(
-                    "This follow-up is owed on-site; one made in another way does not count.",
-                    rule=due.rule[0],
-                )
+            _demand_mode(due, command.mode)
+            _demand_role(due, command)
             done = FollowupDone(
                 **_named(due),
                 mode=command.mode,
@@ -333,6 +369,49 @@ def _recorded(command: RecordFollowUp, state: Followed) -> Sequence[VisitsFact]:
             raise Refused("This follow-up was waived; it is owed no longer.")
         case None:
             raise _no_such_followup()
+
+
+def _demand_mode(due: FollowupDue, mode: Mode) -> None:
+    """Refuse a mode that does not count; a visit on site always does."""
+    # Before `modes` was told, any mode counted but where a visit on site was owed.
+    counting = due.modes or ((Mode.ON_SITE,) if due.mode is Mode.ON_SITE else tuple(Mode))
+    if mode is Mode.ON_SITE or mode in counting:
+        return
+    owed = "on-site" if due.mode is Mode.ON_SITE else f"by {_either(counting)}"
+    raise Refused(
+        f"This follow-up is owed {owed}; one made in another way does not count.",
+        rule=due.rule[0],
+    )
+
+
+def _demand_role(due: FollowupDue, command: RecordFollowUp) -> None:
+    """Refuse somebody whom the rule does not name, nor stands above one whom it names."""
+    if not due.roles:
+        return
+    if command.person_id is None:
+        raise Refused("Say who made this follow-up, by person_id.", rule=due.rule[0])
+    if not any(role_at_least(held, owed) for held in command.roles for owed in due.roles):
+        titles = _either(tuple(TITLES[role][1] for role in due.roles))
+        raise Refused(
+            f"This follow-up is made by a {titles} of this project, or somebody above.",
+            rule=due.rule[0],
+        )
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(word.replace("_", "-") for word in words)
+
+
+def _overdue(due: FollowupDue, state: Followed) -> FollowupOverdue:
+    return FollowupOverdue(
+        **_named(due),
+        by=due.by,
+        to=due.role or Role.CS_SUPERVISOR,
+        number=state.case.number,
+        mode=due.mode,
+        zone=state.case.zone,
+        policy=due.policy,
+    )
 
 
 def _given_up(command: WaiveFollowUp, state: Followed) -> Sequence[VisitsFact]:

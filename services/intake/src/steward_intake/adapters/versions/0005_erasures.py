@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "intake_erasures"
-down_revision = "intake_0004"
+revision = "intake_0005_erasures"
+down_revision = "intake_0004_attachments"
 branch_labels = None
 depends_on = None
 
