@@ -17,8 +17,17 @@ from tests.support.waiting import until
 
 import steward_notify
 from steward_events.fact import Fact
+from steward_events.intake import CaseHandled
+from steward_events.notify import AdministratorAlarmed
 from steward_events.recorded import Recorded
-from steward_events.registry import ProjectRegistered, RoleAssigned, StaffRegistered
+from steward_events.registry import (
+    DutyRosterPublished,
+    ProjectRegistered,
+    RoleAssigned,
+    RoleDelegated,
+    Shift,
+    StaffRegistered,
+)
 from steward_events.vocabulary import Role
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
@@ -45,6 +54,7 @@ from steward_service.provision import make_tables
 from steward_service.sealing import Sealer
 
 NOW = datetime.fromisoformat("2026-10-02T09:00:00+08:00")
+DAY = timedelta(days=1)
 VERSIONS = Path(steward_notify.__file__).parent / "adapters" / "versions"
 VALUES = {
     "case_number": "P1-1",
@@ -309,3 +319,89 @@ async def test_a_role_without_holder_is_passed_over_and_the_fact_says_so(notify:
         Role.CENTRE_MANAGER,
         ("cs_supervisor: nobody holds it", "deputy_manager: nobody holds it"),
     )
+
+
+async def staff(notify: Notify, *people: str) -> None:
+    for person in people:
+        await notify.hear(
+            StaffRegistered(
+                person_id=person,
+                group_id="g1",
+                email=await notify.sealer.seal(f"staff-{person}", "email", f"{person}@example.cn"),
+            )
+        )
+
+
+async def first_attempt(notify: Notify, message_id: str) -> Any:
+    async with notify.sending():
+        await until(ended(notify, message_id), "nobody was told")
+    facts = await notify.executor.store.facts_of(stream_of(message_id))
+    return facts[1].fact
+
+
+async def test_while_the_role_is_delegated_the_delegate_is_told(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2")
+    await assign(notify)
+    hour = timedelta(hours=1)
+    delegated = RoleDelegated(
+        delegation_id="d1",
+        project_id="p1",
+        role=Role.CS_SUPERVISOR,
+        person_id="s1",
+        delegate_id="s2",
+        since=NOW - hour,
+        until=NOW + hour,
+    )
+    over = delegated.model_copy(update={"delegation_id": "d2", "until": NOW, "delegate_id": "s9"})
+    await notify.hear(delegated, over)
+    await notify.request("delegated")
+    sending = await first_attempt(notify, "delegated")
+    assert (sending.person_id, sending.standing_in) == ("s2", "delegate")
+    assert sending.passed_over == ("cs_supervisor: s1 has delegated it",)
+    assert [mail["to"] for mail in sink.index()] == [["s2@example.cn"]]
+
+
+async def test_who_is_on_duty_now_is_told_where_the_holder_handled_the_matter(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2", "s3")
+    await assign(notify)
+    shifts = tuple(
+        Shift(role=Role.CS_SUPERVISOR, person_id=person, since=since, until=since + DAY)
+        for person, since in (("s3", NOW - DAY), ("s2", NOW))
+    )
+    await notify.hear(
+        DutyRosterPublished(roster_id="w40", project_id="p1", shifts=shifts),
+        CaseHandled(case_id="c1", person_id="s1"),
+    )
+    await notify.request("on-duty", case_id="c1")
+    sending = await first_attempt(notify, "on-duty")
+    assert (sending.person_id, sending.standing_in) == ("s2", "on_duty")
+    assert sending.passed_over == ("cs_supervisor: s1 handled the matter",)
+
+
+async def test_a_roster_published_again_replaces_what_it_was(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2", "s3")
+    for person in ("s3", "s2"):
+        shift = Shift(role=Role.CS_SUPERVISOR, person_id=person, since=NOW, until=NOW + DAY)
+        await notify.hear(DutyRosterPublished(roster_id="w40", project_id="p1", shifts=(shift,)))
+    await notify.request("on-duty")
+    assert (await first_attempt(notify, "on-duty")).person_id == "s2"
+
+
+async def test_when_nobody_is_found_the_administrator_is_alarmed(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_NOBODY_TRIES", 1)
+    await notify.request("to-nobody")
+    async with notify.sending():
+        await until(ended(notify, "to-nobody"), "it was not given up")
+    facts = await notify.executor.store.facts_of(stream_of("to-nobody"))
+    alarmed = facts[-1].fact
+    assert isinstance(alarmed, AdministratorAlarmed)
+    assert alarmed.passed_over[0] == "cs_supervisor: nobody holds it"
+    assert (await notify.statuses())["to-nobody"] == "failed"

@@ -39,6 +39,8 @@ class MessageSending(MessageFact, name="notify.message_sending"):
     """The role that the person holds: the one asked for, or the next above that somebody holds."""
     passed_over: tuple[Word, ...] = ()
     """Who was passed over on the way up, and why."""
+    standing_in: Literal["on_duty", "delegate"] | None = None
+    """How the person comes to the role, where they do not hold it."""
 
 
 class MessageSent(MessageFact, name="notify.message_sent"):
@@ -65,6 +67,18 @@ class MessageFailed(MessageFact, name="notify.message_failed"):
     code: Word
     passed_over: tuple[Word, ...] = ()
     again_at: Instant | None = None
+
+
+class AdministratorAlarmed(MessageFact, name="notify.administrator_alarmed"):
+    """Nobody up to the top could be told: the group's administrator has to see to its roles.
+
+    The clock runs on.
+    """
+
+    project_id: Id
+    role: Role
+    case_id: Id | None = None
+    passed_over: tuple[Word, ...] = ()
 
 
 class MessageUnknown(MessageFact, name="notify.message_unknown"):

@@ -7,6 +7,7 @@ from functools import partial
 import httpx2
 
 from steward_events.notify import (
+    AdministratorAlarmed,
     MessageDelivered,
     MessageFact,
     MessageFailed,
@@ -113,6 +114,8 @@ def outcome_of(fact: MessageFact) -> str:
             return "unknown"
         case MessageSuppressed():
             return "suppressed"
+        case AdministratorAlarmed():
+            return "nobody"
         case MessageFailed() | MessageSending() | _:
             return ""
 

@@ -10,19 +10,27 @@ from typing import assert_never
 
 from steward_decider import AnyDecider, Refused, Ring
 from steward_events.registry import (
+    DutyRosterPublished,
     GroupRegistered,
     HouseholdRegistered,
     PersonRegistered,
     PolicyPublished,
     ProjectRegistered,
     RoleAssigned,
+    RoleDelegated,
     RoleEnded,
     StaffRegistered,
 )
 from steward_events.vocabulary import Role
 
 Entry = (
-    GroupRegistered | ProjectRegistered | HouseholdRegistered | PersonRegistered | StaffRegistered
+    GroupRegistered
+    | ProjectRegistered
+    | HouseholdRegistered
+    | PersonRegistered
+    | StaffRegistered
+    | RoleDelegated
+    | DutyRosterPublished
 )
 
 _BELONGS = {
@@ -190,6 +198,8 @@ DECIDERS: dict[str, AnyDecider] = {
     "household": RegisterDecider(),
     "person": RegisterDecider(),
     "staff": RegisterDecider(),
+    "delegation": RegisterDecider(),
+    "roster": RegisterDecider(),
     "roles": RolesDecider(),
     "policy": PolicyDecider(),
 }

@@ -137,6 +137,7 @@ def _owed(row: Row) -> OwedMessage:
         row["template"],
         Role(row["role"]),
         values,
+        row["case_id"],
         row["attempts"],
         row["only_if_sent"],
         row["earlier"],

@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
+from steward_events.intake import CaseHandled, WorkStarted
 from steward_events.notify import (
     MessageDelivered,
     MessageFact,
@@ -17,8 +19,16 @@ from steward_events.notify import (
     MessageUnknown,
 )
 from steward_events.recorded import Recorded
-from steward_events.registry import ProjectRegistered, RoleAssigned, RoleEnded, StaffRegistered
+from steward_events.registry import (
+    DutyRosterPublished,
+    ProjectRegistered,
+    RoleAssigned,
+    RoleDelegated,
+    RoleEnded,
+    StaffRegistered,
+)
 from steward_events.sealed import Sealed
+from steward_events.sla import ExtensionRequested
 from steward_eventstore.port import Change, Delete, Upsert
 from steward_service.policies import keep_policy, policies_table
 
@@ -49,6 +59,37 @@ ROLES = Table(
     Column("role", Text, primary_key=True),
     Column("person_id", Text, primary_key=True),
     Column("since", DateTime(timezone=True)),
+)
+
+DELEGATIONS = Table(
+    "delegations",
+    METADATA,
+    Column("delegation_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("role", Text, nullable=False, default=""),
+    Column("person_id", Text, nullable=False, default=""),
+    Column("delegate_id", Text, nullable=False, default=""),
+    Column("since", DateTime(timezone=True)),
+    Column("until", DateTime(timezone=True)),
+    Index("delegations_project", "project_id", "role", "until"),
+)
+
+ROSTERS = Table(
+    "rosters",
+    METADATA,
+    Column("roster_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("shifts", Text, nullable=False, default="[]"),
+    Column("until", DateTime(timezone=True)),
+    Index("rosters_project", "project_id", "until"),
+)
+
+HANDS = Table(
+    "hands",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("person_id", Text, primary_key=True),
+    Column("what", Text, primary_key=True),
 )
 
 MESSAGES = Table(
@@ -97,11 +138,26 @@ def project(recorded: Recorded) -> Iterable[Change]:
             yield Upsert(ROLES, fact.model_dump(mode="json") | {"since": recorded.occurred_at})
         case RoleEnded() as fact:
             yield Delete(ROLES, fact.model_dump(mode="json"))
+        case RoleDelegated() as fact:
+            yield Upsert(DELEGATIONS, dict(fact) | {"role": str(fact.role)})
+        case DutyRosterPublished() as fact:
+            shifts = to_json(fact.shifts).decode()
+            until = max((shift.until for shift in fact.shifts), default=None)
+            roster = {"roster_id": fact.roster_id, "project_id": fact.project_id}
+            yield Upsert(ROSTERS, roster | {"shifts": shifts, "until": until})
+        case CaseHandled(person_id=str(person)) | WorkStarted(person_id=str(person)) as fact:
+            yield _hand(fact.case_id, person, "handled")
+        case ExtensionRequested() as fact:
+            yield _hand(fact.case_id, fact.asked_by, "asked")
         case MessageFact() as fact:
             key = {"message_id": fact.message_id, "changed_at": recorded.recorded_at}
             yield Upsert(MESSAGES, key | _message(recorded, fact))
         case _:
             return
+
+
+def _hand(case_id: str, person_id: str, what: str) -> Upsert:
+    return Upsert(HANDS, {"case_id": case_id, "person_id": person_id, "what": what})
 
 
 def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class OwedMessage:
     template: str
     role: Role
     values: Mapping[str, str] = field(repr=False)
+    case_id: str | None = None
     attempts: int = 0
     only_if_sent: str | None = None
     earlier: str | None = None
@@ -74,6 +75,20 @@ class Directory(Protocol):
 
     async def holders(self, project_id: str, role: Role, /) -> list[Person]:
         """Give those who hold a role at a project, the longest first."""
+        ...
+
+    async def on_duty(self, project_id: str, role: Role, at: datetime, /) -> list[Person]:
+        """Give those who are on duty in a role, the shift that began first in front."""
+        ...
+
+    async def delegates(
+        self, project_id: str, role: Role, at: datetime, /
+    ) -> Mapping[str, Sequence[Person]]:
+        """Give to whom a role is delegated now, by who delegated it."""
+        ...
+
+    async def hands(self, case_id: str, /) -> Mapping[str, str]:
+        """Give who has a hand in a case, and how: they `asked` or `handled`."""
         ...
 
     async def project_name(self, project_id: str, /) -> str:

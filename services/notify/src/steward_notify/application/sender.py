@@ -24,13 +24,14 @@ from steward_eventstore.port import Clock
 from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
 from steward_notify.application.ports import Directory, Gateway, Lead, Outbox, OwedMessage
 from steward_notify.application.reactions import stream_of
-from steward_notify.application.recipients import Found, find
+from steward_notify.application.recipients import Found, Nobody, find
 from steward_notify.domain.gaps import gap_after
 from steward_notify.domain.message import (
     BeginSending,
     Channel,
     Command,
     NoteFailed,
+    NoteNobody,
     NoteSent,
     NoteUnknown,
     Suppress,
@@ -138,11 +139,9 @@ class Sender:
         if message.only_if_sent is not None and message.earlier in {None, "failed", "suppressed"}:
             await self._note(message, Suppress(self.clock.now(), "nothing_to_correct"))
             return
-        found = await find(self.directory, message.project_id, message.role, message.channel)
+        found = await self._find(message)
         if not isinstance(found, Found):
-            again = message.attempts + 1 < _NOBODY_TRIES
-            failed = self._failed(message, "nobody", found.passed_over, again=again)
-            await self._note(message, failed)
+            await self._note(message, self._nobody(message, found.passed_over))
             return
         try:
             address = await self.unsealer.unseal(found.address)
@@ -159,11 +158,45 @@ class Sender:
             await self._note(message, Suppress(self.clock.now(), "erased"))
             return
         begin = BeginSending(
-            self.clock.now(), found.person.person_id, found.role, found.passed_over
+            self.clock.now(),
+            found.person.person_id,
+            found.role,
+            found.passed_over,
+            found.standing_in,
         )
         if not await self._note(message, begin):
             return  # taken back meanwhile
         await self._note(message, await self._attempt(message, found, address, values, text))
+
+    async def _find(self, message: OwedMessage) -> Found | Nobody:
+        hands = await self.directory.hands(message.case_id) if message.case_id else {}
+        return await find(
+            self.directory,
+            message.project_id,
+            message.role,
+            message.channel,
+            self.clock.now(),
+            hands,
+        )
+
+    def _nobody(self, message: OwedMessage, passed_over: tuple[str, ...]) -> NoteNobody:
+        again = message.attempts + 1 < _NOBODY_TRIES
+        if not again:
+            _LOG.error(
+                "Nobody up to the top can be told.",
+                message=message.message_id,
+                project=message.project_id,
+                role=str(message.role),
+            )
+        gap = gap_after(message.attempts + 1, "nobody") if again else None
+        return NoteNobody(
+            self.clock.now(),
+            message.project_id,
+            message.role,
+            message.case_id,
+            passed_over,
+            self.wall.now() + gap if gap is not None else None,
+        )
 
     async def _attempt(
         self,

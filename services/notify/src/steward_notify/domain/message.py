@@ -18,6 +18,7 @@ from typing import Literal, assert_never
 
 from steward_decider import Ring
 from steward_events.notify import (
+    AdministratorAlarmed,
     MessageDelivered,
     MessageFailed,
     MessageRequested,
@@ -57,6 +58,7 @@ class BeginSending:
     person_id: str
     role: Role | None
     passed_over: tuple[str, ...] = ()
+    standing_in: Literal["on_duty", "delegate"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,18 @@ class NoteFailed:
     code: str
     again_at: datetime | None = None
     passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteNobody:
+    """Nobody up to the top can be told; after the last try the administrator is alarmed."""
+
+    at: datetime
+    project_id: str
+    role: Role
+    case_id: str | None
+    passed_over: tuple[str, ...]
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,7 @@ Command = (
     | BeginSending
     | NoteSent
     | NoteFailed
+    | NoteNobody
     | NoteUnknown
     | NoteReceipt
     | Suppress
@@ -121,6 +136,7 @@ NotifyFact = (
     | MessageFailed
     | MessageUnknown
     | MessageSuppressed
+    | AdministratorAlarmed
 )
 
 
@@ -193,6 +209,7 @@ class MessageDecider:
                     person_id=command.person_id,
                     role=command.role,
                     passed_over=command.passed_over,
+                    standing_in=command.standing_in,
                 )
                 return [sending]
             case NoteSent(), Sending() | Unknown():
@@ -209,6 +226,10 @@ class MessageDecider:
                 return [_failed(attempt, command.code, command.again_at, command.passed_over)]
             case NoteFailed(), Sending():
                 return [_failed(state, command.code, command.again_at, command.passed_over)]
+            case NoteNobody(), Owed(message_id, channel, attempts):
+                attempt = Sending(message_id, channel, attempts + 1, None)
+                failed = _failed(attempt, "nobody", command.again_at, command.passed_over)
+                return [failed] if command.again_at else [failed, _alarmed(attempt, command)]
             case NoteUnknown(), Sending():
                 unknown = MessageUnknown(
                     message_id=state.message_id,
@@ -250,6 +271,8 @@ class MessageDecider:
                 return Ended()
             case MessageFailed():
                 return Owed(message_id, channel, fact.attempt)
+            case AdministratorAlarmed():
+                return state
             case _:
                 assert_never(fact)
 
@@ -287,4 +310,15 @@ def _failed(
         code=code,
         again_at=again_at,
         passed_over=passed_over,
+    )
+
+
+def _alarmed(attempt: Sending, command: NoteNobody) -> AdministratorAlarmed:
+    return AdministratorAlarmed(
+        message_id=attempt.message_id,
+        channel=attempt.channel,
+        project_id=command.project_id,
+        role=command.role,
+        case_id=command.case_id,
+        passed_over=command.passed_over,
     )
