@@ -5,6 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -17,18 +20,19 @@ from tests.support.waiting import until
 
 import steward_notify
 from steward_events.fact import Fact
-from steward_events.intake import CaseHandled
-from steward_events.notify import AdministratorAlarmed
+from steward_events.intake import CaseHandled, CaseReceived
+from steward_events.notify import AdministratorAlarmed, MessageSuppressed
 from steward_events.recorded import Recorded
 from steward_events.registry import (
     DutyRosterPublished,
+    PersonRegistered,
     ProjectRegistered,
     RoleAssigned,
     RoleDelegated,
     Shift,
     StaffRegistered,
 )
-from steward_events.vocabulary import Role
+from steward_events.vocabulary import Kind, Language, Role
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
@@ -37,6 +41,7 @@ from steward_notify.adapters.directory import PostgresDirectory
 from steward_notify.adapters.email_smtp import MailServer, SmtpMail
 from steward_notify.adapters.gateways import MailGateway
 from steward_notify.adapters.outbox import PostgresLead, PostgresMessageList, PostgresOutbox
+from steward_notify.api.subscribers import on_intake
 from steward_notify.application import sender
 from steward_notify.application.outcomes import Outcome, Sent
 from steward_notify.application.ports import OwedMessage
@@ -46,15 +51,23 @@ from steward_notify.domain.message import (
     BeginSending,
     Command,
     MessageDecider,
+    NoteFailed,
+    NoteReceipt,
+    NoteSent,
+    NoteUnknown,
     RequestMessage,
     Suppress,
 )
+from steward_notify.domain.owner import OwnerDecider
+from steward_policy import packs
 from steward_service import keys
 from steward_service.provision import make_tables
 from steward_service.sealing import Sealer
 
 NOW = datetime.fromisoformat("2026-10-02T09:00:00+08:00")
 DAY = timedelta(days=1)
+BEGIN = BeginSending(NOW, "s1", Role.CS_SUPERVISOR)
+BUILT_IN = packs.built_in()
 VERSIONS = Path(steward_notify.__file__).parent / "adapters" / "versions"
 VALUES = {
     "case_number": "P1-1",
@@ -105,10 +118,10 @@ class Notify:
         request = RequestMessage(
             NOW,
             message_id,
-            "email",
+            more.pop("channel", "email"),
             "p1",
             more.pop("template", "escalation"),
-            Role.CS_SUPERVISOR,
+            more.pop("role", Role.CS_SUPERVISOR),
             more.pop("values", VALUES),
             **more,
         )
@@ -137,7 +150,10 @@ async def notify(fresh_database: FreshDatabase, sink: RunningSink) -> AsyncItera
     executor = Executor(
         store,
         clock,
-        {"message": MessageDecider()},
+        {
+            "message": MessageDecider(),
+            "owner": OwnerDecider({BUILT_IN.version: BUILT_IN}.__getitem__),
+        },
         source="/steward/notify",
         partition_of=lambda _: 0,
         project=read_models.project,
@@ -405,3 +421,126 @@ async def test_when_nobody_is_found_the_administrator_is_alarmed(
     assert isinstance(alarmed, AdministratorAlarmed)
     assert alarmed.passed_over[0] == "cs_supervisor: nobody holds it"
     assert (await notify.statuses())["to-nobody"] == "failed"
+
+
+async def hear_case(notify: Notify, fact: Fact) -> None:
+    notify.heard += 1
+    id_ = UUID(int=notify.heard)
+    recorded = Recorded(
+        id_, fact.wire_type, "case-c1", notify.heard, "p1", "/steward/intake", NOW, NOW, NOW, fact
+    )
+    react = partial(on_intake, recorded)
+    await notify.executor.execute(Job(Cause(id_, "notify"), react, heard=recorded))
+
+
+async def received(notify: Notify, **more: Any) -> None:
+    fields = {"kind": Kind.SERVICE_REQUEST, "household_id": "h1"} | more
+    await hear_case(
+        notify,
+        CaseReceived(
+            case_id="c1",
+            number="P1-2026-00001",
+            project_id="p1",
+            zone="Asia/Shanghai",
+            policy=BUILT_IN.version,
+            **fields,
+        ),
+    )
+
+
+async def live_in(notify: Notify, household: str, *addresses: str) -> None:
+    for number, address in enumerate(addresses):
+        subject = f"person-{number}"
+        await notify.hear(
+            PersonRegistered(
+                person_id=subject,
+                project_id="p1",
+                household_id=household,
+                language=Language.ENGLISH,
+                email=await notify.sealer.seal(subject, "email", address) if address else None,
+            )
+        )
+
+
+async def test_where_no_sms_can_be_sent_the_owner_gets_the_email_at_once_and_in_their_language(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await live_in(notify, "h1", "", "owner@example.cn")
+    summary = await notify.sealer.seal("household-h1", "summary", "漏水")
+    await received(notify, summary=summary)
+    sms, email = sorted(await notify.statuses(), reverse=True)
+    async with notify.sending():
+        await until(ended(notify, sms, email), "the owner was not told")
+    assert await notify.statuses() == {sms: "suppressed", email: "sent"}
+    [mail] = sink.index()
+    assert (mail["to"], mail["subject"]) == (["owner@example.cn"], "Received: P1-2026-00001")
+    kept = message_from_bytes((sink.folder / mail["file"]).read_bytes(), policy=default)
+    assert kept.get_content().startswith('Your request "漏水" at 星河湾 has been received')
+    assert "by SMS" not in kept.get_content()
+
+
+async def test_an_owner_without_any_address_is_not_told_and_the_fact_says_so(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await live_in(notify, "h1", "")
+    await received(notify)
+    async with notify.sending():
+        await until(ended(notify, *await notify.statuses()), "it was not given up")
+    facts = await notify.executor.store.facts_of("owner-c1")
+    reasons = [f.fact.reason for f in facts if isinstance(f.fact, MessageSuppressed)]
+    assert reasons == ["no_address", "no_address"]
+    assert not (sink.folder / "index.jsonl").exists()
+
+
+FAILED = NoteFailed(NOW, "MOBILE_OFF")
+UNKNOWN = NoteUnknown(NOW, "the process ended")
+SENT = NoteSent(NOW, "biz")
+
+
+@pytest.mark.parametrize(
+    ("sms", "term_is_over", "status", "says_so"),
+    [
+        ([BEGIN, FAILED], False, "sent", False),
+        ([BEGIN, SENT], False, "owed", False),
+        ([BEGIN, SENT], True, "sent", True),
+        ([BEGIN, UNKNOWN], False, "owed", False),
+        ([BEGIN, UNKNOWN], True, "sent", True),
+        ([BEGIN, SENT, NoteReceipt(NOW, "biz", delivered=True)], False, "suppressed", False),
+        ([BEGIN, SENT, NoteReceipt(NOW, "biz", delivered=True)], True, "suppressed", False),
+    ],
+)
+async def test_an_email_is_sent_instead_of_an_sms_that_failed_or_has_no_receipt_in_time(
+    notify: Notify,
+    sink: RunningSink,
+    sms: list[Command],
+    term_is_over: bool,
+    status: str,
+    says_so: bool,
+) -> None:
+    await assign(notify)
+    term = NOW if term_is_over else NOW + timedelta(minutes=10)
+    await notify.request("text", channel="sms", not_before=NOW + DAY)
+    await notify.request("mail", instead_of="text", not_before=term)
+    for command in sms:
+        await notify.command("text", command)
+    await notify.request("after")
+    async with notify.sending():
+        await until(ended(notify, "after"), "the sender did not go on")
+        if status != "owed":
+            await until(ended(notify, "mail"), "nothing was sent instead")
+    assert (await notify.statuses())["mail"] == status
+    for mail in sink.index():
+        if mail["message_id"] == "<mail@example.cn>":
+            kept = message_from_bytes((sink.folder / mail["file"]).read_bytes(), policy=default)
+            assert ("您可能已收到内容相同的短信" in kept.get_content()) == says_so
+
+
+async def test_an_sms_that_still_waits_at_the_term_is_given_up_for_the_email(
+    notify: Notify,
+) -> None:
+    await assign(notify)
+    await notify.request("text", channel="sms", not_before=NOW + DAY)
+    await notify.request("mail", instead_of="text", not_before=NOW)
+    async with notify.sending():
+        await until(ended(notify, "text", "mail"), "nothing was sent instead")
+    assert await notify.statuses() == {"text": "suppressed", "mail": "sent"}

@@ -28,6 +28,10 @@ ESCALATION = {
     "rule": "RM-4.5.2c",
     "role": "cs_supervisor",
     "phone": "13800138000",
+    "appointment": "2026-10-03T14:00:00+08:00",
+    "new_date": "2026-10-11T00:00:00+08:00",
+    "summary": "厨房水管漏水",
+    "text": "零件已订购，周五到货",
 }
 
 

@@ -111,6 +111,24 @@ def _minutes(at: time) -> int:
     return at.hour * 60 + at.minute
 
 
+@pytest.mark.parametrize("deliver", ["at_once", "duty_hours"])
+def test_a_group_may_tell_staff_by_sms_and_by_email_only_if_that_fails(deliver: str) -> None:
+    policy = f"overrides: residential-cn\nversion: sms\nmessages: {{{deliver}: sms_first}}"
+    rules = packs.load(policy, "sms.yaml")
+    under = {"policy": rules.version}
+    for said in ("at_once", "duty_hours"):
+        fact = ESCALATED.model_copy(update=under | {"deliver": said})
+        sms, email = [to.command for to in tell(heard(fact), {rules.version: rules}.get)]
+        assert isinstance(sms, RequestMessage)
+        assert isinstance(email, RequestMessage)
+        begins = sms.not_before or MIDNIGHT
+        if said == deliver:
+            assert email.instead_of == sms.message_id
+            assert email.not_before == begins + timedelta(minutes=10)
+        else:
+            assert (email.instead_of, email.not_before) == (None, sms.not_before)
+
+
 def test_an_urgent_one_is_told_at_once() -> None:
     sms, _ = commands(heard(ESCALATED.model_copy(update={"deliver": "at_once"})))
     assert sms.not_before is None
@@ -216,6 +234,9 @@ class Registry:
 
     async def hands(self, _case_id: str) -> Mapping[str, str]:
         return {}
+
+    async def household(self, _household_id: str) -> list[Person]:
+        return list(self._holders.values())
 
     async def project_name(self, _project_id: str) -> str:
         return "星河湾"

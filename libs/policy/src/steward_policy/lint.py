@@ -11,6 +11,7 @@ from steward_policy.documents import Place
 from steward_policy.packs import (
     FollowUpRule,
     PackError,
+    Tell,
     load,
     problem_at,
     read_document,
@@ -66,7 +67,9 @@ def _closed_values(annotation: Any) -> frozenset[str]:
     return frozenset()
 
 
-def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
+def _doubts(
+    entry: Target | FollowUpRule | Tell, spoken: _Vocabulary
+) -> Iterator[tuple[Place, str]]:
     """What an entry says that no fact will ever bear out."""
     yield from _doubts_of_condition(entry.when, ("when",), spoken)
     if isinstance(entry, Target):
@@ -76,6 +79,8 @@ def _doubts(entry: Target | FollowUpRule, spoken: _Vocabulary) -> Iterator[tuple
         case FollowUpRule():
             if entry.after not in spoken.facts:
                 yield ("after",), f"no service states the fact '{entry.after}' yet"
+        case Tell():
+            pass  # it names one of the facts that it may name
         case Target():
             for key in ("starts", "met_by", "resets_on", "cancels_on"):
                 for pattern in getattr(entry, key):

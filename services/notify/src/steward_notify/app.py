@@ -27,6 +27,7 @@ from steward_notify.adapters.sms_aliyun import RECEIPTS_TAKEN, Account, AliyunSm
 from steward_notify.api import http, subscribers
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import MessageDecider
+from steward_notify.domain.owner import OwnerDecider
 from steward_notify.settings import Settings
 from steward_service.policies import Policies
 from steward_service.runtime import Service
@@ -75,7 +76,7 @@ def build(settings: Settings) -> Service:
     service = Service(
         name="notify",
         settings=settings,
-        deciders={"message": MessageDecider()},
+        deciders={"message": MessageDecider(), "owner": OwnerDecider(policies.__getitem__)},
         topic="steward.notify",
         listens={
             "steward.intake": subscribers.on_intake,

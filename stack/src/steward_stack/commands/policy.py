@@ -69,7 +69,7 @@ def show(
 
 @app.command(epilog="Example: steward policy explain minor-resolve")
 def explain(
-    entry: Annotated[str, typer.Argument(help="The ID of a target or a follow-up.")],
+    entry: Annotated[str, typer.Argument(help="The ID of a target, a follow-up or a tell.")],
     *,
     pack: PackOption = None,
     override: OnOption = None,

@@ -13,6 +13,7 @@ from steward_events.vocabulary import Role
 from steward_notify.adapters.read_models import (
     DELEGATIONS,
     HANDS,
+    PEOPLE,
     PROJECTS,
     ROLES,
     ROSTERS,
@@ -72,6 +73,12 @@ class PostgresDirectory:
         """Give who asked in a case or handled it."""
         query = select(HANDS).where(HANDS.c.case_id == case_id).order_by(HANDS.c.what)
         return {row["person_id"]: row["what"] for row in await fetch(self._pool, query)}
+
+    async def household(self, household_id: str) -> list[Person]:
+        """Give the people of a household."""
+        query = select(PEOPLE).where(PEOPLE.c.household_id == household_id)
+        rows = await fetch(self._pool, query.order_by(PEOPLE.c.person_id))
+        return [_person(row) for row in rows]
 
     async def _staff(self, ids: Sequence[str]) -> list[Person]:
         if not ids:

@@ -21,6 +21,7 @@ from steward_events.notify import (
 from steward_events.recorded import Recorded
 from steward_events.registry import (
     DutyRosterPublished,
+    PersonRegistered,
     ProjectRegistered,
     RoleAssigned,
     RoleDelegated,
@@ -59,6 +60,17 @@ ROLES = Table(
     Column("role", Text, primary_key=True),
     Column("person_id", Text, primary_key=True),
     Column("since", DateTime(timezone=True)),
+)
+
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("person_id", Text, primary_key=True),
+    Column("household_id", Text, nullable=False, default=""),
+    Column("language", Text, nullable=False, default="zh"),
+    Column("phone", Text),
+    Column("email", Text),
+    Index("people_household", "household_id"),
 )
 
 DELEGATIONS = Table(
@@ -115,6 +127,9 @@ MESSAGES = Table(
     Column("correlation_id", Text, nullable=False, default=""),
     Column("requested_at", DateTime(timezone=True)),
     Column("changed_at", DateTime(timezone=True)),
+    Column("instead_of", Text),
+    Column("household_id", Text),
+    Column("address", Text),
     Index(
         "messages_owed",
         "requested_at",
@@ -134,6 +149,10 @@ def project(recorded: Recorded) -> Iterable[Change]:
         case StaffRegistered() as fact:
             person = {"person_id": fact.person_id, "language": str(fact.language)}
             yield Upsert(STAFF, person | {"phone": _box(fact.phone), "email": _box(fact.email)})
+        case PersonRegistered() as fact:
+            person = {"person_id": fact.person_id, "language": str(fact.language)}
+            reached = {"phone": _box(fact.phone), "email": _box(fact.email)}
+            yield Upsert(PEOPLE, person | {"household_id": fact.household_id} | reached)
         case RoleAssigned() as fact:
             yield Upsert(ROLES, fact.model_dump(mode="json") | {"since": recorded.occurred_at})
         case RoleEnded() as fact:
@@ -171,10 +190,12 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
                 "rule": " ".join(fact.rule),
                 "case_id": fact.case_id,
                 "escalation_id": fact.escalation_id,
-                # In one order, whichever way the fact was read.
-                "content": json.dumps({"values": fact.values}, ensure_ascii=False, sort_keys=True),
+                "content": _content(fact),
                 "not_before": fact.not_before,
                 "only_if_sent": fact.only_if_sent,
+                "instead_of": fact.instead_of,
+                "household_id": fact.household_id,
+                "address": _box(fact.address),
                 "status": "owed",
                 "correlation_id": recorded.correlation_id,
                 "requested_at": recorded.recorded_at,
@@ -203,6 +224,14 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
             return {"status": "suppressed", "code": fact.reason}
         case _:
             return {}
+
+
+def _content(fact: MessageRequested) -> str:
+    content: dict[str, Any] = {"values": fact.values}
+    if fact.sealed:
+        content["sealed"] = {name: sealed.model_dump() for name, sealed in fact.sealed.items()}
+    # In one order, whichever way the fact was read.
+    return json.dumps(content, ensure_ascii=False, sort_keys=True)
 
 
 def _box(sealed: Sealed | None) -> str | None:

@@ -24,13 +24,17 @@ class OwedMessage:
     project_id: str
     channel: Channel
     template: str
-    role: Role
+    role: Role | None
     values: Mapping[str, str] = field(repr=False)
     case_id: str | None = None
     attempts: int = 0
     only_if_sent: str | None = None
     earlier: str | None = None
-    """What became of the message that `only_if_sent` names."""
+    """What became of the message that `only_if_sent` or `instead_of` names."""
+    instead_of: str | None = None
+    household_id: str | None = None
+    address: Sealed | None = field(default=None, repr=False)
+    sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
     correlation_id: str = ""
 
 
@@ -58,9 +62,9 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of the staff, and how to reach them; sealed."""
+    """Somebody, and how to reach them; sealed. Who reported a case is known by no ID."""
 
-    person_id: str
+    person_id: str | None
     language: Language
     phone: Sealed | None = field(default=None, repr=False)
     email: Sealed | None = field(default=None, repr=False)
@@ -89,6 +93,10 @@ class Directory(Protocol):
 
     async def hands(self, case_id: str, /) -> Mapping[str, str]:
         """Give who has a hand in a case, and how: they `asked` or `handled`."""
+        ...
+
+    async def household(self, household_id: str, /) -> list[Person]:
+        """Give the people of a household."""
         ...
 
     async def project_name(self, project_id: str, /) -> str:

@@ -14,6 +14,7 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 from steward_notify.application.ports import Directory, Person
 from steward_notify.domain.message import Channel
+from steward_notify.texts import Language
 from steward_policy.ladder import next_above
 
 StandingIn = Literal["on_duty", "delegate"]
@@ -24,7 +25,7 @@ class Found:
     """Who is told, as what, where, and who was passed over on the way."""
 
     person: Person
-    role: Role
+    role: Role | None
     address: Sealed = field(repr=False)
     passed_over: tuple[str, ...]
     standing_in: StandingIn | None = None
@@ -68,6 +69,20 @@ async def find(
     return Nobody(tuple(passed_over))
 
 
+async def find_owner(
+    directory: Directory, household_id: str | None, left: Sealed | None, channel: Channel
+) -> Found | None:
+    """Give where a case's owner is reached: at the address `left`, else somebody of the household."""
+    people = await directory.household(household_id) if household_id else []
+    if left is not None:
+        language: Language = people[0].language if people else "zh"
+        return Found(Person(None, language), None, left, ())
+    for person in people:
+        if (address := person.address(channel)) is not None:
+            return Found(person, None, address, ())
+    return None
+
+
 def _in_turn(
     holders: Sequence[Person],
     on_duty: Sequence[Person],
@@ -75,10 +90,10 @@ def _in_turn(
 ) -> Iterator[tuple[Person, StandingIn | None]]:
     yield from ((person, None) for person in holders)
     yield from ((person, "on_duty") for person in on_duty)
-    given = chain.from_iterable(delegates.get(person.person_id, ()) for person in holders)
+    given = chain.from_iterable(delegates.get(str(person.person_id), ()) for person in holders)
     yield from ((person, "delegate") for person in given)
 
 
 def _hand(hands: Mapping[str, str], person: Person) -> str | None:
-    what = hands.get(person.person_id)
+    what = hands.get(person.person_id) if person.person_id else None
     return None if what is None else f"{what} the matter"

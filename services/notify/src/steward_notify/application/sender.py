@@ -19,12 +19,13 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from steward_events.sealed import Sealed
-from steward_eventstore.execute import Cause, Executor, Job, NotDone, To
+from steward_events.vocabulary import Role
+from steward_eventstore.execute import Cause, Executor, Job, NotDone
 from steward_eventstore.port import Clock
 from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
 from steward_notify.application.ports import Directory, Gateway, Lead, Outbox, OwedMessage
-from steward_notify.application.reactions import stream_of
-from steward_notify.application.recipients import Found, Nobody, find
+from steward_notify.application.reactions import to_message
+from steward_notify.application.recipients import Found, Nobody, find, find_owner
 from steward_notify.domain.gaps import gap_after
 from steward_notify.domain.message import (
     BeginSending,
@@ -36,7 +37,7 @@ from steward_notify.domain.message import (
     NoteUnknown,
     Suppress,
 )
-from steward_notify.texts import Text, ValueMissing, render
+from steward_notify.texts import Text, ValueMissing, also_by_sms, render
 from steward_service.batches import run_batch
 from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard
 
@@ -48,6 +49,8 @@ STANDBY_SECONDS = 1.0
 DRAIN_SECONDS = 4.0
 LOOK_SECONDS = 5.0
 """Between looks for what was left in «sending»: who lost the lead may still leave some as it drains."""
+
+_MAYBE_READ = ("sending", "sent", "unknown")
 
 _NOBODY_TRIES = 4
 """Roles come over another topic than escalations: they may be heard a moment later."""
@@ -139,13 +142,21 @@ class Sender:
         if message.only_if_sent is not None and message.earlier in {None, "failed", "suppressed"}:
             await self._note(message, Suppress(self.clock.now(), "nothing_to_correct"))
             return
+        if message.instead_of is not None and message.earlier == "delivered":
+            await self._note(message, Suppress(self.clock.now(), "told_by_sms"))
+            return
         found = await self._find(message)
         if not isinstance(found, Found):
-            await self._note(message, self._nobody(message, found.passed_over))
+            await self._note(message, found)
             return
         try:
             address = await self.unsealer.unseal(found.address)
-            text, values = await self._text(message, found)
+            opened = [await self.unsealer.unseal(sealed) for sealed in message.sealed.values()]
+            personal = dict(zip(message.sealed, opened, strict=True))
+            if isinstance(address, Erased) or any(isinstance(one, Erased) for one in opened):
+                await self._note(message, Suppress(self.clock.now(), "erased"))
+                return
+            text, values = await self._text(message, found, personal)
         except (KeyNotHeard, BrokenSeal, ValueMissing) as error:
             again = isinstance(error, KeyNotHeard)
             _LOG.warning(
@@ -154,9 +165,11 @@ class Sender:
             code = type(error).__name__
             await self._note(message, self._failed(message, code, found.passed_over, again=again))
             return
-        if isinstance(address, Erased):
-            await self._note(message, Suppress(self.clock.now(), "erased"))
-            return
+        if message.instead_of is not None and message.earlier == "owed":
+            # It has waited for too long already; told by email, it need not come late as well.
+            await self._run(
+                message, message.instead_of, Suppress(self.clock.now(), "told_by_email")
+            )
         begin = BeginSending(
             self.clock.now(),
             found.person.person_id,
@@ -168,9 +181,14 @@ class Sender:
             return  # taken back meanwhile
         await self._note(message, await self._attempt(message, found, address, values, text))
 
-    async def _find(self, message: OwedMessage) -> Found | Nobody:
+    async def _find(self, message: OwedMessage) -> Found | NoteNobody | Suppress:
+        if message.role is None:
+            owner = await find_owner(
+                self.directory, message.household_id, message.address, message.channel
+            )
+            return owner or Suppress(self.clock.now(), "no_address")
         hands = await self.directory.hands(message.case_id) if message.case_id else {}
-        return await find(
+        found = await find(
             self.directory,
             message.project_id,
             message.role,
@@ -178,21 +196,26 @@ class Sender:
             self.clock.now(),
             hands,
         )
+        match found:
+            case Found():
+                return found
+            case Nobody(passed_over):
+                return self._nobody(message, message.role, passed_over)
 
-    def _nobody(self, message: OwedMessage, passed_over: tuple[str, ...]) -> NoteNobody:
+    def _nobody(self, message: OwedMessage, role: Role, passed_over: tuple[str, ...]) -> NoteNobody:
         again = message.attempts + 1 < _NOBODY_TRIES
         if not again:
             _LOG.error(
                 "Nobody up to the top can be told.",
                 message=message.message_id,
                 project=message.project_id,
-                role=str(message.role),
+                role=str(role),
             )
         gap = gap_after(message.attempts + 1, "nobody") if again else None
         return NoteNobody(
             self.clock.now(),
             message.project_id,
-            message.role,
+            role,
             message.case_id,
             passed_over,
             self.wall.now() + gap if gap is not None else None,
@@ -216,13 +239,20 @@ class Sender:
             outcome = Unknown(f"The program failed with {type(error).__name__}.")
         return self._result(message, outcome)
 
-    async def _text(self, message: OwedMessage, found: Found) -> tuple[Text, Mapping[str, str]]:
+    async def _text(
+        self, message: OwedMessage, found: Found, personal: Mapping[str, str | Erased]
+    ) -> tuple[Text, Mapping[str, str]]:
         values = {
             **message.values,
+            **{name: str(value) for name, value in personal.items()},
             "project": await self.directory.project_name(message.project_id),
-            "role": str(found.role),
         }
-        return render(message.template, found.person.language, values), values
+        if found.role is not None:
+            values["role"] = str(found.role)
+        text = render(message.template, found.person.language, values)
+        if message.instead_of is not None and message.earlier in _MAYBE_READ:
+            text = also_by_sms(text, found.person.language)
+        return text, values
 
     def _result(self, message: OwedMessage, outcome: Outcome) -> Command:
         match outcome:
@@ -251,8 +281,11 @@ class Sender:
 
     async def _note(self, message: OwedMessage, command: Command) -> bool:
         """Store what a command brings; says whether it brought anything."""
+        return await self._run(message, message.message_id, command)
+
+    async def _run(self, message: OwedMessage, message_id: str, command: Command) -> bool:
         cause = Cause(uuid7(), "sender", correlation_id=message.correlation_id)
-        to = To(stream_of(message.message_id), message.project_id, command)
+        to = to_message(message_id, message.project_id, command)
         [outcome] = await run_batch(self.executor, [Job(cause, lambda: [to])])
         if isinstance(outcome, NotDone):
             raise outcome.error

@@ -27,6 +27,7 @@ from steward_events.notify import (
     MessageSuppressed,
     MessageUnknown,
 )
+from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 
 Channel = Literal["sms", "email"]
@@ -34,20 +35,26 @@ Channel = Literal["sms", "email"]
 
 @dataclass(frozen=True, slots=True)
 class RequestMessage:
-    """Owe a message to whoever holds a role when it is sent."""
+    """Owe a message to whoever holds a role when it is sent; without a role, to a case's owner."""
 
     at: datetime
     message_id: str
     channel: Channel
     project_id: str
     template: str
-    role: Role
+    role: Role | None
     values: Mapping[str, str] = field(repr=False)
     rule: tuple[str, ...] = ()
     case_id: str | None = None
     escalation_id: str | None = None
     not_before: datetime | None = None
     only_if_sent: str | None = None
+    instead_of: str | None = None
+    household_id: str | None = None
+    address: Sealed | None = field(default=None, repr=False)
+    sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
+    about: str = ""
+    about_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class BeginSending:
     """An attempt begins now, to this person."""
 
     at: datetime
-    person_id: str
+    person_id: str | None
     role: Role | None
     passed_over: tuple[str, ...] = ()
     standing_in: Literal["on_duty", "delegate"] | None = None
@@ -294,6 +301,12 @@ def _requested(command: RequestMessage) -> MessageRequested:
         values=dict(command.values),
         not_before=command.not_before,
         only_if_sent=command.only_if_sent,
+        instead_of=command.instead_of,
+        household_id=command.household_id,
+        address=command.address,
+        sealed=dict(command.sealed),
+        about=command.about,
+        about_id=command.about_id,
     )
 
 
