@@ -34,6 +34,9 @@ from steward_intake.application.desk import external_case_id
 from steward_notify.application.reactions import template_of
 from steward_stack.supervisor import Stack
 
+RESOLVE = "minor-resolve"
+"""The target of which is known, by what people were told, whether it was met in time."""
+
 POINTS = ("intake", "sla", "visits", "notify", "kafka", "postgres")
 KILLS = 3
 PEOPLE, SYSTEMS = 24, 12
@@ -286,21 +289,26 @@ class Judge:
             mine = [f.type.split(".")[1] for f in facts if f.stream == f"clocks-{case}"]
             if "clock_started" not in mine or not noted[case]:
                 self._found.lost.append(f"no clock was started for {case}")
-        standing: Counter[str] = Counter()
+        standing: Counter[tuple[str, str]] = Counter()
         for fact in self._of("sla.clock_breached"):
-            standing[fact.data["case_id"]] += 1
+            standing[fact.data["case_id"], fact.data["target"]] += 1
         for fact in self._of("sla.breach_withdrawn"):
-            standing[fact.data["case_id"]] -= 1
+            standing[fact.data["case_id"], fact.data["target"]] -= 1
         in_time = {
-            fact.data["case_id"]
+            (fact.data["case_id"], fact.data["target"])
             for fact in self._of("sla.clock_met")
             if fact.data["outcome"] == "in_time"
         }
-        for case in told:
-            if case not in in_time and not standing[case]:
-                self._found.lost.append(f"{case} is late and has no breach")
-            if case in in_time and standing[case]:
-                self._found.doubled.append(f"{case} was in time and has {standing[case]} breaches")
+        self._found.lost += [
+            f"{case} is late and has no breach"
+            for case in told
+            if (case, RESOLVE) not in in_time and not standing[case, RESOLVE]
+        ]
+        self._found.doubled += [
+            f"{target} of {case} was met in time and has {standing[case, target]} breaches"
+            for case, target in in_time
+            if standing[case, target]
+        ]
 
     def _judge_followups(self) -> None:
         handled = {
