@@ -336,6 +336,8 @@ class Judge:
         now = datetime.now(UTC)
         ends: dict[str, str] = {}
         for fact in sorted(self._facts["notify"], key=lambda f: f.version):
+            if "message_id" not in fact.data:
+                continue  # what notify noted of a case
             ends[fact.data["message_id"]] = fact.type.split(".")[1].removeprefix("message_")
         taken = Counter(text["out_id"] for text in await self._system.texts())
         self._found.doubled += [f"the text {id_} {n} times" for id_, n in taken.items() if n > 1]
