@@ -21,7 +21,7 @@ from tests.support.waiting import until
 import steward_notify
 from steward_events.fact import Fact
 from steward_events.intake import CaseHandled, CaseReceived
-from steward_events.notify import AdministratorAlarmed, MessageSuppressed
+from steward_events.notify import AdministratorAlarmed, MessageSent, MessageSuppressed
 from steward_events.recorded import Recorded
 from steward_events.registry import (
     DutyRosterPublished,
@@ -544,3 +544,106 @@ async def test_an_sms_that_still_waits_at_the_term_is_given_up_for_the_email(
     async with notify.sending():
         await until(ended(notify, "text", "mail"), "nothing was sent instead")
     assert await notify.statuses() == {"text": "suppressed", "mail": "sent"}
+
+
+async def request_together(notify: Notify, *numbers: int, **more: Any) -> list[str]:
+    ids = [f"t{number}" for number in numbers]
+    for number, id_ in zip(numbers, ids, strict=True):
+        values = VALUES | {"case_number": f"P1-2026-{number:05d}"}
+        await notify.request(id_, values=values, together=True, **more)
+    return ids
+
+
+async def test_what_one_person_is_owed_at_one_moment_comes_in_one_text(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    ids = await request_together(notify, 1, 2, 3)
+    await notify.request("urgent")
+    async with notify.sending():
+        await until(ended(notify, "urgent", *ids), "not all were sent")
+    assert set((await notify.statuses()).values()) == {"sent"}
+    mails = {mail["message_id"]: mail for mail in sink.index()}
+    assert len(mails) == 2
+    [several] = [mail for id_, mail in mails.items() if id_ != "<urgent@example.cn>"]
+    assert several["subject"] == "【3件待办】星河湾"
+    kept = message_from_bytes((sink.folder / several["file"]).read_bytes(), policy=default)
+    whole = kept.get_content()
+    assert "您（客服部主管）有3件事项逾期或待处理：P1-2026-00001、00002、00003。" in whole
+    assert whole.count("现已逾期") == 3
+    sent = [(await notify.executor.store.facts_of(stream_of(id_)))[-1].fact for id_ in ids]
+    [told] = {(fact.provider_id, fact.group_id) for fact in sent if isinstance(fact, MessageSent)}
+    assert told[0] == several["message_id"]
+    shared = await notify.messages.sent_as([str(told[1]), "urgent", "stranger"])
+    assert shared == {told[1]: dict.fromkeys(ids, "p1"), "urgent": {"urgent": "p1"}}
+
+
+async def test_what_goes_to_different_people_is_not_put_together(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2")
+    await assign(notify)
+    await notify.hear(
+        RoleAssigned(project_id="p1", role=Role.CENTRE_MANAGER, person_id="s2"),
+        CaseHandled(case_id="c1", person_id="s1"),
+    )
+    first = await request_together(notify, 1, 2)
+    second = await request_together(notify, 3, case_id="c1")
+    async with notify.sending():
+        await until(ended(notify, *first, *second), "not all were sent")
+    assert sorted((mail["to"], mail["subject"]) for mail in sink.index()) == [
+        (["s2@example.cn"], "【升级】P1-2026-00003 星河湾"),
+        (["wang@example.cn"], "【2件待办】星河湾"),
+    ]
+
+
+class Dying:
+    """A gateway during whose call the process ends."""
+
+    def __init__(self) -> None:
+        self.called = asyncio.Event()
+        self.calls = 0
+
+    async def send(self, *_: object) -> Outcome:
+        self.calls += 1
+        self.called.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_text_for_several_that_is_cut_off_leaves_all_unknown_and_is_not_sent_again(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "DRAIN_SECONDS", 0.0)
+    await assign(notify)
+    ids = await request_together(notify, 1, 2)
+    dying = Dying()
+    notify.sender.gateways = {"email": dying}
+    async with notify.sending():
+        await asyncio.wait_for(dying.called.wait(), 10)
+    assert set((await notify.statuses()).values()) == {"sending"}
+    async with notify.sending():
+        await until(ended(notify, *ids), "they were left in sending")
+    assert set((await notify.statuses()).values()) == {"unknown"}
+    assert dying.calls == 1
+
+
+async def test_a_text_for_several_that_is_refused_for_now_is_tried_again_for_all(
+    notify: Notify, sink: RunningSink
+) -> None:
+    address = await notify.sealer.seal("staff-s1", "email", "wang+later@example.cn")
+    await notify.hear(StaffRegistered(person_id="s1", group_id="g1", email=address))
+    await assign(notify)
+    await request_together(notify, 1, 2)
+    async with notify.sending():
+        await until(tried_once(notify), "they were not refused for now")
+    rows = await notify.messages.listed(None, {}, None, 10)
+    assert {(row["attempts"], row["code"]) for row in rows} == {(1, "451")}
+
+
+def tried_once(notify: Notify) -> Callable[[], Awaitable[bool]]:
+    async def tried() -> bool:
+        rows = await notify.messages.listed(None, {}, None, 10)
+        return all(row["status"] == "owed" and row["attempts"] for row in rows)
+
+    return tried

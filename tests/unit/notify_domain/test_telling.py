@@ -85,6 +85,12 @@ def test_an_escalation_is_told_by_text_and_mail_at_half_past_eight() -> None:
     )
 
 
+def test_only_what_waits_for_duty_hours_may_be_told_together() -> None:
+    assert [c.together for c in commands(heard(ESCALATED))] == [True, True]
+    urgent = ESCALATED.model_copy(update={"deliver": "at_once"})
+    assert [c.together for c in commands(heard(urgent))] == [False, False]
+
+
 def test_an_overridden_duty_calendar_says_when_people_are_told_and_corrected() -> None:
     monday = datetime(2026, 10, 5, 10, 0, tzinfo=SHANGHAI)  # MIDNIGHT is a Friday's
     for fact in (ESCALATED, WITHDRAWN):

@@ -61,6 +61,8 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     """Where the reporter asked to be reached over this channel."""
     sealed: dict[str, Sealed] = {}
     """What else the template needs, sealed."""
+    together: bool = False
+    """It may be told in one text with others that the same person is owed at the same moment."""
     about: Word = ""
     """What the owner knows once it was delivered: receipt, result, new_date, …"""
     about_id: Word = ""
@@ -78,6 +80,8 @@ class MessageSending(MessageFact, name="notify.message_sending"):
     """Who was passed over on the way up, and why."""
     standing_in: Literal["on_duty", "delegate"] | None = None
     """How the person comes to the role, where they do not hold it."""
+    group_id: Id | None = None
+    """Several messages that are told in one text; their outcomes are its outcome."""
 
 
 class MessageSent(MessageFact, name="notify.message_sent"):
@@ -86,6 +90,7 @@ class MessageSent(MessageFact, name="notify.message_sent"):
     attempt: int
     provider_id: Word
     person_id: Id | None = None
+    group_id: Id | None = None
 
 
 class MessageDelivered(MessageFact, name="notify.message_delivered"):

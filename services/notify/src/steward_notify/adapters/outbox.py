@@ -99,11 +99,15 @@ class PostgresMessageList:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def projects_of(self, message_ids: Sequence[str]) -> Mapping[str, str]:
-        """Give the project of each message that is ours."""
-        query = select(_COLUMNS.message_id, _COLUMNS.project_id)
-        rows = await fetch(self._pool, query.where(_COLUMNS.message_id.in_(message_ids)))
-        return {row["message_id"]: row["project_id"] for row in rows}
+    async def sent_as(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Give what was sent under each ID, of a message or a group: messages and their projects."""
+        query = select(_COLUMNS.message_id, _COLUMNS.group_id, _COLUMNS.project_id)
+        ours = or_(_COLUMNS.message_id.in_(ids), _COLUMNS.group_id.in_(ids))
+        wanted, found = set(ids), dict[str, dict[str, str]]()
+        for row in await fetch(self._pool, query.where(ours)):
+            for id_ in wanted & {row["message_id"], row["group_id"]}:
+                found.setdefault(id_, {})[row["message_id"]] = row["project_id"]
+        return found
 
     async def listed(
         self,
@@ -162,5 +166,6 @@ def _owed(row: Row) -> OwedMessage:
         row["household_id"],
         Sealed.model_validate_json(row["address"]) if row["address"] else None,
         {name: Sealed(**box) for name, box in content.get("sealed", {}).items()},
+        row["together"],
         row["correlation_id"],
     )

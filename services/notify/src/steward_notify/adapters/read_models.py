@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
 from steward_events.intake import CaseHandled, WorkStarted
 from steward_events.notify import (
@@ -130,6 +130,9 @@ MESSAGES = Table(
     Column("instead_of", Text),
     Column("household_id", Text),
     Column("address", Text),
+    Column("together", Boolean, nullable=False, default=False),
+    Column("group_id", Text),
+    Index("messages_group", "group_id", postgresql_where=text("group_id IS NOT NULL")),
     Index(
         "messages_owed",
         "requested_at",
@@ -196,6 +199,7 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
                 "instead_of": fact.instead_of,
                 "household_id": fact.household_id,
                 "address": _box(fact.address),
+                "together": fact.together,
                 "status": "owed",
                 "correlation_id": recorded.correlation_id,
                 "requested_at": recorded.recorded_at,
@@ -206,6 +210,7 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
                 "attempts": fact.attempt,
                 "again_at": None,
                 "person_id": fact.person_id,
+                "group_id": fact.group_id,
             }
         case MessageSent():
             return {"status": "sent", "provider_id": fact.provider_id, "code": None}

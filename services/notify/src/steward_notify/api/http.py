@@ -74,13 +74,11 @@ def router(
 
 async def _take(request: Request, messages: MessageList, receipts: Sequence[Receipt]) -> None:
     service = request.app.state.service
-    projects = await messages.projects_of([str(receipt.message_id) for receipt in receipts])
+    sent = await messages.sent_as([str(receipt.message_id) for receipt in receipts])
     jobs = [
-        _job(
-            str(receipt.message_id), projects[str(receipt.message_id)], receipt, service.clock.now()
-        )
+        _job(message_id, project_id, receipt, service.clock.now())
         for receipt in receipts
-        if receipt.message_id in projects
+        for message_id, project_id in sent.get(str(receipt.message_id), {}).items()
     ]
     for outcome in await service.executor.execute_batch(jobs):
         if isinstance(outcome, NotDone):

@@ -35,6 +35,7 @@ class OwedMessage:
     household_id: str | None = None
     address: Sealed | None = field(default=None, repr=False)
     sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
+    together: bool = False
     correlation_id: str = ""
 
 
@@ -139,8 +140,8 @@ class Receipt(Protocol):
 class MessageList(Protocol):
     """The messages as a list for readers."""
 
-    async def projects_of(self, message_ids: Sequence[str]) -> Mapping[str, str]:
-        """Give the project of each message that is ours."""
+    async def sent_as(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Give what was sent under each ID, of a message or a group: messages and their projects."""
         ...
 
     async def listed(

@@ -204,6 +204,7 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
             escalation_id=fact.escalation_id,
             not_before=term if later else begins,
             instead_of=message_id_of(fact.escalation_id, "escalation", "sms") if later else None,
+            together=fact.deliver == "duty_hours" and not later,
         )
         yield To(stream_of(request.message_id), heard.key, request)
 

@@ -55,6 +55,7 @@ class RequestMessage:
     sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
     about: str = ""
     about_id: str = ""
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,16 @@ class BeginSending:
     role: Role | None
     passed_over: tuple[str, ...] = ()
     standing_in: Literal["on_duty", "delegate"] | None = None
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoteSent:
-    """The provider took the message."""
+    """The provider took the message, alone or with the others of its group."""
 
     at: datetime
     provider_id: str
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,7 @@ class MessageDecider:
                     role=command.role,
                     passed_over=command.passed_over,
                     standing_in=command.standing_in,
+                    group_id=command.group_id,
                 )
                 return [sending]
             case NoteSent(), Sending() | Unknown():
@@ -226,6 +230,7 @@ class MessageDecider:
                     attempt=state.attempts,
                     provider_id=command.provider_id,
                     person_id=state.person_id,
+                    group_id=command.group_id,
                 )
                 return [sent]
             case NoteFailed(), Owed(message_id, channel, attempts):
@@ -307,6 +312,7 @@ def _requested(command: RequestMessage) -> MessageRequested:
         sealed=dict(command.sealed),
         about=command.about,
         about_id=command.about_id,
+        together=command.together,
     )
 
 

@@ -1,6 +1,6 @@
 """Fills the templates of `templates.yaml`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cache
@@ -12,6 +12,8 @@ import yaml
 from babel.dates import format_date
 
 Language = Literal["zh", "en"]
+
+_COMMA = {"zh": "、", "en": ", "}
 
 _INSTANTS = ("appointment", "new_date")
 """Values that are instants, as ISO writes them."""
@@ -68,6 +70,23 @@ def deadline(at: datetime) -> str:
     if at.time() == time(0):
         return f"{at - timedelta(days=1):%Y-%m-%d} 24:00"
     return f"{at:%Y-%m-%d %H:%M}"
+
+
+def in_short(numbers: Sequence[str], language: Language, longest: int) -> str:
+    """List case numbers in so many characters, each part that the one before has only once.
+
+    What does not fit is left out, and three dots say so.
+    """
+    said, before = "", ""
+    for number in numbers:
+        start, _, rest = number.rpartition("-")
+        part = rest if said and start == before else number
+        more = f"{said}{_COMMA[language]}{part}" if said else part
+        # The last may take the place of the dots.
+        if len(more) > longest - (number != numbers[-1]):
+            return f"{said}…"
+        said, before = more, start
+    return said
 
 
 def _written(name: str, value: str, language: Language) -> str:
