@@ -234,6 +234,11 @@ def test_a_case_that_was_not_heard_of_yet_lets_the_fact_wait() -> None:
     assert isinstance(refused, NotHeardYet)
 
 
+def test_of_a_case_from_before_notify_told_owners_nothing_is_told() -> None:
+    assert told(AppointmentMade(case_id="c1", appointment_id="a1", at=NOON)) == []
+    assert told(CaseClassified(case_id="c1")) == []
+
+
 def test_a_group_may_tell_more_and_over_both_channels() -> None:
     more = packs.load(
         """

@@ -137,7 +137,8 @@ class OwnerDecider:
                 one = messages[message_id]
                 facts = self._message.decide(inner, one.state)
                 return [_with_subject(fact, case, one) for fact in facts]
-            case NoteChange() | Tidings(), Unheard():
+            case Tidings(fact="extension_approved"), Unheard():
+                # It comes over another topic than the case's reception.
                 raise NotHeardYet("This case has not been heard of yet.")
             case _:
                 return []
