@@ -546,6 +546,17 @@ async def test_an_sms_that_still_waits_at_the_term_is_given_up_for_the_email(
     assert await notify.statuses() == {"text": "suppressed", "mail": "sent"}
 
 
+async def test_an_sms_that_still_waits_is_kept_where_the_email_fails(notify: Notify) -> None:
+    refused = await notify.sealer.seal("staff-s1", "email", "wang+refused@example.cn")
+    await notify.hear(StaffRegistered(person_id="s1", group_id="g1", email=refused))
+    await assign(notify)
+    await notify.request("text", channel="sms", not_before=NOW + DAY)
+    await notify.request("mail", instead_of="text", not_before=NOW)
+    async with notify.sending():
+        await until(ended(notify, "mail"), "nothing was sent instead")
+    assert await notify.statuses() == {"text": "owed", "mail": "failed"}
+
+
 async def request_together(notify: Notify, *numbers: int, **more: Any) -> list[str]:
     ids = [f"t{number}" for number in numbers]
     for number, id_ in zip(numbers, ids, strict=True):

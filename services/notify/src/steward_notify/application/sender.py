@@ -179,11 +179,6 @@ class Sender:
             code = type(error).__name__
             await self._note(message, self._failed(message, code, found.passed_over, again=again))
             return
-        if message.instead_of is not None and message.earlier == "owed":
-            # It has waited for too long already; told by email, it need not come late as well.
-            await self._run(
-                message, message.instead_of, Suppress(self.clock.now(), "told_by_email")
-            )
         begin = BeginSending(
             self.clock.now(),
             found.person.person_id,
@@ -193,7 +188,12 @@ class Sender:
         )
         if not await self._note(message, begin):
             return  # taken back meanwhile
-        await self._note(message, await self._attempt(message, found, address, values, text))
+        result = await self._attempt(message, found, address, values, text)
+        await self._note(message, result)
+        if isinstance(result, NoteSent) and message.instead_of and message.earlier == "owed":
+            # It has waited for too long already; told by email, it need not come late as well.
+            told = Suppress(self.clock.now(), "told_by_email")
+            await self._run(message, message.instead_of, told)
 
     async def _send_together(self, messages: Sequence[OwedMessage]) -> None:
         """Send messages to one role, those to one person in one text."""
