@@ -335,7 +335,14 @@ class Judge:
         self._found.once(counts, wanted, "the message")
         now = datetime.now(UTC)
         ends: dict[str, str] = {}
+        sent_as = {
+            fact.data["message_id"]: fact.data["group_id"]
+            for fact in self._of("notify.message_sending")
+            if fact.data["group_id"]
+        }
         for fact in sorted(self._facts["notify"], key=lambda f: f.version):
+            if "message_id" not in fact.data:
+                continue  # what notify noted of a case
             ends[fact.data["message_id"]] = fact.type.split(".")[1].removeprefix("message_")
         taken = Counter(text["out_id"] for text in await self._system.texts())
         self._found.doubled += [f"the text {id_} {n} times" for id_, n in taken.items() if n > 1]
@@ -352,7 +359,7 @@ class Judge:
             )
             if end not in done and not waits:
                 self._found.lost.append(f"the message {id_} has no outcome, it is {end}")
-            if channel == "sms" and end == "delivered" and not taken[id_]:
+            if channel == "sms" and end == "delivered" and not taken[sent_as.get(id_, id_)]:
                 self._found.lost.append(f"the text {id_} was never sent")
 
     def _of(self, name: str) -> list[Fact]:

@@ -57,6 +57,7 @@ async def test_people_tell_a_case_its_daily_life(registered: Caller) -> None:
         ("correct", {"topic": "渗水", "reporter_phone": "13700137000"}),
         ("report-progress", {"text": "材料已到"}),
         ("handle", {"corrective": "更换管件", "preventive": "每季度检查"}),
+        ("message-owner", {"about": "result", "text": "阀门已更换，不再漏水"}),
         ("submit-record", {}),
         ("keep-promise", {"promise_id": "w1"}),
     ]

@@ -10,7 +10,7 @@ from tests.integration.intake.conftest import NOON, REGISTERS, Caller, Office
 from tests.support.rules import rule
 
 from steward_events.intake import CaseReceived
-from steward_events.registry import PersonRegistered, PolicyPublished
+from steward_events.registry import PersonRegistered, PolicyPublished, RoleDelegated
 from steward_intake.application.registration import AnyRegistration
 from steward_policy.packs import built_in_text, load
 
@@ -578,6 +578,59 @@ async def test_a_bad_line_is_refused_in_its_place_and_the_others_are_registered(
     assert [line["code"] for line in results[1:-1]] == ["invalid"] * 6 + ["not_found"]
     households = (await registered.get("households")).json()["items"]
     assert [household["household_id"] for household in households][-2:] == ["h7", "h9"]
+
+
+async def test_delegations_and_duty_rosters_are_registered_and_wrong_ones_refused(
+    registered: Caller, office: Office
+) -> None:
+    delegation = {
+        "type": "delegation",
+        "delegation_id": "leave",
+        "project_id": "lakeside",
+        "role": "centre_manager",
+        "person_id": "m1",
+        "delegate_id": "s7",
+        "since": "2026-10-01T00:00:00+08:00",
+        "until": "2026-10-08T00:00:00+08:00",
+    }
+    shift = {
+        "role": "cs_supervisor",
+        "person_id": "s7",
+        "since": "2026-10-01T18:00:00+08:00",
+        "until": "2026-10-02T08:30:00+08:00",
+    }
+    roster = {
+        "type": "duty_roster",
+        "roster_id": "w40",
+        "project_id": "lakeside",
+        "shifts": [shift],
+    }
+    lines = [
+        {"type": "staff", "person_id": "s7", "group_id": "g1"},
+        delegation,
+        delegation,
+        roster,
+        delegation | {"delegation_id": "other", "role": "frontline"},
+        delegation | {"delegation_id": "other", "delegate_id": "m1"},
+        delegation | {"delegation_id": "other", "until": "2026-09-30T00:00:00+08:00"},
+        delegation | {"delegation_id": "other", "delegate_id": "nobody"},
+        roster | {"roster_id": "w41", "shifts": [shift | {"until": shift["since"]}]},
+    ]
+    results = (await registered.post("registers", lines)).json()["results"]
+    assert [line.get("facts") for line in results[1:4]] == [1, 0, 1]
+    assert [line["error"] for line in results[4:]] == [
+        "“m1” does not hold the role frontline at “lakeside”.",
+        "A role is delegated to somebody else.",
+        "A delegation ends after it begins.",
+        "There is no member of staff “nobody”.",
+        "Shift 1 does not end after it begins.",
+    ]
+    [delegated] = await office.store.facts_of("delegation-leave")
+    assert isinstance(delegated.fact, RoleDelegated)
+    assert delegated.key == "lakeside"
+    taken_back = delegation | {"until": delegation["since"]}
+    [answer] = (await registered.post("registers", [taken_back])).json()["results"]
+    assert answer == {"id": "leave", "facts": 1}
 
 
 async def test_a_body_that_is_no_array_of_some_lines_is_refused_in_one_sentence(

@@ -5,6 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -17,9 +20,19 @@ from tests.support.waiting import until
 
 import steward_notify
 from steward_events.fact import Fact
+from steward_events.intake import CaseHandled, CaseReceived
+from steward_events.notify import AdministratorAlarmed, MessageSent, MessageSuppressed
 from steward_events.recorded import Recorded
-from steward_events.registry import ProjectRegistered, RoleAssigned, StaffRegistered
-from steward_events.vocabulary import Role
+from steward_events.registry import (
+    DutyRosterPublished,
+    PersonRegistered,
+    ProjectRegistered,
+    RoleAssigned,
+    RoleDelegated,
+    Shift,
+    StaffRegistered,
+)
+from steward_events.vocabulary import Kind, Language, Role
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
@@ -28,6 +41,7 @@ from steward_notify.adapters.directory import PostgresDirectory
 from steward_notify.adapters.email_smtp import MailServer, SmtpMail
 from steward_notify.adapters.gateways import MailGateway
 from steward_notify.adapters.outbox import PostgresLead, PostgresMessageList, PostgresOutbox
+from steward_notify.api.subscribers import on_intake
 from steward_notify.application import sender
 from steward_notify.application.outcomes import Outcome, Sent
 from steward_notify.application.ports import OwedMessage
@@ -37,14 +51,23 @@ from steward_notify.domain.message import (
     BeginSending,
     Command,
     MessageDecider,
+    NoteFailed,
+    NoteReceipt,
+    NoteSent,
+    NoteUnknown,
     RequestMessage,
     Suppress,
 )
+from steward_notify.domain.owner import OwnerDecider
+from steward_policy import packs
 from steward_service import keys
 from steward_service.provision import make_tables
 from steward_service.sealing import Sealer
 
 NOW = datetime.fromisoformat("2026-10-02T09:00:00+08:00")
+DAY = timedelta(days=1)
+BEGIN = BeginSending(NOW, "s1", Role.CS_SUPERVISOR)
+BUILT_IN = packs.built_in()
 VERSIONS = Path(steward_notify.__file__).parent / "adapters" / "versions"
 VALUES = {
     "case_number": "P1-1",
@@ -95,10 +118,10 @@ class Notify:
         request = RequestMessage(
             NOW,
             message_id,
-            "email",
+            more.pop("channel", "email"),
             "p1",
             more.pop("template", "escalation"),
-            Role.CS_SUPERVISOR,
+            more.pop("role", Role.CS_SUPERVISOR),
             more.pop("values", VALUES),
             **more,
         )
@@ -127,7 +150,10 @@ async def notify(fresh_database: FreshDatabase, sink: RunningSink) -> AsyncItera
     executor = Executor(
         store,
         clock,
-        {"message": MessageDecider()},
+        {
+            "message": MessageDecider(),
+            "owner": OwnerDecider({BUILT_IN.version: BUILT_IN}.__getitem__),
+        },
         source="/steward/notify",
         partition_of=lambda _: 0,
         project=read_models.project,
@@ -309,3 +335,326 @@ async def test_a_role_without_holder_is_passed_over_and_the_fact_says_so(notify:
         Role.CENTRE_MANAGER,
         ("cs_supervisor: nobody holds it", "deputy_manager: nobody holds it"),
     )
+
+
+async def staff(notify: Notify, *people: str) -> None:
+    for person in people:
+        await notify.hear(
+            StaffRegistered(
+                person_id=person,
+                group_id="g1",
+                email=await notify.sealer.seal(f"staff-{person}", "email", f"{person}@example.cn"),
+            )
+        )
+
+
+async def first_attempt(notify: Notify, message_id: str) -> Any:
+    async with notify.sending():
+        await until(ended(notify, message_id), "nobody was told")
+    facts = await notify.executor.store.facts_of(stream_of(message_id))
+    return facts[1].fact
+
+
+async def test_while_the_role_is_delegated_the_delegate_is_told(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2")
+    await assign(notify)
+    hour = timedelta(hours=1)
+    delegated = RoleDelegated(
+        delegation_id="d1",
+        project_id="p1",
+        role=Role.CS_SUPERVISOR,
+        person_id="s1",
+        delegate_id="s2",
+        since=NOW - hour,
+        until=NOW + hour,
+    )
+    over = delegated.model_copy(update={"delegation_id": "d2", "until": NOW, "delegate_id": "s9"})
+    await notify.hear(delegated, over)
+    await notify.request("delegated")
+    sending = await first_attempt(notify, "delegated")
+    assert (sending.person_id, sending.standing_in) == ("s2", "delegate")
+    assert sending.passed_over == ("cs_supervisor: s1 has delegated it",)
+    assert [mail["to"] for mail in sink.index()] == [["s2@example.cn"]]
+
+
+async def test_who_is_on_duty_now_is_told_where_the_holder_handled_the_matter(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2", "s3")
+    await assign(notify)
+    shifts = tuple(
+        Shift(role=Role.CS_SUPERVISOR, person_id=person, since=since, until=since + DAY)
+        for person, since in (("s3", NOW - DAY), ("s2", NOW))
+    )
+    await notify.hear(
+        DutyRosterPublished(roster_id="w40", project_id="p1", shifts=shifts),
+        CaseHandled(case_id="c1", person_id="s1"),
+    )
+    await notify.request("on-duty", case_id="c1")
+    sending = await first_attempt(notify, "on-duty")
+    assert (sending.person_id, sending.standing_in) == ("s2", "on_duty")
+    assert sending.passed_over == ("cs_supervisor: s1 handled the matter",)
+
+
+async def test_a_roster_published_again_replaces_what_it_was(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2", "s3")
+    for person in ("s3", "s2"):
+        shift = Shift(role=Role.CS_SUPERVISOR, person_id=person, since=NOW, until=NOW + DAY)
+        await notify.hear(DutyRosterPublished(roster_id="w40", project_id="p1", shifts=(shift,)))
+    await notify.request("on-duty")
+    assert (await first_attempt(notify, "on-duty")).person_id == "s2"
+
+
+async def test_when_nobody_is_found_the_administrator_is_alarmed(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_NOBODY_TRIES", 1)
+    await notify.request("to-nobody")
+    async with notify.sending():
+        await until(ended(notify, "to-nobody"), "it was not given up")
+    facts = await notify.executor.store.facts_of(stream_of("to-nobody"))
+    alarmed = facts[-1].fact
+    assert isinstance(alarmed, AdministratorAlarmed)
+    assert alarmed.passed_over[0] == "cs_supervisor: nobody holds it"
+    assert (await notify.statuses())["to-nobody"] == "failed"
+
+
+async def hear_case(notify: Notify, fact: Fact) -> None:
+    notify.heard += 1
+    id_ = UUID(int=notify.heard)
+    recorded = Recorded(
+        id_, fact.wire_type, "case-c1", notify.heard, "p1", "/steward/intake", NOW, NOW, NOW, fact
+    )
+    react = partial(on_intake, recorded)
+    await notify.executor.execute(Job(Cause(id_, "notify"), react, heard=recorded))
+
+
+async def received(notify: Notify, **more: Any) -> None:
+    fields = {"kind": Kind.SERVICE_REQUEST, "household_id": "h1"} | more
+    await hear_case(
+        notify,
+        CaseReceived(
+            case_id="c1",
+            number="P1-2026-00001",
+            project_id="p1",
+            zone="Asia/Shanghai",
+            policy=BUILT_IN.version,
+            **fields,
+        ),
+    )
+
+
+async def live_in(notify: Notify, household: str, *addresses: str) -> None:
+    for number, address in enumerate(addresses):
+        subject = f"person-{number}"
+        await notify.hear(
+            PersonRegistered(
+                person_id=subject,
+                project_id="p1",
+                household_id=household,
+                language=Language.ENGLISH,
+                email=await notify.sealer.seal(subject, "email", address) if address else None,
+            )
+        )
+
+
+async def test_where_no_sms_can_be_sent_the_owner_gets_the_email_at_once_and_in_their_language(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await live_in(notify, "h1", "", "owner@example.cn")
+    summary = await notify.sealer.seal("household-h1", "summary", "漏水")
+    await received(notify, summary=summary)
+    sms, email = sorted(await notify.statuses(), reverse=True)
+    async with notify.sending():
+        await until(ended(notify, sms, email), "the owner was not told")
+    assert await notify.statuses() == {sms: "suppressed", email: "sent"}
+    [mail] = sink.index()
+    assert (mail["to"], mail["subject"]) == (["owner@example.cn"], "Received: P1-2026-00001")
+    kept = message_from_bytes((sink.folder / mail["file"]).read_bytes(), policy=default)
+    assert kept.get_content().startswith('Your request "漏水" at 星河湾 has been received')
+    assert "by SMS" not in kept.get_content()
+
+
+async def test_an_owner_without_any_address_is_not_told_and_the_fact_says_so(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await live_in(notify, "h1", "")
+    await received(notify)
+    async with notify.sending():
+        await until(ended(notify, *await notify.statuses()), "it was not given up")
+    facts = await notify.executor.store.facts_of("owner-c1")
+    reasons = [f.fact.reason for f in facts if isinstance(f.fact, MessageSuppressed)]
+    assert reasons == ["no_address", "no_address"]
+    assert not (sink.folder / "index.jsonl").exists()
+
+
+FAILED = NoteFailed(NOW, "MOBILE_OFF")
+UNKNOWN = NoteUnknown(NOW, "the process ended")
+SENT = NoteSent(NOW, "biz")
+
+
+@pytest.mark.parametrize(
+    ("sms", "term_is_over", "status", "says_so"),
+    [
+        ([BEGIN, FAILED], False, "sent", False),
+        ([BEGIN, SENT], False, "owed", False),
+        ([BEGIN, SENT], True, "sent", True),
+        ([BEGIN, UNKNOWN], False, "owed", False),
+        ([BEGIN, UNKNOWN], True, "sent", True),
+        ([BEGIN, SENT, NoteReceipt(NOW, "biz", delivered=True)], False, "suppressed", False),
+        ([BEGIN, SENT, NoteReceipt(NOW, "biz", delivered=True)], True, "suppressed", False),
+    ],
+)
+async def test_an_email_is_sent_instead_of_an_sms_that_failed_or_has_no_receipt_in_time(
+    notify: Notify,
+    sink: RunningSink,
+    sms: list[Command],
+    term_is_over: bool,
+    status: str,
+    says_so: bool,
+) -> None:
+    await assign(notify)
+    term = NOW if term_is_over else NOW + timedelta(minutes=10)
+    await notify.request("text", channel="sms", not_before=NOW + DAY)
+    await notify.request("mail", instead_of="text", not_before=term)
+    for command in sms:
+        await notify.command("text", command)
+    await notify.request("after")
+    async with notify.sending():
+        await until(ended(notify, "after"), "the sender did not go on")
+        if status != "owed":
+            await until(ended(notify, "mail"), "nothing was sent instead")
+    assert (await notify.statuses())["mail"] == status
+    for mail in sink.index():
+        if mail["message_id"] == "<mail@example.cn>":
+            kept = message_from_bytes((sink.folder / mail["file"]).read_bytes(), policy=default)
+            assert ("您可能已收到内容相同的短信" in kept.get_content()) == says_so
+
+
+async def test_an_sms_that_still_waits_at_the_term_is_given_up_for_the_email(
+    notify: Notify,
+) -> None:
+    await assign(notify)
+    await notify.request("text", channel="sms", not_before=NOW + DAY)
+    await notify.request("mail", instead_of="text", not_before=NOW)
+    async with notify.sending():
+        await until(ended(notify, "text", "mail"), "nothing was sent instead")
+    assert await notify.statuses() == {"text": "suppressed", "mail": "sent"}
+
+
+async def test_an_sms_that_still_waits_is_kept_where_the_email_fails(notify: Notify) -> None:
+    refused = await notify.sealer.seal("staff-s1", "email", "wang+refused@example.cn")
+    await notify.hear(StaffRegistered(person_id="s1", group_id="g1", email=refused))
+    await assign(notify)
+    await notify.request("text", channel="sms", not_before=NOW + DAY)
+    await notify.request("mail", instead_of="text", not_before=NOW)
+    async with notify.sending():
+        await until(ended(notify, "mail"), "nothing was sent instead")
+    assert await notify.statuses() == {"text": "owed", "mail": "failed"}
+
+
+async def request_together(notify: Notify, *numbers: int, **more: Any) -> list[str]:
+    ids = [f"t{number}" for number in numbers]
+    for number, id_ in zip(numbers, ids, strict=True):
+        values = VALUES | {"case_number": f"P1-2026-{number:05d}"}
+        await notify.request(id_, values=values, together=True, **more)
+    return ids
+
+
+async def test_what_one_person_is_owed_at_one_moment_comes_in_one_text(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    ids = await request_together(notify, 1, 2, 3)
+    await notify.request("urgent")
+    async with notify.sending():
+        await until(ended(notify, "urgent", *ids), "not all were sent")
+    assert set((await notify.statuses()).values()) == {"sent"}
+    mails = {mail["message_id"]: mail for mail in sink.index()}
+    assert len(mails) == 2
+    [several] = [mail for id_, mail in mails.items() if id_ != "<urgent@example.cn>"]
+    assert several["subject"] == "【3件待办】星河湾"
+    kept = message_from_bytes((sink.folder / several["file"]).read_bytes(), policy=default)
+    whole = kept.get_content()
+    assert "您（客服部主管）有3件事项逾期或待处理：P1-2026-00001、00002、00003。" in whole
+    assert whole.count("现已逾期") == 3
+    sent = [(await notify.executor.store.facts_of(stream_of(id_)))[-1].fact for id_ in ids]
+    [told] = {(fact.provider_id, fact.group_id) for fact in sent if isinstance(fact, MessageSent)}
+    assert told[0] == several["message_id"]
+    shared = await notify.messages.sent_as([str(told[1]), "urgent", "stranger"])
+    assert shared == {told[1]: dict.fromkeys(ids, "p1"), "urgent": {"urgent": "p1"}}
+
+
+async def test_what_goes_to_different_people_is_not_put_together(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await staff(notify, "s2")
+    await assign(notify)
+    await notify.hear(
+        RoleAssigned(project_id="p1", role=Role.CENTRE_MANAGER, person_id="s2"),
+        CaseHandled(case_id="c1", person_id="s1"),
+    )
+    first = await request_together(notify, 1, 2)
+    second = await request_together(notify, 3, case_id="c1")
+    async with notify.sending():
+        await until(ended(notify, *first, *second), "not all were sent")
+    assert sorted((mail["to"], mail["subject"]) for mail in sink.index()) == [
+        (["s2@example.cn"], "【升级】P1-2026-00003 星河湾"),
+        (["wang@example.cn"], "【2件待办】星河湾"),
+    ]
+
+
+class Dying:
+    """A gateway during whose call the process ends."""
+
+    def __init__(self) -> None:
+        self.called = asyncio.Event()
+        self.calls = 0
+
+    async def send(self, *_: object) -> Outcome:
+        self.calls += 1
+        self.called.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_text_for_several_that_is_cut_off_leaves_all_unknown_and_is_not_sent_again(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "DRAIN_SECONDS", 0.0)
+    await assign(notify)
+    ids = await request_together(notify, 1, 2)
+    dying = Dying()
+    notify.sender.gateways = {"email": dying}
+    async with notify.sending():
+        await asyncio.wait_for(dying.called.wait(), 10)
+    assert set((await notify.statuses()).values()) == {"sending"}
+    async with notify.sending():
+        await until(ended(notify, *ids), "they were left in sending")
+    assert set((await notify.statuses()).values()) == {"unknown"}
+    assert dying.calls == 1
+
+
+async def test_a_text_for_several_that_is_refused_for_now_is_tried_again_for_all(
+    notify: Notify, sink: RunningSink
+) -> None:
+    address = await notify.sealer.seal("staff-s1", "email", "wang+later@example.cn")
+    await notify.hear(StaffRegistered(person_id="s1", group_id="g1", email=address))
+    await assign(notify)
+    await request_together(notify, 1, 2)
+    async with notify.sending():
+        await until(tried_once(notify), "they were not refused for now")
+    rows = await notify.messages.listed(None, {}, None, 10)
+    assert {(row["attempts"], row["code"]) for row in rows} == {(1, "451")}
+
+
+def tried_once(notify: Notify) -> Callable[[], Awaitable[bool]]:
+    async def tried() -> bool:
+        rows = await notify.messages.listed(None, {}, None, 10)
+        return all(row["status"] == "owed" and row["attempts"] for row in rows)
+
+    return tried

@@ -12,6 +12,7 @@ from steward_notify.texts import (
     ValueMissing,
     body,
     deadline,
+    in_short,
     render,
     templates,
     values_for,
@@ -29,6 +30,12 @@ ESCALATION = {
     "role": "cs_supervisor",
     "mode": "on_site",
     "phone": "13800138000",
+    "appointment": "2026-10-03T14:00:00+08:00",
+    "new_date": "2026-10-11T00:00:00+08:00",
+    "summary": "厨房水管漏水",
+    "text": "零件已订购，周五到货",
+    "count": "3",
+    "numbers": "XHY-2026-000123、000124",
 }
 
 
@@ -93,3 +100,20 @@ def test_a_value_is_never_taken_for_a_template() -> None:
 def test_midnight_is_told_as_the_end_of_the_day() -> None:
     assert deadline(datetime(2026, 10, 2, 0, 0, tzinfo=SHANGHAI)) == "2026-10-01 24:00"
     assert deadline(datetime(2026, 10, 2, 8, 30, tzinfo=SHANGHAI)) == "2026-10-02 08:30"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "language", "said"),
+    [
+        (["A-2026-00001"], "zh", "A-2026-00001"),
+        (["A-2026-00001", "A-2026-00002"], "zh", "A-2026-00001、00002"),
+        (["A-2026-00001", "A-2026-00002"], "en", "A-2026-00001, 00002"),
+        (["A-2026-00001", "B-2026-00001"], "zh", "A-2026-00001、B-2026-00001"),
+        ([f"A-2026-{n:05d}" for n in range(4)], "zh", "A-2026-00000、00001、00002、00003"),
+        ([f"A-2026-{n:05d}" for n in range(9)], "zh", "A-2026-00000、00001、00002…"),
+    ],
+)
+def test_case_numbers_are_listed_in_short_and_never_cut_in_their_middle(
+    numbers: list[str], language: Language, said: str
+) -> None:
+    assert in_short(numbers, language, 30) == said

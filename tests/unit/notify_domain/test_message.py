@@ -1,6 +1,7 @@
 """What becomes of one message."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from steward_decider import Ring
 from steward_events.notify import (
+    AdministratorAlarmed,
     MessageDelivered,
     MessageFailed,
     MessageRequested,
@@ -25,6 +27,7 @@ from steward_notify.domain.message import (
     Command,
     MessageDecider,
     NoteFailed,
+    NoteNobody,
     NoteReceipt,
     NoteSent,
     NoteUnknown,
@@ -148,6 +151,26 @@ def test_nobody_to_send_to_counts_as_an_attempt() -> None:
     assert failed.attempt == 2
 
 
+NOBODY = NoteNobody(AT, "p1", Role.CS_SUPERVISOR, "c1", ("general_manager: nobody holds it",))
+
+
+def test_when_nobody_was_found_at_last_the_administrator_is_alarmed() -> None:
+    message = OneMessage(REQUEST)
+    assert said(*message.when(replace(NOBODY, again_at=LATER))) == [MessageFailed]
+    failed, alarmed = message.when(NOBODY)
+    assert isinstance(failed, MessageFailed)
+    assert (failed.code, failed.again_at) == ("nobody", None)
+    assert alarmed == AdministratorAlarmed(
+        message_id="m1",
+        channel="sms",
+        project_id="p1",
+        role=Role.CS_SUPERVISOR,
+        case_id="c1",
+        passed_over=("general_manager: nobody holds it",),
+    )
+    assert message.when(NOBODY) == []
+
+
 COMMANDS: Any = st.lists(
     st.sampled_from(
         [
@@ -158,6 +181,7 @@ COMMANDS: Any = st.lists(
             NOT_DELIVERED,
             NoteFailed(AT, "x", LATER),
             NoteFailed(AT, "x"),
+            NOBODY,
             NoteUnknown(AT, "?"),
             Suppress(AT, "withdrawn"),
             Ring(AT),

@@ -1,5 +1,6 @@
 """Who is told of an escalation, when, and what of it is taken back."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from steward_notify.application.reactions import tell
 from steward_notify.application.recipients import Found, Nobody, find
 from steward_notify.domain.duty_hours import BEGIN, BUILT_IN, END, calendar_of, from_when
 from steward_notify.domain.gaps import UNREACHABLE, gap_after
-from steward_notify.domain.message import RequestMessage, Suppress
+from steward_notify.domain.message import Channel, RequestMessage, Suppress
 from steward_notify.texts import render
 from steward_policy import packs
 from steward_policy.calendars import built_in
@@ -86,6 +87,12 @@ def test_an_escalation_is_told_by_text_and_mail_at_half_past_eight() -> None:
     )
 
 
+def test_only_what_waits_for_duty_hours_may_be_told_together() -> None:
+    assert [c.together for c in commands(heard(ESCALATED))] == [True, True]
+    urgent = ESCALATED.model_copy(update={"deliver": "at_once"})
+    assert [c.together for c in commands(heard(urgent))] == [False, False]
+
+
 def test_an_overridden_duty_calendar_says_when_people_are_told_and_corrected() -> None:
     monday = datetime(2026, 10, 5, 10, 0, tzinfo=SHANGHAI)  # MIDNIGHT is a Friday's
     for fact in (ESCALATED, WITHDRAWN):
@@ -110,6 +117,24 @@ def test_the_built_in_pack_has_the_built_in_duty_hours() -> None:
 
 def _minutes(at: time) -> int:
     return at.hour * 60 + at.minute
+
+
+@pytest.mark.parametrize("deliver", ["at_once", "duty_hours"])
+def test_a_group_may_tell_staff_by_sms_and_by_email_only_if_that_fails(deliver: str) -> None:
+    policy = f"overrides: residential-cn\nversion: sms\nmessages: {{{deliver}: sms_first}}"
+    rules = packs.load(policy, "sms.yaml")
+    under = {"policy": rules.version}
+    for said in ("at_once", "duty_hours"):
+        fact = ESCALATED.model_copy(update=under | {"deliver": said})
+        sms, email = [to.command for to in tell(heard(fact), {rules.version: rules}.get)]
+        assert isinstance(sms, RequestMessage)
+        assert isinstance(email, RequestMessage)
+        begins = sms.not_before or MIDNIGHT
+        if said == deliver:
+            assert email.instead_of == sms.message_id
+            assert email.not_before == begins + timedelta(minutes=10)
+        else:
+            assert (email.instead_of, email.not_before) == (None, sms.not_before)
 
 
 def test_an_urgent_one_is_told_at_once() -> None:
@@ -191,13 +216,35 @@ def test_gaps_grow_and_come_to_an_end_but_a_provider_out_of_reach_is_asked_each_
 
 
 class Registry:
-    """Holders of roles at one project."""
+    """Holders of roles at one project, who is on duty in each, and who delegated to whom."""
 
-    def __init__(self, **holders: Person) -> None:
+    def __init__(
+        self,
+        *,
+        on_duty: Mapping[str, Person] | None = None,
+        delegates: Mapping[str, Mapping[str, list[Person]]] | None = None,
+        **holders: Person,
+    ) -> None:
         self._holders = holders
+        self._on_duty = on_duty or {}
+        self._delegates = delegates or {}
 
     async def holders(self, _project_id: str, role: Role) -> list[Person]:
         return [self._holders[role]] if role in self._holders else []
+
+    async def on_duty(self, _project_id: str, role: Role, _at: datetime) -> list[Person]:
+        return [self._on_duty[role]] if role in self._on_duty else []
+
+    async def delegates(
+        self, _project_id: str, role: Role, _at: datetime
+    ) -> Mapping[str, list[Person]]:
+        return self._delegates.get(role, {})
+
+    async def hands(self, _case_id: str) -> Mapping[str, str]:
+        return {}
+
+    async def household(self, _household_id: str) -> list[Person]:
+        return list(self._holders.values())
 
     async def project_name(self, _project_id: str) -> str:
         return "星河湾"
@@ -206,26 +253,90 @@ class Registry:
 PHONE = Sealed(subject="staff-s1", field="phone", value_id="v1", box="")
 
 
+SUPERVISOR, MANAGER = Person("s1", "zh", PHONE), Person("s3", "zh", PHONE)
+STAND_IN, DELEGATE = Person("s4", "zh", PHONE), Person("s5", "zh", PHONE)
+
+
+async def looked_for(
+    registry: Registry,
+    hands: Mapping[str, str] | None = None,
+    role: Role = Role.CS_SUPERVISOR,
+    channel: Channel = "sms",
+) -> Found | Nobody:
+    return await find(registry, "p1", role, channel, MIDNIGHT, hands or {})
+
+
 async def test_the_holder_of_the_role_is_told() -> None:
-    registry = Registry(cs_supervisor=Person("s1", "zh", PHONE))
-    found = await find(registry, "p1", Role.CS_SUPERVISOR, "sms")
-    assert isinstance(found, Found)
-    assert (found.person.person_id, found.address, found.passed_over) == ("s1", PHONE, ())
+    found = await looked_for(Registry(cs_supervisor=SUPERVISOR))
+    assert found == Found(SUPERVISOR, Role.CS_SUPERVISOR, PHONE, ())
 
 
 async def test_a_role_that_nobody_holds_is_passed_over_upwards() -> None:
-    registry = Registry(deputy_manager=Person("s2", "zh"), centre_manager=Person("s3", "zh", PHONE))
-    found = await find(registry, "p1", Role.CS_SUPERVISOR, "sms")
+    registry = Registry(deputy_manager=Person("s2", "zh"), centre_manager=MANAGER)
+    found = await looked_for(registry)
+    assert found == Found(
+        MANAGER,
+        Role.CENTRE_MANAGER,
+        PHONE,
+        (
+            "cs_supervisor: nobody holds it",
+            "deputy_manager: s2 has no address for sms",
+        ),
+    )
+
+
+async def test_who_is_on_duty_stands_in_where_nobody_holds_the_role() -> None:
+    registry = Registry(on_duty={"cs_supervisor": STAND_IN}, centre_manager=MANAGER)
+    found = await looked_for(registry)
+    nobody = ("cs_supervisor: nobody holds it",)
+    assert found == Found(STAND_IN, Role.CS_SUPERVISOR, PHONE, nobody, "on_duty")
+
+
+async def test_while_a_role_is_delegated_its_holder_is_passed_over_for_the_delegate() -> None:
+    delegates = {"cs_supervisor": {"s1": [DELEGATE]}}
+    found = await looked_for(Registry(cs_supervisor=SUPERVISOR, delegates=delegates))
+    away = ("cs_supervisor: s1 has delegated it",)
+    assert found == Found(DELEGATE, Role.CS_SUPERVISOR, PHONE, away, "delegate")
+
+
+async def test_who_is_on_duty_goes_before_a_delegate() -> None:
+    registry = Registry(
+        cs_supervisor=SUPERVISOR,
+        on_duty={"cs_supervisor": STAND_IN},
+        delegates={"cs_supervisor": {"s1": [DELEGATE]}},
+    )
+    found = await looked_for(registry)
     assert isinstance(found, Found)
-    assert (found.person.person_id, found.role) == ("s3", Role.CENTRE_MANAGER)
-    assert found.passed_over == (
-        "cs_supervisor: nobody holds it",
-        "deputy_manager: s2 has no address for sms",
+    assert (found.person, found.standing_in) == (STAND_IN, "on_duty")
+
+
+async def test_what_was_delegated_by_somebody_without_the_role_is_void() -> None:
+    delegates = {"cs_supervisor": {"gone": [DELEGATE]}}
+    found = await looked_for(Registry(centre_manager=MANAGER, delegates=delegates))
+    assert isinstance(found, Found)
+    assert found.person == MANAGER
+
+
+@pytest.mark.parametrize("what", ["asked", "handled"])
+async def test_whoever_asked_or_handled_the_matter_is_passed_over(what: str) -> None:
+    registry = Registry(
+        cs_supervisor=SUPERVISOR, on_duty={"cs_supervisor": STAND_IN}, centre_manager=MANAGER
+    )
+    found = await looked_for(registry, {"s1": what, "s4": what})
+    assert found == Found(
+        MANAGER,
+        Role.CENTRE_MANAGER,
+        PHONE,
+        (
+            f"cs_supervisor: s1 {what} the matter",
+            f"cs_supervisor: s4 {what} the matter",
+            "deputy_manager: nobody holds it",
+        ),
     )
 
 
 async def test_nobody_up_to_the_top_is_said_so() -> None:
-    found = await find(Registry(), "p1", Role.COMPANY_LEADER, "email")
+    found = await looked_for(Registry(), role=Role.COMPANY_LEADER, channel="email")
     assert found == Nobody(("company_leader: nobody holds it", "general_manager: nobody holds it"))
 
 

@@ -348,6 +348,19 @@ class OwnerInformed(Fact, name="intake.owner_informed"):
     person_id: Id | None = None
 
 
+class OwnerMessageRequested(Fact, name="intake.owner_message_requested"):
+    """Somebody asks that the owner be told by message; once it was delivered, the owner knows."""
+
+    rules = ("RM-4.6.3", "RC-4.3", "HV-4.3.3c")
+
+    case_id: Id
+    request_id: Id
+    round: int = 1
+    about: Literal["result", "solution", "progress", "other"]
+    text: Sealed | None = None
+    person_id: Id | None = None
+
+
 class AppointmentMade(Fact, name="intake.appointment_made"):
     """A time was agreed with the owner; made again under the same ID, it was moved."""
 

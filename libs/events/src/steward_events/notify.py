@@ -3,7 +3,27 @@
 from typing import Literal
 
 from steward_events.fact import Fact
+from steward_events.sealed import Sealed
 from steward_events.vocabulary import Id, Instant, Role, Word
+
+
+class CaseNoted(Fact, name="notify.case_noted"):
+    """What notify heard of the case, so that it follows from its own facts what owners are told.
+
+    Said again of the same case, it is how the case stands now.
+    """
+
+    case_id: Id
+    project_id: Id
+    number: Word
+    zone: Word
+    policy: Word
+    household_id: Id | None = None
+    """Whose registered people are told, where the reporter left no address."""
+    phone: Sealed | None = None
+    email: Sealed | None = None
+    fields: dict[str, Word | bool] = {}
+    """What the conditions of the pack's `tells` may ask for: kind, severity, urgency, …"""
 
 
 class MessageFact(Fact):
@@ -14,7 +34,13 @@ class MessageFact(Fact):
 
 
 class MessageRequested(MessageFact, name="notify.message_requested"):
-    """A message is owed; the person is found when it is sent."""
+    """A message is owed; the person is found when it is sent.
+
+    Without `role` and `person_id` it is for the owner of the case: for who reported it, else for the
+    household.
+    """
+
+    rules = ("RC-5.1..2", "RM-4.6.3", "RC-4.3", "HV-4.3.3c")
 
     project_id: Id
     template: Word
@@ -28,6 +54,19 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     not_before: Instant | None = None
     only_if_sent: Id | None = None
     """A correction: it is sent only if this earlier message was."""
+    instead_of: Id | None = None
+    """It is sent only if this message failed for good, or has no receipt by `not_before`."""
+    household_id: Id | None = None
+    address: Sealed | None = None
+    """Where the reporter asked to be reached over this channel."""
+    sealed: dict[str, Sealed] = {}
+    """What else the template needs, sealed."""
+    together: bool = False
+    """It may be told in one text with others that the same person is owed at the same moment."""
+    about: Word = ""
+    """What the owner knows once it was delivered: receipt, result, new_date, …"""
+    about_id: Word = ""
+    """Of which: the round of the result, the extension of the new date."""
 
 
 class MessageSending(MessageFact, name="notify.message_sending"):
@@ -39,6 +78,10 @@ class MessageSending(MessageFact, name="notify.message_sending"):
     """The role that the person holds: the one asked for, or the next above that somebody holds."""
     passed_over: tuple[Word, ...] = ()
     """Who was passed over on the way up, and why."""
+    standing_in: Literal["on_duty", "delegate"] | None = None
+    """How the person comes to the role, where they do not hold it."""
+    group_id: Id | None = None
+    """Several messages that are told in one text; their outcomes are its outcome."""
 
 
 class MessageSent(MessageFact, name="notify.message_sent"):
@@ -47,12 +90,18 @@ class MessageSent(MessageFact, name="notify.message_sent"):
     attempt: int
     provider_id: Word
     person_id: Id | None = None
+    group_id: Id | None = None
 
 
 class MessageDelivered(MessageFact, name="notify.message_delivered"):
-    """The receipt says that it arrived."""
+    """The receipt says that it arrived: what it is about has been told."""
+
+    rules = ("RM-4.6.3",)
 
     provider_id: Word = ""
+    case_id: Id | None = None
+    about: Word = ""
+    about_id: Word = ""
 
 
 class MessageFailed(MessageFact, name="notify.message_failed"):
@@ -65,6 +114,18 @@ class MessageFailed(MessageFact, name="notify.message_failed"):
     code: Word
     passed_over: tuple[Word, ...] = ()
     again_at: Instant | None = None
+
+
+class AdministratorAlarmed(MessageFact, name="notify.administrator_alarmed"):
+    """Nobody up to the top could be told: the group's administrator has to see to its roles.
+
+    The clock runs on.
+    """
+
+    project_id: Id
+    role: Role
+    case_id: Id | None = None
+    passed_over: tuple[Word, ...] = ()
 
 
 class MessageUnknown(MessageFact, name="notify.message_unknown"):

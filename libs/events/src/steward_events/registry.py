@@ -7,7 +7,7 @@ from datetime import date
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import ErasureReason, Id, Instant, Language, Role, Word
+from steward_events.vocabulary import ErasureReason, Id, Instant, Language, Role, Value, Word
 
 
 class GroupRegistered(Fact, name="registry.group_registered"):
@@ -98,6 +98,42 @@ class ZoneAssigned(Fact, name="registry.zone_assigned"):
     name: Word = ""
     buildings: tuple[Word, ...] = ()
     households: tuple[Id, ...] = ()
+
+
+class RoleDelegated(Fact, name="registry.role_delegated"):
+    """Who holds a role lets somebody else act in it from `since` until `until`.
+
+    Said again under its ID it is another one; one that is taken back ends when it begins.
+    """
+
+    delegation_id: Id
+    project_id: Id
+    role: Role
+    person_id: Id
+    """Who holds the role, and is not told meanwhile."""
+    delegate_id: Id
+    since: Instant
+    until: Instant
+
+
+class Shift(Value):
+    """Somebody is on duty in a role from `since` until `until`."""
+
+    role: Role
+    person_id: Id
+    since: Instant
+    until: Instant
+
+
+class DutyRosterPublished(Fact, name="registry.duty_roster_published"):
+    """Who stands in at a project when nobody holds a role there, or nobody can be reached.
+
+    It is whole: published again under its ID, it replaces what it was.
+    """
+
+    roster_id: Id
+    project_id: Id
+    shifts: tuple[Shift, ...] = ()
 
 
 class PolicyPublished(Fact, name="registry.policy_published"):

@@ -6,7 +6,7 @@ from steward_policy.calendars import clock_face
 from steward_policy.catalogue import BY_ID
 from steward_policy.durations import Counting, Duration, Ending, Roll
 from steward_policy.ladder import TITLES, Role
-from steward_policy.packs import AnyRule, FollowUpRule, QuotaRule, Rules
+from steward_policy.packs import AnyRule, FollowUpRule, QuotaRule, Rules, Tell
 from steward_policy.targets import ALWAYS, EscalationStep, FactPattern, Target, WarnBefore
 
 _BASIS = {
@@ -29,7 +29,22 @@ def explain(entry: AnyRule, rules: Rules) -> str:
             lines += _followup(entry, rules)
         case QuotaRule():
             lines += _quota(entry)
+        case Tell():
+            lines += _tell(entry, rules)
     return "\n".join(lines)
+
+
+def _tell(tell: Tell, rules: Rules) -> Iterator[str]:
+    policy = rules.pack.messages
+    yield f"  applies when: {tell.when.in_words()}"
+    yield f"  the owner is told after: {tell.after}"
+    if policy.owners == "both":
+        yield "  by: SMS and email"
+    else:
+        term = _amount(policy.email_after, rules.pack.calendar)
+        yield f"  by: SMS; by email where it fails or has no receipt after {term}"
+    night = f"{policy.quiet.since:%H:%M} and {policy.quiet.until:%H:%M}"
+    yield f"  not between {night} local time, unless {policy.quiet.unless.in_words()}"
 
 
 def _target(target: Target, rules: Rules) -> Iterator[str]:

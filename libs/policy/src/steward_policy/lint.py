@@ -13,6 +13,7 @@ from steward_policy.packs import (
     FollowUpRule,
     PackError,
     QuotaRule,
+    Tell,
     load,
     problem_at,
     read_document,
@@ -80,6 +81,8 @@ def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
         case FollowUpRule():
             if entry.after not in spoken.facts:
                 yield ("after",), f"no service states the fact '{entry.after}' yet"
+        case Tell():
+            pass  # it names one of the facts that it may name
         case Target():
             for key in ("starts", "met_by", "resets_on", "cancels_on"):
                 for pattern in getattr(entry, key):

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Annotated, Any, Literal, TypeVar
@@ -37,8 +37,13 @@ from steward_policy.targets import (
 
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), BeforeValidator(str)]
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-Kind = Literal["targets", "followups", "quotas"]
-KINDS: dict[Kind, str] = {"targets": "target", "followups": "follow-up", "quotas": "quota"}
+Kind = Literal["targets", "followups", "quotas", "tells"]
+KINDS: dict[Kind, str] = {
+    "targets": "target",
+    "followups": "follow-up",
+    "quotas": "quota",
+    "tells": "tell",
+}
 """The lists of a pack, with the word for one entry of each."""
 
 
@@ -94,8 +99,60 @@ class QuotaRule(Entry):
         return iter(())
 
 
-AnyRule = Target | FollowUpRule | QuotaRule
+class Tell(Entry):
+    """Of which fact about their case owners are told, by a text that bears its name."""
+
+    id: Identifier
+    rule: Annotated[tuple[str, ...], Field(min_length=1)]
+    basis: Basis
+    when: Condition = ALWAYS
+    """What must hold of the case and of the fact."""
+    after: Literal[
+        "case_received",
+        "case_accepted",
+        "appointment_made",
+        "extension_approved",
+        "owner_message_requested",
+        "case_closed",
+    ]
+
+    @property
+    def calendars(self) -> Iterator[tuple[Place, str]]:
+        """It names none: owners are told at home."""
+        return iter(())
+
+
+AnyRule = Target | FollowUpRule | QuotaRule | Tell
 """One entry of a pack."""
+
+
+class Quiet(Entry):
+    """Between which local times owners are told nothing, unless `unless` holds of the case."""
+
+    since: Annotated[time, Field(alias="from")] = time(21)
+    until: time = time(8)
+    unless: Condition = Condition(
+        any=(
+            Condition(fields={"urgency": ("emergency",)}),
+            Condition(fields={"harm_ongoing": (True,)}),
+        )
+    )
+
+
+Channels = Literal["both", "sms_first"]
+
+
+class Messages(Entry):
+    """Over which channels people are told: by SMS and email, or by email only where SMS fails.
+
+    It fails when it is refused for good, or has no receipt after `email_after`.
+    """
+
+    at_once: Channels = "both"
+    duty_hours: Channels = "both"
+    owners: Channels = "sms_first"
+    email_after: Duration = Duration(minutes=10)
+    quiet: Quiet = Quiet()
 
 
 class Acknowledgement(Entry):
@@ -122,10 +179,12 @@ class PolicyPack(Entry):
     acknowledge: Acknowledgement = Acknowledgement(
         within=Duration(hours=4, counting=Counting.WORKING), emergency=Duration(minutes=15)
     )
+    messages: Messages = Messages()
     calendars: Mapping[Identifier, Calendar] = {}
     targets: tuple[Target, ...] = ()
     followups: tuple[FollowUpRule, ...] = ()
     quotas: tuple[QuotaRule, ...] = ()
+    tells: tuple[Tell, ...] = ()
 
     def entries(self) -> Iterator[tuple[Kind, int, AnyRule]]:
         """Every entry with its list and its place in it."""
@@ -135,6 +194,8 @@ class PolicyPack(Entry):
             yield "followups", index, followup
         for index, quota in enumerate(self.quotas):
             yield "quotas", index, quota
+        for index, tell in enumerate(self.tells):
+            yield "tells", index, tell
 
 
 class Additions(Entry):
@@ -143,6 +204,7 @@ class Additions(Entry):
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
     quotas: tuple[dict[str, Any], ...] = ()
+    tells: tuple[dict[str, Any], ...] = ()
 
 
 class Override(Entry):
@@ -154,10 +216,12 @@ class Override(Entry):
     calendar: Identifier | None = None
     duty_calendar: Identifier | None = None
     acknowledge: dict[str, Any] | None = None
+    messages: dict[str, Any] | None = None
     calendars: dict[str, Any] = {}
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
     quotas: tuple[dict[str, Any], ...] = ()
+    tells: tuple[dict[str, Any], ...] = ()
     add: Additions = Additions()
     drop: tuple[Identifier, ...] = ()
 
@@ -188,6 +252,11 @@ class Rules:
     def quotas(self) -> tuple[QuotaRule, ...]:
         """The monthly quotas in the pack's order."""
         return self.pack.quotas
+
+    @property
+    def tells(self) -> tuple[Tell, ...]:
+        """Of what owners are told, in the pack's order."""
+        return self.pack.tells
 
     @property
     def effective_from(self) -> date | None:
@@ -485,7 +554,7 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
             f"it overrides the pack '{override.overrides}', but lies upon '{base['pack']}'.",
         )
     merged = dict(base)
-    for key in ("calendar", "duty_calendar", "effective_from", "acknowledge"):
+    for key in ("calendar", "duty_calendar", "effective_from", "acknowledge", "messages"):
         if key in above.data:
             merged[key] = above.data[key]
     merged["calendars"] = {**base.get("calendars", {}), **override.calendars}

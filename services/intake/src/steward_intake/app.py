@@ -62,7 +62,11 @@ def service(settings: Settings) -> IntakeService:
         settings=settings,
         deciders={"case": CaseDecider(), **DECIDERS},
         topic="steward.intake",
-        listens={"steward.visits": subscribers.on_visits, "steward.sla": subscribers.on_sla},
+        listens={
+            "steward.visits": subscribers.on_visits,
+            "steward.sla": subscribers.on_sla,
+            "steward.notify": subscribers.on_notify,
+        },
         foreign={"steward.inbound.tickets": subscribers.on_tickets(lambda: http.open_desk(intake))},
         project=read_models.project,
         routers=[

@@ -7,6 +7,7 @@ from functools import partial
 import httpx2
 
 from steward_events.notify import (
+    AdministratorAlarmed,
     MessageDelivered,
     MessageFact,
     MessageFailed,
@@ -26,6 +27,7 @@ from steward_notify.adapters.sms_aliyun import RECEIPTS_TAKEN, Account, AliyunSm
 from steward_notify.api import http, subscribers
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import MessageDecider
+from steward_notify.domain.owner import OwnerDecider
 from steward_notify.settings import Settings
 from steward_service.keys import forget_keys
 from steward_service.policies import Policies
@@ -77,7 +79,7 @@ def build(settings: Settings) -> Service:
     service = Service(
         name="notify",
         settings=settings,
-        deciders={"message": MessageDecider()},
+        deciders={"message": MessageDecider(), "owner": OwnerDecider(policies.__getitem__)},
         topic="steward.notify",
         listens={
             "steward.intake": subscribers.on_intake,
@@ -117,6 +119,8 @@ def outcome_of(fact: MessageFact) -> str:
             return "unknown"
         case MessageSuppressed():
             return "suppressed"
+        case AdministratorAlarmed():
+            return "nobody"
         case MessageFailed() | MessageSending() | _:
             return ""
 

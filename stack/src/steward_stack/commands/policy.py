@@ -69,7 +69,9 @@ def show(
 
 @app.command(epilog="Example: steward policy explain minor-resolve")
 def explain(
-    entry: Annotated[str, typer.Argument(help="The ID of a target, a follow-up or a quota.")],
+    entry: Annotated[
+        str, typer.Argument(help="The ID of a target, a follow-up, a quota or a tell.")
+    ],
     *,
     pack: PackOption = None,
     override: OnOption = None,

@@ -138,6 +138,8 @@ _add_register(
 _add_register("staff", registry.Staff, "Register a member of staff, or change how to reach them.")
 _add_register("roles", registry.Holder, "Give a role at a project to a person, or take it away.")
 _add_register("zones", registry.Zone, "Say whose steward a person is, by building or household.")
+_add_register("delegations", registry.Delegation, "Let somebody act in a role for a time.")
+_add_register("rosters", registry.DutyRoster, "Publish a duty roster, whole, or change it.")
 _add_register("policies", registry.Policy, "Publish a version of a policy pack.")
 
 

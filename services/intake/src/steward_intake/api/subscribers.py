@@ -19,6 +19,11 @@ def on_sla(recorded: Recorded) -> Iterable[To]:
     return reactions.on_clock(recorded)
 
 
+def on_notify(recorded: Recorded) -> Iterable[To]:
+    """Hear of messages."""
+    return reactions.on_message(recorded)
+
+
 def on_tickets(open_desk: Callable[[], Desk]) -> Callable[[ForeignEvent], Awaitable[Iterable[To]]]:
     """Hear of another system's tickets; each is served at a desk of its own."""
 

@@ -1,14 +1,21 @@
 """What intake does about what others have told it."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from steward_decider import Command
-from steward_events.intake import BreachNoted, FollowupNoted
+from steward_events.intake import (
+    BreachNoted,
+    FollowupNoted,
+    OwnerInformed,
+    ReceiptConfirmed,
+)
+from steward_events.notify import MessageDelivered
 from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached, MajorByAge
 from steward_events.visits import FollowupDone, FollowupWaived
 from steward_eventstore.execute import To
-from steward_intake.domain.case import RaiseSeverity, ReopenCase
+from steward_intake.domain.case import RaiseSeverity, ReopenCase, TellResult
 from steward_intake.domain.sayings import Say
 
 
@@ -43,3 +50,35 @@ def on_clock(recorded: Recorded) -> Iterable[To]:
         case _:
             return
     yield To(f"case-{fact.case_id}", fact.project_id, command)
+
+
+def on_message(recorded: Recorded) -> Iterable[To]:
+    """What a delivered message was about, the owner knows (RM-4.6.3, RC-5.1..2, RM-4.10.1)."""
+    match recorded.fact:
+        case MessageDelivered(case_id=str(case_id)) as fact if fact.about:
+            yield To(f"case-{case_id}", recorded.key, _told(recorded.occurred_at, case_id, fact))
+        case _:
+            return
+
+
+def _told(at: datetime, case_id: str, fact: MessageDelivered) -> Command:
+    match fact.about:
+        case "receipt":
+            return Say(at, ReceiptConfirmed(case_id=case_id, how="message"), "external")
+        case "result":
+            return TellResult(at, "message", round=int(fact.about_id))
+        case "solution" | "new_date" | "progress" as about:
+            extension_id = fact.about_id if about == "new_date" else None
+            informed = OwnerInformed(
+                case_id=case_id,
+                notice_id=fact.message_id,
+                about=about,
+                how="message",
+                extension_id=extension_id,
+            )
+            return Say(at, informed, "external")
+        case _:
+            informed = OwnerInformed(
+                case_id=case_id, notice_id=fact.message_id, about="other", how="message"
+            )
+            return Say(at, informed, "external")

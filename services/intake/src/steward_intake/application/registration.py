@@ -10,11 +10,14 @@ from pydantic import Field, StringConstraints
 
 from steward_events.registry import (
     DepartmentRegistered,
+    DutyRosterPublished,
     GroupRegistered,
     HouseholdRegistered,
     PersonRegistered,
     PolicyPublished,
     ProjectRegistered,
+    RoleDelegated,
+    Shift,
     StaffRegistered,
     ZoneAssigned,
 )
@@ -344,6 +347,70 @@ class Zone(Registration):
         return To(f"zone-{self.zone_id}", self.project_id, Register(at, entry))
 
 
+class Delegation(Registration):
+    """Who holds a role lets somebody else act in it for a time (READINGS 1)."""
+
+    after = 3
+    type: Literal["delegation"] = "delegation"
+    delegation_id: Name
+    project_id: Name
+    role: Role
+    person_id: Name
+    delegate_id: Name
+    since: Moment
+    until: Moment
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Delegate; one that ends when it begins is taken back."""
+        await desk.project(self.project_id)
+        for person_id in (self.person_id, self.delegate_id):
+            await desk.staff(person_id)
+        if self.person_id == self.delegate_id:
+            raise invalid("A role is delegated to somebody else.")
+        if self.until < self.since:
+            raise invalid("A delegation ends after it begins.")
+        if self.role not in await desk.registers.roles_of(self.person_id, self.project_id):
+            raise invalid(
+                f"“{self.person_id}” does not hold the role {self.role} at “{self.project_id}”."
+            )
+        entry = RoleDelegated(**self.model_dump(exclude={"type", "occurred_at"}))
+        return To(f"delegation-{self.delegation_id}", self.project_id, Register(at, entry))
+
+
+class OnDuty(Said):
+    """Who is on duty in a role, and when."""
+
+    role: Role
+    person_id: Name
+    since: Moment
+    until: Moment
+
+
+class DutyRoster(Registration):
+    """Who stands in at a project when nobody holds a role there (READINGS 1)."""
+
+    after = 2
+    type: Literal["duty_roster"] = "duty_roster"
+    roster_id: Name
+    project_id: Name
+    shifts: Annotated[tuple[OnDuty, ...], Field(max_length=1000)]
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Publish it whole."""
+        await desk.project(self.project_id)
+        await desk.look_up("staff", {shift.person_id for shift in self.shifts})
+        for number, shift in enumerate(self.shifts, 1):
+            await desk.staff(shift.person_id)
+            if shift.until <= shift.since:
+                raise invalid(f"Shift {number} does not end after it begins.")
+        entry = DutyRosterPublished(
+            roster_id=self.roster_id,
+            project_id=self.project_id,
+            shifts=tuple(Shift(**shift.model_dump()) for shift in self.shifts),
+        )
+        return To(f"roster-{self.roster_id}", self.project_id, Register(at, entry))
+
+
 class Policy(Registration):
     """A policy pack, whole, or an override of one for a group or a project."""
 
@@ -443,6 +510,16 @@ def batches(
 
 
 AnyRegistration = Annotated[
-    Group | Project | Department | Household | Person | Staff | Holder | Zone | Policy,
+    Group
+    | Project
+    | Department
+    | Household
+    | Person
+    | Staff
+    | Holder
+    | Zone
+    | Delegation
+    | DutyRoster
+    | Policy,
     Field(discriminator="type"),
 ]

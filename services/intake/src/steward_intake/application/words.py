@@ -26,6 +26,7 @@ from steward_events.intake import (
     MadeSafe,
     ManagerCalled,
     OwnerInformed,
+    OwnerMessageRequested,
     ProgressReported,
     PromiseKept,
     PromiseMade,
@@ -470,6 +471,16 @@ class Inform(Telling):
     reason: Word = ""
 
 
+class AskToTell(Telling):
+    """What the owner is to be told by message, of which an SMS takes no more than 35 characters."""
+
+    tells = OwnerMessageRequested
+    type: Literal["owner_message_requested"] = "owner_message_requested"
+    request_id: Name | None = None
+    about: Literal["result", "solution", "progress", "other"]
+    text: Annotated[Line, StringConstraints(min_length=1, max_length=35)]
+
+
 class Appoint(Telling):
     """Which time was agreed with the owner; with an ID agreed before, it is moved (FU-S1)."""
 
@@ -602,6 +613,7 @@ ACTIONS: dict[str, type[Action]] = {
     "answer": Answer,
     "propose": Propose,
     "inform": Inform,
+    "message-owner": AskToTell,
     "appoint": Appoint,
     "keep-appointment": KeepAppointment,
     "miss-appointment": MissAppointment,
@@ -665,6 +677,7 @@ Happening = Annotated[
     | Acknowledge
     | Answer
     | Appoint
+    | AskToTell
     | Assign
     | CallManager
     | Chase

@@ -198,6 +198,8 @@ class TellResult:
     at: datetime
     how: How
     person_id: str | None = None
+    round: int | None = None
+    """Whose result a message told; one of another round tells nothing of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +406,8 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             return []
         case (ReceiveCase() | RaiseSeverity() | HandOver() | ResumeCase() | Ring(), _):
             return []
+        case (TellResult(round=int()), _):
+            return []  # a message arrived late
         case (
             ClassifyCase(by=by)
             | AssignCase(by=by)
@@ -738,6 +742,10 @@ def _handle(command: HandleCase, state: Living) -> Sequence[CaseFact]:
 
 
 def _tell(command: TellResult, state: Living) -> Sequence[CaseFact]:
+    if command.round is not None:
+        late = command.round != state.story.round or isinstance(state, Open | Waiting)
+        if late:
+            return []
     match state:
         case Told() | Closed():
             return []

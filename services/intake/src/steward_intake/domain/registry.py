@@ -11,12 +11,14 @@ from typing import assert_never
 from steward_decider import AnyDecider, Refused, Ring
 from steward_events.registry import (
     DepartmentRegistered,
+    DutyRosterPublished,
     GroupRegistered,
     HouseholdRegistered,
     PersonRegistered,
     PolicyPublished,
     ProjectRegistered,
     RoleAssigned,
+    RoleDelegated,
     RoleEnded,
     StaffRegistered,
     ZoneAssigned,
@@ -32,6 +34,8 @@ Entry = (
     | PersonRegistered
     | StaffRegistered
     | ZoneAssigned
+    | RoleDelegated
+    | DutyRosterPublished
 )
 
 _BELONGS = {
@@ -209,6 +213,8 @@ DECIDERS: dict[str, AnyDecider] = {
     "household": RegisterDecider(),
     "person": RegisterDecider(),
     "staff": RegisterDecider(),
+    "delegation": RegisterDecider(),
+    "roster": RegisterDecider(),
     "roles": RolesDecider(),
     "zone": RegisterDecider(),
     "policy": PolicyDecider(),

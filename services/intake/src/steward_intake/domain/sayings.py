@@ -30,6 +30,7 @@ from steward_events.intake import (
     MadeSafe,
     ManagerCalled,
     OwnerInformed,
+    OwnerMessageRequested,
     ProgressReported,
     PromiseKept,
     PromiseMade,
@@ -40,7 +41,17 @@ from steward_events.intake import (
 )
 from steward_events.vocabulary import Kind, Role, Severity
 from steward_intake.domain.approval import Approver, demand_second
-from steward_intake.domain.story import Closed, Ended, Known, Mark, Origin, Story, whereabouts
+from steward_intake.domain.story import (
+    Closed,
+    Ended,
+    Handled,
+    Known,
+    Mark,
+    Origin,
+    Story,
+    Told,
+    whereabouts,
+)
 
 SaidFact = (
     AppointmentKept
@@ -62,6 +73,7 @@ SaidFact = (
     | MadeSafe
     | ManagerCalled
     | OwnerInformed
+    | OwnerMessageRequested
     | ProgressReported
     | PromiseKept
     | PromiseMade
@@ -121,6 +133,13 @@ def _answered(fact: CaseAnswered, story: Story, said: Say) -> None:
 
 
 def _informed(fact: OwnerInformed, story: Story, _said: Say) -> None:
+    if fact.about == "solution" and story.efforts.solution == "none":
+        raise Refused("No solution has been proposed that could be told.", rule="RC-4.3")
+
+
+def _asked_to_tell(fact: OwnerMessageRequested, story: Story, _said: Say) -> None:
+    if fact.text is None:
+        raise Refused("Say what the owner is to be told.")
     if fact.about == "solution" and story.efforts.solution == "none":
         raise Refused("No solution has been proposed that could be told.", rule="RC-4.3")
 
@@ -198,6 +217,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     MadeSafe: Saying(("round",)),
     ManagerCalled: Saying(("call_id",)),
     OwnerInformed: Saying(("notice_id",), _informed, afterwards=True),
+    OwnerMessageRequested: Saying(("request_id",), _asked_to_tell, afterwards=True),
     ProgressReported: Saying(("report_id",), afterwards=True),
     PromiseKept: Saying(("promise_id",), _promised, afterwards=True),
     PromiseMade: Saying(("promise_id",), _agreed, moves="promised_at"),
@@ -223,8 +243,15 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     if said.by == "steward":
         if isinstance(state, Closed | Ended) and not saying.afterwards:
             raise Refused(whereabouts(state))
+        if isinstance(fact, OwnerMessageRequested) and fact.about == "result":
+            _demand_handled(state)
         saying.demands(fact, story, said)
     return [fact]
+
+
+def _demand_handled(state: Known) -> None:
+    if not isinstance(state, Handled | Told):
+        raise Refused("It has not been handled: there is no result to tell.", rule="RM-4.6.3")
 
 
 def retell(story: Story, fact: SaidFact) -> Story:
@@ -269,6 +296,7 @@ def retell(story: Story, fact: SaidFact) -> Story:
             | MadeSafe()
             | ManagerCalled()
             | OwnerInformed()
+            | OwnerMessageRequested()
             | ProgressReported()
             | PromiseKept()
             | ReceiptConfirmed()

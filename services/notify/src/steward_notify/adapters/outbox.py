@@ -8,8 +8,9 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic_core import from_json
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
+from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 from steward_notify.adapters.read_models import MESSAGES
 from steward_notify.application.ports import Lead, OwedMessage, Row
@@ -24,7 +25,21 @@ _COLUMNS = MESSAGES.c
 def _messages() -> Select[Any]:
     return select(
         MESSAGES, _EARLIER.c.status.label("earlier"), _EARLIER.c.content.label("before")
-    ).join(_EARLIER, _COLUMNS.only_if_sent == _EARLIER.c.message_id, isouter=True)
+    ).join(
+        _EARLIER,
+        func.coalesce(_COLUMNS.only_if_sent, _COLUMNS.instead_of) == _EARLIER.c.message_id,
+        isouter=True,
+    )
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    """What may be sent: a substitute once the first message came to its end, or at its term."""
+    ended = _EARLIER.c.status.in_(["delivered", "failed", "suppressed"])
+    return or_(
+        _COLUMNS.not_before.is_(None),
+        _COLUMNS.not_before <= now,
+        and_(_COLUMNS.instead_of.is_not(None), ended),
+    )
 
 
 class PostgresOutbox:
@@ -59,11 +74,15 @@ class PostgresLead:
         """Give what may be sent now, what was asked for first in front."""
         query = _messages().where(
             _COLUMNS.status == "owed",
-            or_(_COLUMNS.not_before.is_(None), _COLUMNS.not_before <= now),
+            _due(now),
             or_(_COLUMNS.again_at.is_(None), _COLUMNS.again_at <= wall),
             _COLUMNS.message_id.not_in(without),
             # A correction waits until it is known whether there is something to correct.
-            or_(_EARLIER.c.status.is_(None), _EARLIER.c.status.not_in(["owed", "sending"])),
+            or_(
+                _EARLIER.c.status.is_(None),
+                _EARLIER.c.status.not_in(["owed", "sending"]),
+                _COLUMNS.instead_of.is_not(None),
+            ),
         )
         query = query.order_by(_COLUMNS.requested_at, _COLUMNS.message_id).limit(limit)
         return [_owed(row) for row in await fetch(self._connection, query)]
@@ -80,11 +99,15 @@ class PostgresMessageList:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def projects_of(self, message_ids: Sequence[str]) -> Mapping[str, str]:
-        """Give the project of each message that is ours."""
-        query = select(_COLUMNS.message_id, _COLUMNS.project_id)
-        rows = await fetch(self._pool, query.where(_COLUMNS.message_id.in_(message_ids)))
-        return {row["message_id"]: row["project_id"] for row in rows}
+    async def sent_as(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Give what was sent under each ID, of a message or a group: messages and their projects."""
+        query = select(_COLUMNS.message_id, _COLUMNS.group_id, _COLUMNS.project_id)
+        ours = or_(_COLUMNS.message_id.in_(ids), _COLUMNS.group_id.in_(ids))
+        wanted, found = set(ids), dict[str, dict[str, str]]()
+        for row in await fetch(self._pool, query.where(ours)):
+            for id_ in wanted & {row["message_id"], row["group_id"]}:
+                found.setdefault(id_, {})[row["message_id"]] = row["project_id"]
+        return found
 
     async def listed(
         self,
@@ -115,30 +138,34 @@ class PostgresMessageList:
 
     async def outstanding(self, now: datetime) -> int:
         """Count what is owed and due, under way, or waits for its receipt."""
-        due = (_COLUMNS.status == "owed") & (
-            _COLUMNS.not_before.is_(None) | (_COLUMNS.not_before <= now)
-        )
+        due = (_COLUMNS.status == "owed") & _due(now)
         awaited = (_COLUMNS.status == "sent") & (_COLUMNS.channel == "sms")
-        query = select(func.count().label("n")).where(
-            or_(due, _COLUMNS.status == "sending", awaited)
-        )
+        waits = or_(due, _COLUMNS.status == "sending", awaited)
+        query = _messages().where(waits).with_only_columns(func.count().label("n"))
         [row] = await fetch(self._pool, query)
         return int(row["n"])
 
 
 def _owed(row: Row) -> OwedMessage:
-    values = from_json(row["content"])["values"]
-    if row["before"] is not None:
+    content = from_json(row["content"])
+    values = content["values"]
+    if row["only_if_sent"] is not None and row["before"] is not None:
         values = from_json(row["before"])["values"] | values
     return OwedMessage(
         row["message_id"],
         row["project_id"],
         row["channel"],
         row["template"],
-        Role(row["role"]),
+        Role(row["role"]) if row["role"] else None,
         values,
+        row["case_id"],
         row["attempts"],
         row["only_if_sent"],
         row["earlier"],
+        row["instead_of"],
+        row["household_id"],
+        Sealed.model_validate_json(row["address"]) if row["address"] else None,
+        {name: Sealed(**box) for name, box in content.get("sealed", {}).items()},
+        row["together"],
         row["correlation_id"],
     )

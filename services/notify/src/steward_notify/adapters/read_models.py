@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
+from pydantic_core import to_json
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
+from steward_events.intake import CaseHandled, WorkStarted
 from steward_events.notify import (
     MessageDelivered,
     MessageFact,
@@ -18,13 +20,17 @@ from steward_events.notify import (
 )
 from steward_events.recorded import Recorded
 from steward_events.registry import (
+    DutyRosterPublished,
+    PersonRegistered,
     ProjectRegistered,
     RoleAssigned,
+    RoleDelegated,
     RoleEnded,
     StaffRegistered,
     SubjectErased,
 )
 from steward_events.sealed import Sealed
+from steward_events.sla import ExtensionRequested
 from steward_eventstore.port import Change, Delete, Upsert
 from steward_service.policies import keep_policy, policies_table
 
@@ -64,6 +70,48 @@ ERASURES = Table(
     Column("erased_at", DateTime(timezone=True)),
 )
 
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("person_id", Text, primary_key=True),
+    Column("household_id", Text, nullable=False, default=""),
+    Column("language", Text, nullable=False, default="zh"),
+    Column("phone", Text),
+    Column("email", Text),
+    Index("people_household", "household_id"),
+)
+
+DELEGATIONS = Table(
+    "delegations",
+    METADATA,
+    Column("delegation_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("role", Text, nullable=False, default=""),
+    Column("person_id", Text, nullable=False, default=""),
+    Column("delegate_id", Text, nullable=False, default=""),
+    Column("since", DateTime(timezone=True)),
+    Column("until", DateTime(timezone=True)),
+    Index("delegations_project", "project_id", "role", "until"),
+)
+
+ROSTERS = Table(
+    "rosters",
+    METADATA,
+    Column("roster_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("shifts", Text, nullable=False, default="[]"),
+    Column("until", DateTime(timezone=True)),
+    Index("rosters_project", "project_id", "until"),
+)
+
+HANDS = Table(
+    "hands",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("person_id", Text, primary_key=True),
+    Column("what", Text, primary_key=True),
+)
+
 MESSAGES = Table(
     "messages",
     METADATA,
@@ -87,6 +135,12 @@ MESSAGES = Table(
     Column("correlation_id", Text, nullable=False, default=""),
     Column("requested_at", DateTime(timezone=True)),
     Column("changed_at", DateTime(timezone=True)),
+    Column("instead_of", Text),
+    Column("household_id", Text),
+    Column("address", Text),
+    Column("together", Boolean, nullable=False, default=False),
+    Column("group_id", Text),
+    Index("messages_group", "group_id", postgresql_where=text("group_id IS NOT NULL")),
     Index(
         "messages_owed",
         "requested_at",
@@ -109,15 +163,34 @@ def project(recorded: Recorded) -> Iterable[Change]:
         case SubjectErased() as fact:
             gone = {"subject": fact.subject, "erased_at": recorded.occurred_at}
             yield Upsert(ERASURES, gone)
+        case PersonRegistered() as fact:
+            person = {"person_id": fact.person_id, "language": str(fact.language)}
+            reached = {"phone": _box(fact.phone), "email": _box(fact.email)}
+            yield Upsert(PEOPLE, person | {"household_id": fact.household_id} | reached)
         case RoleAssigned() as fact:
             yield Upsert(ROLES, fact.model_dump(mode="json") | {"since": recorded.occurred_at})
         case RoleEnded() as fact:
             yield Delete(ROLES, fact.model_dump(mode="json"))
+        case RoleDelegated() as fact:
+            yield Upsert(DELEGATIONS, dict(fact) | {"role": str(fact.role)})
+        case DutyRosterPublished() as fact:
+            shifts = to_json(fact.shifts).decode()
+            until = max((shift.until for shift in fact.shifts), default=None)
+            roster = {"roster_id": fact.roster_id, "project_id": fact.project_id}
+            yield Upsert(ROSTERS, roster | {"shifts": shifts, "until": until})
+        case CaseHandled(person_id=str(person)) | WorkStarted(person_id=str(person)) as fact:
+            yield _hand(fact.case_id, person, "handled")
+        case ExtensionRequested() as fact:
+            yield _hand(fact.case_id, fact.asked_by, "asked")
         case MessageFact() as fact:
             key = {"message_id": fact.message_id, "changed_at": recorded.recorded_at}
             yield Upsert(MESSAGES, key | _message(recorded, fact))
         case _:
             return
+
+
+def _hand(case_id: str, person_id: str, what: str) -> Upsert:
+    return Upsert(HANDS, {"case_id": case_id, "person_id": person_id, "what": what})
 
 
 def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
@@ -131,10 +204,13 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
                 "rule": " ".join(fact.rule),
                 "case_id": fact.case_id,
                 "escalation_id": fact.escalation_id,
-                # In one order, whichever way the fact was read.
-                "content": json.dumps({"values": fact.values}, ensure_ascii=False, sort_keys=True),
+                "content": _content(fact),
                 "not_before": fact.not_before,
                 "only_if_sent": fact.only_if_sent,
+                "instead_of": fact.instead_of,
+                "household_id": fact.household_id,
+                "address": _box(fact.address),
+                "together": fact.together,
                 "status": "owed",
                 "correlation_id": recorded.correlation_id,
                 "requested_at": recorded.recorded_at,
@@ -145,6 +221,7 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
                 "attempts": fact.attempt,
                 "again_at": None,
                 "person_id": fact.person_id,
+                "group_id": fact.group_id,
             }
         case MessageSent():
             return {"status": "sent", "provider_id": fact.provider_id, "code": None}
@@ -163,6 +240,14 @@ def _message(recorded: Recorded, fact: MessageFact) -> dict[str, Any]:
             return {"status": "suppressed", "code": fact.reason}
         case _:
             return {}
+
+
+def _content(fact: MessageRequested) -> str:
+    content: dict[str, Any] = {"values": fact.values}
+    if fact.sealed:
+        content["sealed"] = {name: sealed.model_dump() for name, sealed in fact.sealed.items()}
+    # In one order, whichever way the fact was read.
+    return json.dumps(content, ensure_ascii=False, sort_keys=True)
 
 
 def _box(sealed: Sealed | None) -> str | None:

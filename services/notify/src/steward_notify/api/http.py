@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from steward_events.vocabulary import Id
-from steward_eventstore.execute import Cause, Job, NotDone, To
+from steward_eventstore.execute import Cause, Job, NotDone
 from steward_notify.application.ports import MessageList, Receipt, Row
-from steward_notify.application.reactions import stream_of
+from steward_notify.application.reactions import to_message
 from steward_notify.domain.message import Channel, NoteReceipt
 from steward_service.auth import Principal, anyone, require
 from steward_service.lists import Limit, Page, cursor_of, page_of
@@ -74,13 +74,11 @@ def router(
 
 async def _take(request: Request, messages: MessageList, receipts: Sequence[Receipt]) -> None:
     service = request.app.state.service
-    projects = await messages.projects_of([str(receipt.message_id) for receipt in receipts])
+    sent = await messages.sent_as([str(receipt.message_id) for receipt in receipts])
     jobs = [
-        _job(
-            str(receipt.message_id), projects[str(receipt.message_id)], receipt, service.clock.now()
-        )
+        _job(message_id, project_id, receipt, service.clock.now())
         for receipt in receipts
-        if receipt.message_id in projects
+        for message_id, project_id in sent.get(str(receipt.message_id), {}).items()
     ]
     for outcome in await service.executor.execute_batch(jobs):
         if isinstance(outcome, NotDone):
@@ -89,10 +87,10 @@ async def _take(request: Request, messages: MessageList, receipts: Sequence[Rece
 
 def _job(message_id: str, project_id: str, receipt: Receipt, at: datetime) -> Job:
     command = NoteReceipt(at, receipt.provider_id, receipt.delivered, receipt.code)
-    to = To(stream_of(message_id), project_id, command)
+    to = to_message(message_id, project_id, command)
     return Job(Cause(uuid7(), "receipts"), lambda: [to])
 
 
 def _shown(row: Row) -> dict[str, Any]:
-    hidden = {"content", "correlation_id"}
+    hidden = {"content", "correlation_id", "address"}
     return {name: value for name, value in row.items() if name not in hidden}

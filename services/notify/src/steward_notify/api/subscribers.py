@@ -7,13 +7,13 @@ from steward_eventstore.execute import To
 from steward_notify.application import reactions
 
 
-def on_intake(heard: Recorded) -> Iterable[To]:  # noqa: ARG001 - the registry is only kept
-    """Hear the registry and the policies."""
-    return ()
+def on_intake(heard: Recorded) -> Iterable[To]:
+    """Hear the registry and the policies, which are only kept, and cases."""
+    return reactions.tell_owner(heard)
 
 
 def on_sla(heard: Recorded, rules_of: reactions.RulesOf = lambda _: None) -> Iterable[To]:
-    """Hear escalations."""
+    """Hear escalations, and more time that was approved."""
     return reactions.tell(heard, rules_of)
 
 

@@ -24,12 +24,18 @@ class OwedMessage:
     project_id: str
     channel: Channel
     template: str
-    role: Role
+    role: Role | None
     values: Mapping[str, str] = field(repr=False)
+    case_id: str | None = None
     attempts: int = 0
     only_if_sent: str | None = None
     earlier: str | None = None
-    """What became of the message that `only_if_sent` names."""
+    """What became of the message that `only_if_sent` or `instead_of` names."""
+    instead_of: str | None = None
+    household_id: str | None = None
+    address: Sealed | None = field(default=None, repr=False)
+    sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
+    together: bool = False
     correlation_id: str = ""
 
 
@@ -57,9 +63,9 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of the staff, and how to reach them; sealed."""
+    """Somebody, and how to reach them; sealed. Who reported a case is known by no ID."""
 
-    person_id: str
+    person_id: str | None
     language: Language
     phone: Sealed | None = field(default=None, repr=False)
     email: Sealed | None = field(default=None, repr=False)
@@ -74,6 +80,24 @@ class Directory(Protocol):
 
     async def holders(self, project_id: str, role: Role, /) -> list[Person]:
         """Give those who hold a role at a project, the longest first."""
+        ...
+
+    async def on_duty(self, project_id: str, role: Role, at: datetime, /) -> list[Person]:
+        """Give those who are on duty in a role, the shift that began first in front."""
+        ...
+
+    async def delegates(
+        self, project_id: str, role: Role, at: datetime, /
+    ) -> Mapping[str, Sequence[Person]]:
+        """Give to whom a role is delegated now, by who delegated it."""
+        ...
+
+    async def hands(self, case_id: str, /) -> Mapping[str, str]:
+        """Give who has a hand in a case, and how: they `asked` or `handled`."""
+        ...
+
+    async def household(self, household_id: str, /) -> list[Person]:
+        """Give the people of a household."""
         ...
 
     async def project_name(self, project_id: str, /) -> str:
@@ -116,8 +140,8 @@ class Receipt(Protocol):
 class MessageList(Protocol):
     """The messages as a list for readers."""
 
-    async def projects_of(self, message_ids: Sequence[str]) -> Mapping[str, str]:
-        """Give the project of each message that is ours."""
+    async def sent_as(self, ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Give what was sent under each ID, of a message or a group: messages and their projects."""
         ...
 
     async def listed(

@@ -1,20 +1,34 @@
 """What notify does about a fact that it hears: owes messages, and takes them back."""
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, tzinfo
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta, tzinfo
 from typing import get_args
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
+from steward_events.intake import (
+    AppointmentMade,
+    CaseAccepted,
+    CaseClassified,
+    CaseClosed,
+    CaseCorrected,
+    CaseReceived,
+    HarmReported,
+    ImmediateMeasuresTaken,
+    OwnerMessageRequested,
+    SeverityRaised,
+)
 from steward_events.recorded import Recorded
-from steward_events.sla import Escalated, EscalationWithdrawn
+from steward_events.sealed import Sealed
+from steward_events.sla import Escalated, EscalationWithdrawn, ExtensionApproved
 from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
-from steward_events.vocabulary import Role
+from steward_events.vocabulary import Party, Role
 from steward_eventstore.execute import To
-from steward_notify.domain import duty_hours
+from steward_notify.domain import duty_hours, message
 from steward_notify.domain.message import Channel, RequestMessage, Suppress
+from steward_notify.domain.owner import About, Fields, NoteCase, NoteChange, Tidings
 from steward_notify.texts import deadline
-from steward_policy.packs import Rules
+from steward_policy.packs import Messages, Rules
 
 RulesOf = Callable[[str], Rules | None]
 """Gives the rules of a policy's version, if it was heard."""
@@ -22,9 +36,32 @@ RulesOf = Callable[[str], Rules | None]
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/message")
 
 
+_ASKED_FOR = (
+    *("kind", "channel", "party", "topic", "validity", "ground", "severity"),
+    *("urgency", "work_category", "harm_ongoing", "about"),
+)
+"""Fields for which the conditions of `tells` may ask."""
+
+_OWNER = "owner."
+
+
 def stream_of(message_id: str) -> str:
-    """Name the stream of a message."""
+    """Name the stream of a message: of those to a case's owner it is the case's."""
+    if message_id.startswith(_OWNER):
+        case_id = message_id.removeprefix(_OWNER).rsplit(".", 2)[0]
+        return owner_stream_of(case_id)
     return f"message-{message_id}"
+
+
+def owner_stream_of(case_id: str) -> str:
+    """Name the stream of what a case's owner is told."""
+    return f"owner-{case_id}"
+
+
+def to_message(message_id: str, key: str, command: message.Command) -> To:
+    """Address a command to a message, wherever it stands."""
+    of_owner = message_id.startswith(_OWNER)
+    return To(stream_of(message_id), key, About(message_id, command) if of_owner else command)
 
 
 def message_id_of(escalation_id: str, template: str, channel: Channel) -> str:
@@ -44,16 +81,117 @@ def tell(heard: Recorded, rules_of: RulesOf) -> Iterable[To]:
             yield from _escalated(heard, heard.fact, rules_of)
         case EscalationWithdrawn():
             yield from _withdrawn(heard, heard.fact, rules_of)
+        case ExtensionApproved() as fact:
+            tidings = _tidings(
+                heard,
+                when={"new_date": fact.until},
+                about="new_date",
+                about_id=fact.extension_id,
+            )
+            yield To(owner_stream_of(fact.case_id), heard.key, tidings)
         case _:
             return
 
 
+def tell_owner(heard: Recorded) -> Iterable[To]:
+    """Tell owners of their cases; history is only noted."""
+    case_id = getattr(heard.fact, "case_id", None)
+    if case_id is None:
+        return
+    for command in _noted(heard):
+        yield To(owner_stream_of(case_id), heard.key, command)
+    if heard.history is None:
+        for tidings in _of_owner(heard):
+            yield To(owner_stream_of(case_id), heard.key, tidings)
+
+
+def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange]:
+    at = heard.occurred_at
+    match heard.fact:
+        case CaseReceived() as fact:
+            yield NoteCase(
+                at,
+                fact.case_id,
+                fact.project_id,
+                fact.number,
+                fact.zone,
+                fact.policy,
+                fact.household_id if fact.party is Party.HOUSEHOLD else None,
+                fact.reporter_phone,
+                fact.reporter_email,
+                _fields(heard),
+            )
+        case CaseCorrected() as fact:
+            changed = (fact.reporter_phone, fact.reporter_email, fact.household_id)
+            yield NoteChange(at, {}, *changed)
+        case CaseClassified() | SeverityRaised():
+            yield NoteChange(at, _fields(heard))
+        case HarmReported():
+            yield NoteChange(at, {"harm_ongoing": True})
+        case ImmediateMeasuresTaken():
+            yield NoteChange(at, {"harm_ongoing": False})
+        case _:
+            return
+
+
+def _of_owner(heard: Recorded) -> Iterator[Tidings]:
+    match heard.fact:
+        case CaseReceived() as fact:
+            summary = {"summary": fact.summary} if fact.summary else {}
+            yield _tidings(heard, sealed=summary, about="receipt")
+        case AppointmentMade() as fact:
+            yield _tidings(heard, when={"appointment": fact.at})
+        case OwnerMessageRequested(text=Sealed() as text) as fact:
+            name = "result" if fact.about == "result" else "text"
+            about_id = str(fact.round)
+            yield _tidings(heard, sealed={name: text}, about=fact.about, about_id=about_id)
+        case CaseAccepted() | CaseClosed():
+            yield _tidings(heard)
+        case _:
+            return
+
+
+def _tidings(
+    heard: Recorded,
+    *,
+    when: Mapping[str, datetime] | None = None,
+    sealed: Mapping[str, Sealed] | None = None,
+    about: str = "",
+    about_id: str = "",
+) -> Tidings:
+    return Tidings(
+        heard.occurred_at,
+        heard.known_at,
+        heard.type.split(".")[1],
+        str(heard.id),
+        _fields(heard),
+        when or {},
+        sealed or {},
+        about,
+        about_id,
+    )
+
+
+def _fields(heard: Recorded) -> Fields:
+    said = ((name, getattr(heard.fact, name, None)) for name in _ASKED_FOR)
+    return {
+        name: value if isinstance(value, bool) else str(value)
+        for name, value in said
+        if value not in (None, "")
+    }
+
+
 def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone) if fact.zone else fact.due_at.tzinfo
-    not_before = None
+    rules = rules_of(fact.policy)
+    policy = rules.pack.messages if rules is not None else Messages()
+    begins = None
     if fact.deliver == "duty_hours" and zone is not None:
-        not_before = _from_when(heard.occurred_at, zone, rules_of(fact.policy))
+        begins = _from_when(heard.occurred_at, zone, rules)
+    term = (begins or heard.known_at) + timedelta(seconds=policy.email_after.seconds)
+    sms_first = getattr(policy, fact.deliver) == "sms_first"
     for channel in get_args(Channel):
+        later = sms_first and channel == "email"
         request = RequestMessage(
             heard.occurred_at,
             message_id_of(fact.escalation_id, "escalation", channel),
@@ -65,7 +203,9 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
             rule=fact.rule,
             case_id=fact.case_id,
             escalation_id=fact.escalation_id,
-            not_before=not_before,
+            not_before=term if later else begins,
+            instead_of=message_id_of(fact.escalation_id, "escalation", "sms") if later else None,
+            together=fact.deliver == "duty_hours" and not later,
         )
         yield To(stream_of(request.message_id), heard.key, request)
 

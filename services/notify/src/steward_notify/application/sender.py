@@ -9,9 +9,10 @@ itself.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from time import monotonic
 from typing import Any, Protocol
 
@@ -19,34 +20,44 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from steward_events.sealed import Sealed
-from steward_eventstore.execute import Cause, Executor, Job, NotDone, To
+from steward_events.vocabulary import Role
+from steward_eventstore.execute import Cause, Executor, Job, NotDone
 from steward_eventstore.port import Clock
 from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
 from steward_notify.application.ports import Directory, Gateway, Lead, Outbox, OwedMessage
-from steward_notify.application.reactions import stream_of
-from steward_notify.application.recipients import Found, find
+from steward_notify.application.reactions import stream_of, to_message
+from steward_notify.application.recipients import Found, Nobody, find, find_owner
 from steward_notify.domain.gaps import gap_after
 from steward_notify.domain.message import (
     BeginSending,
     Channel,
     Command,
     NoteFailed,
+    NoteNobody,
     NoteSent,
     NoteUnknown,
     Suppress,
 )
-from steward_notify.texts import Text, ValueMissing, render
+from steward_notify.texts import Text, ValueMissing, also_by_sms, in_short, render
 from steward_service.batches import run_batch
 from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard
 
 _LOG = structlog.get_logger(__name__)
 
 AT_ONCE = 16
+TOGETHER = 50
+"""Messages in one text."""
+
+LONGEST_LIST = 35
+"""Characters of the case numbers in one text; the SMS provider takes no longer value."""
+
 PAUSE_SECONDS = 0.1
 STANDBY_SECONDS = 1.0
 DRAIN_SECONDS = 4.0
 LOOK_SECONDS = 5.0
 """Between looks for what was left in «sending»: who lost the lead may still leave some as it drains."""
+
+_MAYBE_READ = ("sending", "sent", "unknown")
 
 _NOBODY_TRIES = 4
 """Roles come over another topic than escalations: they may be heard a moment later."""
@@ -100,33 +111,40 @@ class Sender:
         self._look_at = monotonic() + LOOK_SECONDS
         for message in await lead.left_sending(list(self._under_way)):
             unknown = NoteUnknown(self.clock.now(), "its outcome was not stored")
-            self._begin(message, self._note(message, unknown))
+            self._begin([message], self._note(message, unknown))
 
     async def _send_owed(self, lead: Lead) -> None:
-        free = AT_ONCE - len(self._under_way)
+        free = AT_ONCE - len(set(self._under_way.values()))
         if free <= 0:
             return
-        owed = await lead.owed(self.clock.now(), self.wall.now(), list(self._under_way), free)
-        for message in owed:
-            self._begin(message, self._send(message))
+        now, wall, without = self.clock.now(), self.wall.now(), list(self._under_way)
+        owed = await lead.owed(now, wall, without, free)
+        if any(message.together for message in owed):
+            owed = await lead.owed(now, wall, without, AT_ONCE * TOGETHER)
+        for messages in islice(_in_texts(owed), free):
+            alone = len(messages) == 1
+            work = self._send(messages[0]) if alone else self._send_together(messages)
+            self._begin(messages, work)
 
-    def _begin(self, message: OwedMessage, work: Coroutine[Any, Any, object]) -> None:
+    def _begin(self, messages: Sequence[OwedMessage], work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
-        self._under_way[message.message_id] = task
-        task.add_done_callback(partial(self._done, message.message_id))
+        ids = [message.message_id for message in messages]
+        self._under_way.update(dict.fromkeys(ids, task))
+        task.add_done_callback(partial(self._done, ids))
 
-    def _done(self, message_id: str, task: asyncio.Task[object]) -> None:
-        del self._under_way[message_id]
+    def _done(self, ids: Sequence[str], task: asyncio.Task[object]) -> None:
+        for id_ in ids:
+            del self._under_way[id_]
         error = None if task.cancelled() else task.exception()
         if error is None:
             self.wake.set()  # a place is free
         else:
             self._look_at = 0.0  # it may stand in «sending»
-            _LOG.error("A message could not be worked on.", message=message_id, exc_info=error)
+            _LOG.error("A message could not be worked on.", messages=ids, exc_info=error)
 
     async def _drain(self) -> None:
         """Let what is under way come to its end; what is cut off will be found as unknown."""
-        tasks = list(self._under_way.values())
+        tasks = set(self._under_way.values())
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
@@ -138,15 +156,21 @@ class Sender:
         if message.only_if_sent is not None and message.earlier in {None, "failed", "suppressed"}:
             await self._note(message, Suppress(self.clock.now(), "nothing_to_correct"))
             return
-        found = await find(self.directory, message.project_id, message.role, message.channel)
+        if message.instead_of is not None and message.earlier == "delivered":
+            await self._note(message, Suppress(self.clock.now(), "told_by_sms"))
+            return
+        found = await self._find(message)
         if not isinstance(found, Found):
-            again = message.attempts + 1 < _NOBODY_TRIES
-            failed = self._failed(message, "nobody", found.passed_over, again=again)
-            await self._note(message, failed)
+            await self._note(message, found)
             return
         try:
             address = await self.unsealer.unseal(found.address)
-            text, values = await self._text(message, found)
+            opened = [await self.unsealer.unseal(sealed) for sealed in message.sealed.values()]
+            personal = dict(zip(message.sealed, opened, strict=True))
+            if isinstance(address, Erased) or any(isinstance(one, Erased) for one in opened):
+                await self._note(message, Suppress(self.clock.now(), "erased"))
+                return
+            text, values = await self._text(message, found, personal)
         except (KeyNotHeard, BrokenSeal, ValueMissing) as error:
             again = isinstance(error, KeyNotHeard)
             _LOG.warning(
@@ -155,15 +179,121 @@ class Sender:
             code = type(error).__name__
             await self._note(message, self._failed(message, code, found.passed_over, again=again))
             return
-        if isinstance(address, Erased):
-            await self._note(message, Suppress(self.clock.now(), "erased"))
-            return
         begin = BeginSending(
-            self.clock.now(), found.person.person_id, found.role, found.passed_over
+            self.clock.now(),
+            found.person.person_id,
+            found.role,
+            found.passed_over,
+            found.standing_in,
         )
         if not await self._note(message, begin):
             return  # taken back meanwhile
-        await self._note(message, await self._attempt(message, found, address, values, text))
+        result = await self._attempt(message, found, address, values, text)
+        await self._note(message, result)
+        if isinstance(result, NoteSent) and message.instead_of and message.earlier == "owed":
+            # It has waited for too long already; told by email, it need not come late as well.
+            told = Suppress(self.clock.now(), "told_by_email")
+            await self._run(message, message.instead_of, told)
+
+    async def _send_together(self, messages: Sequence[OwedMessage]) -> None:
+        """Send messages to one role, those to one person in one text."""
+        by_person: dict[str | None, list[tuple[OwedMessage, Found]]] = {}
+        for message in messages:
+            found = await self._find(message)
+            if isinstance(found, Found):
+                by_person.setdefault(found.person.person_id, []).append((message, found))
+            else:
+                await self._note(message, found)
+        for theirs in by_person.values():
+            if len(theirs) == 1 or not await self._sent_in_one_text(theirs):
+                for message, _ in theirs:
+                    await self._send(message)
+
+    async def _sent_in_one_text(self, theirs: Sequence[tuple[OwedMessage, Found]]) -> bool:
+        """Send one text for several messages; says False where each has to go its own way."""
+        (message, found), *_ = theirs
+        try:
+            address = await self.unsealer.unseal(found.address)
+            texts = {m.message_id: (await self._text(m, f, {}))[0] for m, f in theirs}
+        except (KeyNotHeard, BrokenSeal, ValueMissing):
+            return False
+        if isinstance(address, Erased):
+            return False
+        group_id = f"group.{uuid7()}"
+        begun = await self._note_all(
+            [
+                (
+                    m,
+                    BeginSending(
+                        self.clock.now(),
+                        f.person.person_id,
+                        f.role,
+                        f.passed_over,
+                        f.standing_in,
+                        group_id,
+                    ),
+                )
+                for m, f in theirs
+            ]
+        )
+        if not begun:
+            return True  # all were taken back meanwhile
+        project = await self.directory.project_name(message.project_id)
+        language = found.person.language
+        numbers = list(dict.fromkeys(m.values.get("case_number", "") for m in begun))
+        values = {
+            "project": project,
+            "role": str(found.role),
+            "count": str(len(begun)),
+            "numbers": in_short(numbers, language, LONGEST_LIST),
+        }
+        text = render("several", language, values)
+        bodies = [text.body, *(texts[m.message_id].body for m in begun)]
+        several = replace(message, message_id=group_id, template="several")
+        whole = Text(text.subject, "\n\n".join(bodies))
+        result = await self._attempt(several, found, address, values, whole)
+        await self._note_all([(m, _of_group(result, group_id)) for m in begun])
+        return True
+
+    async def _find(self, message: OwedMessage) -> Found | NoteNobody | Suppress:
+        if message.role is None:
+            owner = await find_owner(
+                self.directory, message.household_id, message.address, message.channel
+            )
+            return owner or Suppress(self.clock.now(), "no_address")
+        hands = await self.directory.hands(message.case_id) if message.case_id else {}
+        found = await find(
+            self.directory,
+            message.project_id,
+            message.role,
+            message.channel,
+            self.clock.now(),
+            hands,
+        )
+        match found:
+            case Found():
+                return found
+            case Nobody(passed_over):
+                return self._nobody(message, message.role, passed_over)
+
+    def _nobody(self, message: OwedMessage, role: Role, passed_over: tuple[str, ...]) -> NoteNobody:
+        again = message.attempts + 1 < _NOBODY_TRIES
+        if not again:
+            _LOG.error(
+                "Nobody up to the top can be told.",
+                message=message.message_id,
+                project=message.project_id,
+                role=str(role),
+            )
+        gap = gap_after(message.attempts + 1, "nobody") if again else None
+        return NoteNobody(
+            self.clock.now(),
+            message.project_id,
+            role,
+            message.case_id,
+            passed_over,
+            self.wall.now() + gap if gap is not None else None,
+        )
 
     async def _attempt(
         self,
@@ -183,13 +313,20 @@ class Sender:
             outcome = Unknown(f"The program failed with {type(error).__name__}.")
         return self._result(message, outcome)
 
-    async def _text(self, message: OwedMessage, found: Found) -> tuple[Text, Mapping[str, str]]:
+    async def _text(
+        self, message: OwedMessage, found: Found, personal: Mapping[str, str | Erased]
+    ) -> tuple[Text, Mapping[str, str]]:
         values = {
             **message.values,
+            **{name: str(value) for name, value in personal.items()},
             "project": await self.directory.project_name(message.project_id),
-            "role": str(found.role),
         }
-        return render(message.template, found.person.language, values), values
+        if found.role is not None:
+            values["role"] = str(found.role)
+        text = render(message.template, found.person.language, values)
+        if message.instead_of is not None and message.earlier in _MAYBE_READ:
+            text = also_by_sms(text, found.person.language)
+        return text, values
 
     def _result(self, message: OwedMessage, outcome: Outcome) -> Command:
         match outcome:
@@ -218,9 +355,42 @@ class Sender:
 
     async def _note(self, message: OwedMessage, command: Command) -> bool:
         """Store what a command brings; says whether it brought anything."""
+        return await self._run(message, message.message_id, command)
+
+    async def _note_all(self, commands: Sequence[tuple[OwedMessage, Command]]) -> list[OwedMessage]:
+        """Store what commands bring, all at once; gives those that they brought anything for."""
+        (first, _), *_ = commands
+        tos = [to_message(m.message_id, m.project_id, command) for m, command in commands]
+        cause = Cause(uuid7(), "sender", correlation_id=first.correlation_id)
+        [outcome] = await run_batch(self.executor, [Job(cause, lambda: tos)])
+        if isinstance(outcome, NotDone):
+            raise outcome.error
+        changed = {recorded.stream for recorded in getattr(outcome, "facts", ())}
+        return [m for m, _ in commands if stream_of(m.message_id) in changed]
+
+    async def _run(self, message: OwedMessage, message_id: str, command: Command) -> bool:
         cause = Cause(uuid7(), "sender", correlation_id=message.correlation_id)
-        to = To(stream_of(message.message_id), message.project_id, command)
+        to = to_message(message_id, message.project_id, command)
         [outcome] = await run_batch(self.executor, [Job(cause, lambda: [to])])
         if isinstance(outcome, NotDone):
             raise outcome.error
         return bool(getattr(outcome, "facts", ()))
+
+
+def _in_texts(owed: Iterable[OwedMessage]) -> list[list[OwedMessage]]:
+    """Put together what may go to one role in one text; what goes alone goes first."""
+    alone: list[list[OwedMessage]] = []
+    shared: dict[tuple[str, Role | None, Channel], list[list[OwedMessage]]] = {}
+    for message in owed:
+        if not message.together:
+            alone.append([message])
+            continue
+        theirs = shared.setdefault((message.project_id, message.role, message.channel), [[]])
+        if len(theirs[-1]) == TOGETHER:
+            theirs.append([])
+        theirs[-1].append(message)
+    return [*alone, *(messages for theirs in shared.values() for messages in theirs)]
+
+
+def _of_group(command: Command, group_id: str) -> Command:
+    return replace(command, group_id=group_id) if isinstance(command, NoteSent) else command

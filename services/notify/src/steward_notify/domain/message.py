@@ -18,6 +18,7 @@ from typing import Literal, assert_never
 
 from steward_decider import Ring
 from steward_events.notify import (
+    AdministratorAlarmed,
     MessageDelivered,
     MessageFailed,
     MessageRequested,
@@ -26,6 +27,7 @@ from steward_events.notify import (
     MessageSuppressed,
     MessageUnknown,
 )
+from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 
 Channel = Literal["sms", "email"]
@@ -33,20 +35,27 @@ Channel = Literal["sms", "email"]
 
 @dataclass(frozen=True, slots=True)
 class RequestMessage:
-    """Owe a message to whoever holds a role when it is sent."""
+    """Owe a message to whoever holds a role when it is sent; without a role, to a case's owner."""
 
     at: datetime
     message_id: str
     channel: Channel
     project_id: str
     template: str
-    role: Role
+    role: Role | None
     values: Mapping[str, str] = field(repr=False)
     rule: tuple[str, ...] = ()
     case_id: str | None = None
     escalation_id: str | None = None
     not_before: datetime | None = None
     only_if_sent: str | None = None
+    instead_of: str | None = None
+    household_id: str | None = None
+    address: Sealed | None = field(default=None, repr=False)
+    sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
+    about: str = ""
+    about_id: str = ""
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +63,20 @@ class BeginSending:
     """An attempt begins now, to this person."""
 
     at: datetime
-    person_id: str
+    person_id: str | None
     role: Role | None
     passed_over: tuple[str, ...] = ()
+    standing_in: Literal["on_duty", "delegate"] | None = None
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoteSent:
-    """The provider took the message."""
+    """The provider took the message, alone or with the others of its group."""
 
     at: datetime
     provider_id: str
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,18 @@ class NoteFailed:
     code: str
     again_at: datetime | None = None
     passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteNobody:
+    """Nobody up to the top can be told; after the last try the administrator is alarmed."""
+
+    at: datetime
+    project_id: str
+    role: Role
+    case_id: str | None
+    passed_over: tuple[str, ...]
+    again_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +132,7 @@ Command = (
     | BeginSending
     | NoteSent
     | NoteFailed
+    | NoteNobody
     | NoteUnknown
     | NoteReceipt
     | Suppress
@@ -121,6 +146,7 @@ NotifyFact = (
     | MessageFailed
     | MessageUnknown
     | MessageSuppressed
+    | AdministratorAlarmed
 )
 
 
@@ -193,6 +219,8 @@ class MessageDecider:
                     person_id=command.person_id,
                     role=command.role,
                     passed_over=command.passed_over,
+                    standing_in=command.standing_in,
+                    group_id=command.group_id,
                 )
                 return [sending]
             case NoteSent(), Sending() | Unknown():
@@ -202,6 +230,7 @@ class MessageDecider:
                     attempt=state.attempts,
                     provider_id=command.provider_id,
                     person_id=state.person_id,
+                    group_id=command.group_id,
                 )
                 return [sent]
             case NoteFailed(), Owed(message_id, channel, attempts):
@@ -209,6 +238,10 @@ class MessageDecider:
                 return [_failed(attempt, command.code, command.again_at, command.passed_over)]
             case NoteFailed(), Sending():
                 return [_failed(state, command.code, command.again_at, command.passed_over)]
+            case NoteNobody(), Owed(message_id, channel, attempts):
+                attempt = Sending(message_id, channel, attempts + 1, None)
+                failed = _failed(attempt, "nobody", command.again_at, command.passed_over)
+                return [failed] if command.again_at else [failed, _alarmed(attempt, command)]
             case NoteUnknown(), Sending():
                 unknown = MessageUnknown(
                     message_id=state.message_id,
@@ -250,6 +283,8 @@ class MessageDecider:
                 return Ended()
             case MessageFailed():
                 return Owed(message_id, channel, fact.attempt)
+            case AdministratorAlarmed():
+                return state
             case _:
                 assert_never(fact)
 
@@ -271,6 +306,13 @@ def _requested(command: RequestMessage) -> MessageRequested:
         values=dict(command.values),
         not_before=command.not_before,
         only_if_sent=command.only_if_sent,
+        instead_of=command.instead_of,
+        household_id=command.household_id,
+        address=command.address,
+        sealed=dict(command.sealed),
+        about=command.about,
+        about_id=command.about_id,
+        together=command.together,
     )
 
 
@@ -287,4 +329,15 @@ def _failed(
         code=code,
         again_at=again_at,
         passed_over=passed_over,
+    )
+
+
+def _alarmed(attempt: Sending, command: NoteNobody) -> AdministratorAlarmed:
+    return AdministratorAlarmed(
+        message_id=attempt.message_id,
+        channel=attempt.channel,
+        project_id=command.project_id,
+        role=command.role,
+        case_id=command.case_id,
+        passed_over=command.passed_over,
     )

@@ -1,6 +1,6 @@
 """Fills the templates of `templates.yaml`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cache
@@ -9,8 +9,14 @@ from string import Template
 from typing import Any, Literal, get_args
 
 import yaml
+from babel.dates import format_date
 
 Language = Literal["zh", "en"]
+
+_COMMA = {"zh": "、", "en": ", "}
+
+_INSTANTS = ("appointment", "new_date")
+"""Values that are instants, as ISO writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,13 @@ def body(template: str, language: Language) -> str:
 
 def templates() -> tuple[str, ...]:
     """Name all templates."""
-    return tuple(name for name in _content() if name != "words")
+    return tuple(name for name in _content() if name not in ("words", "also_by_sms"))
+
+
+def also_by_sms(text: Text, language: Language) -> Text:
+    """Say in a mail that the same may have come as an SMS."""
+    sentence: str = _content()["also_by_sms"][language]
+    return Text(text.subject, f"{text.body}\n{sentence}")
 
 
 def deadline(at: datetime) -> str:
@@ -60,6 +72,36 @@ def deadline(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
+def in_short(numbers: Sequence[str], language: Language, longest: int) -> str:
+    """List case numbers in so many characters, each part that the one before has only once.
+
+    What does not fit is left out, and three dots say so.
+    """
+    said, before = "", ""
+    for number in numbers:
+        start, _, rest = number.rpartition("-")
+        part = rest if said and start == before else number
+        more = f"{said}{_COMMA[language]}{part}" if said else part
+        # The last may take the place of the dots.
+        if len(more) > longest - (number != numbers[-1]):
+            return f"{said}…"
+        said, before = more, start
+    return said
+
+
+def _written(name: str, value: str, language: Language) -> str:
+    """Write a value as the language does: an instant in its own zone, a code in words."""
+    if name in _INSTANTS:
+        return _instant(datetime.fromisoformat(value), language)
+    return str(_content()["words"].get(name, {}).get(value, {}).get(language, value))
+
+
+def _instant(at: datetime, language: Language) -> str:
+    ends_a_day = at.time() == time(0)
+    day = at.date() - timedelta(days=ends_a_day)
+    return f"{format_date(day, locale=language)} {'24:00' if ends_a_day else f'{at:%H:%M}'}"
+
+
 def _filled(
     template: str, language: Language, text: str, values: Mapping[str, str]
 ) -> dict[str, str]:
@@ -67,11 +109,7 @@ def _filled(
     missing = [name for name in names if not values.get(name)]
     if missing:
         raise ValueMissing(f"The template {template} ({language}) needs {', '.join(missing)}.")
-    words = _content()["words"]
-    return {
-        name: words.get(name, {}).get(values[name], {}).get(language, values[name])
-        for name in names
-    }
+    return {name: _written(name, values[name], language) for name in names}
 
 
 def _text(template: str, language: Language) -> Text:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "intake_0003_registers"
+revision = "intake_0003"
 down_revision = "intake_0002"
 branch_labels = None
 depends_on = None

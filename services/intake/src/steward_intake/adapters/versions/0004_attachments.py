@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "intake_0004_attachments"
-down_revision = "intake_0003_registers"
+revision = "intake_0004"
+down_revision = "intake_0003"
 branch_labels = None
 depends_on = None
 

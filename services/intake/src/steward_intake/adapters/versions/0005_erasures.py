@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "intake_0005_erasures"
-down_revision = "intake_0004_attachments"
+revision = "intake_0005"
+down_revision = "intake_0004"
 branch_labels = None
 depends_on = None
 

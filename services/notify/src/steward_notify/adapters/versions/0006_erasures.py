@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "notify_erasures"
-down_revision = "notify_0002"
+revision = "notify_0006"
+down_revision = "notify_0005"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,267 @@
+"""What the owner of one case is told, as the pack's `tells` say; each message goes its own way.
+
+Unheard --note--> Known --a fact of which owners are told--> Known, with one more message
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+from uuid import NAMESPACE_URL, uuid5
+from zoneinfo import ZoneInfo
+
+from steward_decider import NotHeardYet, Ring
+from steward_events.notify import CaseNoted, MessageDelivered, MessageRequested
+from steward_events.sealed import Sealed
+from steward_notify.domain import message, quiet
+from steward_notify.domain.message import (
+    Channel,
+    MessageDecider,
+    NotifyFact,
+    RequestMessage,
+    Suppress,
+)
+from steward_policy.packs import Rules, Tell
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "steward/owner")
+
+Fields = Mapping[str, str | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCase:
+    """Take note of a new case."""
+
+    at: datetime
+    case_id: str
+    project_id: str
+    number: str
+    zone: str
+    policy: str
+    household_id: str | None
+    phone: Sealed | None = field(repr=False)
+    email: Sealed | None = field(repr=False)
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class NoteChange:
+    """Take note of what the case is now, and of how to reach who reported it; None leaves it."""
+
+    at: datetime
+    fields: Fields
+    phone: Sealed | None = field(default=None, repr=False)
+    email: Sealed | None = field(default=None, repr=False)
+    household_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tidings:
+    """A fact of which the pack may say that the owner is told."""
+
+    at: datetime
+    known_at: datetime
+    fact: str
+    fact_id: str
+    fields: Fields
+    """What the conditions of the pack may ask of the fact."""
+    when: Mapping[str, datetime] = field(default_factory=dict)
+    """Instants that the text names; told in the project's zone."""
+    sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
+    about: str = ""
+    about_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What becomes of one of the messages."""
+
+    message_id: str
+    command: message.Command
+
+    @property
+    def at(self) -> datetime:
+        """When it becomes so."""
+        return self.command.at
+
+
+Command = NoteCase | NoteChange | Tidings | About | Ring
+OwnerFact = CaseNoted | NotifyFact
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """Nothing is known of the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneMessage:
+    """One message to the owner: what it is about, and how far it is."""
+
+    about: str
+    about_id: str
+    state: message.State
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The case, and the messages about it."""
+
+    case: CaseNoted
+    messages: Mapping[str, OneMessage] = field(default_factory=dict)
+
+
+State = Unheard | Known
+
+
+class OwnerDecider:
+    """Decides what the owner of one case is told; `rules_of` raises KeyError for what it lacks."""
+
+    initial: State = Unheard()
+
+    def __init__(self, rules_of: Callable[[str], Rules]) -> None:
+        self._rules_of = rules_of
+        self._message = MessageDecider()
+
+    def decide(self, command: Command, state: State) -> Sequence[OwnerFact]:
+        """Answer a command; a repeat is answered with nothing."""
+        match command, state:
+            case NoteCase(), Unheard():
+                return [_noted(command)]
+            case NoteChange(), Known(case):
+                changed = _changed(case, command)
+                return [] if changed == case else [changed]
+            case Tidings(), Known():
+                return list(self._told(command, state))
+            case About(message_id, inner), Known(case, messages) if message_id in messages:
+                one = messages[message_id]
+                facts = self._message.decide(inner, one.state)
+                return [_with_subject(fact, case, one) for fact in facts]
+            case Tidings(fact="extension_approved"), Unheard():
+                # It comes over another topic than the case's reception.
+                raise NotHeardYet("This case has not been heard of yet.")
+            case _:
+                return []
+
+    def evolve(self, state: State, fact: OwnerFact) -> State:
+        """Give the state after one more fact."""
+        match state, fact:
+            case Unheard(), CaseNoted():
+                return Known(fact)
+            case Unheard(), _:
+                return state
+            case Known(), CaseNoted():
+                return replace(state, case=fact)
+            case Known(), _:
+                one = (
+                    OneMessage(fact.about, fact.about_id, self._message.initial)
+                    if isinstance(fact, MessageRequested)
+                    else state.messages[fact.message_id]
+                )
+                after = replace(one, state=self._message.evolve(one.state, fact))
+                return replace(state, messages={**state.messages, fact.message_id: after})
+            case _:
+                assert_never(state)
+
+    def wake_at(self, state: State) -> datetime | None:  # noqa: ARG002
+        """Nothing here rings: the sender looks for what is owed."""
+        return None
+
+    def _told(self, tidings: Tidings, state: Known) -> Iterator[NotifyFact]:
+        case = state.case
+        try:
+            rules = self._rules_of(case.policy)
+        except KeyError:
+            raise NotHeardYet(f"The policy {case.policy} has not been heard of yet.") from None
+        fields = {**case.fields, **tidings.fields}
+        for tell in rules.tells:
+            if tell.after == tidings.fact and tell.when.holds(fields):
+                yield from self._requests(tell, tidings, case, fields, rules)
+
+    def _requests(
+        self, tell: Tell, tidings: Tidings, case: CaseNoted, fields: Fields, rules: Rules
+    ) -> Iterator[NotifyFact]:
+        policy, zone = rules.pack.messages, ZoneInfo(case.zone)
+        name = uuid5(_NAMESPACE, f"{tell.id}|{tidings.fact_id}").hex[:12]
+        ids: dict[Channel, str] = {
+            "sms": f"owner.{case.case_id}.{name}.sms",
+            "email": f"owner.{case.case_id}.{name}.email",
+        }
+        begins = None
+        if not policy.quiet.unless.holds(fields):
+            begins = quiet.until_when(
+                tidings.known_at, zone, policy.quiet.since, policy.quiet.until
+            )
+        term = (begins or tidings.known_at) + timedelta(seconds=policy.email_after.seconds)
+        values = {"case_number": case.number, "summary": str(fields.get("kind", "case"))} | {
+            name: at.astimezone(zone).isoformat() for name, at in tidings.when.items()
+        }
+        addresses: dict[Channel, Sealed | None] = {"sms": case.phone, "email": case.email}
+        left = case.phone or case.email
+        nowhere = not left and case.household_id is None
+        for channel, message_id in ids.items():
+            later = policy.owners == "sms_first" and channel == "email"
+            address = addresses[channel]
+            request = RequestMessage(
+                tidings.at,
+                message_id,
+                channel,
+                case.project_id,
+                _template(tidings),
+                None,
+                values,
+                rule=tell.rule,
+                case_id=case.case_id,
+                not_before=term if later else begins,
+                instead_of=ids["sms"] if later else None,
+                # Whoever left an address is told there or nowhere: they may be somebody else.
+                household_id=case.household_id if address or not left else None,
+                address=address,
+                sealed=tidings.sealed,
+                about=tidings.about,
+                about_id=tidings.about_id,
+            )
+            facts = self._message.decide(request, self._message.initial)
+            yield from facts
+            if nowhere:
+                yield from self._suppressed(facts, tidings.at)
+                return
+
+    def _suppressed(self, facts: Sequence[NotifyFact], at: datetime) -> Sequence[NotifyFact]:
+        state = self._message.initial
+        for fact in facts:
+            state = self._message.evolve(state, fact)
+        return self._message.decide(Suppress(at, "no_address"), state)
+
+
+def _template(tidings: Tidings) -> str:
+    return "result_told" if tidings.about == "result" else tidings.fact
+
+
+def _noted(command: NoteCase) -> CaseNoted:
+    return CaseNoted(
+        case_id=command.case_id,
+        project_id=command.project_id,
+        number=command.number,
+        zone=command.zone,
+        policy=command.policy,
+        household_id=command.household_id,
+        phone=command.phone,
+        email=command.email,
+        fields=dict(command.fields),
+    )
+
+
+def _changed(case: CaseNoted, command: NoteChange) -> CaseNoted:
+    update: dict[str, object] = {"fields": {**case.fields, **command.fields}}
+    for name in ("phone", "email", "household_id"):
+        if (value := getattr(command, name)) is not None:
+            update[name] = value
+    return case.model_copy(update=update)
+
+
+def _with_subject(fact: NotifyFact, case: CaseNoted, one: OneMessage) -> NotifyFact:
+    if not isinstance(fact, MessageDelivered):
+        return fact
+    about = {"case_id": case.case_id, "about": one.about, "about_id": one.about_id}
+    return fact.model_copy(update=about)

@@ -1,0 +1,257 @@
+"""What owners are told of their cases, when, and over which channels."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.support.given import Answer, given
+from tests.support.rules import rule
+
+from steward_decider import NotHeardYet
+from steward_events.fact import Fact
+from steward_events.intake import (
+    AppointmentMade,
+    CaseClassified,
+    CaseClosed,
+    CaseCorrected,
+    CaseReceived,
+    OwnerMessageRequested,
+)
+from steward_events.notify import (
+    CaseNoted,
+    MessageDelivered,
+    MessageRequested,
+    MessageSuppressed,
+)
+from steward_events.recorded import Recorded
+from steward_events.sealed import Sealed
+from steward_events.sla import ExtensionApproved
+from steward_events.vocabulary import Kind, Party, Role, Urgency
+from steward_notify.api.subscribers import on_intake, on_sla
+from steward_notify.application.reactions import owner_stream_of, stream_of
+from steward_notify.domain.message import BeginSending, NoteReceipt, NoteSent
+from steward_notify.domain.owner import About, OwnerDecider
+from steward_policy import packs
+from steward_policy.packs import Rules
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+NOON = datetime(2026, 10, 9, 12, 0, tzinfo=SHANGHAI)
+NIGHT = NOON.replace(hour=22)
+TERM = timedelta(minutes=10)
+PHONE = Sealed(subject="household-h1", field="reporter_phone", value_id="1", box="")
+EMAIL = Sealed(subject="household-h1", field="reporter_email", value_id="2", box="")
+TEXT = Sealed(subject="household-h1", field="text", value_id="3", box="")
+BUILT_IN = packs.built_in()
+REQUEST = CaseReceived(
+    case_id="c1",
+    number="P1-2026-00001",
+    project_id="p1",
+    zone="Asia/Shanghai",
+    policy=BUILT_IN.version,
+    kind=Kind.SERVICE_REQUEST,
+    household_id="h1",
+    summary=TEXT,
+)
+COMPLAINT = REQUEST.model_copy(update={"kind": Kind.COMPLAINT})
+APPROVED = ExtensionApproved(
+    case_id="c1",
+    project_id="p1",
+    clock="minor-resolve#1",
+    target="minor-resolve",
+    rule=("RM-4.10.1",),
+    extension_id="x1",
+    at=NOON,
+    until=datetime(2026, 10, 12, 0, 0, tzinfo=SHANGHAI),
+    approved_by="s1",
+    role=Role.CENTRE_MANAGER,
+)
+
+
+def heard(fact: Fact, at: datetime = NOON) -> Recorded:
+    source = fact.wire_name.partition(".")[0]
+    return Recorded(
+        UUID(int=7), fact.wire_type, "s", 1, "p1", f"/steward/{source}", at, at, at, fact
+    )
+
+
+def commands(recorded: Recorded) -> list[Any]:
+    on = on_sla if recorded.source.endswith("sla") else on_intake
+    found = list(on(recorded))
+    assert {to.stream for to in found} <= {owner_stream_of("c1")}
+    return [to.command for to in found]
+
+
+def told(*facts: Fact | Recorded, by: Iterable[Rules] = (BUILT_IN,)) -> list[Any]:
+    """All that the last fact makes the owner be told."""
+    answer = after(*facts, by=by)
+    return [fact for fact in answer.facts if not isinstance(fact, CaseNoted)]
+
+
+def after(*facts: Fact | Recorded, by: Iterable[Rules] = (BUILT_IN,)) -> Answer:
+    decider = OwnerDecider({rules.version: rules for rules in by}.__getitem__)
+    answer = Answer(decider, decider.initial, ())
+    for fact in facts:
+        said: tuple[Fact, ...] = ()
+        for command in commands(fact if isinstance(fact, Recorded) else heard(fact)):
+            answer = answer.when(command)
+            said += answer.facts
+        answer = replace(answer, facts=said)
+    return answer
+
+
+@rule("RC-5.1..2")
+def test_a_service_request_is_confirmed_to_the_owner_by_sms_and_by_email_if_that_fails() -> None:
+    sms, email = told(REQUEST)
+    assert (sms.template, sms.values["case_number"]) == ("case_received", "P1-2026-00001")
+    assert (sms.sealed, sms.rule, sms.role) == ({"summary": TEXT}, ("RC-5.1..2",), None)
+    assert (sms.channel, sms.not_before, sms.instead_of) == ("sms", None, None)
+    assert (email.channel, email.not_before) == ("email", NOON + TERM)
+    assert email.instead_of == sms.message_id
+    assert sms.household_id == email.household_id == "h1"
+
+
+def test_a_complaint_is_not_confirmed_by_message_since_no_rule_demands_it() -> None:
+    assert told(COMPLAINT) == []
+
+
+@rule("FU-4.1.3")
+def test_an_agreed_appointment_is_told_in_the_projects_time() -> None:
+    at = datetime.fromisoformat("2026-10-10T06:00:00+00:00")
+    sms, _ = told(COMPLAINT, AppointmentMade(case_id="c1", appointment_id="a1", at=at))
+    assert sms.template == "appointment_made"
+    assert sms.values["appointment"] == "2026-10-10T14:00:00+08:00"
+
+
+@rule("RM-4.10.1", "RM-4.10.2")
+def test_the_new_date_of_an_extension_is_told_and_its_delivery_names_the_extension() -> None:
+    answer = after(COMPLAINT, APPROVED)
+    sms, _ = answer.facts
+    assert isinstance(sms, MessageRequested)
+    assert sms.values["new_date"] == "2026-10-12T00:00:00+08:00"
+    delivered = arrived(answer, sms)
+    assert (delivered.case_id, delivered.about, delivered.about_id) == ("c1", "new_date", "x1")
+
+
+@rule("RM-4.6.3")
+def test_the_result_is_told_by_message_where_somebody_asks_for_it() -> None:
+    asked = OwnerMessageRequested(case_id="c1", request_id="r1", round=2, about="result", text=TEXT)
+    answer = after(COMPLAINT, asked)
+    sms, _ = answer.facts
+    assert isinstance(sms, MessageRequested)
+    assert (sms.template, sms.sealed) == ("result_told", {"result": TEXT})
+    delivered = arrived(answer, sms)
+    assert (delivered.about, delivered.about_id) == ("result", "2")
+
+
+@rule("RC-4.3", "HV-4.3.3c")
+@pytest.mark.parametrize("about", ["solution", "progress", "other"])
+def test_a_solution_or_progress_is_told_by_message_where_somebody_asks_for_it(about: Any) -> None:
+    asked = OwnerMessageRequested(case_id="c1", request_id="r1", about=about, text=TEXT)
+    sms, email = told(COMPLAINT, asked)
+    assert (sms.template, email.template) == ("owner_message_requested",) * 2
+    assert (sms.about, sms.sealed) == (about, {"text": TEXT})
+
+
+def arrived(answer: Answer, sms: MessageRequested) -> MessageDelivered:
+    for command in (
+        BeginSending(NOON, None, None),
+        NoteSent(NOON, "biz"),
+        NoteReceipt(NOON, "biz", delivered=True),
+    ):
+        answer = answer.when(About(sms.message_id, command))
+    [delivered] = answer.facts
+    assert isinstance(delivered, MessageDelivered)
+    return delivered
+
+
+def test_a_message_to_the_owner_stands_in_the_stream_of_its_case() -> None:
+    sms, email = told(REQUEST)
+    assert stream_of(sms.message_id) == stream_of(email.message_id) == owner_stream_of("c1")
+
+
+@pytest.mark.parametrize(
+    ("at", "begins"),
+    [
+        (NIGHT, NIGHT.replace(day=10, hour=8)),
+        (NIGHT.replace(hour=21), NIGHT.replace(day=10, hour=8)),
+        (NIGHT.replace(hour=20, minute=59), None),
+        (NOON.replace(hour=7, minute=59), NOON.replace(hour=8)),
+        (NOON.replace(hour=8), None),
+    ],
+)
+def test_at_night_owners_are_left_in_peace(at: datetime, begins: datetime | None) -> None:
+    sms, email = told(heard(REQUEST, at))
+    assert sms.not_before == begins
+    assert email.not_before == (begins or at) + TERM
+
+
+@pytest.mark.parametrize(
+    "emergency",
+    [
+        CaseClassified(case_id="c1", urgency=Urgency.EMERGENCY),
+        COMPLAINT.model_copy(update={"harm_ongoing": True}),
+    ],
+)
+def test_in_an_emergency_owners_are_told_at_night_too(emergency: Fact) -> None:
+    appointed = heard(AppointmentMade(case_id="c1", appointment_id="a", at=NIGHT), NIGHT)
+    received = emergency if isinstance(emergency, CaseReceived) else COMPLAINT
+    sms, _ = told(received, *([] if received is emergency else [emergency]), appointed)
+    assert sms.not_before is None
+
+
+def test_whoever_left_an_address_is_told_there_and_nobody_else_is() -> None:
+    sms, email = told(REQUEST.model_copy(update={"reporter_phone": PHONE}))
+    assert (sms.address, sms.household_id) == (PHONE, "h1")
+    assert (email.address, email.household_id) == (None, None)
+    sms, email = told(
+        COMPLAINT, CaseCorrected(case_id="c1", correction_id="k", reporter_email=EMAIL), APPROVED
+    )
+    assert (sms.address, email.address) == (None, EMAIL)
+
+
+@pytest.mark.parametrize("party", [Party.ANONYMOUS, Party.AUTHORITY])
+def test_who_does_not_speak_for_the_household_is_not_told_at_its_address(party: Party) -> None:
+    requested, suppressed = told(REQUEST.model_copy(update={"party": party}))
+    assert requested.household_id is None
+    assert suppressed == MessageSuppressed(
+        message_id=requested.message_id, channel="sms", reason="no_address"
+    )
+
+
+def test_of_history_owners_are_told_nothing_and_of_what_follows_they_are() -> None:
+    past = replace(heard(REQUEST), history=NOON)
+    assert told(past) == []
+    assert len(told(past, APPROVED)) == 2
+
+
+def test_a_case_that_was_not_heard_of_yet_lets_the_fact_wait() -> None:
+    [command] = commands(heard(APPROVED))
+    refused = given(by=OwnerDecider(dict[str, Rules]().__getitem__)).refuses(command)
+    assert isinstance(refused, NotHeardYet)
+
+
+def test_of_a_case_from_before_notify_told_owners_nothing_is_told() -> None:
+    assert told(AppointmentMade(case_id="c1", appointment_id="a1", at=NOON)) == []
+    assert told(CaseClassified(case_id="c1")) == []
+
+
+def test_a_group_may_tell_more_and_over_both_channels() -> None:
+    more = packs.load(
+        """
+overrides: residential-cn
+version: more
+messages: {owners: both, quiet: {from: "12:00", until: "13:00"}}
+add:
+  tells:
+    - {id: closed-told, rule: [RM-4.6.3], basis: default, after: case_closed}
+""",
+        "more.yaml",
+    )
+    received = COMPLAINT.model_copy(update={"policy": more.version})
+    sms, email = told(received, CaseClosed(case_id="c1"), by=[more])
+    assert (sms.template, sms.instead_of, email.instead_of) == ("case_closed", None, None)
+    assert sms.not_before == email.not_before == NOON.replace(hour=13)
