@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,16 @@ from rich.progress import Progress
 
 from steward_service.clocks import SteppedDriver
 from steward_stack.door import Door, progress_on
-from steward_stack.scenario import Asked, Decided, Happened, Received, Scenario, Step, Ticketed
+from steward_stack.scenario import (
+    Asked,
+    Decided,
+    Happened,
+    Received,
+    Scenario,
+    Step,
+    Ticketed,
+    Visited,
+)
 
 INBOUND = "steward.inbound.tickets"
 TOGETHER = timedelta(minutes=3)
@@ -48,6 +57,8 @@ class Player:
         self._extensions: dict[tuple[str, str], str] = {}
         self._staff: dict[tuple[str, str], str] = {}
         self._called_at: datetime | None = None
+        self._to_come: Counter[str] = Counter()
+        """How much still happens to each case by the scenario."""
 
     async def play(self, scenario: Scenario) -> None:
         """Register, import the past, play what is live, import what came afterwards."""
@@ -74,6 +85,7 @@ class Player:
     async def _live(self, progress: Progress, scenario: Scenario) -> None:
         zone = ZoneInfo(scenario.zone)
         steps = sorted(scenario.live, key=lambda step: step.at)
+        self._to_come = Counter(step.ref for step in steps if isinstance(step, Happened))
         task = progress.add_task("Live", total=len(steps), now="")
         place = 0
         while self._driver.now() < scenario.ends:
@@ -115,6 +127,7 @@ class Player:
                     if answer.is_success:
                         self._remember(ref, answer.json()["case_id"])
                 case Happened(at, ref, action, body):
+                    self._to_come[ref] -= 1
                     said = {**body, "occurred_at": at.isoformat()}
                     key = f"{action}-{ref}-{at.isoformat()}"
                     if ref not in self._cases:
@@ -126,6 +139,9 @@ class Player:
                     await self._ask(step)
                 case Decided():
                     await self._decide(step)
+                case Visited(at, ref, body):
+                    said = {**body, "occurred_at": at.isoformat()}
+                    await self._door.post("visits", "/v1/visits", said, f"visit-{ref}")
                 case Ticketed(_, key, event):
                     await self._producer.send_and_wait(
                         INBOUND,
@@ -183,7 +199,9 @@ class Player:
             waived = {"reason": "owner_unreachable"}
             await self._door.post("visits", f"/v1/followups/{followup}/waive", waived, followup)
             return
-        done: dict[str, Any] = {"mode": row["mode"], "satisfied": chance != 1}
+        # What is reopened would not go on as the scenario has it.
+        satisfied = chance != 1 or self._to_come[ref] > 0
+        done: dict[str, Any] = {"mode": row["mode"], "satisfied": satisfied}
         if row["roles"]:
             done["person_id"] = next(
                 (

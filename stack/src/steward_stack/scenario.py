@@ -50,6 +50,15 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Visited:
+    """Somebody visited a household: `POST /v1/visits`."""
+
+    at: datetime
+    ref: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Ticketed:
     """Another system says something: a CloudEvent on `steward.inbound.tickets`."""
 
@@ -59,7 +68,7 @@ class Ticketed:
     """Structured JSON, as CloudEvents 1.0 words it."""
 
 
-Step = Received | Happened | Asked | Decided | Ticketed
+Step = Received | Happened | Asked | Decided | Visited | Ticketed
 
 
 @dataclass(frozen=True, slots=True)

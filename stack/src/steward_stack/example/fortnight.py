@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from steward_events.vocabulary import External
+from steward_intake.application.desk import external_case_id
 from steward_intake.application.words import ACTIONS
 from steward_stack.example.daily_work import circumstances, daily_work
 from steward_stack.example.more_time import more_time
@@ -26,7 +28,7 @@ from steward_stack.example.sayings import (
     TOPICS,
     Topic,
 )
-from steward_stack.scenario import Asked, Decided, Happened, Received
+from steward_stack.scenario import Asked, Decided, Happened, Received, Visited
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OLDEST = datetime(2026, 8, 1, tzinfo=ZONE)
@@ -117,6 +119,7 @@ class Fortnight:
         self.registers = list(self._registers())
         """Lines for `POST /v1/registers`."""
         self._cases = [*self._left_open(), *self._all_cases()]
+        self._cases += self._reworks()
 
     # Who lives and works there.
 
@@ -422,6 +425,52 @@ class Fortnight:
         if closes:
             case.add(self._by_day(made + self._minutes(30, 120)), "case_closed")
 
+    def _reworks(self) -> Iterator[_Case]:
+        """Give repairs of the fortnight that had to be done again: the last ones of three projects."""
+        for number, project in enumerate(sorted(PROJECTS)[:3], 1):
+            [*_, before] = [
+                case
+                for case in self._cases
+                if case.project == project
+                and case.steps[0][2]["kind"] == "service_request"
+                and any(what == "case_handled" for _, what, _ in case.steps)
+                and case.steps[0][0] < BOUNDARY - timedelta(days=3)
+            ]
+            received = before.steps[0][2]
+            again = BOUNDARY - timedelta(hours=14 - number)
+            clerk = self._staff[project, "frontline"][0]
+            case = _Case(f"R-{number:04d}", project)
+            case.add(again, "case_received", **(received | {"received_by": clerk}))
+            external = External(source=SOURCE, subject=before.name)
+            case.add(
+                again + timedelta(minutes=9),
+                "case_classified",
+                topic=received["topic"],
+                work_category="ordinary",
+                rework_of=external_case_id(external),
+                person_id=clerk,
+            )
+            engineer = self._staff[project, "engineering_supervisor"][0]
+            handled = again + timedelta(hours=4)
+            case.add(handled, "case_handled", person_id=engineer)
+            told = handled + timedelta(hours=1)
+            case.add(told, "result_told", how="phone", person_id=clerk)
+            topic = next(t for t in TOPICS["service_request"] if t.name == received["topic"])
+            yield self._worked_on(case, topic)
+
+    def _visits(self) -> Iterator[Visited]:
+        """Let an engineering supervisor visit, in the two days, the households of a month."""
+        project = next(iter(PROJECTS))
+        person = self._staff[project, "engineering_supervisor"][0]
+        for door in range(1, 12):
+            at = BOUNDARY + timedelta(days=door % 2, hours=9, minutes=40 * door)
+            body = {
+                "household_id": f"{project}-h{door:03d}",
+                "person_id": person,
+                "mode": "on_site" if door % 3 else "outdoors",
+            }
+            yield Visited(at, f"{person}-{door}", body)
+
     # Chances.
 
     def _pick(self, shares: Mapping[str, int]) -> str:
@@ -463,13 +512,14 @@ class Fortnight:
                     "facts": facts,
                 }
 
-    def live(self) -> Iterator[Received | Happened | Asked | Decided]:
+    def live(self) -> Iterator[Received | Happened | Asked | Decided | Visited]:
         """Give the writes of the last two days, in order.
 
         Complaints are not closed here: that waits for their follow-ups, which are made by whoever
         plays the example.
         """
-        steps = [step for case in self._cases for step in self._live(case)]
+        steps: list[Received | Happened | Asked | Decided | Visited] = [*self._visits()]
+        steps += [step for case in self._cases for step in self._live(case)]
         yield from sorted(steps, key=lambda step: step.at)
 
     def _live(self, case: _Case) -> Iterator[Received | Happened | Asked | Decided]:
