@@ -122,7 +122,7 @@ async def test_messages_that_came_to_nothing_are_named(system: System) -> None:
             "INSERT INTO messages SELECT (jsonb_populate_record(null::messages, $1::text::jsonb)).*",
             """{"message_id": "m", "project_id": "ill", "channel": "sms", "template": "escalation",
                 "rule": "", "content": "{}", "status": "failed", "code": "InvalidAccessKeyId",
-                "attempts": 1, "correlation_id": "", "changed_at": "9999-01-01T00:00:00Z",
+                "attempts": 1, "together": false, "correlation_id": "", "changed_at": "9999-01-01T00:00:00Z",
                 "requested_at": "2026-01-01T00:00:00Z"}""",
         )
         finding = await says(system, "messages")
