@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -31,7 +31,8 @@ from tests.support.system import (
 from steward_events.sla import Escalated
 from steward_events.vocabulary import External
 from steward_intake.application.desk import external_case_id
-from steward_notify.application.reactions import template_of
+from steward_notify.application.reactions import message_id_of, template_of
+from steward_notify.domain.message import Channel
 from steward_stack.supervisor import Stack
 
 RESOLVE = "minor-resolve"
@@ -322,7 +323,9 @@ class Judge:
     async def _judge_messages(self) -> None:
         requested = self._of("notify.message_requested")
         counts = Counter(
-            (f.data["escalation_id"], f.data["template"], f.data["channel"]) for f in requested
+            (f.data["escalation_id"], f.data["template"], f.data["channel"])
+            for f in requested
+            if f.data["escalation_id"]
         )
         told = {
             (fact.data["escalation_id"], template_of(Escalated.model_validate(fact.data)))
@@ -333,6 +336,13 @@ class Judge:
         }
         wanted = {(*one, channel) for one in told for channel in ("sms", "email")}
         self._found.once(counts, wanted, "the message")
+        late = {
+            message_id_of(fact.data["followup_id"], "followup_overdue", channel)
+            for fact in self._of("visits.followup_overdue")
+            for channel in get_args(Channel)
+        }
+        reminders = Counter(f.data["message_id"] for f in requested if not f.data["escalation_id"])
+        self._found.once(reminders, late, "the reminder")
         now = datetime.now(UTC)
         ends: dict[str, str] = {}
         sent_as = {
