@@ -120,7 +120,10 @@ class Sender:
         now, wall, without = self.clock.now(), self.wall.now(), list(self._under_way)
         owed = await lead.owed(now, wall, without, free)
         if any(message.together for message in owed):
-            owed = await lead.owed(now, wall, without, AT_ONCE * TOGETHER)
+            if free < AT_ONCE // 2:  # so many are not read again for every place that is free
+                owed = [message for message in owed if not message.together]
+            else:
+                owed = await lead.owed(now, wall, without, AT_ONCE * TOGETHER)
         for messages in islice(_in_texts(owed), free):
             alone = len(messages) == 1
             work = self._send(messages[0]) if alone else self._send_together(messages)
