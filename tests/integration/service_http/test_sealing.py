@@ -365,8 +365,8 @@ async def test_at_its_start_the_owner_tells_all_tombstones_again(
     await sealer.seal("person-1", "phone", "1")
     await erase_keys(keys_pool, ["person-1"])
     for _ in range(2):
-        task = asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic))
         before = len(await told(kafka_bootstrap, topic))
+        task = asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic))
 
         async def is_told(before: int = before) -> bool:
             return len(await told(kafka_bootstrap, topic)) > before
