@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.integration.service_http.conftest import with_keys
 from tests.support.stack import FreshDatabase
-from tests.support.waiting import until
+from tests.support.waiting import beside, until
 
 from steward_decider import Refused
 from steward_events.sealed import SubjectKey
@@ -141,37 +140,25 @@ async def test_keys_travel_to_a_reader_and_so_does_their_erasure(
     topic: str,
 ) -> None:
     sealed = [await sealer.seal(f"person-{n}", "phone", str(n)) for n in range(50)]
-    tasks = [
-        asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)),
-        asyncio.create_task(hear_keys(readers_pool, [kafka_bootstrap], "notify", topic)),
-    ]
-    try:
+    async with beside(
+        relay_keys(keys_pool, [kafka_bootstrap], topic),
+        hear_keys(readers_pool, [kafka_bootstrap], "notify", topic),
+    ):
         await until(lambda: _count(readers_pool, "wrapped IS NOT NULL", 50), "not all keys came")
         reader = Sealer(readers_pool, MASTER)
         assert [await reader.unseal(one) for one in sealed] == [str(n) for n in range(50)]
         await erase(keys_pool, "person-7")
         await until(lambda: _count(readers_pool, "erased_at IS NOT NULL", 1), "nothing was erased")
         assert await Sealer(readers_pool, MASTER).unseal(sealed[7]) == Erased("person-7")
-    finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 async def test_of_two_relayers_one_tells_the_keys(
     sealer: Sealer, keys_pool: asyncpg.Pool, kafka_bootstrap: str, topic: str
 ) -> None:
-    tasks = [asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)) for _ in range(2)]
-    try:
+    async with beside(*(relay_keys(keys_pool, [kafka_bootstrap], topic) for _ in range(2))):
         for number in range(20):
             await sealer.seal(f"person-{number}", "phone", "1")
         await until(lambda: _count(keys_pool, "told", 20), "not all keys were told")
-    finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest"
     ) as consumer:
@@ -181,8 +168,7 @@ async def test_of_two_relayers_one_tells_the_keys(
 async def test_the_lead_passes_on_when_its_session_dies(
     sealer: Sealer, keys_pool: asyncpg.Pool, kafka_bootstrap: str, topic: str
 ) -> None:
-    task = asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic))
-    try:
+    async with beside(relay_keys(keys_pool, [kafka_bootstrap], topic)):
         await sealer.seal("person-1", "phone", "1")
         await until(lambda: _count(keys_pool, "told", 1), "the key was not told")
         await keys_pool.execute(
@@ -191,10 +177,6 @@ async def test_the_lead_passes_on_when_its_session_dies(
         )
         await sealer.seal("person-2", "phone", "1")
         await until(lambda: _count(keys_pool, "told", 2), "the second key was not told")
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_an_erased_key_does_not_come_back(
@@ -297,13 +279,10 @@ async def test_a_listener_unseals_with_its_own_store_and_forgets_at_once(
     reader = Sealer(keys_pool, MASTER, readers_pool)
     with pytest.raises(KeyNotHeard):
         await Sealer(keys_pool, MASTER, readers_pool, patience=0.1).unseal(sealed)
-    tasks = [
-        asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)),
-        asyncio.create_task(
-            hear_keys(readers_pool, [kafka_bootstrap], "notify", topic, forget=reader.forget)
-        ),
-    ]
-    try:
+    async with beside(
+        relay_keys(keys_pool, [kafka_bootstrap], topic),
+        hear_keys(readers_pool, [kafka_bootstrap], "notify", topic, forget=reader.forget),
+    ):
         await until(lambda: _count(readers_pool, "wrapped IS NOT NULL", 1), "no key came")
         assert await reader.unseal(sealed) == "1"
         on_its_way = await sealer.seal("person-2", "phone", "2")
@@ -314,11 +293,6 @@ async def test_a_listener_unseals_with_its_own_store_and_forgets_at_once(
             return await reader.unseal(sealed) == Erased("person-1")
 
         await until(reads_erased, "the listener still reads it", 20)
-    finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 async def test_where_a_key_comes_up_again_the_owner_tells_its_tombstone_again(
@@ -331,13 +305,10 @@ async def test_where_a_key_comes_up_again_the_owner_tells_its_tombstone_again(
             row = await connection.fetchrow("SELECT * FROM subject_keys")
         assert row is not None
         await erase_keys(keys_pool, ["person-1"])
-        tasks = [
-            asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic)),
-            asyncio.create_task(
-                hear_keys(keys_pool, [kafka_bootstrap], "intake", topic, owner=True)
-            ),
-        ]
-        try:
+        async with beside(
+            relay_keys(keys_pool, [kafka_bootstrap], topic),
+            hear_keys(keys_pool, [kafka_bootstrap], "intake", topic, owner=True),
+        ):
             # As a relay that had lost its lead without knowing would.
             late = SubjectKey(
                 subject="person-1",
@@ -352,11 +323,6 @@ async def test_where_a_key_comes_up_again_the_owner_tells_its_tombstone_again(
 
             await until(tombstone_is_last, "the key stands last on the topic", 20)
             assert await _count(keys_pool, "wrapped IS NULL AND erased_at IS NOT NULL", 1)
-        finally:
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
 
 
 async def test_at_its_start_the_owner_tells_all_tombstones_again(
@@ -366,13 +332,10 @@ async def test_at_its_start_the_owner_tells_all_tombstones_again(
     await erase_keys(keys_pool, ["person-1"])
     for _ in range(2):
         before = len(await told(kafka_bootstrap, topic))
-        task = asyncio.create_task(relay_keys(keys_pool, [kafka_bootstrap], topic))
 
         async def is_told(before: int = before) -> bool:
             return len(await told(kafka_bootstrap, topic)) > before
 
-        await until(is_told, "the tombstone was not told")
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        async with beside(relay_keys(keys_pool, [kafka_bootstrap], topic)):
+            await until(is_told, "the tombstone was not told")
     assert {has_key for _, has_key in await told(kafka_bootstrap, topic)} == {False}
