@@ -1,17 +1,17 @@
 """More time over HTTP: asked for with a sealed reason, decided on by the role, listed, remembered."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
-from fastapi import APIRouter
 from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from tests.support.eventstore import StillClock
+from tests.support.office import Office
 from tests.support.rules import rule
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
@@ -25,7 +25,6 @@ from steward_service.auth import Authenticator
 from steward_service.http import build_app
 from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
-from steward_service.telemetry import Metrics
 from steward_sla.adapters import read_models
 from steward_sla.adapters.clock_lists import PostgresLists
 from steward_sla.api import http
@@ -36,24 +35,6 @@ TEN = datetime(2026, 9, 28, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
 DUE = datetime(2026, 10, 1, tzinfo=ZoneInfo("Asia/Shanghai"))
 CLOCK = "/v1/clocks/c1/minor-resolve%231/extension"
 ASKED = {"until": (DUE + timedelta(days=2)).isoformat(), "reason": "缺配件", "asked_by": "s1"}
-
-
-@dataclass(slots=True)
-class Office:
-    """As much of the service as its routes need."""
-
-    executor: Executor
-    authenticator: Authenticator
-    sealer: Sealer
-    clock: StillClock
-    routers: Sequence[APIRouter]
-    name: str = "sla"
-    topic: str = "steward.sla"
-    foreign: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Metrics = field(default_factory=Metrics)
-
-    async def reasons_not_ready(self) -> Sequence[str]:
-        return ()
 
 
 @dataclass(slots=True)
@@ -100,6 +81,7 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
         await executor.execute(Job(Cause(uuid7(), "test"), lambda to=to: [to]))  # type: ignore[misc]
     async with asyncpg.create_pool(keys_dsn, min_size=1, max_size=2) as pool:
         office = Office(
+            "sla",
             executor,
             Authenticator(pool, SecretStr(ADMIN_KEY)),
             Sealer(pool, b"k" * 32),

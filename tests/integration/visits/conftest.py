@@ -1,16 +1,16 @@
 """Visits behind the real door, on a real PostgreSQL; what intake says is put in as it is heard."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
-from fastapi import APIRouter
 from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from tests.support.eventstore import StillClock
+from tests.support.office import Office
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
@@ -34,7 +34,6 @@ from steward_service.auth import Authenticator
 from steward_service.http import build_app
 from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
-from steward_service.telemetry import Metrics
 from steward_service.ticker import alarm_job
 from steward_visits.adapters import read_models
 from steward_visits.adapters.followup_list import PostgresFollowupList
@@ -48,24 +47,6 @@ from steward_visits.domain.ledger import LedgerDecider
 ADMIN_KEY = "sk_the-first-administrators-own-key"
 NOON = datetime.fromisoformat("2026-10-12T12:00:00+08:00")
 MONTH_END = datetime.fromisoformat("2026-11-01T00:00:00+08:00")
-
-
-@dataclass(slots=True)
-class Office:
-    """As much of the service as its routes need."""
-
-    executor: Executor
-    authenticator: Authenticator
-    sealer: Sealer
-    clock: StillClock
-    routers: Sequence[APIRouter]
-    name: str = "visits"
-    topic: str = "steward.visits"
-    foreign: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Metrics = field(default_factory=Metrics)
-
-    async def reasons_not_ready(self) -> Sequence[str]:
-        return ()
 
 
 @dataclass(slots=True)
@@ -156,6 +137,7 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
 
     async with asyncpg.create_pool(keys_dsn, min_size=1, max_size=2) as pool:
         office = Office(
+            "visits",
             executor,
             Authenticator(pool, SecretStr(ADMIN_KEY)),
             Sealer(pool, b"k" * 32),
