@@ -7,6 +7,7 @@ import asyncpg
 import httpx2
 
 from steward_policy import calendars
+from steward_service import gauges
 from steward_service.sealing import BrokenSeal, Sealer
 from steward_stack.examination import Finding
 from steward_stack.snapshots import connected
@@ -20,10 +21,6 @@ NEEDED = ("centre_manager", "cs_supervisor")
 """Roles to which most deadlines climb first."""
 NAMED = 5
 
-_OLDEST = """
-SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::int
-  FROM pg_stat_activity WHERE backend_xid IS NOT NULL
-"""
 _LATE = "SELECT count(*) FROM timers WHERE due_at < clock_timestamp() - $1::interval"
 _PARKED = "SELECT code, count(*) AS streams FROM parked_streams GROUP BY code ORDER BY code"
 _FAILED = """
@@ -95,7 +92,7 @@ async def _parked(endpoints: Endpoints) -> Finding:
 
 async def _transactions(endpoints: Endpoints) -> Finding:
     async with connected(endpoints, "intake") as database:
-        seconds = await database.fetchval(_OLDEST)
+        seconds = int(await database.fetchval(gauges.OLDEST_WRITE))
     if seconds < LONG_SECONDS:
         return Finding("transactions", ok=True, says="None that has written stays open.")
     cure = (

@@ -23,10 +23,13 @@ PAUSE_SECONDS = 5.0
 _PAUSE_PER_SECOND = 20.0
 """So long a count of one second is not repeated."""
 
-# Of the whole cluster: any of them holds up the relay.
-_OLDEST_WRITE = """
+OLDEST_WRITE = """
 SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
   FROM pg_stat_activity WHERE backend_xid IS NOT NULL
+"""
+"""Gives how many seconds the oldest open transaction that has written is old.
+
+Of the whole cluster: any of them holds up the relay.
 """
 
 _OVERDUE = "SELECT count(*) FROM timers WHERE partition = ANY($1) AND due_at < $2"
@@ -49,7 +52,7 @@ async def count(
     pool: asyncpg.Pool, metrics: Metrics, clock: Clock, partitions: int, own: Sequence[Count]
 ) -> None:
     """Set the gauges once."""
-    metrics.oldest_write_transaction.set(await pool.fetchval(_OLDEST_WRITE))
+    metrics.oldest_write_transaction.set(await pool.fetchval(OLDEST_WRITE))
     everywhere = [EVERYWHERE, *range(partitions)]
     metrics.timers_overdue.set(await pool.fetchval(_OVERDUE, everywhere, clock.now()))
     for each in own:

@@ -103,6 +103,24 @@ def router(followups: Callable[[], FollowupList], registers: Callable[[], Regist
         rows = await followups().rates(principal.listed(project_id), month)
         return Rates(month=month, items=[_rate(row) for row in rows])
 
+    async def said_by(
+        request: Request,
+        principal: Principal,
+        row: Row,
+        person_id: str | None,
+        command: Callable[[frozenset[Role]], Command],
+    ) -> Response:
+        project_id, stream = row["project_id"], stream_of(row["case_id"])
+        return await carry_out(
+            request,
+            principal,
+            registers(),
+            project_id,
+            person_id,
+            lambda roles: To(stream, project_id, command(roles)),
+            {"followup_id": row["followup_id"]},
+        )
+
     @routes.get("/{followup_id}")
     async def one(principal: Reader, followup_id: Id) -> dict[str, Any]:
         """Give one follow-up."""
@@ -134,7 +152,7 @@ def router(followups: Callable[[], FollowupList], registers: Callable[[], Regist
                 roles,
             )
 
-        return await _carry_out(request, principal, registers(), row, said.person_id, command)
+        return await said_by(request, principal, row, said.person_id, command)
 
     @routes.post("/{followup_id}/waive")
     async def waive(request: Request, principal: Writer, followup_id: Id, said: Waived) -> Response:
@@ -142,36 +160,34 @@ def router(followups: Callable[[], FollowupList], registers: Callable[[], Regist
         row = await _one(followups(), principal, followup_id)
         now = request.app.state.service.clock.now()
         command = WaiveFollowUp(now, followup_id, said.reason, said.person_id)
-        return await _carry_out(
-            request, principal, registers(), row, said.person_id, lambda _: command
-        )
+        return await said_by(request, principal, row, said.person_id, lambda _: command)
 
     return routes
 
 
-async def _carry_out(
+async def carry_out(
     request: Request,
     principal: Principal,
     registers: Registers,
-    row: Row,
+    project_id: str,
     person_id: str | None,
-    command: Callable[[frozenset[Role]], Command],
+    to: Callable[[frozenset[Role]], To],
+    answer: dict[str, str],
+    status: int = 200,
 ) -> Response:
     """Carry out what a person says, once it is known who they are and what roles they hold."""
-    project_id = row["project_id"]
-    to: Sequence[To] | Refused
+    commands: Sequence[To] | Refused
     try:
-        roles = await roles_at(registers, person_id, project_id)
-        to = [To(stream_of(row["case_id"]), project_id, command(roles))]
+        commands = [to(await roles_at(registers, person_id, project_id))]
     except Refused as refused:
-        to = refused
+        commands = refused
     return await handle(
         request,
         principal,
         request.app.state.service.executor,
-        to=to,
-        answer={"followup_id": row["followup_id"]},
-        status=200,
+        to=commands,
+        answer=answer,
+        status=status,
     )
 
 

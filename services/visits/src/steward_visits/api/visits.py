@@ -8,16 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from steward_decider import Command, Refused
 from steward_events.sealed import Sealed
 from steward_events.visits import VisitDone
 from steward_events.vocabulary import Id, Mode, Moment, Topic, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
-from steward_service.idempotency import handle
 from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found
-from steward_visits.api.http import Month, roles_at
+from steward_visits.api.http import Month, carry_out
 from steward_visits.application.ports import Registers, Row, VisitList
 from steward_visits.application.reactions import ledger_of, subject_of
 from steward_visits.domain.ledger import RecordVisit, StrikeVisit
@@ -118,9 +116,9 @@ def router(visits: Callable[[], VisitList], registers: Callable[[], Registers]) 
             **sealed,
         )
         answer = {"visit_id": visit.visit_id}
-        command = RecordVisit(at, visit)
-        return await _carry_out(
-            request, principal, registers(), project_id, said.person_id, command, answer, 201
+        to = To(ledger_of(project_id), project_id, RecordVisit(at, visit))
+        return await carry_out(
+            request, principal, registers(), project_id, said.person_id, lambda _: to, answer, 201
         )
 
     @routes.post("/visits/{visit_id}/strike")
@@ -131,9 +129,11 @@ def router(visits: Callable[[], VisitList], registers: Callable[[], Registers]) 
         command = StrikeVisit(
             now, visit_id, row["person_id"], row["month"], said.reason, said.person_id
         )
+        project_id = row["project_id"]
+        to = To(ledger_of(project_id), project_id, command)
         answer = {"visit_id": visit_id}
-        return await _carry_out(
-            request, principal, registers(), row["project_id"], said.person_id, command, answer, 200
+        return await carry_out(
+            request, principal, registers(), project_id, said.person_id, lambda _: to, answer
         )
 
     @routes.get("/visits")
@@ -171,32 +171,6 @@ def router(visits: Callable[[], VisitList], registers: Callable[[], Registers]) 
         return Quotas(month=month, items=[_quota(row) for row in rows])
 
     return routes
-
-
-async def _carry_out(
-    request: Request,
-    principal: Principal,
-    registers: Registers,
-    project_id: str,
-    person_id: str | None,
-    command: Command,
-    answer: dict[str, str],
-    status: int,
-) -> Response:
-    """Carry out what is said of a visit, once it is known that whoever is named is staff."""
-    to: list[To] | Refused = [To(ledger_of(project_id), project_id, command)]
-    try:
-        await roles_at(registers, person_id, project_id)
-    except Refused as refused:
-        to = refused
-    return await handle(
-        request,
-        principal,
-        request.app.state.service.executor,
-        to=to,
-        answer=answer,
-        status=status,
-    )
 
 
 async def _one(visits: VisitList, principal: Principal, visit_id: str) -> Row:
