@@ -1,14 +1,16 @@
 """Each entry of the built-in pack is removed in turn; a test of its rule must then fail.
 
 The tests are those in tests/unit that carry the rule's mark. They run on the mutant pack in a
-process of their own, through the plugin `tests.support.mutated_pack`.
+process of their own, through the plugin `tests.support.mutated_pack`; as many at once as there are
+cores.
 """
 
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,29 @@ def marked() -> Mapping[str, list[str]]:
         rule_id: [test for test in tests if test.startswith("tests/unit/")]
         for rule_id, tests in in_tests(PROJECT).items()
     }
+
+
+@pytest.fixture(scope="module")
+def failures(
+    request: pytest.FixtureRequest,
+    marked: Mapping[str, list[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Mapping[str, "Future[set[str]]"]]:
+    """By the entries that were asked for, the tests of their rules that fail without them."""
+    asked_for = {item.name for item in request.session.items}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            entry_id: pool.submit(
+                failed_on,
+                without(kind, entry_id),
+                [test for rule_id in rules for test in marked.get(rule_id, ())],
+                tmp_path_factory.mktemp("mutant"),
+            )
+            for kind, entry_id, rules in ENTRIES
+            if f"{test_a_removed_entry_makes_a_test_of_its_rule_fail.__name__}[{entry_id}]"
+            in asked_for
+        }
+        pool.shutdown(cancel_futures=True)
 
 
 def without(kind: str, entry_id: str | None) -> str:
@@ -72,17 +97,17 @@ def test_the_tests_of_the_rules_hold_on_the_whole_pack(
     assert failed_on(without("targets", None), tests, tmp_path) == set()
 
 
-@pytest.mark.parametrize(("kind", "entry_id", "rules"), ENTRIES, ids=[e[1] for e in ENTRIES])
+@pytest.mark.parametrize(
+    ("entry_id", "rules"), [e[1:] for e in ENTRIES], ids=[e[1] for e in ENTRIES]
+)
 def test_a_removed_entry_makes_a_test_of_its_rule_fail(
     marked: Mapping[str, list[str]],
-    tmp_path: Path,
-    kind: str,
+    failures: Mapping[str, "Future[set[str]]"],
     entry_id: str,
     rules: tuple[str, ...],
 ) -> None:
     tests = {rule_id: marked.get(rule_id, []) for rule_id in rules}
     assert all(tests.values()), f"a rule of {entry_id} has no test: {tests}"
-    every = [test for listed in tests.values() for test in listed]
-    failed = failed_on(without(kind, entry_id), every, tmp_path)
+    failed = failures[entry_id].result()
     unmoved = [rule_id for rule_id in rules if failed.isdisjoint(tests[rule_id])]
     assert not unmoved, f"without {entry_id} the tests of {unmoved} still pass"
