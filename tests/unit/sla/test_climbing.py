@@ -1,5 +1,6 @@
 """What nobody answers climbs role by role, until somebody does, it is done, or the top is reached."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -71,6 +72,18 @@ def test_a_breach_that_nobody_answers_climbs_every_four_duty_hours_to_the_top() 
     names = [f.escalation_id for f in told if isinstance(f, Escalated)]
     assert len(set(names)) == len(names)
     assert answer.decider.wake_at(answer.state) is None
+
+
+def test_nobody_is_passed_over_who_could_not_be_told_before_it_was_known() -> None:
+    noon = DUE + 2 * DAY + 12 * HOUR
+    late = replace(classified("minor"), known_at=noon)
+    told, _ = rung(complaint("minor-resolve").when(late), DUE + 90 * DAY)
+    assert climbs(told) == [
+        ("cs_supervisor", "10-03 12:00", "step"),
+        ("centre_manager", "10-03 12:00", "step"),
+        ("company_leader", "10-03 16:00", "unacknowledged"),
+        ("general_manager", "10-04 10:30", "unacknowledged"),
+    ]
 
 
 @pytest.mark.parametrize("answered", [1, 2, 4])

@@ -32,6 +32,8 @@ class CaseNoted(Fact, name="sla.case_noted"):
     fields: dict[str, Any] = {}
     history: Instant | None = None
     """Up to when the case is history, of which nobody was told and which nobody could answer."""
+    known_at: Instant | None = None
+    """When it became known, where that was later: before, nobody could be told of it."""
 
 
 class ClockStarted(ClockFact, name="sla.clock_started"):
@@ -136,7 +138,7 @@ class Escalated(ClockFact, name="sla.escalated"):
     """Why it climbs beside the steps of the pack: nobody answered for the last step, or nobody
     decided on more time."""
     told_at: Instant | None = None
-    """When it climbed; from then on an acknowledgement is waited for."""
+    """When it climbed, or became known after that; from then on an acknowledgement is waited for."""
 
 
 class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):

@@ -241,6 +241,7 @@ class Sender:
         )
         if not begun:
             return True  # all were taken back meanwhile
+        begun.sort(key=lambda m: m.values.get("case_number", ""))
         project = await self.directory.project_name(message.project_id)
         language = found.person.language
         numbers = list(dict.fromkeys(m.values.get("case_number", "") for m in begun))

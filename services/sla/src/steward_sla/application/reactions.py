@@ -4,6 +4,7 @@ Which facts start, stop or move a clock is said by the policy pack, not here.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import lru_cache
 from typing import get_args
 
@@ -12,6 +13,9 @@ from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_eventstore.execute import To
 from steward_sla.domain.clocks import HearCaseFact
+
+AT_ONCE = timedelta(minutes=1)
+"""What is said within this time of its happening was known when it happened."""
 
 
 def stream_of(case_id: str) -> str:
@@ -33,6 +37,7 @@ def follow(heard: Recorded) -> Iterable[To]:
         version=heard.version,
         fields=fact.model_dump(mode="json", include=_open_fields(type(fact)), exclude_none=True),
         history=heard.history,
+        known_at=heard.known_at if heard.known_at - heard.occurred_at > AT_ONCE else None,
     )
     yield To(stream_of(case_id), heard.key, command)
 

@@ -72,6 +72,8 @@ class HearCaseFact:
     fields: Mapping[str, Any]
     history: datetime | None = None
     """Up to when the case is history."""
+    known_at: datetime | None = None
+    """When it became known, where that was later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ class Told:
     climbs: tuple[Climb, ...] = ()
     acknowledged: bool = False
     excused: bool = False
+    known_at: datetime | None = None
+    """When the clock became known, where that was after its start."""
 
     def climbed(self, step: int) -> bool:
         """Whether this step was told, of the breach that stands or of the start."""
@@ -229,6 +233,8 @@ class Clocks:
     upto: datetime | None = None
     extensions: Mapping[str, Extension] | None = None
     history: datetime | None = None
+    known_at: datetime | None = None
+    """When the last fact of the case became known, where that was later."""
 
     @property
     def zone(self) -> str:
@@ -274,6 +280,7 @@ class ClocksDecider:
                     version=command.version,
                     fields=dict(command.fields),
                     history=command.history,
+                    known_at=command.known_at,
                 )
                 after = self._note(state, noted)
                 # The shell evolves with this very fact next: the plan is not made twice.
@@ -338,6 +345,7 @@ class ClocksDecider:
             upto=noted.at if state.upto is None else max(state.upto, noted.at),
             extensions=state.extensions,
             history=noted.history or state.history,
+            known_at=noted.known_at,
         )
         if noted.noted == "case_received" and state.course is None:
             policy = str(noted.fields.get("policy", ""))
@@ -504,7 +512,8 @@ def _escalated(
     to: Role,
     because: Literal["unacknowledged", "undecided"] | None = None,
 ) -> Escalated:
-    clock = alarm.clock
+    clock, told = alarm.clock, state.of(alarm.clock.id)
+    known_at = told.known_at if told is not None else None
     key = f"{state.case_id}|{clock.limit.isoformat()}|{clock.id}|{alarm.step}|{breach}"
     if because is not None:
         key += f"|{because}|{alarm.extension or to}"
@@ -520,7 +529,7 @@ def _escalated(
         zone=state.zone,
         policy=state.policy,
         because=because,
-        told_at=alarm.at,
+        told_at=max(alarm.at, known_at or alarm.at),
     )
 
 
@@ -766,7 +775,7 @@ def _tell(
     match fact:
         case ClockStarted():
             about = About(fact.target, fact.rule, fact.basis, fact.severity)
-            fresh = Told(fact.started_at, fact.due_at, about)
+            fresh = Told(fact.started_at, fact.due_at, about, known_at=state.known_at)
             after = (
                 fresh
                 if told is None
@@ -777,6 +786,7 @@ def _tell(
                     about=about,
                     outcome="",
                     met_at=None,
+                    known_at=state.known_at,
                 )
             )
         case _ if told is None:
@@ -846,6 +856,7 @@ def _tell(
         upto,
         extensions,
         state.history,
+        state.known_at,
     )
     _same_plan(state, next_)
     return next_
