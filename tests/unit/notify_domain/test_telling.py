@@ -137,6 +137,13 @@ def test_a_group_may_tell_staff_by_sms_and_by_email_only_if_that_fails(deliver: 
             assert (email.instead_of, email.not_before) == (None, sms.not_before)
 
 
+def test_what_became_known_late_in_the_evening_is_told_in_the_morning_after() -> None:
+    evening = MIDNIGHT + timedelta(hours=22)
+    known = ESCALATED.model_copy(update={"told_at": evening})
+    sms, email = commands(heard(known))
+    assert sms.not_before == email.not_before == MIDNIGHT + timedelta(days=1, hours=8, minutes=30)
+
+
 def test_an_urgent_one_is_told_at_once() -> None:
     sms, _ = commands(heard(ESCALATED.model_copy(update={"deliver": "at_once"})))
     assert sms.not_before is None

@@ -187,7 +187,8 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
     policy = rules.pack.messages if rules is not None else Messages()
     begins = None
     if fact.deliver == "duty_hours" and zone is not None:
-        begins = _from_when(heard.occurred_at, zone, rules)
+        # What is typed in late climbs when it becomes known.
+        begins = _from_when(fact.told_at or heard.occurred_at, zone, rules)
     term = (begins or heard.known_at) + timedelta(seconds=policy.email_after.seconds)
     sms_first = getattr(policy, fact.deliver) == "sms_first"
     for channel in get_args(Channel):
