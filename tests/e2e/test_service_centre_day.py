@@ -45,6 +45,9 @@ from steward_service.auth import Authenticator
 from steward_service.clocks import SteppedDriver
 from steward_stack.supervisor import Stack
 
+# The first test waits for the stack and the whole day.
+pytestmark = pytest.mark.timeout(600)
+
 GROUP, PROJECT, OTHER = "jinghe", "lanting", "yunqi"
 NAMES = {PROJECT: "兰亭苑", OTHER: "云栖苑"}
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -1656,6 +1659,38 @@ def test_three_bad_lines_are_named_the_good_ones_are_in_and_again_changes_nothin
         "dry_run": False,
     }
     assert again == {**first, "registered": 0, "unchanged": 30}
+
+
+async def test_what_the_good_lines_say_is_registered(played: Played) -> None:
+    async def listed(register: str, *names: str, **asked: str) -> set[tuple[str, ...]]:
+        page = await played.reader.get("intake", f"/v1/{register}", **asked)
+        return {tuple(row[name] for name in names) for row in page["items"]}
+
+    homes = {(f"{PROJECT}-{room}", PROJECT) for room in HOMES} | {(f"{OTHER}-1-101", OTHER)}
+    assert await listed("households", "household_id", "project_id") == homes
+    assert await listed("staff", "person_id", "language") == {
+        (id_, "en" if id_ == "tang" else "zh") for id_ in STAFF
+    }
+    assert await listed("roles", "role", "person_id", project_id=PROJECT) == {
+        ("frontline", "lin"),
+        ("cs_supervisor", "zhou"),
+        ("department_head", "wu"),
+        ("engineering_supervisor", "he"),
+        ("centre_manager", "chen"),
+        ("company_leader", "tang"),
+        ("general_manager", "gao"),
+    }
+    assert await listed("roles", "role", "person_id", project_id=OTHER) == {
+        ("cs_supervisor", "zhou")
+    }
+    assert await listed("departments", "department_id", "name", "head") == {
+        ("env", "环境部", "wu"),
+        ("eng", "工程部", "he"),
+    }
+    zones = (await played.reader.get("intake", "/v1/zones"))["items"]
+    assert [(zone["person_id"], zone["name"], zone["buildings"]) for zone in zones] == [
+        ("lin", "东区", ["1", "2", "3"])
+    ]
 
 
 def test_every_case_has_the_facts_of_its_diary_and_ends_as_it_says(played: Played) -> None:
