@@ -37,7 +37,7 @@ ABOUT_ELSE = frozenset({"solution", "progress", "other"})
 WEIGHT = {"minor": 1, "important": 2, "major": 3}
 """How weighty a severity is; a case without one is the least."""
 
-_REMEMBERED = 4096
+_REMEMBERED = 512
 _MOMENT = timedelta(microseconds=1)
 
 
