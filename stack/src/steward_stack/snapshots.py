@@ -1,6 +1,6 @@
 """The services' databases, read by whoever looks at the whole from outside."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -13,11 +13,15 @@ from steward_stack.supervisor import Endpoints
 _TOGETHER = 2_000
 
 
+_PATIENT = {"timezone": "UTC", "idle_in_transaction_session_timeout": "0"}
+"""Of a snapshot nothing may be read for minutes, while other databases are."""
+
+
 @asynccontextmanager
 async def connected(endpoints: Endpoints, service: str) -> AsyncIterator[asyncpg.Connection]:
     """Connect to a service's database."""
     dsn = endpoints.database(service)
-    connection = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+    connection = await asyncpg.connect(dsn, server_settings=_PATIENT)
     try:
         yield connection
     finally:
@@ -34,7 +38,14 @@ async def snapshot(endpoints: Endpoints, service: str) -> AsyncIterator[asyncpg.
         yield connection
 
 
-async def facts_of(owner: asyncpg.Connection, query: str) -> AsyncIterator[Recorded]:
-    """Read facts one after the other: `query` gives stream, version, type, data and meta as texts."""
+async def facts_of(
+    owner: asyncpg.Connection, query: str, heard: Mapping[str, int] | None = None
+) -> AsyncIterator[Recorded]:
+    """Read facts one after the other: `query` gives stream, version, type, data and meta as texts.
+
+    `heard` leaves out those of a stream that stand behind its version there.
+    """
     async for row in owner.cursor(query, prefetch=_TOGETHER):
-        yield recorded_of(*row)
+        stream, version, *_ = row
+        if heard is None or version <= heard.get(stream, 0):
+            yield recorded_of(*row)

@@ -31,7 +31,7 @@ _FACTS = """
 SELECT stream_id, version, type, data::text, meta::text FROM events
  ORDER BY log_epoch, events.xid, pos
 """
-_COUNT = "SELECT count(*) FROM events"
+_STREAMS = "SELECT stream_id, version FROM streams"
 _HEARD = "SELECT stream_id, version FROM inbox WHERE consumer = $1"
 
 Apply = Callable[[list[Change]], Any]
@@ -59,7 +59,7 @@ async def verify(
     try:
         for service in services:
             found += await _verify(endpoints, service, list(services), progress)
-    except (OSError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StewardError(f"The databases cannot be read: {error}") from error
     return found
 
@@ -96,12 +96,13 @@ async def _rebuild(
     progress: Progress,
 ) -> None:
     """Apply an owner's facts in their order; `heard` None means our own."""
-    task = progress.add_task(f"Facts for {service}", total=await owner.fetchval(_COUNT), now="")
+    streams = [(row["stream_id"], row["version"]) for row in await owner.fetch(_STREAMS)]
+    total = sum(version if heard is None else heard.get(stream, 0) for stream, version in streams)
+    task = progress.add_task(f"Facts for {service}", total=total, now="")
     changes: list[Change] = []
     read = 0
-    async for recorded in facts_of(owner, _FACTS):
-        if heard is None or recorded.version <= heard.get(recorded.stream, 0):
-            changes += project(recorded)
+    async for recorded in facts_of(owner, _FACTS, heard):
+        changes += project(recorded)
         read += 1
         if read % TOGETHER == 0:
             await _apply(rebuilt, changes)

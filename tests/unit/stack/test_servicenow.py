@@ -2,7 +2,7 @@
 
 import csv
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -73,6 +73,16 @@ def test_waiting_for_the_caller_is_a_pause_and_for_a_vendor_is_none(tmp_path: Pa
     assert [fact for fact, _ in told(found)][2:] == ["case_paused", "case_resumed", "case_handled"]
     [record] = found.records(found.last)
     assert record["facts"][2]["resume_on"] == "2016-03-07T09:00:00+00:00"
+
+
+def test_a_wait_over_the_end_of_summer_time_lasts_seven_days(tmp_path: Path) -> None:
+    opened = {"opened_at": "18/2/2016 08:00", "sys_updated_at": "18/2/2016 08:00"}
+    waits = {**opened, **at(9, "Awaiting User Info"), "sys_updated_at": "18/2/2016 09:00"}
+    found = read_rows(tmp_path, opened, waits, zone=ZoneInfo("America/Sao_Paulo"))
+    [record] = found.records(found.last)
+    pause = record["facts"][2]
+    began, ends = (datetime.fromisoformat(pause[name]) for name in ("occurred_at", "resume_on"))
+    assert ends - began == timedelta(days=7)
 
 
 def test_a_reopening_is_told_when_its_count_goes_up(tmp_path: Path) -> None:

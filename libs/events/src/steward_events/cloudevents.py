@@ -197,7 +197,7 @@ def foreign_from_json(text: bytes | str, key: str = "") -> ForeignEvent:
     for name, value in content.items():
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise Unreadable(f"The attribute {name[:60]} must be a text or a whole number.")
-        attributes[name] = _bounded(str(value), f"The attribute {name[:60]}")
+        attributes[name] = _bounded(str(value), "The attribute", name)
     return _foreign(attributes, data, key)
 
 
@@ -243,23 +243,27 @@ def structured(recorded: Recorded) -> bytes:
 
 
 def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    return {name: _text(value, f"The header {name[:60]}") for name, value in headers}
+    return {name: _text(value, "The header", name) for name, value in headers}
 
 
-def _text(value: bytes, what: str) -> str:
+def _text(value: bytes, what: str, name: str = "") -> str:
     try:
         text = value.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(f"{what} is not UTF-8.") from error
-    return _bounded(text, what)
+        raise Unreadable(f"{_named(what, name)} is not UTF-8.") from error
+    return _bounded(text, what, name)
 
 
-def _bounded(text: str, what: str) -> str:
+def _bounded(text: str, what: str, name: str = "") -> str:
     if len(text) > MAX_TEXT:
-        raise Unreadable(f"{what} has more than {MAX_TEXT} characters.")
+        raise Unreadable(f"{_named(what, name)} has more than {MAX_TEXT} characters.")
     if "\x00" in text:
-        raise Unreadable(f"{what} contains the character NUL.")
+        raise Unreadable(f"{_named(what, name)} contains the character NUL.")
     return text
+
+
+def _named(what: str, name: str) -> str:
+    return f"{what} {name[:60]}".rstrip()
 
 
 def _json(text: bytes | str) -> Any:

@@ -35,7 +35,9 @@ from steward_service.telemetry import Metrics
 _LOG = structlog.get_logger(__name__)
 
 MAX_RECORDS = 500
-BATCH_TIMEOUT_MS = 20
+POLL_MS = 100
+"""How long Kafka holds an empty answer back. What comes meanwhile comes at once; only partitions
+that were still being worked on when it was asked wait so long."""
 DRAIN_SECONDS = 5.0
 _DECODED_AT_ONCE = 100
 _COMMIT_SECONDS = 10.0
@@ -116,13 +118,13 @@ class Listener(ConsumerRebalanceListener):
             *(Topic(name, declare=False) for name in hearing.topics),
             group_id=group,
             batch=True,
-            batch_timeout_ms=BATCH_TIMEOUT_MS,
+            batch_timeout_ms=POLL_MS,
             max_records=MAX_RECORDS,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
             partition_assignment_strategy=[RangePartitionAssignor],
             listener=self,
-            fetch_max_wait_ms=BATCH_TIMEOUT_MS,
+            fetch_max_wait_ms=POLL_MS,
             parser=self._parse,
             decoder=_as_it_is,
         )

@@ -35,8 +35,11 @@ _LOG = structlog.get_logger(__name__)
 
 PAGE = 2_000
 POLL_SECONDS = 0.01
+IDLE_SECONDS = 0.05
+"""Between polls where nothing was appended for a while; what this process appends wakes the relay."""
 LEASE = timedelta(seconds=3)
 _RENEW_SECONDS = 1.0
+_BUSY_SECONDS = 1.0
 _BACKLOG_SECONDS = 5.0
 _BATCH_BYTES = 512 * 1024
 _REQUEST_BYTES = 1024 * 1024
@@ -86,17 +89,23 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop; the page in hand is finished."""
         try:
+            busy_until = 0.0
             while not stop.is_set():
-                if not await self._turn():
-                    self._appended.clear()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._appended.wait(), POLL_SECONDS)
+                self._appended.clear()
+                if await self._turn() or await self._woken(busy_until):
+                    busy_until = monotonic() + _BUSY_SECONDS
         finally:
             await self.close()
             if self._lease is not None:
                 with contextlib.suppress(Unavailable):
                     # For no time at all: the next relay need not wait until it runs out.
                     await self._store.take_lease(self._holder, timedelta(0))
+
+    async def _woken(self, busy_until: float) -> bool:
+        pause = POLL_SECONDS if monotonic() < busy_until else IDLE_SECONDS
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._appended.wait(), pause)
+        return self._appended.is_set()
 
     async def _turn(self) -> int:
         try:

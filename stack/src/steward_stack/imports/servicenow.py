@@ -18,7 +18,7 @@ not say outright is decided by the rules below, the same for every incident:
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -271,7 +271,7 @@ def _facts(rows: Sequence[_Row]) -> Iterator[dict[str, Any]]:
             state = "open"
         if state == "open":
             if row.state == WAITING:
-                resume_on = (row.at + LONGEST_WAIT).isoformat()
+                resume_on = (row.at.astimezone(UTC) + LONGEST_WAIT).isoformat()
                 yield {"type": "case_paused", **at, "resume_on": resume_on}
                 state = "waiting"
             elif row.is_done:

@@ -17,6 +17,7 @@ class HttpPeers:
     def __init__(self, addresses: Mapping[str, str], key: SecretStr) -> None:
         self._addresses = addresses
         self._key = key
+        self._tls = httpx2.create_ssl_context()  # 50 ms of work, each time it is made
 
     async def counters(self) -> Mapping[str, Counters]:
         """Ask each service but ourselves: audit owns no facts."""
@@ -40,7 +41,7 @@ class HttpPeers:
     async def _get(self, service: str, path: str, parameters: Mapping[str, str]) -> Any:
         headers = {"Authorization": f"Bearer {self._key.get_secret_value()}"}
         try:
-            async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
+            async with httpx2.AsyncClient(verify=self._tls, timeout=30, trust_env=False) as client:
                 answer = await client.get(
                     self._addresses[service] + path, params=parameters, headers=headers
                 )

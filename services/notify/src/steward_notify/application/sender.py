@@ -51,7 +51,7 @@ TOGETHER = 50
 LONGEST_LIST = 35
 """Characters of the case numbers in one text; the SMS provider takes no longer value."""
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
 DRAIN_SECONDS = 4.0
 LOOK_SECONDS = 5.0
