@@ -56,7 +56,6 @@ DUTY = (time(8, 30), time(18))
 _INSTANT = re.compile(r"\d+ \d\d:\d\d")
 _DATE = re.compile(r"(\d{4})[-年](\d{1,2})[-月](\d{1,2})日?")
 _AT_ONCE = 16
-_REGISTERED_AT_ONCE = 500
 _MOMENT = timedelta(milliseconds=1)
 
 
@@ -354,7 +353,7 @@ async def play(
             for name in ("late", "without")
         )
         to_the_end = (*one.story, *one.kept, withdrawn(one.kept[-1].at)) if one.kept else ()
-        kept = Case(one, f"{place:02}-kept", first_day, to_the_end)
+        kept = Case(one, "kept", first_day, to_the_end)
         cases += [late, without, *([kept] if one.kept else [])]
         seen[one, "whole"] = Seen(late, kept if one.kept else late)
         seen[one, "without"] = Seen(without, without)
@@ -380,9 +379,10 @@ async def _register(system: System, driver: SteppedDriver, cases: Sequence[Case]
          "phone": phone, "email": f"{role}@example.cn"}
         for phone, role in PHONES.items()
     ]  # fmt: skip
+    names = dict.fromkeys(case.project for case in cases)
     projects = [
-        {"type": "project", "project_id": case.project, "group_id": GROUP, "name": ESTATE}
-        for case in cases
+        {"type": "project", "project_id": project, "group_id": GROUP, "name": ESTATE}
+        for project in names
     ]
     households = [
         {"type": "household", "household_id": household, "project_id": case.project}
@@ -397,13 +397,17 @@ async def _register(system: System, driver: SteppedDriver, cases: Sequence[Case]
         if case.project.endswith("without")
     ]
     roles = [
-        {"type": "role", "project_id": case.project, "role": role, "person_id": role}
-        for case in cases
+        {"type": "role", "project_id": project, "role": role, "person_id": role}
+        for project in names
         for role in TITLES
     ]
-    for lines in ([group, *staff, *projects], [*households, *overrides], roles):
-        for start in range(0, len(lines), _REGISTERED_AT_ONCE):
-            await system.register(*lines[start : start + _REGISTERED_AT_ONCE])
+    for lines, at_once in (
+        ([group, *staff, *projects, *households], 200),
+        (overrides, 10),
+        (roles, 200),
+    ):
+        for start in range(0, len(lines), at_once):
+            await system.register(*lines[start : start + at_once])
         await driver.wait_drained()
 
 
@@ -441,6 +445,8 @@ async def _live(system: System, driver: SteppedDriver, cases: Sequence[Case]) ->
                     await _say(system, case, step)
 
     for instant in sorted(coming.keys() | {stop for stop in stops if stop < last}):
+        if instant not in coming and instant < (driver.next_timer() or last):
+            continue
         await driver.step(instant)
         await driver.wait_drained()
         await asyncio.gather(*(say_all(case, instant) for case in coming[instant]))
