@@ -12,6 +12,7 @@ import pytest
 from tests.support.rules import rule
 from tests.support.scenarios import (
     OWNER,
+    SCENARIOS,
     Case,
     Owed,
     Plays,
@@ -21,6 +22,7 @@ from tests.support.scenarios import (
     Told,
     at,
     classified,
+    entries,
     handled,
     play,
     received,
@@ -359,9 +361,10 @@ def test_a_major_complaint_is_resolved_within_ten_days(seen: Seen) -> None:
 )
 def test_a_complaint_unresolved_after_a_month_is_major_from_then_on(seen: Seen) -> None:
     month = seen.late.month
-    assert seen.late.clock() == Told(
-        f"{month} 24:00", "轻微投诉的“一个月内解决”", late=(f"{month + 1} 08:30 centre_manager",)
-    )
+    late = seen.late.clock()
+    assert late is not None
+    assert (late.due, late.what) == (f"{month} 24:00", "轻微投诉的“一个月内解决”")
+    assert late.late[0] == f"{month + 1} 08:30 centre_manager"
     [raised] = seen.late.said("intake", "severity_raised")
     assert (raised["severity"], raised["cause"]) == ("major", "age")
     answer = seen.late.clock("major-answer")
@@ -1017,3 +1020,7 @@ def test_a_solution_and_progress_that_reached_the_owner_by_message_are_told(seen
         ("solution", "message"),
         ("progress", "message"),
     ]
+
+
+def test_every_entry_of_the_pack_has_a_scenario() -> None:
+    assert {one.entry for one in SCENARIOS} == entries()
