@@ -79,3 +79,15 @@ def test_a_published_version_never_changes_its_text() -> None:
     other = pack.model_copy(update={"text": "b", "sha256": "2"})
     with pytest.raises(Refused, match="new version"):
         policies.decide(PublishPolicy(AT, other), state)
+
+
+def test_a_version_is_for_those_for_whom_it_was_published_first() -> None:
+    policies = PolicyDecider()
+    mine = PolicyPublished(
+        pack="x", version="1", text="a", sha256="1", effective_from=AT, group_id="g", project_id="p"
+    )
+    [published] = policies.decide(PublishPolicy(AT, mine), policies.initial)
+    state = policies.evolve(policies.initial, published)
+    theirs = mine.model_copy(update={"project_id": "q"})
+    with pytest.raises(Refused, match="a version of its own"):
+        policies.decide(PublishPolicy(AT, theirs), state)

@@ -102,7 +102,19 @@ def test_what_is_wrong_is_named_with_file_line_and_rule(
     assert problem in refused(PACK.replace(was, becomes, 1))
 
 
-@pytest.mark.parametrize("text", ["", "7", "[a, b]", "a: [", "\t", "a: *nowhere", "a: &x [*x]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7",
+        "[a, b]",
+        "a: [",
+        "\t",
+        "a: *nowhere",
+        "a: &x [*x]",
+        pytest.param("[" * 300_000, id="deep"),
+    ],
+)
 def test_a_text_that_is_no_pack_is_refused_in_sentences(text: str) -> None:
     for problem in refused(text):
         assert problem.startswith("small.yaml:1: ")

@@ -11,10 +11,17 @@ from typing import Any
 
 import yaml
 
+try:
+    from yaml import CSafeLoader as SafeLoader  # libyaml's: several times as fast
+except ImportError:
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 Place = tuple[str | int, ...]
 
 _MOST_PARTS = 100_000
 """Aliases of aliases can make a small text endless."""
+_DEEPEST = 100
+"""Parts within parts: libyaml sets no limit, and what goes too deep ends its process."""
 
 
 class DocumentError(ValueError):
@@ -24,7 +31,7 @@ class DocumentError(ValueError):
         super().__init__(f"{name}:{line}: {problem}")
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(SafeLoader):
     """SafeLoader without YAML 1.1's surprises."""
 
 
@@ -65,6 +72,7 @@ class Document:
 def read(text: str, name: str) -> Document:
     """Read one YAML document; a `DocumentError` says what is wrong and where."""
     try:
+        _check_depth(text)
         loader = _PlainLoader(text)
         try:
             node = loader.get_single_node()
@@ -75,6 +83,8 @@ def read(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
+        # The end of the text is no line of its own.
+        line = min(line, text.count("\n") + 1)
         raise DocumentError(name, line, f"not readable as YAML: {error.problem}.") from error
     except yaml.reader.ReaderError as error:
         line = 1 + text.count("\n", 0, error.position)
@@ -85,6 +95,18 @@ def read(text: str, name: str) -> Document:
     except RecursionError as error:
         raise DocumentError(name, 1, "not readable as YAML: it is nested too deeply.") from error
     return Document(name, data, lines)
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, _PlainLoader):
+        match event:
+            case yaml.CollectionStartEvent():
+                depth += 1
+            case yaml.CollectionEndEvent():
+                depth -= 1
+        if depth > _DEEPEST:
+            raise RecursionError
 
 
 def _build(

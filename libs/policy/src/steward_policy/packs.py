@@ -376,6 +376,8 @@ def standing_on_a_pack(
 ) -> tuple[tuple[str, str], ...]:
     """Give the texts from the pack up: below an override that comes first, its built-in pack."""
     texts = ((text, name), *overrides)
+    if "overrides" not in text:  # most are packs, and reading one takes a while
+        return texts
     document = read_document(text, name)
     below = document.data.get("overrides")
     if not isinstance(below, str):

@@ -89,7 +89,7 @@ class Policies:
             self._rules[version] = _read(text, version)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _read(text: str, version: str) -> Rules:
     return load(text, version)
 

@@ -3,9 +3,10 @@
 Unknown --register--> Registered --register with a change--> Registered
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import assert_never
 
 from steward_decider import AnyDecider, Refused, Ring
@@ -174,36 +175,46 @@ class PublishPolicy:
     published: PolicyPublished
 
 
-Versions = frozenset[tuple[str, str]]
+Versions = Mapping[str, PolicyPublished]
 
 
 class PolicyDecider:
-    """The published versions of one policy pack, each with its digest."""
+    """The published versions of one policy pack."""
 
-    initial: Versions = frozenset()
+    initial: Versions = MappingProxyType({})
 
     def decide(self, command: PublishPolicy | Ring, state: Versions) -> Sequence[PolicyPublished]:
-        """Answer with the publication; a version's text never changes."""
+        """Answer with the publication; neither a version's text nor whom it is for ever changes."""
         if isinstance(command, Ring):
             return []
         published = command.published
-        digests = dict(state)
-        if published.version not in digests:
+        before = state.get(published.version)
+        if before is None:
             return [published]
-        if digests[published.version] != published.sha256:
+        name = f"{published.pack}@{published.version}"
+        if before.sha256 != published.sha256:
             raise Refused(
-                f"{published.pack}@{published.version} was published before with another text: "
+                f"{name} was published before with another text: "
                 "give the changed pack a new version."
+            )
+        if _whom(before) != _whom(published):
+            raise Refused(
+                f"{name} was published before for another group or project: "
+                "give this one a version of its own."
             )
         return []
 
     def evolve(self, state: Versions, fact: PolicyPublished) -> Versions:
-        """Remember the version."""
-        return state | {(fact.version, fact.sha256)}
+        """Remember the version, without its text."""
+        return {**state, fact.version: fact.model_copy(update={"text": ""})}
 
     def wake_at(self, state: Versions) -> datetime | None:  # noqa: ARG002
         """Nothing here ever rings."""
         return None
+
+
+def _whom(published: PolicyPublished) -> tuple[str | None, str | None]:
+    return published.group_id, published.project_id
 
 
 DECIDERS: dict[str, AnyDecider] = {
