@@ -350,6 +350,13 @@ def test_after_the_second_refusal_the_manager_decides_within_two_hours() -> None
     assert status("dispatch-decided", *twice, dispatched("c", "12:00")) == ["met"]
 
 
+def test_what_is_dispatched_again_in_the_instant_in_which_it_ends_owes_nothing() -> None:
+    twice = [*VALID, dispatched("a", "10:20"), refused("a", "10:40", 1), dispatched("b", "11:30")]
+    ended = fact("case_withdrawn", "09-29", "11:30")
+    for target in ("dispatch-accepted", "progress-every-three-days"):
+        assert set(status(target, *twice, ended)) == {"cancelled"}
+
+
 def reports(*days: str) -> Facts:
     return [fact("progress_reported", day) for day in days]
 

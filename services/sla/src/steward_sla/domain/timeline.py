@@ -491,7 +491,9 @@ class _Walk:
         again = fact.name not in ONCE and last is not None and (later_round or not last.is_open)
         if start is None or again:
             afresh = (again and not later_round) or not target.met_before
-            start = _Start(at, fact.at, len(self._seen) if afresh else self._round_began)
+            # A case that ends in the same instant has been seen to end, and starts nothing.
+            ends = bool(self._seen) and _ends_at(self._seen[-1][0], fact.at)
+            start = _Start(at, fact.at, len(self._seen) - ends if afresh else self._round_began)
             self._starts[key] = start
             self._note_due(start, fact)
             if self._applies:
@@ -504,6 +506,10 @@ class _Walk:
             due = instant_of(fact.fields.get(self.measure.target.due.field), self.zone)
             if due is not None:
                 start.dues.append((fact.at, self.measure.with_grace(due, self.zone)))
+
+
+def _ends_at(fact: CaseFact, at: datetime) -> bool:
+    return fact.name in ENDS and fact.at == at
 
 
 # ---- from runs to clocks ----
