@@ -39,6 +39,9 @@ SELECT count(*), max(greatest((meta ->> 'occurred')::timestamptz, (data ->> 'unt
   FROM events WHERE starts_with(stream_id, 'case-')
 """
 
+OUTCOMES = tuple(dict.fromkeys(WORDS.values()))
+"""What can come of a clock."""
+
 Place = tuple[str, str, str]
 """Target, project and month of the due day."""
 
@@ -172,4 +175,4 @@ async def _look_up(sla: asyncpg.Connection, found: Outcomes) -> None:
 
 
 def _figures(counts: Counter[str] | None) -> dict[str, int]:
-    return {word: (counts or Counter())[word] for word in dict.fromkeys(WORDS.values())}
+    return {word: (counts or Counter())[word] for word in OUTCOMES}

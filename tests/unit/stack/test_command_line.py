@@ -1,6 +1,7 @@
 """What the command line says to orders that it cannot carry out, and to programs that read it."""
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ from rich.console import Console
 from tests.support.waiting import wait_until
 
 from steward_stack.commands import parked
+from steward_stack.commands.simulate import compliance
 from steward_stack.demo import scenario_of, show
 from steward_stack.door import progress_on
 from steward_stack.errors import StewardError
 from steward_stack.options import WIDEST
+from steward_stack.simulation import Outcomes
 from steward_stack.state import State
 
 
@@ -87,3 +90,19 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal() -> None:
         progress.update(task, completed=7, now="05-13 14:00")
         wait_until(lambda: "under way" in told.getvalue(), 10, "Nothing was told.")
     assert "Live: 7 of 1,200, 05-13 14:00; under way: notify: outstanding 3.\n" in told.getvalue()
+
+
+def test_each_figure_of_a_simulation_stands_under_its_own_heading() -> None:
+    place = ("minor-resolve", "p1", "2026-11")
+    would_be, was = {"met": 1, "excused": 2, "running": 3}, {"breached": 4, "cancelled": 5}
+    found = Outcomes(1, None, {place: Counter(would_be)}, {place: Counter(was)})
+    table = compliance(found.lines())
+    read = {str(column.header): list(column.cells) for column in table.columns}
+    figures = {name: cells for name, cells in read.items() if cells != ["0", "0"]}
+    assert figures == {
+        "target": ["minor-resolve", "minor-resolve"],
+        "project": ["p1", "all"],
+        "month": ["2026-11", "all"],
+        **{word: [str(n)] * 2 for word, n in would_be.items()},
+        **{f"was {word}": [str(n)] * 2 for word, n in was.items()},
+    }

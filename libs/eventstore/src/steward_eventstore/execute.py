@@ -206,7 +206,7 @@ class Executor:
         source: str,
         partition_of: Callable[[str], int],
         project: Projection = lambda _: (),
-        cached_streams: int = 4_000,
+        cached_streams: int = 1_500,
         on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None,
         wall: Clock | None = None,
         pack: Callable[[Parcel], Awaitable[Parcel]] | None = None,

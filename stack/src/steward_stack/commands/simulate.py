@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +14,14 @@ from steward_policy.packs import PackError, load
 from steward_stack.door import progress_on
 from steward_stack.errors import StewardError
 from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
-from steward_stack.simulation import Outcomes, simulate
+from steward_stack.simulation import OUTCOMES, Outcomes, simulate
 from steward_stack.state import State
 from steward_stack.supervisor import endpoints_of_running
 
 app = typer.Typer(
     help="Say what would have been met, against what was; nothing is changed.",
     invoke_without_command=True,
+    subcommand_metavar="",
 )
 err = Console(stderr=True)
 
@@ -53,20 +55,28 @@ def simulated(
 
 
 def _show(found: Outcomes, lines: list[dict[str, Any]]) -> None:
-    words = ("met", "approved", "breached", "running", "cancelled")
-    table = Table(
-        "target", "project", "month", *words, *(f"was {word}" for word in words), box=None
-    )
-    totals: dict[str, Counter[str]] = {}
-    for line in lines:
-        figures = [*line["simulated"].values(), *line["recorded"].values()]
-        table.add_row(line["target"], line["project"], line["month"], *map(str, figures))
-        counts = totals.setdefault(line["target"], Counter())
-        counts.update(line["simulated"])
-        counts.update({f"was {word}": n for word, n in line["recorded"].items()})
-    for target, counts in totals.items():
-        figures = [counts[word] for word in words] + [counts[f"was {word}"] for word in words]
-        table.add_row(target, "all", "all", *map(str, figures), style="bold")
     out = Console(width=WIDEST)
     out.print(f"{found.cases} cases, known until {found.until}.", highlight=False)
-    out.print(table)
+    out.print(compliance(lines))
+
+
+def compliance(lines: list[dict[str, Any]]) -> Table:
+    """Lay what would have been beside what was, and the totals of each target below."""
+    table = Table(
+        "target", "project", "month", *OUTCOMES, *(f"was {o}" for o in OUTCOMES), box=None
+    )
+    totals: dict[str, tuple[Counter[str], Counter[str]]] = {}
+    for line in lines:
+        sides = line["simulated"], line["recorded"]
+        table.add_row(line["target"], line["project"], line["month"], *_figures(sides))
+        for total, counts in zip(
+            totals.setdefault(line["target"], (Counter(), Counter())), sides, strict=True
+        ):
+            total.update(counts)
+    for target, both in totals.items():
+        table.add_row(target, "all", "all", *_figures(both), style="bold")
+    return table
+
+
+def _figures(sides: tuple[Mapping[str, int], ...]) -> list[str]:
+    return [str(counts[outcome]) for counts in sides for outcome in OUTCOMES]
