@@ -256,6 +256,24 @@ def test_the_same_line_twice_is_once_and_another_content_is_refused() -> None:
     assert len(result.places) == 4
 
 
+def test_lines_of_one_person_that_only_add_or_leave_out_cells_agree() -> None:
+    text = (
+        "房号,地址,重点户,姓名,手机,入住日期\n1-1,,,王芳,,\n1-1,湖滨路1号,是,王芳,,2020-05-01\n"
+        "1-1,,,王芳,13800138000,\n1-1,,否,王芳,,\n1-1,,,王芳,,2020-05-02\n"
+    )
+    result = found(text.encode())
+    assert refusals(result) == [
+        (5, "", "The line says other things than line 3 of the same household."),
+        (6, "", "The line says other things than line 3 of the same person."),
+    ]
+    household, person = [entry.says for entry in result.entries.values()]
+    assert household == registry.Household(
+        household_id="lakeside-1-1", project_id="lakeside", address="湖滨路1号", key=True
+    )
+    assert isinstance(person, registry.Person)
+    assert (person.phone, person.moved_in) == ("13800138000", date(2020, 5, 1))
+
+
 def test_what_is_not_understood_is_named() -> None:
     text = "序号,房号,姓名,手机,电话\n1,1-1,王芳,13800138000,02088888888\n"
     assert found(text.encode()).ignored == [

@@ -47,10 +47,11 @@ class Place:
 
 @dataclass(slots=True)
 class Entry:
-    """One entry of the registry, and the lines that say it."""
+    """One entry of the registry, the lines that say it, and the first that says each field."""
 
     says: Registration
-    places: list[Place]
+    places: list[Place] = field(default_factory=list)
+    said_by: dict[str, Place] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -291,9 +292,9 @@ def _household_means(said: Values, file: "_File") -> _Made:
     if not household_id:
         raise Complaint("The line names no household: give its 房号 (room) or 住户编号.")
     values = {"household_id": household_id, "project_id": project_id}
-    if said.get("address") or room:
-        values["address"] = said.get("address") or room
-    yield registry.Household, values | _given(said, "key")
+    if room:
+        file.rooms[household_id] = room
+    yield registry.Household, values | _given(said, "address", "key")
     if any(said.get(name) for name in ("person_id", "name", "phone")):
         yield from _person_means({**said, "household_id": household_id}, file)
 
@@ -454,6 +455,7 @@ def read(sheets: Sequence[Sheet], kind: str | None, known: Known) -> Found:
         for its, sheet in of_kind:
             if its == name:
                 file.take(sheet, its_kind)
+    file.name_by_room()
     return found
 
 
@@ -466,6 +468,8 @@ class _File:
     projects: dict[str, str]
     staff: dict[str, str | None] = field(default_factory=dict)
     """IDs by telephone number and by name; None where two have the same."""
+    rooms: dict[str, str] = field(default_factory=dict)
+    """By household."""
 
     def project_of(self, said: Values) -> str:
         """Give the ID of the project that a line names by ID or name, or of the only one."""
@@ -537,30 +541,45 @@ class _File:
                 self._ignore(sheet, header[at])
         headers = {column.field: header[at] for at, column in columns.items()}
         made = [_checked(model, values, headers) for model, values in kind.means(said, self)]
-        for entry in made:
-            self._refuse_another(entry)
-        for entry in made:
-            self._add(place, entry)
+        together = [self._with_earlier(entry, headers) for entry in made]
+        for entry, whole in zip(made, together, strict=True):
+            self._add(place, entry, whole)
+
+    def name_by_room(self) -> None:
+        """Give each household its room as its address, where no line says another."""
+        for household_id, room in self.rooms.items():
+            entry = self.found.entries.get(("household", household_id))
+            if entry is not None and "address" not in entry.says.model_fields_set:
+                values = entry.says.model_dump(exclude_unset=True)
+                entry.says = type(entry.says).model_validate({**values, "address": room})
 
     def _ignore(self, sheet: Sheet, column: str) -> None:
         said = {"sheet": sheet.name, "column": column}
         if said not in self.found.ignored:
             self.found.ignored.append(said)
 
-    def _refuse_another(self, says: Registration) -> None:
+    def _with_earlier(self, says: Registration, headers: Mapping[str, str]) -> Registration:
+        """Give an entry with what earlier lines say of it; refuses one that contradicts them."""
         before = self.found.entries.get(_identity(says))
-        if before is None or before.says == says or isinstance(says, registry.Zone):
-            return
-        raise Complaint(
-            f"The line says other things than line {before.places[0].line} of the same "
-            f"{says.model_dump()['type']}."
-        )
-
-    def _add(self, place: Place, says: Registration) -> None:
-        before = self.found.entries.setdefault(_identity(says), Entry(says, []))
+        if before is None:
+            return says
         if isinstance(says, registry.Zone) and isinstance(before.says, registry.Zone):
-            before.says = _joined(before.says, says)
-        before.places.append(place)
+            return _joined(before.says, says)
+        earlier, later = (each.model_dump(exclude_unset=True) for each in (before.says, says))
+        for name, value in later.items():
+            if earlier.get(name, value) != value:
+                raise Complaint(
+                    f"The line says other things than line {before.said_by[name].line} of the "
+                    f"same {says.model_dump()['type']}."
+                )
+        return _checked(type(says), earlier | later, headers)
+
+    def _add(self, place: Place, says: Registration, whole: Registration) -> None:
+        entry = self.found.entries.setdefault(_identity(says), Entry(whole))
+        entry.says = whole
+        entry.places.append(place)
+        for name in says.model_fields_set:
+            entry.said_by.setdefault(name, place)
         if isinstance(says, registry.Staff):
             for word in filter(None, (says.phone, says.name)):
                 another = self.staff.setdefault(word, says.person_id) != says.person_id
