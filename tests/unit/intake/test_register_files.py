@@ -20,7 +20,7 @@ from steward_intake.application.spreadsheets import MOST_LINES, NoTable, sheets_
 KNOWN = Known(
     lambda text: sha256(text.encode()).hexdigest(),
     {"湖畔花园": "lakeside"},
-    "g1",
+    {"g1": "g1"},
     project_id="lakeside",
 )
 
@@ -230,12 +230,41 @@ def test_one_workbook_holds_every_kind_and_its_sheets_name_each_other() -> None:
 
 
 def test_where_there_are_several_a_line_names_its_project() -> None:
-    several = Known(KNOWN.digest, {"east": "east", "west": "west"}, ["g1", "g2"])
+    several = Known(KNOWN.digest, {"east": "east", "west": "west"}, {"g1": "g1", "g2": "g2"})
     assert refusals(found("房号\n1-101\n".encode(), known=several)) == [
         (2, "", "The line names no project: give its 项目 (project).")
     ]
     assert refusals(found("工号\nE1\n".encode(), "staff", known=several)) == [
         (2, "", "The line names no group: give its 集团 (group).")
+    ]
+
+
+def test_a_group_is_named_by_its_id_or_its_name() -> None:
+    registered = {"g1": "g1", "云山物业": "g1", "东方": None, "e1": "e1", "e2": "e2"}
+    result = found(
+        workbook(
+            ["项目", "集团"],
+            ["甲", "云山物业"], ["乙", "g1"], ["丙", "蓝天 物业"], ["丁", "东方"], ["戊", "南方"],
+            name="项目",
+            集团=[["集团编号", "集团名称"], ["g2", "蓝天 物业"], ["s1", "南方"], ["s2", "南方"]],
+        ),
+        None,
+        Known(KNOWN.digest, groups=registered),
+    )  # fmt: skip
+    projects = [e.says for e in result.entries.values() if isinstance(e.says, registry.Project)]
+    assert [(each.name, each.group_id) for each in projects] == [
+        ("甲", "g1"),
+        ("乙", "g1"),
+        ("丙", "g2"),
+    ]
+    ambiguous = "Two groups have this name: give a 集团编号."
+    assert refusals(result) == [(5, "", ambiguous), (6, "", ambiguous)]
+
+
+def test_a_name_that_two_projects_bear_names_neither() -> None:
+    known = Known(KNOWN.digest, {"east": "east", "west": "west", "云山郡": None})
+    assert refusals(found("项目,房号\n云山郡,1\n".encode(), known=known)) == [
+        (2, "", "Two projects have this name: give a 项目编号.")
     ]
 
 

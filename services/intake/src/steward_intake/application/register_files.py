@@ -9,7 +9,7 @@ holds only a keyed digest. An empty cell says nothing; what stands stays.
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -69,12 +69,13 @@ class Found:
 class Known:
     """What a file may leave out or say in other words.
 
-    `digest` makes an ID of what is personal; `projects` are the registered IDs by ID and name.
+    `digest` makes an ID of what is personal; `projects` and `groups` are the registered IDs by ID and
+    name, None for a name that two have.
     """
 
     digest: Callable[[str], str]
-    projects: Mapping[str, str] = field(default_factory=dict)
-    groups: Collection[str] = ()
+    projects: Mapping[str, str | None] = field(default_factory=dict)
+    groups: Mapping[str, str | None] = field(default_factory=dict)
     group_id: str | None = None
     project_id: str | None = None
 
@@ -220,7 +221,7 @@ class Column:
     read: Reader
 
 
-_GROUP = Column("group", "集团编号 集团 公司编号 公司 group_id group", _id)
+_GROUP = Column("group", "集团编号 集团 公司编号 公司 group_id group", _text)
 _PROJECT = Column(
     "project", "项目编号 项目 项目名称 小区 小区名称 小区编号 楼盘 project_id project", _text
 )
@@ -259,15 +260,17 @@ class Kind:
     means: Callable[[Values, "_File"], _Made]
 
 
-def _group_means(said: Values, _file: "_File") -> _Made:
+def _group_means(said: Values, file: "_File") -> _Made:
     name = _demand(said, "name", "集团名称")
-    yield registry.Group, {"group_id": said.get("group") or _slug(name), "name": name}
+    group_id = said.get("group_id") or file.groups.get(name) or _slug(name)
+    _name(file.groups, name, group_id)
+    yield registry.Group, {"group_id": group_id, "name": name}
 
 
 def _project_means(said: Values, file: "_File") -> _Made:
     name = _demand(said, "name", "项目名称")
     project_id = said.get("project_id") or file.projects.get(name) or _slug(name)
-    file.projects[name] = project_id
+    _name(file.projects, name, project_id)
     values = {"project_id": project_id, "group_id": file.group_of(said), "name": name}
     yield registry.Project, values | _given(said, "zone", "policy")
 
@@ -355,7 +358,10 @@ def _zone_means(said: Values, file: "_File") -> _Made:
 KINDS: Mapping[str, Kind] = {
     "groups": Kind(
         "集团 公司 group groups",
-        (_GROUP, Column("name", "集团名称 公司名称 名称 name", _text)),
+        (
+            Column("group_id", _GROUP.names, _id),
+            Column("name", "集团名称 公司名称 名称 name", _text),
+        ),
         _group_means,
     ),
     "projects": Kind(
@@ -443,7 +449,7 @@ def kind_named(name: str) -> str | None:
 def read(sheets: Sequence[Sheet], kind: str | None, known: Known) -> Found:
     """Read every sheet whose name says its kind, or that is of the kind that is named."""
     found = Found()
-    file = _File(known, found, dict(known.projects))
+    file = _File(known, found, dict(known.projects), dict(known.groups))
     of_kind: list[tuple[str, Sheet]] = []
     for sheet in sheets:
         its = kind_named(sheet.name) or kind
@@ -465,7 +471,8 @@ class _File:
 
     known: Known
     found: Found
-    projects: dict[str, str]
+    projects: dict[str, str | None]
+    groups: dict[str, str | None]
     staff: dict[str, str | None] = field(default_factory=dict)
     """IDs by telephone number and by name; None where two have the same."""
     rooms: dict[str, str] = field(default_factory=dict)
@@ -473,21 +480,21 @@ class _File:
 
     def project_of(self, said: Values) -> str:
         """Give the ID of the project that a line names by ID or name, or of the only one."""
-        word = said.get("project")
-        if word:
-            return self.projects.get(word) or _id(word, _NOWHERE)
+        if word := said.get("project"):
+            return _named(self.projects, word, "Two projects have this name: give a 项目编号.")
         project_id = self.known.project_id or _only(self.projects.values())
         if project_id is None:
             raise Complaint("The line names no project: give its 项目 (project).")
         return project_id
 
     def group_of(self, said: Values) -> str:
-        """Give the ID of the group that a line names, or of the only one."""
-        named = (key[1] for key in self.found.entries if key[0] == "group")
-        group_id = said.get("group") or self.known.group_id or _only([*self.known.groups, *named])
-        if not group_id:
+        """Give the ID of the group that a line names by ID or name, or of the only one."""
+        if word := said.get("group"):
+            return _named(self.groups, word, "Two groups have this name: give a 集团编号.")
+        group_id = self.known.group_id or _only(self.groups.values())
+        if group_id is None:
             raise Complaint("The line names no group: give its 集团 (group).")
-        return str(group_id)
+        return group_id
 
     def staff_of(self, said: Values, *fields: str) -> str:
         """Give the ID of the member of staff that a line names by number, telephone or name."""
@@ -684,8 +691,22 @@ def _slug(name: str) -> str:
     return _id(_plain(name).casefold(), _NOWHERE)
 
 
-def _only(ids: Iterable[str]) -> str | None:
-    alone = set(ids)
+def _name(ids: dict[str, str | None], name: str, id_: str) -> None:
+    """Note an ID and its name; an ID is never taken for another's name."""
+    if ids.get(name) != name:
+        ids[name] = id_ if ids.get(name, id_) == id_ else None
+    ids[id_] = id_
+
+
+def _named(ids: Mapping[str, str | None], word: str, ambiguous: str) -> str:
+    """Give the ID that a word is, or the name of."""
+    if word in ids and ids[word] is None:
+        raise Complaint(ambiguous)
+    return ids.get(word) or _id(word, _NOWHERE)
+
+
+def _only(ids: Iterable[str | None]) -> str | None:
+    alone = set(ids) - {None}
     return alone.pop() if len(alone) == 1 else None
 
 
