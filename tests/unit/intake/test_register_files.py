@@ -146,6 +146,52 @@ def test_a_bad_line_is_named_and_stops_no_other(cells: list[str], column: str, e
     assert len(result.places) == 2
 
 
+@pytest.mark.parametrize("broken", ['1-2,"李强,13900139000', '1-2,李强,"13900139000', '"1-2,李强,'])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "1-3,张伟,13600136000\n",
+        '1-3,"张伟",13600136000\n',
+        '"1-3",张伟,"13600136000"\n1-3,"张伟","13600136000"\n',
+        '1-3,"张\n伟",13600136000\n',
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_swallows_no_other_line(
+    broken: str, after: str
+) -> None:
+    text = f'房号,姓名,手机\n1-1,"王""小""芳",13800138000\n{broken}\n{after}'
+    result = found(text.encode())
+    assert refusals(result) == [(3, "", "The line has a quotation mark that is never closed.")]
+    people = [e.says for e in result.entries.values() if isinstance(e.says, registry.Person)]
+    names = ['王"小"芳', *(["张 伟" if "张\n伟" in after else "张伟"] if after else [])]
+    assert [person.name for person in people] == names
+
+
+def test_a_quotation_mark_that_is_not_closed_above_the_lines_is_named_too() -> None:
+    for text, lines in (('房号,"姓名\n', [1]), ('房号,"姓名\n1-1,王芳\n', [1, 2])):
+        assert [line for line, _, _ in refusals(found(text.encode()))] == lines
+
+
+def test_a_quotation_mark_within_a_cell_is_a_part_of_it() -> None:
+    [_, person] = said('房号,姓名,手机\n1-1,"王"芳,13800138000\n'.encode())
+    assert isinstance(person, registry.Person)
+    assert person.name == "王芳"
+
+
+def test_an_implausible_day_of_moving_in_is_refused_and_one_of_moving_out_is_not() -> None:
+    known = Known(KNOWN.digest, {"lakeside": "lakeside"}, {"g1": "g1"}, last_day=date(2027, 6, 1))
+    text = (
+        "房号,姓名,入住日期,迁出日期\n1,王,1929-12-31,\n2,李,1930-01-01,2040-01-01\n"
+        "3,张,2027-06-01,\n4,陈,2027-06-02,\n"
+    )
+    error = "The column “入住日期” holds a day before 1930 or more than a year ahead."
+    assert refusals(found(text.encode(), "people", known)) == [
+        (2, "入住日期", error),
+        (5, "入住日期", error),
+    ]
+
+
 def test_a_room_that_the_spreadsheet_made_a_date_is_refused() -> None:
     result = found(workbook(["房号", "姓名"], [datetime.fromisoformat("2026-03-02"), "王芳"]))
     [(line, column, error)] = refusals(result)

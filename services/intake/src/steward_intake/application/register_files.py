@@ -24,6 +24,9 @@ from steward_intake.application.spreadsheets import Cell, Row, Sheet
 from steward_policy.ladder import TITLES
 from steward_service.problems import sentence
 
+FIRST_DAY = date(1930, 1, 1)
+"""On which anybody who still lives somewhere may have moved in; a slip of the year lies before."""
+
 Reader = Callable[[Cell, Sheet], Any]
 Values = dict[str, Any]
 
@@ -78,6 +81,8 @@ class Known:
     groups: Mapping[str, str | None] = field(default_factory=dict)
     group_id: str | None = None
     project_id: str | None = None
+    last_day: date = date.max
+    """The last on which somebody may be said to move in."""
 
 
 # What a cell may say.
@@ -241,10 +246,11 @@ _ROOM = (
     Column("unit", "单元 单元号 unit", _id),
     Column("room", "房号 房间号 室号 门牌号 门牌 房屋 房间 房屋号 room room_number", _id),
 )
+_MOVED_IN = Column("moved_in", "入住日期 入住时间 迁入日期 moved_in", _day)
 _RESIDENT = (
     Column("person_id", "人员编号 业主编号 住户人员编号 person_id", _id),
     *_REACHED,
-    Column("moved_in", "入住日期 入住时间 迁入日期 moved_in", _day),
+    _MOVED_IN,
     Column("moved_out", "迁出日期 搬离日期 搬出日期 退房日期 moved_out", _day),
 )
 
@@ -455,7 +461,7 @@ def read(sheets: Sequence[Sheet], kind: str | None, known: Known) -> Found:
         its = kind_named(sheet.name) or kind
         if its is None:
             found.ignored.append({"sheet": sheet.name})
-        elif sheet.rows:
+        elif sheet.rows or sheet.unclosed:
             of_kind.append((its, sheet))
     for name, its_kind in KINDS.items():
         for its, sheet in of_kind:
@@ -511,6 +517,14 @@ class _File:
 
     def take(self, sheet: Sheet, kind: Kind) -> None:
         """Take every line of a sheet."""
+        for line in sheet.unclosed:
+            place = Place(sheet.name, line)
+            self.found.places.append(place)
+            self.found.refused[place] = Complaint(
+                "The line has a quotation mark that is never closed."
+            )
+        if not sheet.rows:
+            return
         columns, header, rows = _headed(sheet, kind)
         for at, name in header.items():
             if at not in columns:
@@ -544,6 +558,12 @@ class _File:
             if not _plain(cell):
                 continue
             value = _value(cell, column, header[at], sheet)
+            if column is _MOVED_IN and not FIRST_DAY <= value <= self.known.last_day:
+                raise Complaint(
+                    f"The column “{header[at]}” holds a day before {FIRST_DAY.year} or more than a "
+                    "year ahead.",
+                    header[at],
+                )
             if said.setdefault(column.field, value) != value and column is not _PROJECT:
                 self._ignore(sheet, header[at])
         headers = {column.field: header[at] for at, column in columns.items()}
