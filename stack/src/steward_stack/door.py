@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from steward_stack.errors import StewardError
 
 AT_ONCE = {"/v1/registers": 500, "/v1/imports": 100}
-LINE_SECONDS = 10.0
+LINE_SECONDS = 5.0
 FILE_SECONDS = 1200.0
 _TRIES = 20
 
@@ -160,5 +160,7 @@ def _line(bar: Progress) -> str:
     if not bar.tasks:
         return ""
     task = bar.tasks[-1]
-    counted = f"{task.description}: {task.completed:,.0f} of {task.total or 0:,.0f}"
+    if not task.total:
+        return task.description
+    counted = f"{task.description}: {task.completed:,.0f} of {task.total:,.0f}"
     return f"{counted}, {task.fields['now']}" if task.fields["now"] else counted

@@ -223,6 +223,18 @@ async def test_a_message_waits_for_duty_hours_and_is_not_outstanding_meanwhile(
     assert await notify.statuses() == {"now": "sent", "later": "owed"}
 
 
+async def test_what_is_counted_is_what_is_listed(notify: Notify) -> None:
+    await notify.request("of-a-case", case_id="case-1")
+    await notify.request("taken-back", case_id="case-1")
+    await notify.command("taken-back", Suppress(NOW, "withdrawn"))
+    await notify.request("of-another", case_id="case-2")
+    counts = notify.messages.counts
+    assert await counts(None, {}) == {"email": {"owed": 2, "suppressed": 1}}
+    assert await counts(["p1"], {"case_id": "case-1"}) == {"email": {"owed": 1, "suppressed": 1}}
+    assert await counts(None, {"case_id": "case-1", "status": "owed"}) == {"email": {"owed": 1}}
+    assert await counts(["p2"], {}) == {}
+
+
 async def test_what_a_killed_process_was_sending_is_unknown_and_not_sent_again(
     notify: Notify, sink: RunningSink
 ) -> None:

@@ -20,7 +20,7 @@ from steward_intake.application.spreadsheets import MOST_LINES, NoTable, sheets_
 KNOWN = Known(
     lambda text: sha256(text.encode()).hexdigest(),
     {"湖畔花园": "lakeside"},
-    "g1",
+    {"g1": "g1"},
     project_id="lakeside",
 )
 
@@ -146,6 +146,52 @@ def test_a_bad_line_is_named_and_stops_no_other(cells: list[str], column: str, e
     assert len(result.places) == 2
 
 
+@pytest.mark.parametrize("broken", ['1-2,"李强,13900139000', '1-2,李强,"13900139000', '"1-2,李强,'])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "1-3,张伟,13600136000\n",
+        '1-3,"张伟",13600136000\n',
+        '"1-3",张伟,"13600136000"\n1-3,"张伟","13600136000"\n',
+        '1-3,"张\n伟",13600136000\n',
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_swallows_no_other_line(
+    broken: str, after: str
+) -> None:
+    text = f'房号,姓名,手机\n1-1,"王""小""芳",13800138000\n{broken}\n{after}'
+    result = found(text.encode())
+    assert refusals(result) == [(3, "", "The line has a quotation mark that is never closed.")]
+    people = [e.says for e in result.entries.values() if isinstance(e.says, registry.Person)]
+    names = ['王"小"芳', *(["张 伟" if "张\n伟" in after else "张伟"] if after else [])]
+    assert [person.name for person in people] == names
+
+
+def test_a_quotation_mark_that_is_not_closed_above_the_lines_is_named_too() -> None:
+    for text, lines in (('房号,"姓名\n', [1]), ('房号,"姓名\n1-1,王芳\n', [1, 2])):
+        assert [line for line, _, _ in refusals(found(text.encode()))] == lines
+
+
+def test_a_quotation_mark_within_a_cell_is_a_part_of_it() -> None:
+    [_, person] = said('房号,姓名,手机\n1-1,"王"芳,13800138000\n'.encode())
+    assert isinstance(person, registry.Person)
+    assert person.name == "王芳"
+
+
+def test_an_implausible_day_of_moving_in_is_refused_and_one_of_moving_out_is_not() -> None:
+    known = Known(KNOWN.digest, {"lakeside": "lakeside"}, {"g1": "g1"}, last_day=date(2027, 6, 1))
+    text = (
+        "房号,姓名,入住日期,迁出日期\n1,王,1929-12-31,\n2,李,1930-01-01,2040-01-01\n"
+        "3,张,2027-06-01,\n4,陈,2027-06-02,\n"
+    )
+    error = "The column “入住日期” holds a day before 1930 or more than a year ahead."
+    assert refusals(found(text.encode(), "people", known)) == [
+        (2, "入住日期", error),
+        (5, "入住日期", error),
+    ]
+
+
 def test_a_room_that_the_spreadsheet_made_a_date_is_refused() -> None:
     result = found(workbook(["房号", "姓名"], [datetime.fromisoformat("2026-03-02"), "王芳"]))
     [(line, column, error)] = refusals(result)
@@ -230,12 +276,41 @@ def test_one_workbook_holds_every_kind_and_its_sheets_name_each_other() -> None:
 
 
 def test_where_there_are_several_a_line_names_its_project() -> None:
-    several = Known(KNOWN.digest, {"east": "east", "west": "west"}, ["g1", "g2"])
+    several = Known(KNOWN.digest, {"east": "east", "west": "west"}, {"g1": "g1", "g2": "g2"})
     assert refusals(found("房号\n1-101\n".encode(), known=several)) == [
         (2, "", "The line names no project: give its 项目 (project).")
     ]
     assert refusals(found("工号\nE1\n".encode(), "staff", known=several)) == [
         (2, "", "The line names no group: give its 集团 (group).")
+    ]
+
+
+def test_a_group_is_named_by_its_id_or_its_name() -> None:
+    registered = {"g1": "g1", "云山物业": "g1", "东方": None, "e1": "e1", "e2": "e2"}
+    result = found(
+        workbook(
+            ["项目", "集团"],
+            ["甲", "云山物业"], ["乙", "g1"], ["丙", "蓝天 物业"], ["丁", "东方"], ["戊", "南方"],
+            name="项目",
+            集团=[["集团编号", "集团名称"], ["g2", "蓝天 物业"], ["s1", "南方"], ["s2", "南方"]],
+        ),
+        None,
+        Known(KNOWN.digest, groups=registered),
+    )  # fmt: skip
+    projects = [e.says for e in result.entries.values() if isinstance(e.says, registry.Project)]
+    assert [(each.name, each.group_id) for each in projects] == [
+        ("甲", "g1"),
+        ("乙", "g1"),
+        ("丙", "g2"),
+    ]
+    ambiguous = "Two groups have this name: give a 集团编号."
+    assert refusals(result) == [(5, "", ambiguous), (6, "", ambiguous)]
+
+
+def test_a_name_that_two_projects_bear_names_neither() -> None:
+    known = Known(KNOWN.digest, {"east": "east", "west": "west", "云山郡": None})
+    assert refusals(found("项目,房号\n云山郡,1\n".encode(), known=known)) == [
+        (2, "", "Two projects have this name: give a 项目编号.")
     ]
 
 
@@ -254,6 +329,24 @@ def test_the_same_line_twice_is_once_and_another_content_is_refused() -> None:
     ]
     assert len(result.entries) == 3
     assert len(result.places) == 4
+
+
+def test_lines_of_one_person_that_only_add_or_leave_out_cells_agree() -> None:
+    text = (
+        "房号,地址,重点户,姓名,手机,入住日期\n1-1,,,王芳,,\n1-1,湖滨路1号,是,王芳,,2020-05-01\n"
+        "1-1,,,王芳,13800138000,\n1-1,,否,王芳,,\n1-1,,,王芳,,2020-05-02\n"
+    )
+    result = found(text.encode())
+    assert refusals(result) == [
+        (5, "", "The line says other things than line 3 of the same household."),
+        (6, "", "The line says other things than line 3 of the same person."),
+    ]
+    household, person = [entry.says for entry in result.entries.values()]
+    assert household == registry.Household(
+        household_id="lakeside-1-1", project_id="lakeside", address="湖滨路1号", key=True
+    )
+    assert isinstance(person, registry.Person)
+    assert (person.phone, person.moved_in) == ("13800138000", date(2020, 5, 1))
 
 
 def test_what_is_not_understood_is_named() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from tests.support.waiting import wait_until
+from tests.unit.stack.test_servicenow import written_log
 
-from steward_stack.commands import parked
+from steward_stack.commands import import_, parked
 from steward_stack.commands.simulate import compliance
 from steward_stack.demo import scenario_of, show
 from steward_stack.door import progress_on
@@ -106,3 +107,33 @@ def test_each_figure_of_a_simulation_stands_under_its_own_heading() -> None:
         **{word: [str(n)] * 2 for word, n in would_be.items()},
         **{f"was {word}": [str(n)] * 2 for word, n in was.items()},
     }
+
+
+def test_work_that_is_not_counted_is_told_by_its_name() -> None:
+    told = io.StringIO()
+    with progress_on(Console(file=told), every=0.01) as progress:
+        progress.add_task("log.csv is read", total=0, now="")
+        wait_until(told.getvalue, 10, "Nothing was told.")
+    assert told.getvalue().startswith("log.csv is read.\n")
+
+
+def test_an_import_says_at_once_that_it_reads_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(import_, "err", Console(file=told))
+    log = written_log(tmp_path / "log.csv", {"number": "no number"})
+    with pytest.raises(StewardError, match="holds no incident"):
+        import_.import_servicenow(log)
+    assert told.getvalue() == "log.csv is read.\n"
+
+
+def test_refused_records_are_named_by_their_number_and_reason() -> None:
+    again = {"error": "“INC45” was used before with another content.", "code": "key_reused"}
+    unknown = {"error": "There is no project “p1”.", "code": "unknown"}
+    assert import_.refused_of(
+        [unknown, {"id": "INC45", **again}, {"id": "INC1", "facts": 3}, {"id": "INC46", **again}]
+    ) == [
+        {"error": import_.IMPORTED_BEFORE, "records": 2, "ids": ["INC45", "INC46"]},
+        {"error": "There is no project “p1”.", "records": 1, "ids": []},
+    ]

@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,13 +23,15 @@ from steward_stack.state import State
 from steward_stack.supervisor import endpoints_of
 
 app = typer.Typer(
-    help="Take in registers, or another system's past. The same again changes nothing.",
+    help="Take in registers, or another system's past. The same again changes nothing. `facts` of a"
+    " past's summary counts by type what the whole installation then holds.",
     no_args_is_help=True,
 )
 STUCK_SECONDS = 60.0
 SETTLED_SECONDS = 3.0
 """How long nothing may change before all is taken to be heard; services look that often."""
 POLL_SECONDS = 0.5
+IMPORTED_BEFORE = "Imported before with another content: what was taken in stays."
 out = Console()
 err = Console(stderr=True)
 
@@ -44,11 +46,13 @@ def import_nyc311(
     """Import the housing and water requests of New York City's 311."""
     if not file.is_file():
         raise StewardError(f"There is no file {file}.")
-    found = nyc311.read(file)
+    with _reading(file):
+        found = nyc311.read(file)
+        registers, records = list(found.registers()), list(found.past())
     for bad in found.rejected:
         err.print(f"{file.name}, line {bad['line']}: {bad['reason']}", soft_wrap=True)
     read = {**found.counts, "rejected": found.rejected}
-    _take_in(state, found.registers(), found.past(), read, as_json=as_json)
+    _take_in(state, registers, records, read, as_json=as_json)
 
 
 @app.command(
@@ -69,8 +73,10 @@ def import_servicenow(
         zone = ZoneInfo(tz)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise StewardError(f"There is no time zone “{tz}”.") from None
-    found = servicenow.read(file, zone)
-    _take_in(state, found.registers(), found.records(found.last), found.counts, as_json=as_json)
+    with _reading(file):
+        found = servicenow.read(file, zone)
+        registers, records = list(found.registers()), list(found.records(found.last))
+    _take_in(state, registers, records, found.counts, as_json=as_json)
 
 
 @app.command("example", epilog="Example: steward import example --json")
@@ -84,6 +90,14 @@ def import_example(*, state: StateOption = STATE, as_json: JsonOption = False) -
         "households": len(PROJECTS) * HOUSEHOLDS,
     }
     _take_in(state, found.registers, records, read, as_json=as_json)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    err.print(f"{file.name} is read.", soft_wrap=True, highlight=False, markup=False)
+    with progress_on(err) as progress:
+        progress.add_task(f"{file.name} is read", total=0, now="")
+        yield
 
 
 @app.command(
@@ -185,8 +199,8 @@ def _tell_registered(summary: Mapping[str, Any]) -> None:
 
 def _take_in(
     state: Path,
-    registers: Iterable[dict[str, Any]],
-    records: Iterable[dict[str, Any]],
+    registers: Sequence[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
     read: Mapping[str, Any],
     *,
     as_json: bool,
@@ -199,7 +213,7 @@ def _take_in(
     folder = State(state)
     if not folder.is_up:
         detach(folder, err)
-    figures = asyncio.run(_import(folder, registers, list(records)))
+    figures = asyncio.run(_import(folder, registers, records))
     summary = {**read, **figures}
     if as_json:
         print_json(summary)
@@ -216,22 +230,33 @@ async def _import(
     door = _door(state)
     try:
         with progress_on(err) as progress:
-            await door.post_lines(progress, "Registers", "/v1/registers", registers)
+            results = await door.post_lines(progress, "Registers", "/v1/registers", registers)
             registered = door.counts["facts"]
-            await door.post_lines(progress, "Records", "/v1/imports", records)
+            results += await door.post_lines(progress, "Records", "/v1/imports", records)
             heard = await _heard(door, progress)
         return {
             "facts_registered": registered,
             "facts_appended": door.counts["facts"] - registered,
-            "refused": [
-                {"error": sentence, "lines": lines}
-                for sentence, lines in Counter(door.refusals).most_common()
-            ],
+            "refused": refused_of(results),
             "facts": heard["facts"],
             "unheard": heard["unpublished"] + heard["unhandled"],
         }
     finally:
         await door.close()
+
+
+def refused_of(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give each reason of a refusal, how many records have it, and their numbers in their system."""
+    by_reason: dict[str, list[str]] = {}
+    for line in results:
+        if "error" in line:
+            before = line.get("code") == "key_reused"
+            ids = by_reason.setdefault(IMPORTED_BEFORE if before else line["error"], [])
+            ids.append(line.get("id", ""))
+    return [
+        {"error": reason, "records": len(ids), "ids": [id_ for id_ in ids if id_]}
+        for reason, ids in sorted(by_reason.items(), key=lambda each: -len(each[1]))
+    ]
 
 
 def _door(state: State) -> Door:
@@ -244,7 +269,7 @@ def _door(state: State) -> Door:
 
 async def _heard(door: Door, progress: Progress) -> Mapping[str, Any]:
     """Wait until every service has heard of everything, as long as what is under way changes."""
-    task = progress.add_task("Worked off", total=None, now="")
+    task = progress.add_task("Worked off", total=0, now="")
     before: Mapping[str, Any] = {}
     moved_at = time.monotonic()
     while True:

@@ -5,6 +5,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -32,7 +33,7 @@ from steward_intake.api.http import (
     side_by_side,
 )
 from steward_intake.application.desk import Desk
-from steward_intake.application.ports import Seals
+from steward_intake.application.ports import Row, Seals
 from steward_intake.application.register_files import (
     KINDS,
     Complaint,
@@ -116,15 +117,21 @@ async def _known(service: Intake, principal: Principal, asked: Asked) -> Known:
         await service.registers.listed(register, theirs, {}, None, MOST_PROJECTS)
         for register in ("projects", "groups")
     ]
-    times = Counter(row["name"] for row in projects)
-    named = {row["name"]: row["project_id"] for row in projects if times[row["name"]] == 1}
     return Known(
         service.sealer.digest,
-        named | {row["project_id"]: row["project_id"] for row in projects},
-        [row["group_id"] for row in groups],
+        _by_name(projects, "project_id"),
+        _by_name(groups, "group_id"),
         asked.group_id,
         asked.project_id,
+        (service.clock.now() + timedelta(days=366)).date(),
     )
+
+
+def _by_name(rows: Sequence[Row], its: str) -> dict[str, str | None]:
+    """Give the IDs by ID and name; None for a name that two have."""
+    times = Counter(row["name"] for row in rows)
+    named = {row["name"]: row[its] if times[row["name"]] == 1 else None for row in rows}
+    return named | {row[its]: row[its] for row in rows}
 
 
 class _DrySeals:

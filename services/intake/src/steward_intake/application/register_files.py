@@ -9,7 +9,7 @@ holds only a keyed digest. An empty cell says nothing; what stands stays.
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -23,6 +23,9 @@ from steward_intake.application.registration import Registration
 from steward_intake.application.spreadsheets import Cell, Row, Sheet
 from steward_policy.ladder import TITLES
 from steward_service.problems import sentence
+
+FIRST_DAY = date(1930, 1, 1)
+"""On which anybody who still lives somewhere may have moved in; a slip of the year lies before."""
 
 Reader = Callable[[Cell, Sheet], Any]
 Values = dict[str, Any]
@@ -47,10 +50,11 @@ class Place:
 
 @dataclass(slots=True)
 class Entry:
-    """One entry of the registry, and the lines that say it."""
+    """One entry of the registry, the lines that say it, and the first that says each field."""
 
     says: Registration
-    places: list[Place]
+    places: list[Place] = field(default_factory=list)
+    said_by: dict[str, Place] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -68,14 +72,17 @@ class Found:
 class Known:
     """What a file may leave out or say in other words.
 
-    `digest` makes an ID of what is personal; `projects` are the registered IDs by ID and name.
+    `digest` makes an ID of what is personal; `projects` and `groups` are the registered IDs by ID and
+    name, None for a name that two have.
     """
 
     digest: Callable[[str], str]
-    projects: Mapping[str, str] = field(default_factory=dict)
-    groups: Collection[str] = ()
+    projects: Mapping[str, str | None] = field(default_factory=dict)
+    groups: Mapping[str, str | None] = field(default_factory=dict)
     group_id: str | None = None
     project_id: str | None = None
+    last_day: date = date.max
+    """The last on which somebody may be said to move in."""
 
 
 # What a cell may say.
@@ -219,7 +226,7 @@ class Column:
     read: Reader
 
 
-_GROUP = Column("group", "集团编号 集团 公司编号 公司 group_id group", _id)
+_GROUP = Column("group", "集团编号 集团 公司编号 公司 group_id group", _text)
 _PROJECT = Column(
     "project", "项目编号 项目 项目名称 小区 小区名称 小区编号 楼盘 project_id project", _text
 )
@@ -239,10 +246,11 @@ _ROOM = (
     Column("unit", "单元 单元号 unit", _id),
     Column("room", "房号 房间号 室号 门牌号 门牌 房屋 房间 房屋号 room room_number", _id),
 )
+_MOVED_IN = Column("moved_in", "入住日期 入住时间 迁入日期 moved_in", _day)
 _RESIDENT = (
     Column("person_id", "人员编号 业主编号 住户人员编号 person_id", _id),
     *_REACHED,
-    Column("moved_in", "入住日期 入住时间 迁入日期 moved_in", _day),
+    _MOVED_IN,
     Column("moved_out", "迁出日期 搬离日期 搬出日期 退房日期 moved_out", _day),
 )
 
@@ -258,15 +266,17 @@ class Kind:
     means: Callable[[Values, "_File"], _Made]
 
 
-def _group_means(said: Values, _file: "_File") -> _Made:
+def _group_means(said: Values, file: "_File") -> _Made:
     name = _demand(said, "name", "集团名称")
-    yield registry.Group, {"group_id": said.get("group") or _slug(name), "name": name}
+    group_id = said.get("group_id") or file.groups.get(name) or _slug(name)
+    _name(file.groups, name, group_id)
+    yield registry.Group, {"group_id": group_id, "name": name}
 
 
 def _project_means(said: Values, file: "_File") -> _Made:
     name = _demand(said, "name", "项目名称")
     project_id = said.get("project_id") or file.projects.get(name) or _slug(name)
-    file.projects[name] = project_id
+    _name(file.projects, name, project_id)
     values = {"project_id": project_id, "group_id": file.group_of(said), "name": name}
     yield registry.Project, values | _given(said, "zone", "policy")
 
@@ -291,9 +301,9 @@ def _household_means(said: Values, file: "_File") -> _Made:
     if not household_id:
         raise Complaint("The line names no household: give its 房号 (room) or 住户编号.")
     values = {"household_id": household_id, "project_id": project_id}
-    if said.get("address") or room:
-        values["address"] = said.get("address") or room
-    yield registry.Household, values | _given(said, "key")
+    if room:
+        file.rooms[household_id] = room
+    yield registry.Household, values | _given(said, "address", "key")
     if any(said.get(name) for name in ("person_id", "name", "phone")):
         yield from _person_means({**said, "household_id": household_id}, file)
 
@@ -354,7 +364,10 @@ def _zone_means(said: Values, file: "_File") -> _Made:
 KINDS: Mapping[str, Kind] = {
     "groups": Kind(
         "集团 公司 group groups",
-        (_GROUP, Column("name", "集团名称 公司名称 名称 name", _text)),
+        (
+            Column("group_id", _GROUP.names, _id),
+            Column("name", "集团名称 公司名称 名称 name", _text),
+        ),
         _group_means,
     ),
     "projects": Kind(
@@ -442,18 +455,19 @@ def kind_named(name: str) -> str | None:
 def read(sheets: Sequence[Sheet], kind: str | None, known: Known) -> Found:
     """Read every sheet whose name says its kind, or that is of the kind that is named."""
     found = Found()
-    file = _File(known, found, dict(known.projects))
+    file = _File(known, found, dict(known.projects), dict(known.groups))
     of_kind: list[tuple[str, Sheet]] = []
     for sheet in sheets:
         its = kind_named(sheet.name) or kind
         if its is None:
             found.ignored.append({"sheet": sheet.name})
-        elif sheet.rows:
+        elif sheet.rows or sheet.unclosed:
             of_kind.append((its, sheet))
     for name, its_kind in KINDS.items():
         for its, sheet in of_kind:
             if its == name:
                 file.take(sheet, its_kind)
+    file.name_by_room()
     return found
 
 
@@ -463,27 +477,30 @@ class _File:
 
     known: Known
     found: Found
-    projects: dict[str, str]
+    projects: dict[str, str | None]
+    groups: dict[str, str | None]
     staff: dict[str, str | None] = field(default_factory=dict)
     """IDs by telephone number and by name; None where two have the same."""
+    rooms: dict[str, str] = field(default_factory=dict)
+    """By household."""
 
     def project_of(self, said: Values) -> str:
         """Give the ID of the project that a line names by ID or name, or of the only one."""
-        word = said.get("project")
-        if word:
-            return self.projects.get(word) or _id(word, _NOWHERE)
+        if word := said.get("project"):
+            return _named(self.projects, word, "Two projects have this name: give a 项目编号.")
         project_id = self.known.project_id or _only(self.projects.values())
         if project_id is None:
             raise Complaint("The line names no project: give its 项目 (project).")
         return project_id
 
     def group_of(self, said: Values) -> str:
-        """Give the ID of the group that a line names, or of the only one."""
-        named = (key[1] for key in self.found.entries if key[0] == "group")
-        group_id = said.get("group") or self.known.group_id or _only([*self.known.groups, *named])
-        if not group_id:
+        """Give the ID of the group that a line names by ID or name, or of the only one."""
+        if word := said.get("group"):
+            return _named(self.groups, word, "Two groups have this name: give a 集团编号.")
+        group_id = self.known.group_id or _only(self.groups.values())
+        if group_id is None:
             raise Complaint("The line names no group: give its 集团 (group).")
-        return str(group_id)
+        return group_id
 
     def staff_of(self, said: Values, *fields: str) -> str:
         """Give the ID of the member of staff that a line names by number, telephone or name."""
@@ -500,6 +517,14 @@ class _File:
 
     def take(self, sheet: Sheet, kind: Kind) -> None:
         """Take every line of a sheet."""
+        for line in sheet.unclosed:
+            place = Place(sheet.name, line)
+            self.found.places.append(place)
+            self.found.refused[place] = Complaint(
+                "The line has a quotation mark that is never closed."
+            )
+        if not sheet.rows:
+            return
         columns, header, rows = _headed(sheet, kind)
         for at, name in header.items():
             if at not in columns:
@@ -533,34 +558,55 @@ class _File:
             if not _plain(cell):
                 continue
             value = _value(cell, column, header[at], sheet)
+            if column is _MOVED_IN and not FIRST_DAY <= value <= self.known.last_day:
+                raise Complaint(
+                    f"The column “{header[at]}” holds a day before {FIRST_DAY.year} or more than a "
+                    "year ahead.",
+                    header[at],
+                )
             if said.setdefault(column.field, value) != value and column is not _PROJECT:
                 self._ignore(sheet, header[at])
         headers = {column.field: header[at] for at, column in columns.items()}
         made = [_checked(model, values, headers) for model, values in kind.means(said, self)]
-        for entry in made:
-            self._refuse_another(entry)
-        for entry in made:
-            self._add(place, entry)
+        together = [self._with_earlier(entry, headers) for entry in made]
+        for entry, whole in zip(made, together, strict=True):
+            self._add(place, entry, whole)
+
+    def name_by_room(self) -> None:
+        """Give each household its room as its address, where no line says another."""
+        for household_id, room in self.rooms.items():
+            entry = self.found.entries.get(("household", household_id))
+            if entry is not None and "address" not in entry.says.model_fields_set:
+                values = entry.says.model_dump(exclude_unset=True)
+                entry.says = type(entry.says).model_validate({**values, "address": room})
 
     def _ignore(self, sheet: Sheet, column: str) -> None:
         said = {"sheet": sheet.name, "column": column}
         if said not in self.found.ignored:
             self.found.ignored.append(said)
 
-    def _refuse_another(self, says: Registration) -> None:
+    def _with_earlier(self, says: Registration, headers: Mapping[str, str]) -> Registration:
+        """Give an entry with what earlier lines say of it; refuses one that contradicts them."""
         before = self.found.entries.get(_identity(says))
-        if before is None or before.says == says or isinstance(says, registry.Zone):
-            return
-        raise Complaint(
-            f"The line says other things than line {before.places[0].line} of the same "
-            f"{says.model_dump()['type']}."
-        )
-
-    def _add(self, place: Place, says: Registration) -> None:
-        before = self.found.entries.setdefault(_identity(says), Entry(says, []))
+        if before is None:
+            return says
         if isinstance(says, registry.Zone) and isinstance(before.says, registry.Zone):
-            before.says = _joined(before.says, says)
-        before.places.append(place)
+            return _joined(before.says, says)
+        earlier, later = (each.model_dump(exclude_unset=True) for each in (before.says, says))
+        for name, value in later.items():
+            if earlier.get(name, value) != value:
+                raise Complaint(
+                    f"The line says other things than line {before.said_by[name].line} of the "
+                    f"same {says.model_dump()['type']}."
+                )
+        return _checked(type(says), earlier | later, headers)
+
+    def _add(self, place: Place, says: Registration, whole: Registration) -> None:
+        entry = self.found.entries.setdefault(_identity(says), Entry(whole))
+        entry.says = whole
+        entry.places.append(place)
+        for name in says.model_fields_set:
+            entry.said_by.setdefault(name, place)
         if isinstance(says, registry.Staff):
             for word in filter(None, (says.phone, says.name)):
                 another = self.staff.setdefault(word, says.person_id) != says.person_id
@@ -665,8 +711,22 @@ def _slug(name: str) -> str:
     return _id(_plain(name).casefold(), _NOWHERE)
 
 
-def _only(ids: Iterable[str]) -> str | None:
-    alone = set(ids)
+def _name(ids: dict[str, str | None], name: str, id_: str) -> None:
+    """Note an ID and its name; an ID is never taken for another's name."""
+    if ids.get(name) != name:
+        ids[name] = id_ if ids.get(name, id_) == id_ else None
+    ids[id_] = id_
+
+
+def _named(ids: Mapping[str, str | None], word: str, ambiguous: str) -> str:
+    """Give the ID that a word is, or the name of."""
+    if word in ids and ids[word] is None:
+        raise Complaint(ambiguous)
+    return ids.get(word) or _id(word, _NOWHERE)
+
+
+def _only(ids: Iterable[str | None]) -> str | None:
+    alone = set(ids) - {None}
     return alone.pop() if len(alone) == 1 else None
 
 

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import islice
@@ -36,11 +37,15 @@ class NoTable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table; `epoch` is the day from which its numbers count days, where they are dates."""
+    """One table; `epoch` is the day from which its numbers count days, where they are dates.
+
+    `unclosed` are lines that cannot be read, since a quotation mark is opened there and never closed.
+    """
 
     name: str
     rows: Sequence[Row]
     epoch: datetime = WINDOWS_EPOCH
+    unclosed: Sequence[int] = ()
 
 
 def sheets_of(content: bytes) -> list[Sheet]:
@@ -49,7 +54,8 @@ def sheets_of(content: bytes) -> list[Sheet]:
         return _workbook(content)
     if content.startswith(_OLE):
         raise NoTable("The file is an old .xls or has a password: save it as .xlsx without one.")
-    return [Sheet("", _filled(_lines(_text(content))))]
+    unclosed: list[int] = []
+    return [Sheet("", _filled(_lines(_text(content), unclosed)), unclosed=unclosed)]
 
 
 def _filled(rows: Iterable[Row]) -> list[Row]:
@@ -76,17 +82,34 @@ def _text(content: bytes) -> str:
     raise NoTable("The file is neither XLSX nor a text in UTF-8, UTF-16 or GB18030.")
 
 
-def _lines(text: str) -> Iterator[Row]:
+def _lines(text: str, unclosed: list[int]) -> Iterator[Row]:
+    separator = _separator(text)
+    lines = list(io.StringIO(text, newline=""))
+    at = 0
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
-        line = 1
-        for row in reader:
+        while at < len(lines):
+            row, taken = _row(lines, at, separator)
+            if row is None:
+                unclosed.append(at + 1)
             # Spreadsheets tell each other the separator so.
-            if not (line == 1 and row and row[0].lower().startswith("sep=")):
-                yield line, [cell.strip() for cell in row]
-            line = reader.line_num + 1
+            elif not (at == 0 and row and row[0].lower().startswith("sep=")):
+                yield at + 1, [cell.strip() for cell in row]
+            at += taken
     except csv.Error as error:
         raise NoTable(f"The file is no CSV: {error}.") from None
+
+
+def _row(lines: Sequence[str], at: int, separator: str) -> tuple[list[str] | None, int]:
+    """Give the row that begins at a line, and how many lines it takes; none of an unclosed one."""
+    # A cell may hold several lines, but then its quotation marks are all in order.
+    some = (lines[place] for place in range(at, len(lines)))
+    with suppress(csv.Error):
+        strict = csv.reader(some, delimiter=separator, strict=True)
+        return next(strict), strict.line_num
+    # What ends within quotation marks takes the next line for its own, in which there is one cell.
+    alone = csv.reader([lines[at], "\n"], delimiter=separator)
+    row = next(alone)
+    return (row, 1) if alone.line_num == 1 else (None, 1)
 
 
 def _separator(text: str) -> str:

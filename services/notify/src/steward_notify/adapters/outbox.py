@@ -1,7 +1,7 @@
 """The messages in PostgreSQL: as an outbox for the sender, as a list for readers."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -117,20 +117,17 @@ class PostgresMessageList:
         limit: int,
     ) -> list[Row]:
         """Give messages in the order of their last change."""
-        query = select(MESSAGES).where(
-            *(_COLUMNS[name] == value for name, value in filters.items())
-        )
-        if projects is not None:
-            query = query.where(_COLUMNS.project_id.in_(projects))
+        query = select(MESSAGES).where(*_wanted(projects, filters))
         after = None if since is None else (since.changed_at, since.id)
         order = (_COLUMNS.changed_at, _COLUMNS.message_id)
         return list(await fetch(self._pool, page(query, order, after, limit)))
 
-    async def counts(self, projects: Sequence[str] | None) -> dict[str, dict[str, int]]:
-        """Count messages by channel and status."""
+    async def counts(
+        self, projects: Sequence[str] | None, filters: Mapping[str, str]
+    ) -> dict[str, dict[str, int]]:
+        """Count the messages that are listed by channel and status."""
         query = select(_COLUMNS.channel, _COLUMNS.status, func.count().label("n"))
-        if projects is not None:
-            query = query.where(_COLUMNS.project_id.in_(projects))
+        query = query.where(*_wanted(projects, filters))
         found: dict[str, dict[str, int]] = {}
         for row in await fetch(self._pool, query.group_by(_COLUMNS.channel, _COLUMNS.status)):
             found.setdefault(row["channel"], {})[row["status"]] = row["n"]
@@ -144,6 +141,14 @@ class PostgresMessageList:
         query = _messages().where(waits).with_only_columns(func.count().label("n"))
         [row] = await fetch(self._pool, query)
         return int(row["n"])
+
+
+def _wanted(
+    projects: Sequence[str] | None, filters: Mapping[str, str]
+) -> Iterator[ColumnElement[bool]]:
+    yield from (_COLUMNS[name] == value for name, value in filters.items())
+    if projects is not None:
+        yield _COLUMNS.project_id.in_(projects)
 
 
 def _owed(row: Row) -> OwedMessage:

@@ -23,7 +23,7 @@ Reader = Annotated[Principal, Depends(require("message.read"))]
 
 
 class Messages(Page):
-    """A page of messages, and how many there are in all by channel and status."""
+    """A page of messages, and how many there are on all pages by channel and status."""
 
     counts: dict[str, dict[str, int]]
 
@@ -53,7 +53,7 @@ def router(
         filters = {name: str(value) for name, value in said.items() if value is not None}
         rows = await messages().listed(projects, filters, cursor_of(since), limit)
         page = page_of(rows, "message_id", since, limit, _shown)
-        return Messages(**dict(page), counts=await messages().counts(projects))
+        return Messages(**dict(page), counts=await messages().counts(projects, filters))
 
     @routes.post("/receipts/aliyun/{token}", dependencies=[anyone], include_in_schema=False)
     async def receipts(request: Request, token: str) -> dict[str, object]:

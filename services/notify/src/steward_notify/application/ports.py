@@ -154,6 +154,8 @@ class MessageList(Protocol):
         """Give messages in the order of their last change; `projects` None for all."""
         ...
 
-    async def counts(self, projects: Sequence[str] | None) -> dict[str, dict[str, int]]:
-        """Count messages by channel and status."""
+    async def counts(
+        self, projects: Sequence[str] | None, filters: Mapping[str, str]
+    ) -> dict[str, dict[str, int]]:
+        """Count the messages that are listed, on all pages, by channel and status."""
         ...
