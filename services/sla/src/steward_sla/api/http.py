@@ -13,7 +13,7 @@ from steward_events.vocabulary import Id, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
-from steward_service.lists import Limit, Page, cursor_of, page_of
+from steward_service.lists import Limit, Month, Page, cursor_of, page_of
 from steward_service.problems import not_found
 from steward_sla.application.ports import (
     ClockStatus,
@@ -38,7 +38,6 @@ ExtensionReader = Annotated[Principal, Depends(require("extension.read"))]
 Asker = Annotated[Principal, Depends(require("extension.request"))]
 Approver = Annotated[Principal, Depends(require("extension.decide"))]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-Month = Annotated[str, Query(pattern=r"^\d{4}-\d{2}$")]
 
 
 class TakenOver(BaseModel):
