@@ -1,6 +1,6 @@
 """Follow-ups over HTTP: who may make them, what a late one tells, and the rates of a month."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from tests.integration.visits.conftest import NOON, Desk
@@ -8,7 +8,7 @@ from tests.support.rules import rule
 
 from steward_events.fact import Fact
 from steward_events.intake import CaseMerged, CaseMovedOut, CaseRefused, CaseWithdrawn
-from steward_events.visits import FollowupOverdue
+from steward_events.visits import FollowupDone, FollowupOverdue
 from steward_events.vocabulary import Kind, Role, Severity, Validity, WorkCategory
 
 THIRD_MIDNIGHT = datetime.fromisoformat("2026-10-16T00:00:00+08:00")
@@ -45,6 +45,21 @@ async def test_whoever_waives_a_follow_up_is_registered_staff(desk: Desk) -> Non
     unknown = await desk.post(waive, {"reason": "moved", "person_id": "nobody"})
     assert (unknown.status_code, "nobody" in unknown.json()["detail"]) == (404, True)
     assert (await desk.post(waive, {"reason": "moved", "person_id": "s1"})).status_code == 200
+
+
+@rule("FU-5.1")
+async def test_a_follow_up_is_told_again_only_as_it_was_told(desk: Desk) -> None:
+    owed = await desk.handled(severity=Severity.MINOR)
+    done = f"followups/{owed['followup_id']}/done"
+    told = {"mode": "phone", "person_id": "s1", "satisfied": True, "remark": "一切都好"}
+    too_early = await desk.post(done, told | {"made_at": (NOON - timedelta(hours=1)).isoformat()})
+    assert (too_early.status_code, "handled" in too_early.json()["detail"]) == (409, True)
+    assert (await desk.post(done, told)).status_code == 200
+    assert (await desk.post(done, told)).status_code == 200
+    for otherwise in ({"satisfied": False}, {"remark": "电梯还是响"}):
+        refused = await desk.post(done, told | otherwise)
+        assert (refused.status_code, "made already" in refused.json()["detail"]) == (409, True)
+    assert len([f for f in await desk.facts("followups-c1") if isinstance(f, FollowupDone)]) == 1
 
 
 @rule("RM-4.6.4a")

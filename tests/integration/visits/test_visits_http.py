@@ -76,17 +76,22 @@ async def test_visits_are_listed_by_whom_where_and_when_and_go_on_after_a_place(
 
 async def test_what_cannot_be_is_refused_in_a_sentence(desk: Desk) -> None:
     tomorrow = (NOON + timedelta(days=1)).isoformat()
+    long_ago = (NOON - timedelta(days=30, minutes=1)).isoformat()
     for body, status, said in (
         (visited("h99"), 404, "household h99"),
         (visited(person="nobody"), 404, "“nobody”"),
         (visited(mode="letter"), 422, "mode"),
         (visited(topics=["weather"]), 422, "topics"),
         (visited(occurred_at=tomorrow), 422, "future"),
+        (visited(occurred_at=long_ago), 422, "within 30 days"),
     ):
         answer = await desk.post("visits", body)
         assert answer.status_code == status, answer.text
         assert said in json.dumps(answer.json(), ensure_ascii=False)
     assert (await desk.post("visits/v9/strike", {"reason": "?"})).status_code == 404
+    for path in ("quotas?month=0000-01", "followups/rates?month=0000-01"):
+        answer = await desk.client.get(f"/v1/{path}")
+        assert (answer.status_code, "a month" in answer.json()["detail"]) == (422, True)
     assert (await desk.get("visits"))["items"] == []
 
 
@@ -113,6 +118,8 @@ async def test_a_quota_is_reached_missed_and_put_right(desk: Desk) -> None:
     quota = await of_the_manager(desk)
     assert (quota["status"], quota["counted"], quota["missing"]) == ("running", 24, 1)
     assert (await desk.get(f"visits/{last}"))["struck_because"] == "typed twice"
+    otherwise = await desk.post(f"visits/{last}/strike", {"reason": "another household"})
+    assert (otherwise.status_code, "struck already" in otherwise.json()["detail"]) == (409, True)
 
     await desk.pass_to(MONTH_END, "ledger-p1")
     await desk.pass_to(MONTH_END + timedelta(hours=9), "ledger-p1")

@@ -283,6 +283,19 @@ def test_an_appointment_missed_is_made_again_and_kept() -> None:
     a_complaint(made, missed, again).when(said(kept)).then(kept)
 
 
+@rule("FU-S1")
+def test_a_missed_appointment_is_not_kept_before_it_is_made_again() -> None:
+    made = AppointmentMade(case_id="c", appointment_id="1", at=FRIDAY)
+    other = AppointmentMade(case_id="c", appointment_id="2", at=FRIDAY)
+    missed = AppointmentMissed(case_id="c", appointment_id="1", by="us")
+    kept = AppointmentKept(case_id="c", appointment_id="1")
+    case = a_complaint(made, other, missed)
+    assert "was missed" in case.refuses(said(kept)).reason
+    case.when(said(kept, by="history")).then(kept)
+    kept_2 = AppointmentKept(case_id="c", appointment_id="2")
+    case.when(said(kept_2)).then(kept_2)
+
+
 def test_a_case_waits_for_an_owner_whom_nobody_reached_twice() -> None:
     unreached = PauseCase(MONDAY, FRIDAY, "not_reached")
     first, second = (ContactFailed(case_id="c", contact_id=id_) for id_ in "12")

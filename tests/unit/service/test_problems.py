@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from steward_decider import NotHeardYet, Refused
 from steward_events.tickets import Line, Name, Text
-from steward_events.vocabulary import Id, Kind, Moment, Word
+from steward_events.vocabulary import Id, Kind, Mode, Moment, Word
 from steward_eventstore.port import BadData, Changed, FactTooLarge, Unavailable
+from steward_service.lists import Month
 from steward_service.problems import Problem, invalid, not_found, problem_of, sentence
 
 
@@ -105,6 +106,15 @@ INSTANT = "must be an instant with its offset, as 2026-10-01T08:00:00+08:00."
             "must be one of “complaint”, “service_request”, “consultation” or “suggestion”.",
         ),
         (Literal["phone", "letter"], "song", "must be one of “phone” or “letter”."),
+        (
+            Literal[Mode.PHONE, Mode.ON_SITE],
+            "song",
+            "must be one of “phone” or “on_site”.",
+        ),
+        (Month, "0000-01", "must be a month, as 2026-10."),
+        (Month, "1969-12", "must be a month, as 2026-10."),
+        (Month, "2026-13", "must be a month, as 2026-10."),
+        (Month, "2151-01", "must be a month, as 2026-10."),
         (Annotated[int, Field(ge=1, le=5)], 0, "must be 1 or more."),
         (Annotated[int, Field(ge=1, le=5)], 6, "must be 5 or less."),
         (int, "x", "must be a whole number."),

@@ -1,6 +1,7 @@
 """What is owed to a household after its case was handled."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.rules import rule
 
 from steward_decider import NotHeardYet, Refused, Ring
+from steward_events.sealed import Sealed
 from steward_events.visits import (
     CaseNoted,
     FollowupDone,
@@ -272,6 +274,35 @@ def test_a_follow_up_that_was_made_leaves_a_record() -> None:
         satisfied=True,
     )
     assert case.when(done(case.due.followup_id)) == []
+
+
+@rule("FU-5.1")
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"satisfied": False},
+        {"mode": Mode.ON_SITE},
+        {"person_id": "s2"},
+        {"remark": Sealed(subject="household-h1", field="remark", value_id="v1", box="")},
+    ],
+)
+def test_a_follow_up_that_was_made_is_not_told_again_with_another_content(
+    otherwise: dict[str, Any],
+) -> None:
+    case = complaint()
+    case.when(done(case.due.followup_id))
+    with pytest.raises(Refused, match="was made already"):
+        case.when(replace(done(case.due.followup_id), **otherwise))
+
+
+@rule("RM-4.6.4a")
+def test_a_follow_up_is_made_after_the_case_was_handled() -> None:
+    case = complaint()
+    too_early = done(case.due.followup_id, at=HANDLED - timedelta(hours=2))
+    with pytest.raises(Refused, match="after the case was handled"):
+        case.when(too_early)
+    at_once = replace(too_early, at=HANDLED - timedelta(seconds=1))  # by a clock that is slow
+    assert case.when(at_once)
 
 
 def test_a_follow_up_not_made_in_time_is_overdue_once() -> None:

@@ -1,6 +1,7 @@
 """Who visited which household, and how many each person owes a month."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -275,6 +276,18 @@ def test_a_household_that_was_visited_twice_still_counts_when_one_of_the_visits_
     book.visited("h25", at=BEGIN + timedelta(days=1))
     [gone] = book.when(struck("h25"))
     assert isinstance(gone, VisitStruck)
+
+
+def test_a_struck_visit_is_not_struck_for_another_reason() -> None:
+    book = managed()
+    book.visited("h1")
+    book.when(struck("h1"))
+    for otherwise in (
+        replace(struck("h1"), reason="another household"),
+        replace(struck("h1"), struck_by="s2"),
+    ):
+        with pytest.raises(Refused, match="struck already"):
+            book.when(otherwise)
 
 
 def test_a_visit_that_nobody_wrote_down_cannot_be_struck() -> None:

@@ -8,10 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from steward_service.problems import Problem
+from steward_service.problems import MONTH, Problem
 
 Limit = Annotated[int, Field(ge=1, le=500)]
 """How many rows a page has at most."""
+
+Month = Annotated[str, Field(pattern=MONTH)]
+"""A month of the project's zone, as `2026-10`, of the years that an instant may be of."""
 
 
 class Page(BaseModel):

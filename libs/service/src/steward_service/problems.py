@@ -232,13 +232,19 @@ _PREDICATES = {
 }
 """What is wrong with a thing, by the type of pydantic's error."""
 
+MONTH = r"^(19[7-9][0-9]|20[0-9]{2}|21([0-4][0-9]|50))-(0[1-9]|1[0-2])$"
+
 _PATTERNS = {
     r"^[^\x00]*$": "must not contain the character NUL",
     r"^[^\x00]+$": "must not contain the character NUL",
     r"^[^\x00\s/|]+$": "must be an ID, without a space, slash, bar or NUL",
-    r"^\d{4}-\d{2}$": "must be a month, as 2026-10",
+    MONTH: "must be a month, as 2026-10",
 }
 """What a text must be that does not match."""
+
+
+_QUOTED = re.compile(r"(<\w+\.\w+: )?'([^']*)'(?(1)>)")
+"""A word as pydantic quotes it, alone or as the value of an enum's member."""
 
 
 def sentence(error: Mapping[str, Any], subject: str) -> str:
@@ -252,5 +258,5 @@ def sentence(error: Mapping[str, Any], subject: str) -> str:
     predicate = _PREDICATES.get(error["type"])
     if predicate is None:
         return f"{subject} is wrong: {message[:1].lower()}{message[1:].rstrip('.')}."
-    quoted = {name: re.sub("'([^']*)'", "“\\1”", str(value)) for name, value in context.items()}
+    quoted = {name: _QUOTED.sub(r"“\2”", str(value)) for name, value in context.items()}
     return f"{subject} {predicate.format_map({**quoted, 'msg': message})}."

@@ -176,6 +176,14 @@ def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> Non
             assert_never(never)
 
 
+def _kept(fact: AppointmentKept, story: Story, said: Say) -> None:
+    _appointed(fact, story, said)
+    if (AppointmentMissed.wire_name, fact.appointment_id) in story.said:
+        raise Refused(
+            "This appointment was missed: it is kept when it is made again.", rule="FU-S1"
+        )
+
+
 def _appointed(fact: AppointmentKept | AppointmentMissed, story: Story, _said: Say) -> None:
     if (AppointmentMade.wire_name, fact.appointment_id) not in story.said:
         raise Refused("No such appointment was made.")
@@ -198,7 +206,7 @@ def _corrected(fact: CaseCorrected, _story: Story, _said: Say) -> None:
 
 
 SAYINGS: Mapping[type[SaidFact], Saying] = {
-    AppointmentKept: Saying(("appointment_id",), _appointed, afterwards=True),
+    AppointmentKept: Saying(("appointment_id",), _kept, afterwards=True),
     AppointmentMade: Saying(("appointment_id",), _agreed, moves="at"),
     AppointmentMissed: Saying(("appointment_id",), _appointed, afterwards=True),
     AttachmentAdded: Saying(("sha256", "what"), afterwards=True),

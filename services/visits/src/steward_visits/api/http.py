@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from steward_decider import Command, Refused
+from steward_events.sealed import Sealed
+from steward_events.visits import FollowupDone
 from steward_events.vocabulary import Id, Mode, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
-from steward_service.lists import Limit, Page, cursor_of, page_of
+from steward_service.lists import Limit, Month, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found
 from steward_visits.application.ports import FollowupList, Registers, Row
 from steward_visits.application.reactions import stream_of, subject_of
@@ -43,10 +45,6 @@ class Waived(BaseModel):
 
     reason: Annotated[Word, Field(min_length=1)]
     person_id: Id | None = None
-
-
-Month = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
-"""A month of the project's zone, as `2026-10`."""
 
 
 class Rate(BaseModel):
@@ -133,7 +131,7 @@ def router(followups: Callable[[], FollowupList], registers: Callable[[], Regist
         service = request.app.state.service
         remark = None
         if said.remark:
-            remark = await service.sealer.seal(
+            remark = await _remark_before(service, row, said.remark) or await service.sealer.seal(
                 subject_of(row["case_id"], row["household_id"]), "remark", said.remark
             )
         now = service.clock.now()
@@ -196,6 +194,19 @@ async def _one(followups: FollowupList, principal: Principal, followup_id: str) 
     if row is None or not principal.may(row["project_id"]):
         raise not_found(f"follow-up {followup_id}")
     return row
+
+
+async def _remark_before(service: Any, row: Row, text: str) -> Sealed | None:
+    """Give the seal of a remark that was told before, so that a repeat is known again."""
+    if row["status"] != "done":
+        return None
+    for recorded in await service.executor.store.facts_of(stream_of(row["case_id"])):
+        match recorded.fact:
+            case FollowupDone(followup_id=id_, remark=Sealed() as remark) if (
+                id_ == row["followup_id"] and await service.sealer.unseal(remark) == text
+            ):
+                return remark
+    return None
 
 
 async def roles_at(registers: Registers, person_id: str | None, project_id: str) -> frozenset[Role]:

@@ -1,6 +1,7 @@
 """Visits over HTTP: written down, struck and listed, and what each person owes of them a month."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -13,9 +14,9 @@ from steward_events.visits import VisitDone
 from steward_events.vocabulary import Id, Mode, Moment, Topic, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
-from steward_service.lists import Limit, Page, cursor_of, page_of
+from steward_service.lists import Limit, Month, Page, cursor_of, page_of
 from steward_service.problems import Problem, not_found
-from steward_visits.api.http import Month, carry_out
+from steward_visits.api.http import carry_out
 from steward_visits.application.ports import Registers, Row, VisitList
 from steward_visits.application.reactions import ledger_of, subject_of
 from steward_visits.domain.ledger import RecordVisit, StrikeVisit
@@ -27,6 +28,8 @@ VisitMode = Literal[
     Mode.PHONE, Mode.ON_SITE, Mode.OUTDOORS, Mode.OFFICE, Mode.QUESTIONNAIRE, Mode.OTHER
 ]
 """How a household is visited (CV-9.2, HV-4.3.1); a letter is no visit."""
+BACKDATING = timedelta(days=30)
+"""How long after a visit it may still be written down."""
 TEXTS = ("content", "feedback", "measures")
 """What is personal in a visit."""
 
@@ -44,9 +47,9 @@ class Visited(BaseModel):
     feedback: Text = ""
     measures: Text = ""
     case_id: Id | None = None
-    """The case that it raised."""
+    """The case that it raised; visits may not have heard of it yet, so that it is not looked up."""
     occurred_at: Moment | None = None
-    """Now where it is left out; never in the future."""
+    """Now where it is left out; at most 30 days back and never in the future."""
 
 
 class Mistaken(BaseModel):
@@ -97,6 +100,10 @@ def router(visits: Callable[[], VisitList], registers: Callable[[], Registers]) 
         at = said.occurred_at or now
         if at > now:
             raise Problem(422, "future", "A visit cannot have been made in the future.")
+        if at < now - BACKDATING:
+            raise Problem(
+                422, "long_ago", f"A visit is written down within {BACKDATING.days} days of it."
+            )
         subject = subject_of("", said.household_id)
         sealed: dict[str, Sealed] = {
             name: await service.sealer.seal(subject, name, text)

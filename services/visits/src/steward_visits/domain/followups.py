@@ -12,7 +12,7 @@ and one that was refused, withdrawn, merged or moved out nothing at all.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict, assert_never
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
@@ -29,7 +29,7 @@ from steward_events.visits import (
 from steward_events.vocabulary import Mode, Role
 from steward_policy import durations
 from steward_policy.ladder import TITLES, role_at_least
-from steward_policy.packs import Rules
+from steward_policy.packs import FollowUpRule, Rules
 
 RECLASSIFIED = "reclassified"
 REOPENED = "reopened"
@@ -37,6 +37,9 @@ CLOSED_IN_HISTORY = "closed_in_history"
 
 CLASSIFIED = ("validity", "ground", "severity", "urgency", "work_category", "rework_of")
 """What a classification says whole: what it leaves out is no longer so."""
+
+OTHER_CLOCKS = timedelta(minutes=2)
+"""How far the clock of whoever handled a case may be ahead of ours."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/followup")
 
@@ -166,7 +169,9 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Made."""
+    """Made, and how."""
+
+    made: FollowupDone
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +238,7 @@ class FollowupsDecider:
             case WaiveAll():
                 return list(_waived(state, command.reason))
             case RecordFollowUp():
-                return _recorded(command, state)
+                return self._recorded(command, state)
             case WaiveFollowUp():
                 return _given_up(command, state)
             case Ring():
@@ -251,7 +256,7 @@ class FollowupsDecider:
             case FollowupDue():
                 return _with(state, fact.followup_id, Owed(fact))
             case FollowupDone():
-                return _with(state, fact.followup_id, Done())
+                return _with(state, fact.followup_id, Done(fact))
             case FollowupWaived():
                 return _with(state, fact.followup_id, Waived(fact.reason))
             case FollowupOverdue():
@@ -326,7 +331,7 @@ class FollowupsDecider:
                 since, rule.within, rules.calendar(rule.calendar), ZoneInfo(case.zone)
             )
             yield FollowupDue(
-                followup_id=str(uuid5(_NAMESPACE, f"{case.case_id}|{case.round}|{rule.id}")),
+                followup_id=_followup_id(case, rule),
                 case_id=case.case_id,
                 project_id=case.project_id,
                 rule=rule.rule,
@@ -342,6 +347,41 @@ class FollowupsDecider:
                 rate=rule.rate,
             )
 
+    def _recorded(self, command: RecordFollowUp, state: Followed) -> Sequence[VisitsFact]:
+        match state.followups.get(command.followup_id):
+            case Owed(due) | Overdue(due):
+                self._demand_begun(command, due, state.case)
+                _demand_mode(due, command.mode)
+                _demand_role(due, command)
+                done = FollowupDone(
+                    **_named(due),
+                    mode=command.mode,
+                    person_id=command.person_id,
+                    satisfied=command.satisfied,
+                    remark=command.remark,
+                    overdue=command.at > due.by,
+                )
+                return [done]
+            case Done(made) if _is_repeat(command, made):
+                return []
+            case Done():
+                raise Refused("This follow-up was made already, and told with another content.")
+            case Waived():
+                raise Refused("This follow-up was waived; it is owed no longer.")
+            case None:
+                raise _no_such_followup()
+
+    def _demand_begun(self, command: RecordFollowUp, due: FollowupDue, case: CaseNoted) -> None:
+        """Refuse a follow-up that was made before there was anything to follow up."""
+        for rule in self._rules(case.policy).followups:
+            since = case.happened.get(rule.after)
+            if since is None or _followup_id(case, rule) != due.followup_id:
+                continue
+            if command.at < since - OTHER_CLOCKS:
+                raise Refused(
+                    "A follow-up is made after the case was handled, not before.", rule=due.rule[0]
+                )
+
     def _rules(self, policy: str) -> Rules:
         try:
             return self._rules_of(policy)
@@ -349,26 +389,17 @@ class FollowupsDecider:
             raise NotHeardYet(f"The policy {policy} has not been heard of yet.") from None
 
 
-def _recorded(command: RecordFollowUp, state: Followed) -> Sequence[VisitsFact]:
-    match state.followups.get(command.followup_id):
-        case Owed(due) | Overdue(due):
-            _demand_mode(due, command.mode)
-            _demand_role(due, command)
-            done = FollowupDone(
-                **_named(due),
-                mode=command.mode,
-                person_id=command.person_id,
-                satisfied=command.satisfied,
-                remark=command.remark,
-                overdue=command.at > due.by,
-            )
-            return [done]
-        case Done():
-            return []
-        case Waived():
-            raise Refused("This follow-up was waived; it is owed no longer.")
-        case None:
-            raise _no_such_followup()
+def _followup_id(case: CaseNoted, rule: FollowUpRule) -> str:
+    return str(uuid5(_NAMESPACE, f"{case.case_id}|{case.round}|{rule.id}"))
+
+
+def _is_repeat(command: RecordFollowUp, made: FollowupDone) -> bool:
+    return (command.mode, command.person_id, command.satisfied, command.remark) == (
+        made.mode,
+        made.person_id,
+        made.satisfied,
+        made.remark,
+    )
 
 
 def _demand_mode(due: FollowupDue, mode: Mode) -> None:

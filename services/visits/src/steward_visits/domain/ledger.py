@@ -104,7 +104,9 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A visit that counts no longer."""
+    """A visit that counts no longer, and why."""
+
+    struck: VisitStruck
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ class LedgerDecider:
             case VisitDone():
                 return _with_visit(state, fact, Visit(fact))
             case VisitStruck():
-                return _with_visit(state, fact, Struck())
+                return _with_visit(state, fact, Struck(fact))
             case QuotaDue():
                 return _with(state, Running(fact))
             case QuotaWaived():
@@ -293,8 +295,13 @@ class LedgerDecider:
                     struck_by=command.struck_by,
                 )
                 return [struck, *_settled(self._after(ledger, [struck]), [struck])]
-            case Struck():
+            case Struck(before) if (before.reason, before.struck_by) == (
+                command.reason,
+                command.struck_by,
+            ):
                 return []
+            case Struck():
+                raise Refused("This visit was struck already, and told with another content.")
             case None:
                 raise Refused("There is no such visit.", code="not_found")
 
