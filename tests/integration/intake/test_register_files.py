@@ -159,6 +159,30 @@ async def test_what_cannot_be_taken_is_refused_in_a_sentence(
     assert (answer.status_code, sentence in answer.json()["detail"]) == (status, True)
 
 
+async def test_a_line_that_is_refused_since_another_is_bad_names_that_line(
+    registered: Caller,
+) -> None:
+    book = Workbook()
+    for title, *rows in (
+        ("项目", ["项目", "集团"], ["新城", "没有"]),
+        ("住户", ["项目", "房号", "重点户"], ["新城", "1", ""], ["lakeside", "2", "也许"]),
+        ("业主", ["项目", "房号", "姓名"], ["lakeside", "2", "陈晨"], ["lakeside", "3", "周涛"]),
+    ):
+        sheet = book.create_sheet(str(title))
+        for row in rows:
+            sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    report = await taken(registered, content.getvalue())
+    assert [(each["sheet"], each["line"], each["error"]) for each in report["refused"]] == [
+        ("业主", 2, "There is no household “lakeside-2”: its own line 3 of 住户 is bad."),
+        ("业主", 3, "There is no household “lakeside-3”."),
+        ("住户", 2, "There is no project “新城”: its own line 2 of 项目 is bad."),
+        ("住户", 3, "The column “重点户” must say 是 or 否 (yes or no), not “aa”."),
+        ("项目", 2, "There is no group “没有”."),
+    ]
+
+
 async def test_a_registrar_registers_only_at_their_projects(
     registered: Caller, office: Office
 ) -> None:

@@ -253,8 +253,12 @@ class _Taking:
         problem = problem_of(error)
         if problem is None:
             raise error
+        said = problem.detail
+        if problem.code == "not_found" and (bad := self._found.bad_line_of(entry.says, said)):
+            where = f"line {bad.line} of {bad.sheet}" if bad.sheet else f"line {bad.line}"
+            said = f"{said.removesuffix('.')}: its own {where} is bad."
         for place in entry.places:
-            self._found.refused.setdefault(place, Complaint(problem.detail))
+            self._found.refused.setdefault(place, Complaint(said))
 
     def _report(self) -> dict[str, Any]:
         counted: dict[str, int] = {"registered": 0, "changed": 0, "unchanged": 0}

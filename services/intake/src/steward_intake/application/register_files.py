@@ -10,6 +10,7 @@ holds only a keyed digest. An empty cell says nothing; what stands stays.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -64,8 +65,22 @@ class Found:
     places: list[Place] = field(default_factory=list)
     entries: dict[tuple[str, ...], Entry] = field(default_factory=dict)
     refused: dict[Place, Complaint] = field(default_factory=dict)
+    unread: dict[tuple[str, ...], Place] = field(default_factory=dict)
+    """Of which entries no line could be read whole, and where one stands."""
     ignored: list[dict[str, str]] = field(default_factory=list)
     """Sheets and columns that were not understood."""
+
+    def bad_line_of(self, says: Registration, missing: str) -> Place | None:
+        """Give the bad line of what an entry names, where `missing` says that it is not there."""
+        for kind, its in _NAMED.values():
+            id_ = getattr(says, its, None)
+            key = kind, str(id_)
+            if key == _identity(says) or f"“{id_}”" not in missing:
+                continue
+            place = self.entries[key].places[0] if key in self.entries else self.unread.get(key)
+            if place in self.refused:
+                return place
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +459,14 @@ KINDS: Mapping[str, Kind] = {
 }
 """In the order in which one sheet may name what another says."""
 
+_NAMED: Mapping[type[Registration], tuple[str, str]] = {
+    registry.Group: ("group", "group_id"),
+    registry.Project: ("project", "project_id"),
+    registry.Household: ("household", "household_id"),
+    registry.Staff: ("staff", "person_id"),
+}
+"""What other lines name, and the field in which they do."""
+
 _BY_NAME: Mapping[str, str]
 
 
@@ -553,24 +576,40 @@ class _File:
         sheet: Sheet,
     ) -> None:
         said: Values = {}
+        complaints: list[Complaint] = []
         for at, column in columns.items():
             cell = cells[at] if at < len(cells) else None
             if not _plain(cell):
                 continue
-            value = _value(cell, column, header[at], sheet)
-            if column is _MOVED_IN and not FIRST_DAY <= value <= self.known.last_day:
-                raise Complaint(
-                    f"The column “{header[at]}” holds a day before {FIRST_DAY.year} or more than a "
-                    "year ahead.",
-                    header[at],
-                )
+            try:
+                value = self._value(cell, column, header[at], sheet)
+            except Complaint as complaint:
+                complaints.append(complaint)
+                continue
             if said.setdefault(column.field, value) != value and column is not _PROJECT:
                 self._ignore(sheet, header[at])
+        if complaints:
+            with suppress(Complaint):
+                for model, values in kind.means(said, self):
+                    if model in _NAMED:
+                        type_, its = _NAMED[model]
+                        self.found.unread.setdefault((type_, str(values[its])), place)
+            raise complaints[0]
         headers = {column.field: header[at] for at, column in columns.items()}
         made = [_checked(model, values, headers) for model, values in kind.means(said, self)]
         together = [self._with_earlier(entry, headers) for entry in made]
         for entry, whole in zip(made, together, strict=True):
             self._add(place, entry, whole)
+
+    def _value(self, cell: Cell, column: Column, header: str, sheet: Sheet) -> Any:
+        value = _value(cell, column, header, sheet)
+        if column is _MOVED_IN and not FIRST_DAY <= value <= self.known.last_day:
+            raise Complaint(
+                f"The column “{header}” holds a day before {FIRST_DAY.year} or more than a year "
+                "ahead.",
+                header,
+            )
+        return value
 
     def name_by_room(self) -> None:
         """Give each household its room as its address, where no line says another."""
