@@ -16,6 +16,8 @@ from tests.support.rules import rule
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
+from steward_events.recorded import Recorded
+from steward_events.registry import StaffRegistered
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
@@ -27,7 +29,7 @@ from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
 from steward_sla.adapters import read_models
 from steward_sla.adapters.clock_lists import PostgresLists
-from steward_sla.api import http
+from steward_sla.api import http, subscribers
 from steward_sla.domain.clocks import ClocksDecider, HearCaseFact
 
 ADMIN_KEY = "sk_the-first-administrators-own-key"
@@ -79,6 +81,8 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
         command = HearCaseFact(TEN, "c1", "p1", name, version, fields)
         to = To("clocks-c1", "p1", command)
         await executor.execute(Job(Cause(uuid7(), "test"), lambda to=to: [to]))  # type: ignore[misc]
+    for person_id in ("s1", "m1", "m2"):
+        await executor.execute(_heard(StaffRegistered(person_id=person_id, group_id="g1")))
     async with asyncpg.create_pool(keys_dsn, min_size=1, max_size=2) as pool:
         office = Office(
             "sla",
@@ -93,6 +97,28 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
         async with AsyncClient(transport=transport, base_url="http://sla", headers=headers) as c:
             yield Desk(c, store.pool, clock)
     await store.close()
+
+
+def _heard(fact: StaffRegistered) -> Job:
+    heard = Recorded(
+        uuid7(), fact.wire_type, "staff", 1, "g1", "/steward/intake", TEN, TEN, TEN, fact
+    )
+    cause = Cause(heard.id, "sla", known_at=TEN)
+    return Job(cause, lambda: subscribers.on_intake(heard), heard=heard)
+
+
+@rule("RM-4.10.1")
+async def test_whoever_asks_for_more_time_or_decides_on_it_is_registered_staff(desk: Desk) -> None:
+    unknown = await desk.post(CLOCK, ASKED | {"asked_by": "nobody"})
+    assert (unknown.status_code, "“nobody”" in unknown.json()["detail"]) == (404, True)
+    asked = await desk.post(CLOCK, ASKED)  # nobody's request stands in the way
+    assert asked.status_code == 201, asked.text
+    extension = f"/v1/extensions/{asked.json()['extension_id']}"
+    nobody = {"person_id": "nobody", "role": "general_manager"}
+    for verdict in ("approve", "refuse"):
+        assert (await desk.post(f"{extension}/{verdict}", nobody)).status_code == 404
+    [listed] = await desk.get("/v1/extensions")
+    assert listed["status"] == "asked"
 
 
 @rule("RM-4.10.1")

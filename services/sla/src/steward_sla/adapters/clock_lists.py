@@ -10,7 +10,7 @@ from sqlalchemy import case, func, select, text
 from steward_service.lists import Cursor
 from steward_service.queries import fetch, page
 from steward_service.telemetry import Metrics
-from steward_sla.adapters.read_models import CLOCKS, ESCALATIONS, EXTENSIONS
+from steward_sla.adapters.read_models import CLOCKS, ESCALATIONS, EXTENSIONS, STAFF
 from steward_sla.application.ports import ClockStatus, EscalationStatus, ExtensionStatus, Row
 
 STATUS = case(
@@ -26,6 +26,11 @@ class PostgresLists:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+
+    async def is_staff(self, person_id: str) -> bool:
+        """Say whether a person is registered staff."""
+        query = select(STAFF.c.person_id).where(STAFF.c.person_id == person_id)
+        return bool(await fetch(self._pool, query))
 
     async def clocks(
         self,

@@ -1,4 +1,4 @@
-"""Clocks and escalations as lists, kept up to date in the transaction of each fact."""
+"""Clocks, escalations and staff, kept up to date in the transaction of each fact."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
 from steward_events.recorded import Recorded
+from steward_events.registry import StaffRegistered
 from steward_events.sla import (
     BreachExcused,
     BreachWithdrawn,
@@ -108,11 +109,15 @@ EXTENSIONS = Table(
     Index("extensions_project", "project_id", "status", "changed_at", "extension_id"),
 )
 
+STAFF = Table("staff", METADATA, Column("person_id", Text, primary_key=True))
+
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
     yield from keep_policy(POLICIES, recorded)
     fact = recorded.fact
+    if isinstance(fact, StaffRegistered):
+        yield Upsert(STAFF, {"person_id": fact.person_id})
     if not isinstance(fact, ClockFact):
         return
     values = _clock_values(fact)

@@ -1,6 +1,6 @@
 """Clocks over HTTP: what runs, what is late, who was told and takes it over, and more time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
+from steward_decider import Refused
 from steward_events.vocabulary import Id, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
@@ -131,7 +132,9 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
             request,
             principal,
             service.executor,
-            to=[To(stream_of(case_id), row["project_id"], command)],
+            to=await _of_staff(
+                lists(), asked.asked_by, To(stream_of(case_id), row["project_id"], command)
+            ),
             answer={"extension_id": extension_id},
         )
 
@@ -170,7 +173,9 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
             request,
             principal,
             service.executor,
-            to=[To(stream_of(row["case_id"]), row["project_id"], command)],
+            to=await _of_staff(
+                lists(), said.person_id, To(stream_of(row["case_id"]), row["project_id"], command)
+            ),
             answer={"extension_id": extension_id},
             status=200,
         )
@@ -222,12 +227,21 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
             request,
             principal,
             service.executor,
-            to=[To(stream_of(row["case_id"]), row["project_id"], command)],
+            to=await _of_staff(
+                lists(), said.person_id, To(stream_of(row["case_id"]), row["project_id"], command)
+            ),
             answer={"escalation_id": escalation_id},
             status=200,
         )
 
     return routes
+
+
+async def _of_staff(lists: Lists, person_id: str, to: To) -> Sequence[To] | Refused:
+    """Give what a person says as the commands of a write; refuses who is no registered staff."""
+    if not await lists.is_staff(person_id):
+        return Refused(f"There is no member of staff “{person_id}”.", code="not_found")
+    return [to]
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What sla needs of others: its clocks, escalations and extensions as lists."""
+"""What sla needs of others: its clocks, escalations and extensions as lists, and who is staff."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,11 @@ EscalationStatus = Literal["open", "acknowledged", "withdrawn"]
 
 
 class Lists(Protocol):
-    """Clocks, escalations and extensions; `projects` None means all of them."""
+    """Clocks, escalations, extensions and staff; `projects` None means all of them."""
+
+    async def is_staff(self, person_id: str) -> bool:
+        """Say whether a person is registered staff, as far as it was heard."""
+        ...
 
     async def clocks(
         self,
