@@ -2,7 +2,7 @@
 #
 #   make run [TICKETS=file FORMAT=nyc311] [ARGS="--exit-when-done --json"]
 #   make test [ARGS="tests/unit -k story"]      make check      make bench
-#   make chaos      every process killed three times while it works (5 to 10 minutes)
+#   make chaos      every process killed three times while it works (3 to 5 minutes)
 #   make compose-test   e2e tests against what docker-compose.yml builds; needs Docker
 #   make keys       .env with secrets, for docker-compose.yml
 #   make rules      generated documents anew    make lock       requirements.lock anew
