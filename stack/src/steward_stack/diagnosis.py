@@ -8,6 +8,7 @@ import httpx2
 
 from steward_policy import calendars
 from steward_service import gauges
+from steward_service.queries import DATABASE_FAULTS
 from steward_service.sealing import BrokenSeal, Sealer
 from steward_stack.examination import Finding
 from steward_stack.snapshots import connected
@@ -49,7 +50,7 @@ async def diagnose(endpoints: Endpoints, admin_key: str, master_key: bytes) -> l
         found += [await _alarms(endpoints), await _messages(endpoints)]
         found += [await _roles(endpoints), await _owners(endpoints)]
         found += [await _keys(endpoints, master_key), calendar(await _today(endpoints))]
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DATABASE_FAULTS as error:
         cure = f"Read {endpoints.logs}/postgres.log; a full disk and a wrong address are usual."
         says = f"The databases cannot be read ({type(error).__name__})."
         found.append(Finding("databases", ok=False, says=says, cure=cure))

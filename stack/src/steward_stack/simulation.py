@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from steward_events.recorded import Recorded
 from steward_policy.packs import Rules, UnknownVersion
 from steward_service.policies import Policies
-from steward_service.queries import fetch
+from steward_service.queries import DATABASE_FAULTS, fetch
 from steward_sla.adapters.clock_lists import STATUS
 from steward_sla.adapters.read_models import CLOCKS, POLICIES, month_of
 from steward_sla.application.queries import WORDS
@@ -84,7 +84,7 @@ async def simulate(endpoints: Endpoints, rules: Rules | None, progress: Progress
                 _walk(case, timelines, found)
                 progress.advance(task, len(case))
             await _look_up(sla, found)
-    except (OSError, asyncpg.PostgresError) as error:
+    except DATABASE_FAULTS as error:
         raise StewardError(f"The databases cannot be read: {error}") from error
     return found
 

@@ -18,6 +18,7 @@ from sqlalchemy import MetaData, Table
 from steward_events.recorded import Recorded
 from steward_eventstore.port import Change
 from steward_eventstore.read_models import statements
+from steward_service.queries import DATABASE_FAULTS
 from steward_stack.errors import StewardError
 from steward_stack.snapshots import connected, facts_of, snapshot
 from steward_stack.supervisor import Endpoints
@@ -59,7 +60,7 @@ async def verify(
     try:
         for service in services:
             found += await _verify(endpoints, service, list(services), progress)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DATABASE_FAULTS as error:
         raise StewardError(f"The databases cannot be read: {error}") from error
     return found
 

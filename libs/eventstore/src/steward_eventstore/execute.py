@@ -45,6 +45,8 @@ from steward_eventstore.port import (
 )
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward")
+CACHED_STREAMS = 1_500
+"""States that stay in memory; those of a case's clocks, the largest, take 45 kB each."""
 _TRIES = 30
 _LONGEST_NAME = 400
 """In characters; PostgreSQL takes at most 2,700 bytes into an index."""
@@ -206,7 +208,7 @@ class Executor:
         source: str,
         partition_of: Callable[[str], int],
         project: Projection = lambda _: (),
-        cached_streams: int = 1_500,
+        cached_streams: int = CACHED_STREAMS,
         on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None,
         wall: Clock | None = None,
         pack: Callable[[Parcel], Awaitable[Parcel]] | None = None,
