@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -22,6 +23,7 @@ from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient, Response, TransportError
 from rich.console import Console
 from tests.support.composed import Composed, composed_system
+from tests.support.nursery import NURSERY
 from tests.support.stack import database_dsn
 from tests.support.waiting import until
 from uuid_utils.compat import uuid7
@@ -29,7 +31,7 @@ from uuid_utils.compat import uuid7
 from steward_events.tickets import INBOUND_TICKETS
 from steward_stack.processes import Process
 from steward_stack.state import State
-from steward_stack.supervisor import PARTITIONS, Stack, ready, running_stack
+from steward_stack.supervisor import PARTITIONS, Launcher, Stack, ready, running_stack
 
 SECONDS = 60.0
 HEARS: Mapping[str, tuple[str, ...]] = {
@@ -97,9 +99,11 @@ class System:
             assert loop.time() < deadline, f"{service} does not answer at {path}: {answer}"
             await asyncio.sleep(0.1)
 
-    async def accepted(self, service: str, path: str, body: object, key: str = "") -> Any:
+    async def accepted(
+        self, service: str, path: str, body: object, key: str = "", seconds: float = SECONDS
+    ) -> Any:
         """Post what must be accepted, and give the answer."""
-        answer = await self.post(service, path, body, key)
+        answer = await self.post(service, path, body, key, seconds)
         assert answer.is_success, f"{path}: {answer.text}"
         return answer.json()
 
@@ -339,12 +343,17 @@ def _published(record: Any) -> Published:
 
 
 @contextmanager
-def running_services(clock: str = "system") -> Iterator[Stack]:
+def running_services(clock: str = "system", launcher: Launcher | None = None) -> Iterator[Stack]:
     """Run all services and stand-ins on real servers of their own; what dies is started again."""
     folder = Path(tempfile.mkdtemp(prefix="steward-system-"))
-    state = State(folder / "state")
+    state, console = State(folder / "state"), Console(stderr=True)
+    if launcher is None and sys.platform == "linux":  # elsewhere a fork may not go on by itself
+        launcher = NURSERY.launch
     try:
-        with running_stack(state, Console(stderr=True), clock=clock) as stack, stack.mended():
+        with (
+            running_stack(state, console, clock=clock, launcher=launcher) as stack,
+            stack.mended(),
+        ):
             yield stack
     finally:
         if kept := os.environ.get("STEWARD_KEEP_LOGS"):

@@ -141,15 +141,20 @@ class Processes:
                 extra_groups=None if group is None else [],
             )
         _CHILDREN[gate.pid] = gate
-        began = birth(gate.pid)
-        if began is None:
-            raise StewardError(f"{name} ended before it began; {log} says why.")
-        process = Process(name, role, gate.pid, began)
-        others = [other for other in self.recorded() if other.name != name]
-        self._write([*others, process])
+        process = self.adopt(name, role, gate.pid, log=log)
         if gate.stdin is not None:
             gate.stdin.write(b"go\n")
             gate.stdin.close()
+        return process
+
+    def adopt(self, name: str, role: Role, pid: int, *, log: Path) -> Process:
+        """Write down a process that leads a session of its own, in the place of one that ended."""
+        began = birth(pid)
+        if began is None:
+            raise StewardError(f"{name} ended before it began; {log} says why.")
+        process = Process(name, role, pid, began)
+        others = [other for other in self.recorded() if other.name != name]
+        self._write([*others, process])
         return process
 
     def end(self, processes: Iterable[Process] | None = None) -> list[str]:

@@ -38,6 +38,10 @@ START_SECONDS = 120.0
 RESTARTS = 5
 RESTARTS_SECONDS = 30.0
 
+Launcher = Callable[[str, Sequence[str], Mapping[str, str], Path], int]
+"""Starts a Python program otherwise than anew, in a session of its own: by name, its arguments
+after `python`, its variables and its log; gives its pid."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
@@ -59,13 +63,21 @@ class Stack:
     """A running local stack."""
 
     def __init__(
-        self, state: State, console: Console, *, services: bool, clock: str, world: str
+        self,
+        state: State,
+        console: Console,
+        *,
+        services: bool,
+        clock: str,
+        world: str,
+        launcher: Launcher | None = None,
     ) -> None:
         self.state = state
         self.world = state.world(world)
         self.settings: Settings = state.settings(PORTS)
         self._console = console
         self._clock = clock
+        self._launcher = launcher
         self._names = SERVICES if services else ()
         self._restart: dict[str, Callable[[], Process]] = {}
         self._running: dict[str, Process] = {}
@@ -231,13 +243,17 @@ class Stack:
         }
 
     def _spawn_service(self, name: str, arguments: Sequence[str]) -> Process:
+        log = self._log(name)
+        if self._launcher is not None:
+            pid = self._launcher(name, arguments, self.environment(name), log)
+            return self.state.processes.adopt(name, Role.SERVICE, pid, log=log)
         return self.state.processes.spawn(
             name,
             Role.SERVICE,
             [sys.executable, *arguments],
             env=self.environment(name),
             cwd=self.state.folder,
-            log=self._log(name),
+            log=log,
         )
 
     def _begin(self, name: str, start: Callable[[], Process]) -> None:
@@ -260,13 +276,16 @@ def running_stack(
     clock: str = "system",
     world: str = LIVE,
     fresh: bool = False,
+    launcher: Launcher | None = None,
 ) -> Iterator[Stack]:
     """Start a stack and end it, whatever happens in between; `fresh` forgets its world first.
 
     Raises RunningAlreadyError when another process runs it, StewardError when it cannot start.
     """
     with state.held(fresh=state.world(world) if fresh else None), state.watched():
-        stack = Stack(state, console, services=services, clock=clock, world=world)
+        stack = Stack(
+            state, console, services=services, clock=clock, world=world, launcher=launcher
+        )
         try:
             stack.start()
             yield stack

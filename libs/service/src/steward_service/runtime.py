@@ -154,15 +154,6 @@ class Service:
         await self._open()
         if self.prepare is not None:
             await self.prepare(self)
-        if "listen" in roles and (self.listens or self.foreign):
-            assert self.listener is not None  # noqa: S101 - made by _open
-            try:
-                await self.listener.start()
-            except KafkaError as error:
-                raise CannotStart(
-                    f"Kafka at {', '.join(self.settings.kafka)} cannot be reached"
-                    f" ({type(error).__name__})."
-                ) from error
         if "tick" in roles and self.deciders:
             self._begin("ticker", self.ticker.run)
         if "listen" in roles:
@@ -171,12 +162,27 @@ class Service:
         if self.relay is not None:
             self._begin("relay", self.relay.run)
         self._begin_background()
+        starting = []
+        if "listen" in roles and (self.listens or self.foreign):
+            # Takes ten seconds where a member of the group was killed; the rest need not wait.
+            starting.append(self._join())
         if "http" in roles:
-            await self._serve()
+            starting.append(self._serve())
+        await asyncio.gather(*starting)
         if isinstance(self.clock, SteppedClock):
             await self.clock.register(self.round)
         memory.settle()
         self._ready = True
+
+    async def _join(self) -> None:
+        assert self.listener is not None  # noqa: S101 - made by _open
+        try:
+            await self.listener.start()
+        except KafkaError as error:
+            raise CannotStart(
+                f"Kafka at {', '.join(self.settings.kafka)} cannot be reached"
+                f" ({type(error).__name__})."
+            ) from error
 
     async def stop(self) -> None:
         """End everything in order, within ten seconds."""

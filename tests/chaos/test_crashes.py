@@ -1,0 +1,171 @@
+"""Services are killed wherever a statement, a send or a commit ends, and nothing is lost or doubled.
+
+Judged from outside: by what the clients were told was accepted, by the topics, by the databases,
+and by what the SMS provider has taken.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+import pytest
+from tests.support.crashes import Crash, Crashes
+from tests.support.crowd import Crowd, Told, registers, tickets_of
+from tests.support.judge import Judge, Verdict
+from tests.support.system import System, entered, running_services
+
+from steward_stack import supervisor
+from steward_stack.supervisor import Stack
+
+AT_ONCE = 8
+"""So many people and systems are at work at a time."""
+
+
+def both(*statements: str) -> list[str]:
+    """Name the points before and after."""
+    return [f"{statement}/{when}" for statement in statements for when in ("before", "after")]
+
+
+COMMITTED = ("BEGIN", "steward_commit", "COMMIT")
+"""What every transaction with read models is made of."""
+
+POINTS: Mapping[str, Sequence[str]] = {
+    "intake": [
+        *both("append/READ", "inbox/PARK_STREAM", "append/BEGIN", "inbox/PARK_MESSAGE"),
+        *both("append/steward_commit", "retry/LINE", "append/TAKE_FOREIGN", "retry/LEAVE_LINE"),
+        *both("append/INSERT INTO cases", "retry/FREE_STREAM", "append/COMMIT", "retry/COMMIT"),
+    ],
+    "sla": [
+        *both("inbox/READ", *(f"inbox/{name}" for name in COMMITTED)),
+        *both("inbox/INSERT INTO clocks", "inbox/offsets", "ring/DUE"),
+    ],
+    "visits": [
+        *both("ring/READ", *(f"ring/{name}" for name in COMMITTED)),
+        *both("ring/INSERT INTO followups", "relay/TAKE_LEASE", "relay/RELAYED"),
+    ],
+    "notify": [
+        *both("relay/RELAY_PAGE", "relay/send_batch"),
+        *both("sender/READ", *(f"sender/{name}" for name in COMMITTED)),
+        *both("sender/post", "sender/data"),
+    ],
+}
+"""Where each is killed by `make chaos`, once; the code is the same in all of them."""
+
+SERVERS = ("kafka", "postgres")
+SERVICES = (*POINTS, "audit")
+NAMED = 20
+"""Violations of an invariant that are named."""
+
+
+@pytest.fixture(scope="module")
+def crashes(tmp_path_factory: pytest.TempPathFactory) -> Crashes:
+    return Crashes(tmp_path_factory.mktemp("chaos") / "passed")
+
+
+@pytest.fixture(scope="module")
+def stack(crashes: Crashes) -> Iterator[Stack]:
+    with pytest.MonkeyPatch.context() as patch, running_services(launcher=crashes.launch) as stack:
+        # They end far more often than anything that the stack should start again.
+        patch.setattr(supervisor, "RESTARTS", 1_000)
+        yield stack
+
+
+@pytest.fixture(scope="module")
+async def system(stack: Stack) -> AsyncIterator[System]:
+    async with entered(stack) as system:
+        await system.register(*registers())
+        await system.quiet()
+        yield system
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    return Told()
+
+
+@pytest.mark.timeout(900)
+async def test_nothing_is_lost_wherever_a_process_is_killed(
+    system: System,
+    crashes: Crashes,
+    told: Told,
+    capsys: pytest.CaptureFixture[str],
+    last_words: list[str],
+) -> None:
+    plans = {service: list(map(Crash, points)) for service, points in POINTS.items()}
+    with capsys.disabled():
+        found = await survived(system, crashes, told, "people", plans)
+    last_words[:] = report(crashes, found)
+    assert crashes.missed == []
+    assert not any(found.violations().values())
+
+
+KILLS = 1_000
+A_ROUND = 25
+"""So many kills of each service before all is judged."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4 * 3600)
+async def test_nothing_is_lost_in_a_thousand_kills(
+    system: System,
+    crashes: Crashes,
+    told: Told,
+    capsys: pytest.CaptureFixture[str],
+    last_words: list[str],
+) -> None:
+    chance = random.Random(1)
+    while crashes.died.total() < KILLS:
+        plans = {
+            service: [Crash(chance.choice(points), chance.randint(1, 3)) for _ in range(A_ROUND)]
+            for service, points in crashes.points().items()
+            if service in SERVICES
+        }
+        name = f"people-{crashes.died.total()}"
+        with capsys.disabled():
+            found = await survived(system, crashes, told, name, plans)
+        last_words[:] = report(crashes, found)
+        assert not any(found.violations().values())
+
+
+async def survived(
+    system: System,
+    crashes: Crashes,
+    told: Told,
+    name: str,
+    plans: Mapping[str, Sequence[Crash]],
+) -> Verdict:
+    """Kill while a crowd is at work, then the servers; judge when all is quiet again."""
+    stop = asyncio.Event()
+    async with tickets_of(system) as tickets:
+        crowd = Crowd(system, told, tickets, name)
+        coming = asyncio.create_task(crowd.come(stop, AT_ONCE))
+        try:
+            await crashes.happen(system, plans)
+            for server in SERVERS:
+                await system.back(system.kill(server))
+                crashes.died[server, "anywhere"] += 1
+        finally:
+            stop.set()
+            await coming
+    await system.quiet(300)
+    return await Judge(system, told).verdict()
+
+
+def report(crashes: Crashes, found: Verdict) -> list[str]:
+    """Say where what was killed and what was found."""
+    violations = found.violations()
+    return [
+        f"\n{'killed at':<40} {'what':<8} {'kills':>5}",
+        *(
+            f"{point:<40} {service:<8} {kills:>5}"
+            for (service, point), kills in sorted(crashes.died.items())
+        ),
+        f"{'all':<49} {crashes.died.total():>5}",
+        f"\n{'invariant':<44} violations",
+        *(
+            "\n    ".join([f"{invariant:<49} {len(lines):>5}", *lines[:NAMED]])
+            for invariant, lines in violations.items()
+        ),
+        f"texts of which nobody knows whether they were sent: {found.unknown}",
+        f"violations {sum(map(len, violations.values()))}",
+    ]
