@@ -1,16 +1,18 @@
 """A small service on the real shell, for tests that start, kill and stop whole processes.
 
 `python -m tests.support.example_service NAME OWN_TOPIC HEARD_TOPIC`: what it hears on one topic it
-notes in streams of its own, which its relay publishes on the other.
+notes in streams of its own, which its relay publishes on the other. A sweep `note` notes its payload
+in every stream that it reaches.
 """
 
 import sys
 from collections.abc import Iterable
 
-from tests.support.eventstore import ClockDecider, Note
+from tests.support.eventstore import START, ClockDecider, Note
 
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To
+from steward_eventstore.port import Sweep
 from steward_service.runtime import Service
 from steward_service.settings import ServiceSettings
 
@@ -21,6 +23,11 @@ def note(heard: Recorded) -> Iterable[To]:
     yield To(stream, heard.key, Note(heard.occurred_at, f"{heard.stream}/{heard.version}"))
 
 
+def note_everywhere(sweep: Sweep, stream: str) -> Iterable[To]:
+    """Note what a sweep brings."""
+    yield To(stream, "p-1", Note(START, sweep.payload))
+
+
 def service(name: str, topic: str, heard: str) -> Service:
     """Put the service together."""
     return Service(
@@ -29,6 +36,7 @@ def service(name: str, topic: str, heard: str) -> Service:
         deciders={"clock": ClockDecider()},
         topic=topic,
         listens={heard: note} if heard else {},
+        sweeps={"note": note_everywhere},
     )
 
 

@@ -4,13 +4,12 @@ import asyncio
 import base64
 import itertools
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -19,12 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from pydantic_core import from_json
-from tests.integration.service_kafka.conftest import Workshop, ask
-from tests.support.eventstore import Note, migrated
+from tests.integration.service_kafka.conftest import Workshop
+from tests.support.eventstore import migrated
 from tests.support.waiting import until
 
-from steward_events.cloudevents import from_kafka
-from steward_eventstore.postgres import PostgresStore
 from steward_service import keys
 from steward_service.provision import make_databases, make_tables
 from steward_service.settings import ServiceSettings
@@ -171,79 +168,3 @@ async def test_a_service_that_cannot_start_says_why_in_one_sentence(
     last = town.log(name).strip().splitlines()[-1]
     assert sentence in last
     assert "Traceback" not in last
-
-
-def killed_again_and_again(seed: int, seconds: float) -> Iterator[tuple[float, int]]:
-    """Give when to kill which of two."""
-    luck = random.Random(seed)
-    left = seconds
-    while left > 0:
-        pause = luck.uniform(1.5, 3.5)
-        left -= pause
-        yield pause, luck.randrange(2)
-
-
-async def test_two_processes_killed_under_load_lose_nothing_and_double_nothing(
-    town: Town,
-) -> None:
-    first_topic, second_topic = await town.workshop.topic(), await town.workshop.topic()
-    silent = await town.workshop.topic()
-    first, second = await town.database(), await town.database()
-    ports = [free_port(), free_port()]
-    how = [(first, first_topic, silent, ports[0]), (second, second_topic, first_topic, ports[1])]
-    processes = [town.start(*each) for each in how]
-    for port in ports:
-        await ready(port)
-
-    store = await PostgresStore.connect(town.dsn(first))
-    clock = await town.workshop.clock(store)
-    executor = town.workshop.executor(store, clock)
-    accepted: dict[str, int] = {}
-    done = asyncio.Event()
-
-    async def write(writer: int) -> None:
-        for number in itertools.count():
-            if done.is_set():
-                return
-            stream = f"clock-{writer}-{number % 10}"
-            await ask(
-                executor,
-                stream,
-                Note(clock.now(), f"{number}"),
-                key=f"p-{writer}",
-                id_=f"{first}/{writer}/{number}",
-            )
-            accepted[stream] = accepted.get(stream, 0) + 1
-            await asyncio.sleep(0.002)
-
-    writers = [asyncio.create_task(write(writer)) for writer in range(4)]
-    for pause, which in killed_again_and_again(7, 10):
-        await asyncio.sleep(pause)
-        processes[which].kill()
-        processes[which].wait()
-        processes[which] = town.start(*how[which])
-    done.set()
-    await asyncio.gather(*writers)
-    total = sum(accepted.values())
-    heard = await PostgresStore.connect(town.dsn(second))
-
-    async def all_arrived() -> bool:
-        relayed = (await heard.counts())["relayed"]
-        return relayed >= total and (await heard.backlog())[0] == 0
-
-    await until(all_arrived, "not everything arrived", 120)
-    assert await heard.parked() == []
-    texts: dict[str, list[str]] = {}
-    for record in await town.workshop.published(second_topic):
-        fact = from_kafka(record.headers, record.key, record.value)
-        line = texts.setdefault(fact.stream, [])
-        if fact.version > len(line):  # a repeat is allowed, a gap is not
-            assert fact.version == len(line) + 1
-            line.append(fact.fact.fields["text"])  # type: ignore[union-attr]
-    assert texts == {
-        stream: [f"{stream}/{version}" for version in range(1, count + 1)]
-        for stream, count in accepted.items()
-    }
-    await store.close()
-    await heard.close()
-    assert total > 500
