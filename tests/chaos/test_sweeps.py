@@ -75,7 +75,7 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
     streams = [f"clock-{number:05}" for number in range(STREAMS)]
     await executor.execute_batch([job(stream, Note(START, "begun")) for stream in streams])
     sweep = Sweep("sweep-1", "note", "clock-", "swept")
-    await executor.execute(Job(Cause(job("clock-0").cause.id, "test"), list, sweeps=[sweep]))
+    await executor.execute(Job(Cause(job("clock-0").cause.id, "test"), list, sweeps=(sweep,)))
     await clock.close()
 
     lives = [*({"service": NAME, "at": point, "nth": 1} for point in POINTS), {}]
