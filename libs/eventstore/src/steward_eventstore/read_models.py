@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table
@@ -22,12 +23,19 @@ class _Row:
     """Deleted, and nothing came after."""
 
 
+@lru_cache
+def keys_of(table: Table) -> tuple[str, ...]:
+    """Name the columns of a table's primary key."""
+    return tuple(column.name for column in table.primary_key)
+
+
 def key_of(table: Table, values: Mapping[str, Any]) -> tuple[Any, ...]:
     """Give a row's primary key."""
-    return tuple(values[column.name] for column in table.primary_key)
+    return tuple([values[name] for name in keys_of(table)])
 
 
-def defaults_of(table: Table) -> dict[str, Any]:
+@lru_cache
+def defaults_of(table: Table) -> Mapping[str, Any]:
     """Give the scalar defaults that a row starts with; other columns start as None."""
     return {
         column.name: column.default.arg
@@ -38,7 +46,7 @@ def defaults_of(table: Table) -> dict[str, Any]:
 
 def blank(table: Table) -> dict[str, Any]:
     """Give a whole row as it starts."""
-    return {column.name: None for column in table.columns} | defaults_of(table)
+    return {column.name: None for column in table.columns} | dict(defaults_of(table))
 
 
 def statements(changes: Iterable[Change]) -> list[tuple[str, list[tuple[Any, ...]]]]:
@@ -58,9 +66,9 @@ def _fold(rows: dict[tuple[Any, ...], _Row], change: Change) -> None:
     match change:
         case Upsert(table, values):
             row = rows.setdefault(key_of(table, values), _Row())
-            for column, value in values.items():
-                row.add.pop(column, None)
-                row.values[column] = value
+            if row.add:
+                row.add = {column: n for column, n in row.add.items() if column not in values}
+            row.values |= values
             row.gone = False
         case Increment(table, key, add):
             row = rows.setdefault(key_of(table, key), _Row())
@@ -72,16 +80,15 @@ def _fold(rows: dict[tuple[Any, ...], _Row], change: Change) -> None:
                     row.add[column] = row.add.get(column, 0) + amount
             row.gone = False
         case Delete(table, key):
-            names = [column.name for column in table.primary_key]
             # Its key alone: what else a fact says is no part of the row that may come after.
-            only = {name: key[name] for name in names}
+            only = {name: key[name] for name in keys_of(table)}
             rows[key_of(table, key)] = _Row(only, deleted=True, gone=True)
 
 
 def _table_statements(
     table: Table, rows: Mapping[tuple[Any, ...], _Row]
 ) -> list[tuple[str, list[tuple[Any, ...]]]]:
-    keys = [column.name for column in table.primary_key]
+    keys = keys_of(table)
     made: list[tuple[str, list[tuple[Any, ...]]]] = []
     deleted = sorted(key for key, row in rows.items() if row.deleted)
     if deleted:
@@ -95,10 +102,10 @@ def _table_statements(
             continue
         columns, added = tuple(sorted(row.values)), tuple(sorted(row.add))
         content = {**defaults, **row.add, **row.values}
-        names = _insert_columns(defaults, columns, added)
-        shapes.setdefault((columns, added), []).append(tuple(content[n] for n in names))
+        names = _insert_columns(table, columns, added)
+        shapes.setdefault((columns, added), []).append(tuple([content[n] for n in names]))
     for (columns, added), content_rows in shapes.items():
-        names = _insert_columns(defaults, columns, added)
+        names = _insert_columns(table, columns, added)
         into = ", ".join(_name(n) for n in names)
         places = ", ".join(f"${n}" for n in range(1, len(names) + 1))
         changed = [
@@ -115,10 +122,11 @@ def _table_statements(
     return made
 
 
+@lru_cache(maxsize=1_024)
 def _insert_columns(
-    defaults: Mapping[str, Any], columns: tuple[str, ...], added: tuple[str, ...]
-) -> list[str]:
-    return sorted({*defaults, *columns, *added})
+    table: Table, columns: tuple[str, ...], added: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(sorted({*defaults_of(table), *columns, *added}))
 
 
 def _name(identifier: str) -> str:

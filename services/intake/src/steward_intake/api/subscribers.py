@@ -3,10 +3,20 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from steward_events.cloudevents import ForeignEvent
+from steward_events.notify import MessageDelivered
 from steward_events.recorded import Recorded
+from steward_events.sla import ClockBreached, MajorByAge
+from steward_events.visits import FollowupDone, FollowupWaived
 from steward_eventstore.execute import To
 from steward_intake.application import reactions, tickets
 from steward_intake.application.desk import Desk
+
+HEEDS = {
+    "steward.visits": (FollowupDone, FollowupWaived),
+    "steward.sla": (ClockBreached, MajorByAge),
+    "steward.notify": (MessageDelivered,),
+}
+"""The facts that mean something to intake; of all others only the place is read."""
 
 
 def on_visits(recorded: Recorded) -> Iterable[To]:

@@ -247,9 +247,9 @@ class Clocks:
         return () if self.course is None else self.course.clocks(self.facts)
 
     @cached_property
-    def wake_at(self) -> datetime | None:
-        """The earliest alarm."""
-        return min((alarm.at for alarm in _alarms(self)), default=None)
+    def alarms(self) -> Sequence["Alarm"]:
+        """All that is planned and has not been told."""
+        return tuple(_alarms(self))
 
     def of(self, clock: str) -> Told | None:
         """What was told of a clock."""
@@ -292,7 +292,7 @@ class ClocksDecider:
             case Ring():
                 return [
                     fact
-                    for alarm in _alarms(state)
+                    for alarm in state.alarms
                     if alarm.at <= command.at
                     for fact in _rung(state, alarm, unheard=command.unheard)
                 ]
@@ -317,7 +317,7 @@ class ClocksDecider:
 
     def wake_at(self, state: Clocks) -> datetime | None:
         """Ask for the earliest of pause ends, warnings, due times, escalations and decisions."""
-        return state.wake_at
+        return min([alarm.at for alarm in state.alarms], default=None)
 
     def _with_differences(
         self,
@@ -347,6 +347,8 @@ class ClocksDecider:
             history=noted.history or state.history,
             known_at=noted.known_at,
         )
+        if not counts:
+            _same_plan(state, after)
         if noted.noted == "case_received" and state.course is None:
             policy = str(noted.fields.get("policy", ""))
             zone = ZoneInfo(str(noted.fields.get("zone", "Asia/Shanghai")))
