@@ -1,8 +1,9 @@
 """What intake listens to, by topic."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from steward_events.cloudevents import ForeignEvent
+from steward_events.fact import Fact
 from steward_events.notify import MessageDelivered
 from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached, MajorByAge
@@ -11,7 +12,7 @@ from steward_eventstore.execute import To
 from steward_intake.application import reactions, tickets
 from steward_intake.application.desk import Desk
 
-HEEDS = {
+HEEDS: Mapping[str, Collection[type[Fact]]] = {
     "steward.visits": (FollowupDone, FollowupWaived),
     "steward.sla": (ClockBreached, MajorByAge),
     "steward.notify": (MessageDelivered,),

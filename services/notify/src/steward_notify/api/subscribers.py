@@ -1,7 +1,8 @@
 """What notify hears: a subscriber for each owner of facts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
+from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 from steward_events.sla import (
     Escalated,
@@ -13,7 +14,7 @@ from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
 from steward_eventstore.execute import To
 from steward_notify.application import reactions
 
-HEEDS = {
+HEEDS: Mapping[str, Collection[type[Fact]]] = {
     "steward.sla": (Escalated, EscalationWithdrawn, ExtensionApproved, ExtensionRequested),
     "steward.visits": (FollowupDone, FollowupOverdue, FollowupWaived),
 }
