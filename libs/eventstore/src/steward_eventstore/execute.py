@@ -560,9 +560,12 @@ class _Work:
         known_at: datetime,
     ) -> None:
         head = stream.head
+        recorded_at = max(self._now, head.recorded_at)
+        history = head.history if head.history is not None and at < head.history else None
+        known_at = known_at if history is not None else recorded_at
+        causation = str(cause.id)
+        correlation = cause.correlation_id or causation
         for number, fact in enumerate(facts):
-            recorded_at = max(self._now, head.recorded_at)
-            history = head.history if head.history is not None and at < head.history else None
             recorded = Recorded(
                 id=uuid5(_NAMESPACE, f"{scope}|{number}"),
                 type=fact.wire_type,
@@ -572,10 +575,10 @@ class _Work:
                 source=self._shell.source,
                 occurred_at=at,
                 recorded_at=recorded_at,
-                known_at=known_at if history is not None else recorded_at,
+                known_at=known_at,
                 fact=fact,
-                correlation_id=cause.correlation_id or str(cause.id),
-                causation_id=str(cause.id),
+                correlation_id=correlation,
+                causation_id=causation,
                 history=history,
                 traceparent=cause.traceparent,
                 everywhere=head.partition == EVERYWHERE,

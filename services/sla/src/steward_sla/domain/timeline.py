@@ -219,6 +219,8 @@ class Course:
         self.timeline = timeline
         self.names = timeline.names
         self.zone = zone
+        self.alarms: dict[str, Any] = {}
+        """For whoever asks for more than the clocks: what it found for each of them."""
         self._begin(frozenset())
 
     def _begin(self, kinds: frozenset[str]) -> None:
