@@ -362,8 +362,9 @@ class Service:
             return
         self._appended += len(facts)
         self.metrics.facts_appended.inc(len(facts))
+        self.ticker.wake()
         if self.relay is not None:
-            self.relay.wake()
+            self.relay.wake(len(facts))
         if self.on_facts is not None:
             self.on_facts(facts)
 

@@ -36,7 +36,9 @@ ABOUT_ELSE = frozenset({"solution", "progress", "other"})
 WEIGHT = {"minor": 1, "important": 2, "major": 3}
 """How weighty a severity is; a case without one is the least."""
 
-_REMEMBERED = 512
+_REMEMBERED = 64
+"""Limits of each kind and target; a case's facts mostly come close upon each other, or days apart."""
+_KINDS_OF_CASE = 512
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -187,7 +189,7 @@ class _Concerned:
         except TypeError:  # a list among the fields
             return self._applying(case)
         if known is None:
-            if len(self._applicable) >= _REMEMBERED:
+            if len(self._applicable) >= _KINDS_OF_CASE:
                 self._applicable.clear()
             known = self._applicable[key] = self._applying(case)
         return known
