@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -76,7 +77,10 @@ def from_kafka(headers: Headers, key: bytes | None, value: bytes | None) -> Reco
 
 def type_in(headers: Headers) -> bytes:
     """Give the wire type as it came; empty if there is none."""
-    return next((value for name, value in headers if name == "ce_type"), b"")
+    for name, value in headers:
+        if name == "ce_type":
+            return value
+    return b""
 
 
 def content_of(wire_type: str, value: bytes | None) -> Fact | None:
@@ -305,9 +309,13 @@ def _number(said: dict[str, str], name: str) -> int:
     return int(value)
 
 
+# What was stored together has its times in common.
+_parsed = lru_cache(256)(datetime.fromisoformat)
+
+
 def _instant(said: dict[str, str], name: str) -> datetime:
     try:
-        instant = datetime.fromisoformat(_needed(said, name))
+        instant = _parsed(_needed(said, name))
     except ValueError as error:
         raise Unreadable(f"{name} must be a time as 2026-09-28T08:00:00+08:00.") from error
     if instant.tzinfo is None:
