@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
@@ -19,6 +19,10 @@ AT_ONCE = {"/v1/registers": 500, "/v1/imports": 100}
 LINE_SECONDS = 5.0
 FILE_SECONDS = 1200.0
 _TRIES = 20
+
+
+async def _at_once() -> None:
+    """Wait for nothing."""
 
 
 class Door:
@@ -88,13 +92,22 @@ class Door:
         raise StewardError(f"{service} does not answer at {path}.")
 
     async def post_lines(
-        self, progress: Progress, what: str, path: str, lines: Sequence[dict[str, Any]]
+        self,
+        progress: Progress,
+        what: str,
+        path: str,
+        lines: Sequence[dict[str, Any]],
+        pace: Callable[[], Awaitable[None]] = _at_once,
     ) -> list[dict[str, Any]]:
-        """Post registers or records to intake, some hundreds at a time; give each line's result."""
+        """Post registers or records to intake, some hundreds at a time; give each line's result.
+
+        `pace` is awaited before each post.
+        """
         results: list[dict[str, Any]] = []
         task = progress.add_task(what, total=len(lines), now="")
         for start in range(0, len(lines), AT_ONCE[path]):
             some = lines[start : start + AT_ONCE[path]]
+            await pace()
             # Of the content: the same lines are the same write, whoever sends them from wherever.
             digest = sha256(json.dumps(some, sort_keys=True).encode()).hexdigest()
             answer = await self.post("intake", path, some, f"{what}-{digest}")

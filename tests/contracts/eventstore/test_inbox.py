@@ -192,7 +192,7 @@ async def test_of_what_foreign_messages_tell_anew_the_newest_in_their_order_stan
 ) -> None:
     def tells(order: int, about: str, *, subject: str = "ticket-1") -> Job:
         name = f"{subject[-1]}/{order}/{about}"
-        return foreign(subject, name, replace(say(name), about=about), say("also"), order=order)
+        return foreign(subject, name, say(name)._replace(about=about), say("also"), order=order)
 
     jobs = [
         *(tells(2**50, "a"), tells(3, "a"), tells(3, "b"), tells(2**50, "b")),

@@ -3,15 +3,17 @@
 The value is the fact's JSON as it is stored; all else stands in headers, `ce_` before each name.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from steward_events.fact import Unreadable, read_fact
+from steward_events.fact import Fact, Unreadable, read_fact
 from steward_events.recorded import Recorded
 
 Headers = Sequence[tuple[str, bytes]]
@@ -70,19 +72,27 @@ def from_kafka(headers: Headers, key: bytes | None, value: bytes | None) -> Reco
     Raises `Unreadable` and `NewerVersion`.
     """
     envelope = envelope_of(headers, key)
-    return with_fact(envelope, value)
+    return replace(envelope, fact=content_of(envelope.type, value))
 
 
-def with_fact(envelope: Recorded, value: bytes | None) -> Recorded:
-    """Add the content to what the headers said; raises `Unreadable` and `NewerVersion`."""
+def type_in(headers: Headers) -> bytes:
+    """Give the wire type as it came; empty if there is none."""
+    for name, value in headers:
+        if name == "ce_type":
+            return value
+    return b""
+
+
+def content_of(wire_type: str, value: bytes | None) -> Fact | None:
+    """Read a message's value, None for an unknown name; raises `Unreadable` and `NewerVersion`."""
     if not value:
-        raise Unreadable(f"{envelope.type} cannot be read: it has no content.")
+        raise Unreadable(f"{wire_type} cannot be read: it has no content.")
     if len(value) > MAX_VALUE_BYTES:
-        raise Unreadable(f"{envelope.type} cannot be read: it has {len(value)} bytes.")
-    return replace(envelope, fact=read_fact(envelope.type, value))
+        raise Unreadable(f"{wire_type} cannot be read: it has {len(value)} bytes.")
+    return read_fact(wire_type, value)
 
 
-def envelope_of(headers: Headers, key: bytes | None) -> Recorded:
+def envelope_of(headers: Headers, key: bytes | None, fact: Fact | None = None) -> Recorded:
     """Read what the headers say of a fact; raises `Unreadable`."""
     said = _texts(headers)
     if said.get("ce_specversion") != "1.0":
@@ -100,7 +110,7 @@ def envelope_of(headers: Headers, key: bytes | None) -> Recorded:
         occurred_at=_instant(said, "ce_time"),
         recorded_at=_instant(said, "ce_recordedtime"),
         known_at=_instant(said, "ce_knowntime"),
-        fact=None,
+        fact=fact,
         correlation_id=said.get("ce_correlationid", ""),
         causation_id=said.get("ce_causationid", ""),
         history=_instant(said, "ce_history") if "ce_history" in said else None,
@@ -242,7 +252,12 @@ def structured(recorded: Recorded) -> bytes:
     return to_json(event)
 
 
-def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+def _texts(headers: Headers) -> dict[str, str]:
+    values = [value for _, value in headers]
+    # All is well mostly, and that is seen at once; what is wrong is looked for name by name.
+    if all(map(MAX_TEXT.__ge__, map(len, values))) and b"\x00" not in b"".join(values):
+        with suppress(UnicodeDecodeError):
+            return {name: value.decode() for name, value in headers}
     return {name: _text(value, "The header", name) for name, value in headers}
 
 
@@ -294,9 +309,13 @@ def _number(said: dict[str, str], name: str) -> int:
     return int(value)
 
 
+# What was stored together has its times in common.
+_parsed = lru_cache(256)(datetime.fromisoformat)
+
+
 def _instant(said: dict[str, str], name: str) -> datetime:
     try:
-        instant = datetime.fromisoformat(_needed(said, name))
+        instant = _parsed(_needed(said, name))
     except ValueError as error:
         raise Unreadable(f"{name} must be a time as 2026-09-28T08:00:00+08:00.") from error
     if instant.tzinfo is None:

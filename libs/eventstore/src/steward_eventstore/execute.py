@@ -11,8 +11,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_URL, UUID
+
+from uuid_utils.compat import uuid5
 
 from steward_decider import AnyDecider, Command, Refused, Ring
 from steward_events.fact import Fact
@@ -75,8 +77,7 @@ class Cause:
     ends_history: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class To:
+class To(NamedTuple):
     """A command for one stream. `expected` is the version that the sender saw, if it matters.
 
     `known_at` is of this command alone: one imported record tells what became known at many times.
@@ -167,6 +168,8 @@ class NotDone:
 
     error: Exception
 
+
+_NOTHING = Applied(())
 
 Outcome = Applied | Repeated | Parked | NotDone
 _Wanted = tuple[To, ...] | Refused
@@ -328,7 +331,7 @@ def _addressable(job: Job) -> Job:
     """Give a job whose place in the inbox can be written down, so that it can at least be parked."""
     match job.mark:
         case OwnMark() as mark if not _is_name(mark.stream):
-            mended: Mark = replace(mark, stream=_name(mark.stream))
+            mended: Mark = mark._replace(stream=_name(mark.stream))
         case ForeignMark() as mark if not all(map(_is_name, (mark.source, mark.id, mark.stream))):
             mended = replace(
                 mark, source=_name(mark.source), id=_name(mark.id), stream=_name(mark.stream)
@@ -411,6 +414,8 @@ class _Work:
             return repeat
         if isinstance(wanted, Refused):
             raise wanted
+        if isinstance(job.mark, OwnMark) and not (wanted or job.heard or job.sweeps):
+            return self._pass_over(job, job.mark)
         touched: dict[str, _Stream] = {}
         facts: list[Recorded] = []
         told: set[tuple[str, str]] = set()
@@ -443,6 +448,12 @@ class _Work:
             self._write.sweep_steps.append(job.sweep_step)
         self._leave_line(job)
         return Applied(tuple(facts), answer)
+
+    def _pass_over(self, job: Job, mark: OwnMark) -> Outcome:
+        """Let the inbox advance by a fact that means nothing here, as most do that are heard."""
+        self._own[mark.consumer, mark.stream] = (mark.version, mark.id)
+        self._leave_line(job)
+        return _NOTHING
 
     def _heard(self, place: tuple[str, str]) -> tuple[int, UUID | None]:
         return self._own.get(place) or self._view.own.get(place) or (0, None)
@@ -491,7 +502,7 @@ class _Work:
         # What comes back late of a past that has ended takes no live stream out of the ticker.
         over = stream.head.live and _covers(stream.head.history, cause.history)
         if cause.history is not None and not _covers(stream.head.history, cause.history):
-            stream.head = replace(stream.head, history=cause.history)
+            stream.head = stream.head._replace(history=cause.history)
         command = to.command
         if isinstance(command, Alarms):
             stream.rung = True
@@ -505,7 +516,7 @@ class _Work:
             self._add(cause, decider, stream, facts, command.at, scope, known)
             live = cause.history is None or cause.ends_history or over
             if live != stream.head.live and (live or stream.added[before:]):
-                stream.head = replace(stream.head, live=live)
+                stream.head = stream.head._replace(live=live)
         return stream.added[before:]
 
     def _copy(self, to: To) -> _Stream:
@@ -549,9 +560,12 @@ class _Work:
         known_at: datetime,
     ) -> None:
         head = stream.head
+        recorded_at = max(self._now, head.recorded_at)
+        history = head.history if head.history is not None and at < head.history else None
+        known_at = known_at if history is not None else recorded_at
+        causation = str(cause.id)
+        correlation = cause.correlation_id or causation
         for number, fact in enumerate(facts):
-            recorded_at = max(self._now, head.recorded_at)
-            history = head.history if head.history is not None and at < head.history else None
             recorded = Recorded(
                 id=uuid5(_NAMESPACE, f"{scope}|{number}"),
                 type=fact.wire_type,
@@ -561,17 +575,17 @@ class _Work:
                 source=self._shell.source,
                 occurred_at=at,
                 recorded_at=recorded_at,
-                known_at=known_at if history is not None else recorded_at,
+                known_at=known_at,
                 fact=fact,
-                correlation_id=cause.correlation_id or str(cause.id),
-                causation_id=str(cause.id),
+                correlation_id=correlation,
+                causation_id=causation,
                 history=history,
                 traceparent=cause.traceparent,
                 everywhere=head.partition == EVERYWHERE,
             )
             stream.added.append(recorded)
             stream.state = decider.evolve(stream.state, fact)
-            head = replace(head, version=recorded.version, recorded_at=recorded_at)
+            head = head._replace(version=recorded.version, recorded_at=recorded_at)
             stream.head = head
 
     def _give_up(self, job: Job, error: Exception) -> Outcome:

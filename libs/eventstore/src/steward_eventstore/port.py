@@ -6,7 +6,7 @@ A store only reads and commits. What is decided lies in `execute.py`, which is t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import Table
@@ -42,8 +42,7 @@ class FactTooLarge(BadData):
     """A fact would not fit into one Kafka message; it is refused at append, never at the relay."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A stream as it stands: what is needed to append to it.
 
     `history` is the instant up to which it is imported history; `live` says whether its alarms are
@@ -59,8 +58,7 @@ class Head:
     live: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OwnMark:
+class OwnMark(NamedTuple):
     """The inbox's place for one stream of Steward's own facts: every version in turn, once."""
 
     consumer: str
@@ -85,8 +83,7 @@ class ForeignMark:
 Mark = OwnMark | ForeignMark
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """A message as it came, so that it can be parked and tried again."""
 
     topic: str

@@ -171,7 +171,7 @@ UPDATE parked_streams SET reason = $3, code = $4, retry_at = $5, attempts = atte
 
 TAKE_FOREIGN = """
 INSERT INTO inbox_foreign (consumer, source, id, fingerprint, result, taken_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[])
 """
 
 START_SWEEP = """
@@ -550,7 +550,7 @@ async def _take_foreign(connection: Connected, taken: Iterable[ForeignTaken]) ->
         for t in taken
     )
     if rows:
-        await connection.executemany(TAKE_FOREIGN, rows)
+        await connection.execute(TAKE_FOREIGN, *map(list, zip(*rows, strict=True)))
 
 
 async def _move_sweeps(connection: Connected, write: Write) -> None:

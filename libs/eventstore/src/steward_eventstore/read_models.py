@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import ARRAY, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -22,12 +23,19 @@ class _Row:
     """Deleted, and nothing came after."""
 
 
+@lru_cache
+def keys_of(table: Table) -> tuple[str, ...]:
+    """Name the columns of a table's primary key."""
+    return tuple(column.name for column in table.primary_key)
+
+
 def key_of(table: Table, values: Mapping[str, Any]) -> tuple[Any, ...]:
     """Give a row's primary key."""
-    return tuple(values[column.name] for column in table.primary_key)
+    return tuple([values[name] for name in keys_of(table)])
 
 
-def defaults_of(table: Table) -> dict[str, Any]:
+@lru_cache
+def defaults_of(table: Table) -> Mapping[str, Any]:
     """Give the scalar defaults that a row starts with; other columns start as None."""
     return {
         column.name: column.default.arg
@@ -38,7 +46,7 @@ def defaults_of(table: Table) -> dict[str, Any]:
 
 def blank(table: Table) -> dict[str, Any]:
     """Give a whole row as it starts."""
-    return {column.name: None for column in table.columns} | defaults_of(table)
+    return {column.name: None for column in table.columns} | dict(defaults_of(table))
 
 
 def statements(changes: Iterable[Change]) -> list[tuple[str, list[tuple[Any, ...]]]]:
@@ -58,9 +66,9 @@ def _fold(rows: dict[tuple[Any, ...], _Row], change: Change) -> None:
     match change:
         case Upsert(table, values):
             row = rows.setdefault(key_of(table, values), _Row())
-            for column, value in values.items():
-                row.add.pop(column, None)
-                row.values[column] = value
+            if row.add:
+                row.add = {column: n for column, n in row.add.items() if column not in values}
+            row.values |= values
             row.gone = False
         case Increment(table, key, add):
             row = rows.setdefault(key_of(table, key), _Row())
@@ -72,16 +80,15 @@ def _fold(rows: dict[tuple[Any, ...], _Row], change: Change) -> None:
                     row.add[column] = row.add.get(column, 0) + amount
             row.gone = False
         case Delete(table, key):
-            names = [column.name for column in table.primary_key]
             # Its key alone: what else a fact says is no part of the row that may come after.
-            only = {name: key[name] for name in names}
+            only = {name: key[name] for name in keys_of(table)}
             rows[key_of(table, key)] = _Row(only, deleted=True, gone=True)
 
 
 def _table_statements(
     table: Table, rows: Mapping[tuple[Any, ...], _Row]
 ) -> list[tuple[str, list[tuple[Any, ...]]]]:
-    keys = [column.name for column in table.primary_key]
+    keys = keys_of(table)
     made: list[tuple[str, list[tuple[Any, ...]]]] = []
     deleted = sorted(key for key, row in rows.items() if row.deleted)
     if deleted:
@@ -95,30 +102,45 @@ def _table_statements(
             continue
         columns, added = tuple(sorted(row.values)), tuple(sorted(row.add))
         content = {**defaults, **row.add, **row.values}
-        names = _insert_columns(defaults, columns, added)
-        shapes.setdefault((columns, added), []).append(tuple(content[n] for n in names))
+        names = _insert_columns(table, columns, added)
+        shapes.setdefault((columns, added), []).append(tuple([content[n] for n in names]))
     for (columns, added), content_rows in shapes.items():
-        names = _insert_columns(defaults, columns, added)
-        into = ", ".join(_name(n) for n in names)
-        places = ", ".join(f"${n}" for n in range(1, len(names) + 1))
-        changed = [
-            *(f"{_name(c)} = excluded.{_name(c)}" for c in columns if c not in keys),
-            *(f"{_name(c)} = {_name(table.name)}.{_name(c)} + excluded.{_name(c)}" for c in added),
-        ]
-        action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
-        conflict = ", ".join(_name(k) for k in keys)
-        sql = (
-            f"INSERT INTO {_name(table.name)} ({into}) VALUES ({places}) "  # noqa: S608
-            f"ON CONFLICT ({conflict}) DO {action}"
-        )
-        made.append((sql, content_rows))
+        by_columns = _goes_by_columns(table, _insert_columns(table, columns, added))
+        # One statement for all rows: a third of what one for each costs on either side.
+        arguments = [tuple(map(list, zip(*content_rows, strict=True)))]
+        made.append((_upsert(table, columns, added), arguments if by_columns else content_rows))
     return made
 
 
+@lru_cache(maxsize=1_024)
+def _upsert(table: Table, columns: tuple[str, ...], added: tuple[str, ...]) -> str:
+    names, keys = _insert_columns(table, columns, added), keys_of(table)
+    into = ", ".join(_name(n) for n in names)
+    changed = [
+        *(f"{_name(c)} = excluded.{_name(c)}" for c in columns if c not in keys),
+        *(f"{_name(c)} = {_name(table.name)}.{_name(c)} + excluded.{_name(c)}" for c in added),
+    ]
+    action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
+    conflict = ", ".join(_name(k) for k in keys)
+    if _goes_by_columns(table, names):
+        types = [table.columns[name].type.compile(dialect=_DIALECT) for name in names]
+        lists = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(types, 1))
+        source = f"SELECT * FROM unnest({lists})"  # noqa: S608
+    else:
+        source = f"VALUES ({', '.join(f'${n}' for n in range(1, len(names) + 1))})"
+    return f"INSERT INTO {_name(table.name)} ({into}) {source} ON CONFLICT ({conflict}) DO {action}"
+
+
+def _goes_by_columns(table: Table, names: Iterable[str]) -> bool:
+    """Whether rows can be given column by column; a list of lists would be taken apart."""
+    return not any(isinstance(table.columns[name].type, ARRAY) for name in names)
+
+
+@lru_cache(maxsize=1_024)
 def _insert_columns(
-    defaults: Mapping[str, Any], columns: tuple[str, ...], added: tuple[str, ...]
-) -> list[str]:
-    return sorted({*defaults, *columns, *added})
+    table: Table, columns: tuple[str, ...], added: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(sorted({*defaults_of(table), *columns, *added}))
 
 
 def _name(identifier: str) -> str:

@@ -111,10 +111,12 @@ def _micros(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(2_048)
 def first_instant(day: date, minute: int, zone: ZoneInfo) -> datetime:
     """The first instant of `day` at which the wall clock shows `minute` or later, in UTC.
 
     A time that the change of clocks skips is the change itself; one that comes twice is the first.
+    Remembered, since the days of very many cases end at the same instants.
     """
     if minute == END_OF_DAY:
         day, minute = day + timedelta(days=1), 0

@@ -8,8 +8,7 @@ elapsed time, day and night. Only `counting: working` asks a calendar.
 from __future__ import annotations
 
 import calendar as months_of
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
@@ -166,8 +165,10 @@ def later(start: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo)
 
 def earlier(end: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> datetime:
     """That much time before `end`; for warnings. Its ending and its exceptions play no part."""
-    with _in_reach(end):
+    try:
         return _before(end, duration, calendar, tz)
+    except OverflowError:
+        raise _out_of_reach(end) from None
 
 
 def _before(end: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> datetime:
@@ -201,17 +202,15 @@ def _end(
 ) -> Due:
     if start.tzinfo is None:
         raise ValueError(f"The time {start.isoformat()} has no offset from UTC.")
-    with _in_reach(start):
-        return _moved(start.astimezone(tz), duration, ending, calendar, tz, pauses)
-
-
-@contextmanager
-def _in_reach(at: datetime) -> Iterator[None]:
-    """Say in one sentence that no date is left to end on, at either end of all dates."""
     try:
-        yield
+        return _moved(start.astimezone(tz), duration, ending, calendar, tz, pauses)
     except OverflowError:
-        raise CalendarError(f"What is counted from {at.isoformat()} is out of reach.") from None
+        raise _out_of_reach(start) from None
+
+
+def _out_of_reach(at: datetime) -> CalendarError:
+    """No date is left to end on, at either end of all dates."""
+    return CalendarError(f"What is counted from {at.isoformat()} is out of reach.")
 
 
 def _moved(

@@ -13,12 +13,13 @@ from uuid_utils.compat import uuid7
 from steward_decider import Refused
 from steward_events.cloudevents import (
     ForeignEvent,
+    content_of,
     envelope_of,
     foreign_from_kafka,
     place_of,
-    with_fact,
+    type_in,
 )
-from steward_events.fact import NewerVersion, Unreadable
+from steward_events.fact import Fact, NewerVersion, Unreadable, known_facts
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_eventstore.execute import Cause, Job, To
@@ -103,6 +104,7 @@ class Hearing:
     """What one consumer does with each topic.
 
     `feeds` gives, for a source stream, the derived stream whose alarms wait while it is parked.
+    `passes_over` names, by topic, the wire types with which it does nothing: only their place is read.
     """
 
     consumer: str
@@ -110,6 +112,7 @@ class Hearing:
     foreign: Mapping[str, ForeignReaction] = field(default_factory=dict)
     feeds: Callable[[str], str] = lambda _: ""
     boxes: Boxes | None = None
+    passes_over: Mapping[str, Collection[bytes]] = field(default_factory=dict)
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -140,8 +143,14 @@ class Hearing:
 
     def own_job(self, parcel: Parcel, place: str) -> Job:
         """Make the job of one of Steward's own facts."""
+        wire_type = type_in(parcel.headers)
+        if wire_type in self.passes_over.get(parcel.topic, ()):
+            found = place_of(parcel.headers)
+            if found is not None:
+                return self._waiting(parcel, found, None)
+        fact, broken = _content(wire_type, parcel.value)
         try:
-            envelope = envelope_of(parcel.headers, parcel.key or None)
+            envelope = envelope_of(parcel.headers, parcel.key or None, fact)
         except Unreadable as error:
             return self._unreadable(parcel, place, error)
         mark = OwnMark(self.consumer, envelope.stream, envelope.version, envelope.id)
@@ -154,28 +163,17 @@ class Hearing:
             history=envelope.history,
             ends_history=_ends_history(envelope.type),
         )
-        try:
-            recorded = with_fact(envelope, parcel.value)
-        except (NewerVersion, Unreadable) as error:
-            return Job(
-                cause,
-                _nothing,
-                mark,
-                parcel,
-                order=mark.version,
-                feeds=self.feeds(mark.stream),
-                broken=_refusal(error),
-            )
         reaction = self.listens[parcel.topic]
-        known = recorded.fact is not None
+        known = fact is not None
         return Job(
             cause,
-            (lambda: reaction(recorded)) if known else _nothing,
+            (lambda: reaction(envelope)) if known else _nothing,
             mark,
             parcel,
-            heard=recorded if known else None,
+            heard=envelope if known else None,
             order=mark.version,
             feeds=self.feeds(mark.stream),
+            broken=broken,
         )
 
     def _unreadable(self, parcel: Parcel, place: str, error: Exception) -> Job:
@@ -183,20 +181,18 @@ class Hearing:
         # waits alone, and the stream's next version finds that one is missing.
         found = place_of(parcel.headers)
         if found is not None:
-            stream, version, id_ = found
-            own = OwnMark(self.consumer, stream, version, id_)
-            return Job(
-                Cause(id_, self.consumer),
-                _nothing,
-                own,
-                parcel,
-                order=version,
-                feeds=self.feeds(stream),
-                broken=_refusal(error),
-            )
+            return self._waiting(parcel, found, _refusal(error))
         mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
         cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
         return Job(cause, _nothing, mark, parcel, broken=_refusal(error))
+
+    def _waiting(self, parcel: Parcel, found: tuple[str, int, UUID], broken: Refused | None) -> Job:
+        """Make the job of a fact of which only the place is known: it is next, or waits in line."""
+        stream, version, id_ = found
+        mark = OwnMark(self.consumer, stream, version, id_)
+        feeds = self.feeds(stream)
+        cause = Cause(id_, self.consumer)
+        return Job(cause, _nothing, mark, parcel, order=version, feeds=feeds, broken=broken)
 
     async def _foreign_job(self, parcel: Parcel, place: str) -> Job:
         try:
@@ -225,6 +221,21 @@ class Hearing:
         except Refused as refusal:
             return Job(cause, _nothing, mark, parcel, order=event.order, broken=refusal)
         return Job(cause, lambda: commands, mark, parcel, order=event.order)
+
+
+def passed_over(heeds: Collection[type[Fact]]) -> frozenset[bytes]:
+    """Name all wire types of known facts but these; what is newer than known is not among them."""
+    names = {kind.wire_name for kind in heeds}
+    return frozenset(
+        kind.wire_type.encode() for kind in known_facts() if kind.wire_name not in names
+    )
+
+
+def _content(wire_type: bytes, value: bytes) -> tuple[Fact | None, Refused | None]:
+    try:
+        return content_of(wire_type.decode(errors="replace"), value), None
+    except (NewerVersion, Unreadable) as error:
+        return None, _refusal(error)
 
 
 def foreign_cause_id(event: ForeignEvent) -> UUID:

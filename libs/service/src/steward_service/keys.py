@@ -158,10 +158,9 @@ async def tell_keys(connection: Connection, producer: AIOKafkaProducer, topic: s
     ]
     await asyncio.gather(*sent)
     # A key that was erased meanwhile has a new revision and is told again.
-    await connection.executemany(
-        "UPDATE subject_keys SET told = true WHERE subject = $1 AND revision = $2",
-        [(row["subject"], row["revision"]) for row in rows],
-    )
+    if rows:
+        subjects, revisions = zip(*((row["subject"], row["revision"]) for row in rows), strict=True)
+        await connection.execute(_TOLD, subjects, revisions)
     return len(rows)
 
 
@@ -228,9 +227,12 @@ async def store_keys(pool: asyncpg.Pool, records: Sequence[Record]) -> None:
         read = _read(key, value)
         if read is not None:
             keys[read[0]] = read[1]
-    # Each by itself, in one order: a transaction over all would meet others in a deadlock.
-    for subject, wrapped in sorted(keys.items()):
-        await pool.execute(_ERASE if wrapped is None else _STORE, *filter(None, (subject, wrapped)))
+    stored = sorted((subject, key) for subject, key in keys.items() if key is not None)
+    if stored:
+        await pool.execute(_STORE, *map(list, zip(*stored, strict=True)))
+    # Each by itself: a transaction over these and those would meet others in a deadlock.
+    for subject in sorted(subject for subject, key in keys.items() if key is None):
+        await pool.execute(_ERASE, subject)
 
 
 _ERASE_OWN = """
@@ -260,8 +262,17 @@ UPDATE subject_keys SET told = false, revision = revision + 1
  WHERE erased_at > clock_timestamp() - interval '3 days'
 """
 
+_TOLD = """
+UPDATE subject_keys k SET told = true
+  FROM unnest($1::text[], $2::integer[]) AS q (subject, revision)
+ WHERE k.subject = q.subject AND k.revision = q.revision
+"""
+
+# In one order, so that two of these cannot wait for each other.
 _STORE = """
-INSERT INTO subject_keys (subject, wrapped, told) VALUES ($1, $2, true)
+INSERT INTO subject_keys (subject, wrapped, told)
+SELECT q.subject, q.wrapped, true FROM unnest($1::text[], $2::bytea[]) AS q (subject, wrapped)
+ ORDER BY q.subject
 ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped
 WHERE subject_keys.erased_at IS NULL AND subject_keys.wrapped IS DISTINCT FROM excluded.wrapped
 """

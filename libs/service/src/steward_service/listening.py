@@ -38,6 +38,8 @@ MAX_RECORDS = 500
 POLL_MS = 100
 """How long Kafka holds an empty answer back. What comes meanwhile comes at once; only partitions
 that were still being worked on when it was asked wait so long."""
+FETCH_BYTES = 256 * 1024
+"""Of each partition at once: some hundred facts, of some dozens of partitions."""
 DRAIN_SECONDS = 5.0
 _DECODED_AT_ONCE = 100
 _COMMIT_SECONDS = 10.0
@@ -125,6 +127,7 @@ class Listener(ConsumerRebalanceListener):
             partition_assignment_strategy=[RangePartitionAssignor],
             listener=self,
             fetch_max_wait_ms=POLL_MS,
+            max_partition_fetch_bytes=FETCH_BYTES,
             parser=self._parse,
             decoder=_as_it_is,
         )

@@ -35,8 +35,9 @@ _LOG = structlog.get_logger(__name__)
 
 PAGE = 2_000
 POLL_SECONDS = 0.01
+"""Between polls while something that was appended here is not published, or others append."""
 IDLE_SECONDS = 0.05
-"""Between polls where nothing was appended for a while; what this process appends wakes the relay."""
+"""Between polls otherwise; what this process appends wakes the relay."""
 LEASE = timedelta(seconds=3)
 _RENEW_SECONDS = 1.0
 _BUSY_SECONDS = 1.0
@@ -79,11 +80,13 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._measured_at = 0.0
         self._appended = asyncio.Event()
+        self._owed = 0
         self.relayed_facts = 0
         self.failure = ""
 
-    def wake(self) -> None:
-        """Say that facts were appended: the next poll need not wait."""
+    def wake(self, facts: int = 1) -> None:
+        """Say that so many facts were appended: the next poll need not wait."""
+        self._owed += facts
         self._appended.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -92,8 +95,12 @@ class Relay:
             busy_until = 0.0
             while not stop.is_set():
                 self._appended.clear()
-                if await self._turn() or await self._woken(busy_until):
-                    busy_until = monotonic() + _BUSY_SECONDS
+                published = await self._turn()
+                if published > self._owed:
+                    busy_until = monotonic() + _BUSY_SECONDS  # others append as well
+                self._owed = max(0, self._owed - published)
+                if not published:
+                    await self._rest(busy_until)
         finally:
             await self.close()
             if self._lease is not None:
@@ -101,11 +108,11 @@ class Relay:
                     # For no time at all: the next relay need not wait until it runs out.
                     await self._store.take_lease(self._holder, timedelta(0))
 
-    async def _woken(self, busy_until: float) -> bool:
-        pause = POLL_SECONDS if monotonic() < busy_until else IDLE_SECONDS
+    async def _rest(self, busy_until: float) -> None:
+        # Whatever writes in the whole cluster may hold what was appended back for a moment.
+        soon = self._owed or monotonic() < busy_until
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._appended.wait(), pause)
-        return self._appended.is_set()
+            await asyncio.wait_for(self._appended.wait(), POLL_SECONDS if soon else IDLE_SECONDS)
 
     async def _turn(self) -> int:
         try:
@@ -132,6 +139,7 @@ class Relay:
         """
         lease = await self._hold_lease()
         if lease is None:
+            self._owed = 0  # whoever holds it owes it
             return 0
         page = await self._store.relay_page(self._cursor, self._page)
         await self._measure()

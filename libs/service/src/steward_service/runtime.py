@@ -24,6 +24,7 @@ from fastapi import APIRouter
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 
 from steward_decider import AnyDecider
+from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 from steward_events.registry import SubjectErased
 from steward_eventstore.execute import Executor
@@ -32,7 +33,7 @@ from steward_eventstore.postgres import PostgresStore
 from steward_service import gauges, keys, memory
 from steward_service.auth import Authenticator
 from steward_service.clocks import Readings, SteppedClock, SystemClock
-from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction
+from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction, passed_over
 from steward_service.http import MAX_FILE_BYTES, InFlight, build_app
 from steward_service.listening import EverythingHeard, Heard, Listener
 from steward_service.partitions import partition_of
@@ -62,7 +63,8 @@ class CannotStart(Exception):
 class Service:
     """One service: what it is made of, and, while it runs, what it is made with.
 
-    `listens` and `foreign`: what it does with each topic; `feeds`: source stream to the derived
+    `listens` and `foreign`: what it does with each topic; `heeds`: of a topic the only facts that it
+    does anything with, all others are passed over unread; `feeds`: source stream to the derived
     stream whose alarms wait while the source is parked; `barriers`: names of facts after which a
     batch is cut; `on_heard`: runs after the commit of what was heard; `prepare`: runs once before
     anything is heard (fill caches); `outstanding`: how many sends and receipts are under way;
@@ -75,6 +77,7 @@ class Service:
     topic: str = ""
     listens: Mapping[str, Reaction] = field(default_factory=dict)
     foreign: Mapping[str, ForeignReaction] = field(default_factory=dict)
+    heeds: Mapping[str, Collection[type[Fact]]] = field(default_factory=dict)
     feeds: Callable[[str], str] = lambda _: ""
     barriers: Collection[str] = ()
     on_heard: Callable[[Sequence[Recorded]], Awaitable[None]] | None = None
@@ -313,7 +316,8 @@ class Service:
             wall=self.wall,
             pack=boxes.close,
         )
-        hearing = Hearing(self.name, self.listens, self.foreign, self.feeds, boxes)
+        passes_over = {topic: passed_over(kinds) for topic, kinds in self.heeds.items()}
+        hearing = Hearing(self.name, self.listens, self.foreign, self.feeds, boxes, passes_over)
         heard: Heard = EverythingHeard(self.clock, settings.partitions)
         if self.listens or self.foreign:
             heard = self.listener = Listener(
@@ -364,8 +368,9 @@ class Service:
             return
         self._appended += len(facts)
         self.metrics.facts_appended.inc(len(facts))
+        self.ticker.wake()
         if self.relay is not None:
-            self.relay.wake()
+            self.relay.wake(len(facts))
         if self.on_facts is not None:
             self.on_facts(facts)
 

@@ -67,6 +67,7 @@ def service(settings: Settings) -> IntakeService:
             "steward.sla": subscribers.on_sla,
             "steward.notify": subscribers.on_notify,
         },
+        heeds=subscribers.HEEDS,
         foreign={"steward.inbound.tickets": subscribers.on_tickets(lambda: http.open_desk(intake))},
         project=read_models.project,
         routers=[

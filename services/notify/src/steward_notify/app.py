@@ -86,6 +86,7 @@ def build(settings: Settings) -> Service:
             "steward.sla": partial(subscribers.on_sla, rules_of=policies.get),
             "steward.visits": partial(subscribers.on_visits, rules_of=policies.get),
         },
+        heeds=subscribers.HEEDS,
         barriers={"registry.policy_published"},
         on_heard=policies.heard,
         prepare=prepare,

@@ -27,13 +27,14 @@ from steward_intake.application.desk import (
     external_case_id,
     invalid,
     next_case_id,
+    record_subject,
     reopened_case_id,
     subject_of,
     twelve_months_before,
     year_of,
 )
 from steward_intake.application.erasure import sealed_values
-from steward_intake.application.ports import Registers, Row, Seals
+from steward_intake.application.ports import KeyRing, Registers, Row
 from steward_intake.application.words import (
     ACTIONS,
     Action,
@@ -78,7 +79,7 @@ class Intake(Protocol):
     def registers(self) -> Registers: ...
 
     @property
-    def sealer(self) -> Seals: ...
+    def sealer(self) -> KeyRing: ...
 
 
 def _intake(request: Request) -> Intake:
@@ -740,6 +741,10 @@ async def post_imports(
         "households", [said.household_id for said in receptions if said.household_id]
     )
     await desk.look_up("staff", [said.received_by for said in receptions if said.received_by])
+    # In one commit, where each key would otherwise be made by itself.
+    await service.sealer.hold(
+        record_subject(record) for record in records if principal.may(record.project_id)
+    )
     numbers = []
     for said in receptions:
         project = await desk.entry("projects", said.project_id)

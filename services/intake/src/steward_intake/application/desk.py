@@ -1,5 +1,6 @@
 """The reception desk: checks what is said against the registers, dates it, numbers it, seals it."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -73,6 +74,7 @@ class Desk:
         self.clock = clock
         self._known: dict[tuple[str, str], Row | None] = {}
         self._policies: dict[str, Sequence[Publication]] = {}
+        self._reading = asyncio.Lock()
         self._numbers: dict[tuple[str, int], Iterator[int]] = {}
 
     def moment(
@@ -193,16 +195,18 @@ class Desk:
         return next(str(row["text"]) for row in rows if row["version"] == version)
 
     async def _published(self, pack: str) -> Sequence[Publication]:
-        if pack not in self._policies:
-            self._policies[pack] = [
-                Publication(
-                    row["version"],
-                    row["effective_from"].astimezone(UTC).date(),
-                    row["group_id"],
-                    row["project_id"],
-                )
-                for row in await self.registers.policies(pack)
-            ]
+        # Of many that are prepared side by side, one asks.
+        async with self._reading:
+            if pack not in self._policies:
+                self._policies[pack] = [
+                    Publication(
+                        row["version"],
+                        row["effective_from"].astimezone(UTC).date(),
+                        row["group_id"],
+                        row["project_id"],
+                    )
+                    for row in await self.registers.policies(pack)
+                ]
         return self._policies[pack]
 
     async def reserve(self, wanted: Iterable[tuple[str, int]]) -> None:
@@ -343,9 +347,7 @@ class Desk:
             raise invalid(f"The history cannot end in the future, at {until.isoformat()}.")
         case_id = external_case_id(record.external)
         stream = f"case-{case_id}"
-        household = next(
-            (said.household_id for said in record.facts if isinstance(said, Reception)), None
-        )
+        subject = record_subject(record)
         found: list[To] = []
         for place, said in enumerate(record.facts):
             if said.occurred_at is None or said.occurred_at > until:
@@ -364,7 +366,7 @@ class Desk:
                 continue
             speaking = self.speaking(
                 at, "history", str(uuid5(_NAMESPACE, f"{record.id}|{place}")),
-                subject_of(case_id, household), record.project_id,
+                subject, record.project_id,
             )  # fmt: skip
             found.append(
                 To(stream, project["project_id"], await said.command(speaking), known_at=at)
@@ -403,6 +405,14 @@ def twelve_months_before(at: datetime) -> datetime:
 def subject_of(case_id: str, household_id: str | None) -> str:
     """Name the subject whose key seals a case's texts: its household, else the case."""
     return f"household-{household_id}" if household_id else f"case-{case_id}"
+
+
+def record_subject(record: Record) -> str:
+    """Name the subject whose key seals the texts of an imported record."""
+    household = next(
+        (said.household_id for said in record.facts if isinstance(said, Reception)), None
+    )
+    return subject_of(external_case_id(record.external), household)
 
 
 def year_of(project: Mapping[str, str], at: datetime) -> int:

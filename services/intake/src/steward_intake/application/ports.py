@@ -21,7 +21,13 @@ class Seals(Protocol):
     async def unseal(self, sealed: Sealed) -> object: ...
 
 
-class FileSeals(Seals, Protocol):
+class KeyRing(Seals, Protocol):
+    """Has the keys of many subjects at hand at once."""
+
+    async def hold(self, subjects: Iterable[str]) -> None: ...
+
+
+class FileSeals(KeyRing, Protocol):
     """Seals what is no text, too."""
 
     async def seal_bytes(

@@ -1,10 +1,24 @@
 """What notify hears: a subscriber for each owner of facts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
+from steward_events.fact import Fact
 from steward_events.recorded import Recorded
+from steward_events.sla import (
+    Escalated,
+    EscalationWithdrawn,
+    ExtensionApproved,
+    ExtensionRequested,
+)
+from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
 from steward_eventstore.execute import To
 from steward_notify.application import reactions
+
+HEEDS: Mapping[str, Collection[type[Fact]]] = {
+    "steward.sla": (Escalated, EscalationWithdrawn, ExtensionApproved, ExtensionRequested),
+    "steward.visits": (FollowupDone, FollowupOverdue, FollowupWaived),
+}
+"""The facts that mean something to notify; of all others only the place is read."""
 
 
 def on_intake(heard: Recorded) -> Iterable[To]:

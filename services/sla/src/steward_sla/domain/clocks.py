@@ -191,8 +191,7 @@ class About(NamedTuple):
     severity: str
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What has been said of one clock; `breach` is the number of the breach that stands."""
 
     started_at: datetime
@@ -247,9 +246,9 @@ class Clocks:
         return () if self.course is None else self.course.clocks(self.facts)
 
     @cached_property
-    def wake_at(self) -> datetime | None:
-        """The earliest alarm."""
-        return min((alarm.at for alarm in _alarms(self)), default=None)
+    def alarms(self) -> Sequence["Alarm"]:
+        """All that is planned and has not been told, clock by clock, in each in order of time."""
+        return [alarm for clock in self.plan for alarm in _alarms_of(self, clock)]
 
     def of(self, clock: str) -> Told | None:
         """What was told of a clock."""
@@ -292,7 +291,7 @@ class ClocksDecider:
             case Ring():
                 return [
                     fact
-                    for alarm in _alarms(state)
+                    for alarm in state.alarms
                     if alarm.at <= command.at
                     for fact in _rung(state, alarm, unheard=command.unheard)
                 ]
@@ -317,7 +316,7 @@ class ClocksDecider:
 
     def wake_at(self, state: Clocks) -> datetime | None:
         """Ask for the earliest of pause ends, warnings, due times, escalations and decisions."""
-        return state.wake_at
+        return min([alarm.at for alarm in state.alarms], default=None)
 
     def _with_differences(
         self,
@@ -347,6 +346,8 @@ class ClocksDecider:
             history=noted.history or state.history,
             known_at=noted.known_at,
         )
+        if not counts:
+            _same_plan(state, after)
         if noted.noted == "case_received" and state.course is None:
             policy = str(noted.fields.get("policy", ""))
             zone = ZoneInfo(str(noted.fields.get("zone", "Asia/Shanghai")))
@@ -398,34 +399,42 @@ class Alarm(NamedTuple):
     extension: str = ""
 
 
-def _alarms(state: Clocks) -> Iterator[Alarm]:
-    """All that is planned and has not been told, clock by clock, in each in order of time.
+def _alarms_of(state: Clocks, clock: Clock) -> Sequence[Alarm]:
+    """The alarms of one clock; they stay while it and what was told of it do."""
+    told = state.of(clock.id)
+    if told is None or (clock.ended_at and not clock.breach_at and not clock.steps):
+        return ()
+    course = state.course
+    if course is None or told.paused or state.extensions:
+        return list(_alarms(state, clock, told))
+    known = course.alarms.get(clock.id)
+    if known is None or known[0] is not clock or known[1] is not told or known[2] != state.history:
+        known = (clock, told, state.history, list(_alarms(state, clock, told)))
+        course.alarms[clock.id] = known
+    return known[3]
 
-    Of a clock that has ended only its breach and the steps before its end are still told.
-    """
-    for clock in state.plan:
-        told = state.of(clock.id)
-        if told is None or (clock.ended_at and not clock.breach_at and not clock.steps):
-            continue
-        if clock.ended_at is None:
-            if told.paused and state.upto is not None:
-                for pause in clock.pauses:
-                    if pause.start <= state.upto < pause.end:
-                        yield Alarm(pause.end, "resume", clock)
-            for at in clock.warnings:
-                if at not in told.warned:
-                    yield Alarm(at, "warn", clock)
-        if clock.breach_at is not None and not told.breach:
-            yield Alarm(clock.breach_at, "breach", clock)
-        if not told.acknowledged:
-            for at, step in clock.steps:
-                if not told.climbed(step):
-                    yield Alarm(at, "step", clock, step)
-            if told.climbs:
-                yield from _unanswered(state, clock, told)
-        for name, asked in (state.extensions or {}).items():
-            if isinstance(asked, Asked) and asked.clock == clock.id and not asked.told:
-                yield from _undecided(state, clock, name, asked)
+
+def _alarms(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
+    """Of a clock that has ended only its breach and the steps before its end are still told."""
+    if clock.ended_at is None:
+        if told.paused and state.upto is not None:
+            for pause in clock.pauses:
+                if pause.start <= state.upto < pause.end:
+                    yield Alarm(pause.end, "resume", clock)
+        for at in clock.warnings:
+            if at not in told.warned:
+                yield Alarm(at, "warn", clock)
+    if clock.breach_at is not None and not told.breach:
+        yield Alarm(clock.breach_at, "breach", clock)
+    if not told.acknowledged:
+        for at, step in clock.steps:
+            if not told.climbed(step):
+                yield Alarm(at, "step", clock, step)
+        if told.climbs:
+            yield from _unanswered(state, clock, told)
+    for name, asked in (state.extensions or {}).items():
+        if isinstance(asked, Asked) and asked.clock == clock.id and not asked.told:
+            yield from _undecided(state, clock, name, asked)
 
 
 def _unanswered(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
@@ -779,8 +788,7 @@ def _tell(
             after = (
                 fresh
                 if told is None
-                else replace(
-                    told,
+                else told._replace(
                     started_at=fact.started_at,
                     limit=fact.due_at,
                     about=about,
@@ -792,33 +800,32 @@ def _tell(
         case _ if told is None:
             raise Refused(f"The clock {fact.clock} was never started.", code="unknown")
         case ClockRescheduled():
-            after = replace(told, limit=fact.new_due)
+            after = told._replace(limit=fact.new_due)
         case ClockPaused():
-            after = replace(told, paused=True)
+            after = told._replace(paused=True)
         case ClockResumed():
-            after = replace(told, paused=False, limit=fact.due_at)
+            after = told._replace(paused=False, limit=fact.due_at)
             upto = fact.resumed_at if upto is None else max(upto, fact.resumed_at)
         case ClockWarned():
-            after = replace(told, warned=told.warned | {fact.warned_at})
+            after = told._replace(warned=told.warned | {fact.warned_at})
         case ClockBreached():
             # Whoever acknowledged an alarm of the start has not answered for the breach.
-            after = replace(
-                told,
+            after = told._replace(
                 breaches=fact.number,
                 breach=fact.number,
                 breach_at=fact.breached_at,
                 acknowledged=False,
             )
         case BreachWithdrawn():
-            after = replace(told, breach=0, breach_at=None, acknowledged=False, excused=False)
+            after = told._replace(breach=0, breach_at=None, acknowledged=False, excused=False)
         case BreachExcused():
-            after = replace(told, excused=True)
+            after = told._replace(excused=True)
         case MajorByAge():
             after = told
         case ClockMet():
-            after = replace(told, outcome=fact.outcome, met_at=fact.met_at, paused=False)
+            after = told._replace(outcome=fact.outcome, met_at=fact.met_at, paused=False)
         case ClockCancelled():
-            after = replace(told, outcome="cancelled", met_at=None, paused=False)
+            after = told._replace(outcome="cancelled", met_at=None, paused=False)
         case Escalated():
             climb = Climb(
                 fact.escalation_id,
@@ -829,7 +836,7 @@ def _tell(
                 fact.told_at,
                 fact.because is not None,
             )
-            after = replace(told, climbs=(*told.climbs, climb))
+            after = told._replace(climbs=(*told.climbs, climb))
             if fact.because == "undecided":
                 extensions = {
                     name: replace(asked, told=True)
@@ -838,10 +845,10 @@ def _tell(
                     for name, asked in (extensions or {}).items()
                 }
         case EscalationAcknowledged():
-            after = replace(told, acknowledged=True)
+            after = told._replace(acknowledged=True)
         case EscalationWithdrawn():
-            after = replace(
-                told, climbs=tuple(c for c in told.climbs if c.escalation_id != fact.escalation_id)
+            after = told._replace(
+                climbs=tuple(c for c in told.climbs if c.escalation_id != fact.escalation_id)
             )
         case _:
             assert_never(fact)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -37,7 +36,9 @@ ABOUT_ELSE = frozenset({"solution", "progress", "other"})
 WEIGHT = {"minor": 1, "important": 2, "major": 3}
 """How weighty a severity is; a case without one is the least."""
 
-_REMEMBERED = 512
+_REMEMBERED = 64
+"""Limits of each kind and target; a case's facts mostly come close upon each other, or days apart."""
+_KINDS_OF_CASE = 512
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -161,85 +162,148 @@ class Timeline:
         return durations.later(told_at, limit, self._rules.duty_calendar, zone).at
 
     def _concerned(self, kinds: frozenset[str]) -> "_Concerned":
-        """The targets that a case of these kinds may have, and of these the ones a fact may move."""
-        measures = tuple(m for m in self._measures if m.kinds is None or m.kinds & kinds)
-        places: dict[str, list[int]] = {}
-        for place, measure in enumerate(measures):
-            for name in measure.names:
-                places.setdefault(name, []).append(place)
-        return _Concerned(measures, places)
+        """The targets that a case of these kinds may have."""
+        return _Concerned([m for m in self._measures if m.kinds is None or m.kinds & kinds])
 
     def clocks(self, facts: Sequence[CaseFact], zone: ZoneInfo) -> tuple[Clock, ...]:
         """Give all clocks of a case; `facts` are in order of (occurred_at, version)."""
         return self.course(zone).clocks(tuple(facts))
 
 
-class _Concerned(NamedTuple):
-    """The targets of one kind of case; `places` says by a fact's name which of them it may move."""
+class _Concerned:
+    """The targets of one kind of case, by place, and which of them a fact is of interest to."""
 
-    measures: "tuple[_Measure, ...]"
-    places: Mapping[str, Sequence[int]]
+    def __init__(self, measures: "Sequence[_Measure]") -> None:
+        self.measures = measures
+        self.places = _places(measure.names for measure in measures)
+        self.starts = _places(measure.starts for measure in measures)
+        self.asked = frozenset[str]().union(*(measure.target.when.asked for measure in measures))
+        self._fields = tuple(sorted(self.asked))
+        self._applicable: dict[tuple[object, ...], frozenset[int]] = {}
+
+    def applicable(self, case: Mapping[str, Any]) -> frozenset[int]:
+        """The targets that may apply to such a case; very many cases are alike."""
+        key = tuple(case.get(name) for name in self._fields)
+        try:
+            known = self._applicable.get(key)
+        except TypeError:  # a list among the fields
+            return self._applying(case)
+        if known is None:
+            if len(self._applicable) >= _KINDS_OF_CASE:
+                self._applicable.clear()
+            known = self._applicable[key] = self._applying(case)
+        return known
+
+    def _applying(self, case: Mapping[str, Any]) -> frozenset[int]:
+        return frozenset(
+            place
+            for place, measure in enumerate(self.measures)
+            if measure.always_walked or measure.target.when.holds(case)
+        )
+
+
+def _places(names: Iterable[Iterable[str]]) -> Mapping[str, Sequence[int]]:
+    found: dict[str, list[int]] = {}
+    for place, of_one in enumerate(names):
+        for name in of_one:
+            found.setdefault(name, []).append(place)
+    return found
 
 
 class Course:
     """How far a case's facts were walked: with one fact more at their end it goes on from there.
 
-    It only saves work. Asked about other facts than those walked, it begins anew.
+    It only saves work. Asked about other facts than those walked, it begins anew. A target is walked
+    once something may have started it and it has applied: until then it has nothing to remember.
     """
 
     def __init__(self, timeline: Timeline, zone: ZoneInfo) -> None:
         self.timeline = timeline
         self.names = timeline.names
         self.zone = zone
-        self._kinds: frozenset[str] = frozenset()
-        self._concerned = timeline.concerned(self._kinds)
+        self.alarms: dict[str, Any] = {}
+        """For whoever asks for more than the clocks: what it found for each of them."""
+        self._begin(frozenset())
+
+    def _begin(self, kinds: frozenset[str]) -> None:
+        self._kinds = kinds
+        self._concerned = self.timeline.concerned(kinds)
         self._walked: tuple[CaseFact, ...] = ()
+        self._case: dict[str, Any] = {}
+        self._applied: frozenset[int] = self._concerned.applicable(self._case)
+        self._started: set[int] = set()
         self._walks: dict[int, _Walk] = {}
         self._found: dict[int, tuple[Clock, ...]] = {}
 
-    def clocks(self, facts: tuple[CaseFact, ...]) -> tuple[Clock, ...]:
+    def clocks(self, facts: Sequence[CaseFact]) -> tuple[Clock, ...]:
         """Give all clocks; `facts` are in order of (occurred_at, version). Raises ValueError."""
+        facts = tuple([fact for fact in facts if fact.name in self.names])
         walked = self._walked
-        goes_on = bool(walked) and (
-            facts[: len(walked)] == walked
-            and (len(facts) == len(walked) or facts[len(walked)].at > walked[-1].at)
-        )
+        goes_on = bool(walked) and facts[: len(walked)] == walked
         new = facts[len(walked) :] if goes_on else facts
-        kinds = frozenset(
-            kind
-            for fact in new
-            if fact.name in CHANGES and isinstance(kind := fact.fields.get("kind"), str)
-        )
+        kinds = _kinds(new)
         if not goes_on or not kinds <= self._kinds:
-            new = facts
-            self._kinds = self._kinds | kinds if goes_on else kinds
-            self._concerned = self.timeline.concerned(self._kinds)
-            self._walks = {}
-            self._found = {}
+            self._begin(self._kinds | kinds if goes_on else kinds)
+            new, walked = facts, ()
         self._walked = ()  # until all went well
-        ties = any(one.at == other.at for one, other in pairwise(facts))
-        waits = _waits(facts, self.zone)
-        wanted: dict[int, list[CaseFact]] = {}
         for fact in new:
-            for place in self._concerned.places.get(fact.name, ()):
-                wanted.setdefault(place, []).append(fact)
-        for place, taken in wanted.items():
-            measure, walk = self._concerned.measures[place], self._walks.get(place)
-            if walk is None:
-                # Until something may start it, a target has nothing to remember.
-                if not any(measure.may_start(fact) for fact in taken):
-                    continue
+            self._look_at(fact)
+        waits = _waits(facts, self.zone)
+        for place, taken in self._wanted(new).items():
+            walk = self._walks.get(place)
+            if walk is not None:
+                taken.sort(key=walk.measure.place)
+            if walk is None or walk.measure.place(taken[0]) < walk.last:
+                measure = self._concerned.measures[place]
                 walk = self._walks[place] = _Walk(measure, self.zone)
-                taken = [fact for fact in facts if fact.name in measure.names]
-            if ties:
-                taken.sort(key=measure.place)
+                self._found.pop(place, None)
+                taken = sorted([f for f in facts if f.name in measure.names], key=measure.place)
             moved = [fact for fact in taken if walk.take(fact)]
+            walk.last = walk.measure.place(taken[-1])
             if moved and walk.runs:
                 self._found[place] = tuple(
-                    measure.clock(run, walk, facts, waits, self.zone) for run in walk.runs
+                    [walk.measure.clock(run, walk, facts, waits, self.zone) for run in walk.runs]
                 )
         self._walked = facts
-        return tuple(clock for place in sorted(self._found) for clock in self._found[place])
+        return tuple([clock for place in sorted(self._found) for clock in self._found[place]])
+
+    def _look_at(self, fact: CaseFact) -> None:
+        """Note which targets apply from this fact on, and which it may start."""
+        if fact.name in CHANGES:
+            _change(self._case, self._concerned.asked, fact)
+            self._applied |= self._concerned.applicable(self._case)
+        for place in self._concerned.starts.get(fact.name, ()):
+            if place not in self._started and self._concerned.measures[place].may_start(fact):
+                self._started.add(place)
+
+    def _wanted(self, new: Sequence[CaseFact]) -> dict[int, list[CaseFact]]:
+        """By target what it has to take; of one that is to begin only that it is to."""
+        wanted: dict[int, list[CaseFact]] = {
+            place: [] for place in self._applied & self._started if place not in self._walks
+        }
+        for fact in new:
+            for place in self._concerned.places.get(fact.name, ()):
+                if place in self._walks:
+                    wanted.setdefault(place, []).append(fact)
+        return wanted
+
+
+def _kinds(facts: Iterable[CaseFact]) -> frozenset[str]:
+    return frozenset(
+        [
+            kind
+            for fact in facts
+            if fact.name in CHANGES and isinstance(kind := fact.fields.get("kind"), str)
+        ]
+    )
+
+
+def _change(case: dict[str, Any], asked: frozenset[str], fact: CaseFact) -> None:
+    """Change what a case is by what a fact says, as far as it is asked for."""
+    for name in asked & fact.fields.keys():
+        case[name] = fact.fields[name]
+    if fact.name == "severity_raised" and "cause" in asked:
+        case.setdefault("cause", "age")
 
 
 def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datetime | None:
@@ -320,6 +384,8 @@ class _Walk:
         self._starts: dict[str, _Start] = {}
         self._seen: list[tuple[CaseFact, int]] = []
         """Every fact that may stop the target, with its round: for what begins later."""
+        self.last: tuple[datetime, int, int]
+        """The place of the last fact taken, in the target's own order."""
 
     def take(self, fact: CaseFact) -> bool:
         """Go past one more fact: what stops first, then what changes, then what starts.
@@ -414,9 +480,7 @@ class _Walk:
 
     def _change(self, fact: CaseFact) -> None:
         measure, target = self.measure, self.measure.target
-        self._case.update({name: fact.fields[name] for name in measure.asks & fact.fields.keys()})
-        if fact.name == "severity_raised" and "cause" in measure.asks:
-            self._case.setdefault("cause", "age")
+        _change(self._case, measure.asks, fact)
         if measure.looks_back:
             self.cases.append((fact.at, dict(self._case)))
         if target.or_by is not None and target.or_by.fact is None:
@@ -563,12 +627,11 @@ class _Measure:
         self.cancels = _by_name(target.cancels_on)
         self.stops = frozenset({*self.met, *self.resets, *self.cancels, *ENDS})
         stays = target.stays_when.asked if target.stays_when is not None else frozenset()
-        self.asks = {"severity", *target.when.asked, *stays}
-        """The fields of the case that count; only they are kept, for very many cases at once."""
+        asks = {"severity", *target.when.asked, *stays}
         if target.or_by is not None:
-            self.asks |= {target.or_by.field, *target.or_by.if_.asked}
-        for step in target.escalate:
-            self.asks |= step.when.asked
+            asks |= {target.or_by.field, *target.or_by.if_.asked}
+        self.asks = frozenset(asks).union(*(step.when.asked for step in target.escalate))
+        """The fields of the case that count; only they are kept, for very many cases at once."""
         kinds = target.when.fields.get("kind", (None,))
         self.kinds = None if None in kinds else frozenset(kinds)
         """The kinds of case that it may concern; None for any."""
@@ -578,6 +641,8 @@ class _Measure:
             step.when != ALWAYS for step in target.escalate
         )
         self.restarts = not ONCE.isdisjoint(self.starts)
+        self.always_walked = target.or_by is not None or not CHANGES.isdisjoint(self.stops)
+        """It reads a date that may be wrong, or takes changes in an order of its own."""
         self.names = {*self.stops, *self.starts, *CHANGES, "case_reopened"}
         if self.dated_by is not None:
             self.names.add(self.dated_by)
