@@ -4,12 +4,13 @@
 #   make test [ARGS="tests/unit -k story"]      make check      make bench
 #   make chaos      processes killed at every point where something is committed or sent (4 minutes)
 #   make chaos-long     the same a thousand times, broken servers, restored databases (hours)
+#   make mutations  each guard taken out in turn: its test must fail (half an hour; ARGS="--only relay")
 #   make compose-test   e2e tests against what docker-compose.yml builds; needs Docker
 #   make keys       .env with secrets, for docker-compose.yml
 #   make rules      generated documents anew    make lock       requirements.lock anew
 #   make clean      removes all that was made
 
-.PHONY: run test check chaos chaos-long compose-test bench keys rules lock clean .venv
+.PHONY: run test check chaos chaos-long mutations compose-test bench keys rules lock clean .venv
 .DEFAULT_GOAL := run
 
 ARGS ?=
@@ -41,6 +42,9 @@ chaos: .venv
 
 chaos-long: .venv
 	@.venv/bin/pytest tests/chaos $(ARGS)
+
+mutations: .venv
+	@.venv/bin/python -m tests.mutation $(ARGS)
 
 # The images are built within the first test's time.
 compose-test: .venv

@@ -104,6 +104,7 @@ async def test_a_stream_that_wants_no_alarm_has_no_timer(shop: OpenShop) -> None
     assert await shop.store.due({HERE: at(99)}, 10) == []
 
 
+@pytest.mark.timeout(10)
 async def test_an_alarm_that_does_not_move_is_an_error_and_no_loop(shop: OpenShop) -> None:
     executor = shop.executor()
     await executor.execute(job("stuck-1", Start(START, (at(10),))))
@@ -115,6 +116,19 @@ async def test_an_alarm_that_does_not_move_is_an_error_and_no_loop(shop: OpenSho
     assert isinstance(fine, Applied)
     with pytest.raises(StuckAlarm):
         await executor.execute(job("stuck-1", Note(at(15))))
+
+
+async def test_an_alarm_that_comes_again_at_the_same_instant_is_another_fact(
+    shop: OpenShop,
+) -> None:
+    executor = shop.executor()
+    for cause in ("once", "again"):
+        await executor.execute(job("clock-1", Start(START, (at(10),)), cause=cause))
+        shop.clock.instant = at(15)
+        await executor.execute_batch([ring("clock-1", 15)])
+    facts = await shop.store.facts_of("clock-1")
+    assert await story(shop, "clock-1") == ["started@0", "breached@10"] * 2
+    assert len({fact.id for fact in facts}) == len(facts)
 
 
 async def test_due_streams_are_shared_out_over_partitions(shop: OpenShop) -> None:

@@ -9,6 +9,7 @@ from tests.support.eventstore import CLOCKS, START, TALLY, Meet, Note, Start, at
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Parked, To
 from steward_eventstore.port import Change, Delete, Increment, Upsert, Write
+from steward_eventstore.read_models import statements
 
 KEY = {"stream": "clock-1"}
 
@@ -59,6 +60,18 @@ async def test_a_value_that_no_column_takes_parks_its_message_alone(shop: OpenSh
     )
     assert isinstance(outcomes[0], Parked)
     assert {row["stream"] for row in await shop.rows(CLOCKS)} == {"clock-1", "clock-8"}
+
+
+def test_rows_are_written_in_one_order() -> None:
+    changes: list[Change] = [
+        Upsert(CLOCKS, {"stream": "clock-2"}),
+        Upsert(CLOCKS, {"stream": "clock-1"}),
+        Delete(CLOCKS, {"stream": "clock-4"}),
+        Delete(CLOCKS, {"stream": "clock-3"}),
+    ]
+    (_, deleted), (_, written) = statements(changes)
+    assert deleted == [("clock-3",), ("clock-4",)]
+    assert [row[2] for row in written] == ["clock-1", "clock-2"]
 
 
 FOLDS: dict[str, tuple[list[Change], dict[str, Any] | None]] = {

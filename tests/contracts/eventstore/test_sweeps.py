@@ -44,6 +44,13 @@ async def test_a_sweep_reaches_every_stream_of_its_kind_once(shop: OpenShop) -> 
     assert await notes(shop, "stuck-1") == ["new"]
 
 
+async def test_a_stream_whose_name_is_the_prefix_itself_is_reached_too(shop: OpenShop) -> None:
+    for name in ("clock-1", "clock-10", "clock-2"):
+        await shop.executor().execute(job(name, Note(START, "new")))
+    assert await shop.store.streams_after("clock-1", "", 9) == ["clock-1", "clock-10"]
+    assert await shop.store.streams_after("clock-1", "clock-1", 9) == ["clock-10"]
+
+
 async def test_a_step_done_by_two_workers_counts_once(shop: OpenShop) -> None:
     executor = shop.executor()
     for n in range(3):

@@ -1,4 +1,4 @@
-"""Stores that can be interrupted, and databases with a guard taken out."""
+"""Stores that can be interrupted."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,16 +17,15 @@ Step = Callable[[], Awaitable[object]]
 
 
 class InterruptedStore(PostgresStore):
-    """Lets a test do something between a read and its commit, once."""
+    """Lets a test do something before a read, or around its commit, once."""
 
+    before_read: Step | None = None
     before_commit: Step | None = None
     after_commit: Step | None = None
-    after_read: Step | None = None
 
     async def read(self, reading: Reading) -> View:
-        view = await super().read(reading)
-        await self._now("after_read")
-        return view
+        await self._now("before_read")
+        return await super().read(reading)
 
     async def commit(self, write: Write) -> None:
         await self._now("before_commit")
@@ -80,15 +79,6 @@ class Database:
     def within(self, connection: Connection) -> PostgresStore:
         """Give a store that works inside this session's transaction."""
         return PostgresStore(cast("Pool", _OneConnection(connection)))
-
-    async def remove(self, guard: str, instead: str = "") -> None:
-        """Take a guard out of the function that appends."""
-        connection = await self.session()
-        function = await connection.fetchval(
-            "SELECT pg_get_functiondef('steward_commit'::regproc::oid)"
-        )
-        assert guard in function, "The guard's text has changed: change it here too."
-        await connection.execute(function.replace(guard, instead))
 
     async def close(self) -> None:
         """End all sessions."""

@@ -1,13 +1,13 @@
-"""Each guard of the store in PostgreSQL: what it prevents, and that it happens without the guard.
+"""Each guard of the store in PostgreSQL: what it prevents.
 
-Every scenario is played twice: with the guard as released, and with its text taken out.
+That nothing else prevents it is what `make mutations` shows: without the guard its test fails.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-import asyncpg
 import pytest
 from asyncpg import Connection
 from tests.integration.eventstore.conftest import Database, InterruptedStore
@@ -27,18 +27,21 @@ from tests.support.eventstore import (
     noted,
     partition_of,
 )
-from tests.support.removal import without
 
-from steward_decider import Refused
 from steward_events.recorded import Recorded
-from steward_eventstore import execute as execute_module
-from steward_eventstore import postgres
-from steward_eventstore.execute import Alarms, Applied, Cause, Job, To
-from steward_eventstore.port import Changed, Cursor, Head, StreamWrite, Unavailable, Write
+from steward_eventstore.execute import Alarms, Applied, Cause, Executor, Job, Repeated, To
+from steward_eventstore.port import (
+    Changed,
+    Cursor,
+    Head,
+    OwnAdvance,
+    StreamWrite,
+    Unavailable,
+    Write,
+)
 from steward_eventstore.postgres import PostgresStore
 
 BEGINNING = Cursor(1, 0, 0)
-guarded = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "without the guard"])
 
 
 def append(stream: str, version: int) -> Write:
@@ -85,13 +88,10 @@ async def waits_for_a_lock(database: Database, sessions: int) -> None:
     raise AssertionError("Nobody waits for a lock.")
 
 
-@guarded
 @pytest.mark.parametrize("beside", [(), ("clock-0",)], ids=["one stream", "several streams"])
 async def test_a_transaction_with_an_older_number_cannot_append_the_newer_version(
-    database: Database, guarded: bool, beside: tuple[str, ...]
+    database: Database, beside: tuple[str, ...]
 ) -> None:
-    if not guarded:
-        await database.remove("AND s.last_xid <= pg_current_xact_id()")
     store, session = await database.store(), await database.session()
     await store.commit(together(append("clock-1", 1), *(append(name, 1) for name in beside)))
     transaction = session.transaction()
@@ -100,49 +100,26 @@ async def test_a_transaction_with_an_older_number_cannot_append_the_newer_versio
     await session.execute("INSERT INTO sweeps VALUES ('a', 'b', 'c', 'd', 'e')")
     await store.commit(append("clock-1", 2))
     late = together(append("clock-1", 3), *(append(name, 2) for name in beside))
-    if guarded:
-        with pytest.raises(Changed):
-            await database.within(session).commit(late)
-        await transaction.rollback()
-        await store.commit(late)
-    else:
+    with pytest.raises(Changed):
         await database.within(session).commit(late)
-        await transaction.commit()
-    published = [version for stream, version in await log(store) if stream == "clock-1"]
-    assert published == ([1, 2, 3] if guarded else [1, 3, 2])
+    await transaction.rollback()
+    await store.commit(late)
+    assert [version for stream, version in await log(store) if stream == "clock-1"] == [1, 2, 3]
 
 
-@guarded
 @pytest.mark.parametrize("beside", [(), ("clock-0",)], ids=["one stream", "several streams"])
 async def test_one_transaction_may_append_twice(
-    database: Database, guarded: bool, beside: tuple[str, ...]
+    database: Database, beside: tuple[str, ...]
 ) -> None:
-    if not guarded:
-        await database.remove(
-            "s.last_xid <= pg_current_xact_id()", "s.last_xid < pg_current_xact_id()"
-        )
     session = await database.session()
     inside = database.within(session)
     async with session.transaction():
         await inside.commit(together(append("clock-1", 1), *(append(n, 1) for n in beside)))
-        second = inside.commit(together(append("clock-1", 2), *(append(n, 2) for n in beside)))
-        if guarded:
-            await second
-        else:
-            with pytest.raises(Changed):
-                await second
-    expected = [1, 2] if guarded else []
-    assert [v for s, v in await log(await database.store()) if s == "clock-1"] == expected
+        await inside.commit(together(append("clock-1", 2), *(append(n, 2) for n in beside)))
+    assert [v for s, v in await log(await database.store()) if s == "clock-1"] == [1, 2]
 
 
-@guarded
-async def test_the_relay_waits_for_a_transaction_that_is_still_running(
-    database: Database, guarded: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bound = "AND xid < pg_snapshot_xmin(pg_current_snapshot())"
-    assert bound in postgres.RELAY_PAGE
-    if not guarded:
-        monkeypatch.setattr(postgres, "RELAY_PAGE", postgres.RELAY_PAGE.replace(bound, ""))
+async def test_the_relay_waits_for_a_transaction_that_is_still_running(database: Database) -> None:
     store, session = await database.store(), await database.session()
     transaction = session.transaction()
     await transaction.start()
@@ -152,22 +129,10 @@ async def test_the_relay_waits_for_a_transaction_that_is_still_running(
     cursor = page[-1].cursor if page else BEGINNING
     await transaction.commit()
     published = [(fact.stream, fact.version) for fact in page] + await log(store, cursor)
-    if guarded:
-        assert published == [("clock-slow", 1), ("clock-fast", 1)]
-    else:
-        assert published == [("clock-fast", 1)], "The slow transaction's fact was skipped."
+    assert published == [("clock-slow", 1), ("clock-fast", 1)]
 
 
-@guarded
-async def test_transaction_numbers_are_compared_as_numbers(
-    database: Database, guarded: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order = "ORDER BY events.xid, events.pos"
-    assert order in postgres.RELAY_PAGE
-    if not guarded:
-        monkeypatch.setattr(
-            postgres, "RELAY_PAGE", postgres.RELAY_PAGE.replace(order, "ORDER BY xid, pos")
-        )
+async def test_transaction_numbers_are_compared_as_numbers(database: Database) -> None:
     session = await database.session()
     for version, xid in enumerate(("9", "10", "99", "100"), 1):
         await session.execute(
@@ -176,95 +141,153 @@ async def test_transaction_numbers_are_compared_as_numbers(
             xid,
             version,
         )
-    published = [version for _, version in await log(await database.store())]
-    assert (published == [1, 2, 3, 4]) is guarded
+    assert [version for _, version in await log(await database.store())] == [1, 2, 3, 4]
 
 
-@guarded
-async def test_who_lost_the_lease_cannot_move_the_relays_cursor(
-    database: Database, guarded: bool, monkeypatch: pytest.MonkeyPatch
+async def test_a_page_goes_on_within_a_transaction_and_with_what_came_before_it_under_a_later_number(
+    database: Database,
 ) -> None:
-    fence = "WHERE fence = $1"
-    assert fence in postgres.RELAYED
-    if not guarded:
-        monkeypatch.setattr(
-            postgres, "RELAYED", postgres.RELAYED.replace(fence, "WHERE $1::bigint > 0")
-        )
+    store, session = await database.store(), await database.session()
+    async with session.transaction():
+        await session.execute("SELECT pg_current_xact_id()")
+        await store.commit(together(append("clock-1", 1), append("clock-2", 1)))
+        await database.within(session).commit(append("clock-slow", 1))
+    published: list[str] = []
+    cursor = BEGINNING
+    while page := await store.relay_page(cursor, 1):
+        published += [fact.stream for fact in page]
+        cursor = page[-1].cursor
+    assert published == ["clock-slow", "clock-1", "clock-2"]
+
+
+async def test_after_a_restore_the_relay_reads_the_new_epoch_alone(database: Database) -> None:
+    store, session = await database.store(), await database.session()
+    await store.commit(append("clock-1", 1))
+    await session.execute("UPDATE log SET epoch = 2")
+    await store.commit(append("clock-1", 2))
+    assert await log(store, Cursor(2, 0, 0)) == [("clock-1", 2)]
+    assert await log(store) == [("clock-1", 1)]
+
+
+async def test_who_lost_the_lease_cannot_move_the_relays_cursor(database: Database) -> None:
     store = await database.store()
     await store.commit(append("clock-1", 1))
     [fact] = await store.relay_page(BEGINNING, 10)
     old = await store.take_lease("old", timedelta(seconds=-1))
     assert old is not None
     assert await store.take_lease("new", timedelta(minutes=1)) is not None
-    assert await store.relayed(old.fence, fact.cursor) is not guarded
+    assert not await store.relayed(old.fence, fact.cursor)
     [cursor] = await (await database.session()).fetch("SELECT pos FROM relay")
-    assert (cursor["pos"] == 0) is guarded
+    assert cursor["pos"] == 0
 
 
-@guarded
-async def test_locks_are_taken_in_one_order_and_the_reverse_deadlocks(
-    database: Database, guarded: bool
+async def test_a_transaction_that_is_left_open_is_ended_by_the_server(database: Database) -> None:
+    store = await database.store()
+    limit = await store.pool.fetchval("SHOW idle_in_transaction_session_timeout")
+    assert limit == "10s", "It would hold up the relays of the whole server."
+
+
+async def seeded(database: Database) -> None:
+    """Store what can be locked, the later names first."""
+    session, store = await database.session(), await database.store()
+    for name in ("b", "a"):
+        await store.commit(append(f"clock-{name}", 1))
+        await session.execute(
+            "INSERT INTO inbox VALUES ('listener', $1, 1, $2)", f"case-{name}", id_of(name)
+        )
+        await session.execute(
+            "INSERT INTO parked_streams VALUES ('listener', $1, '', '', now(), now())",
+            f"case-{name}",
+        )
+
+
+CASES = [("listener", "case-a"), ("listener", "case-b")]
+PARKED = Write(parked_as_read=dict.fromkeys(CASES, True))
+ADVANCED = Write(own=[OwnAdvance(*place, 1, 2, id_of("two")) for place in CASES])
+
+
+@pytest.mark.parametrize(
+    ("write", "first", "then"),
+    [
+        (PARKED, "parked_streams WHERE stream_id = 'case-a'", "parked_streams"),
+        (replace(append("clock-a", 2), parked_as_read=PARKED.parked_as_read),
+         "parked_streams WHERE stream_id = 'case-a'", "streams"),
+        (together(append("clock-a", 2), append("clock-b", 2)),
+         "streams WHERE stream_id = 'clock-a'", "streams"),
+        (replace(append("clock-a", 2), own=ADVANCED.own),
+         "streams WHERE stream_id = 'clock-a'", "inbox"),
+        (ADVANCED, "inbox WHERE stream_id = 'case-a'", "inbox"),
+    ],
+    ids=["parked streams", "then streams", "streams", "then the inbox", "the inbox"],
+)  # fmt: skip
+async def test_what_waits_for_the_first_lock_holds_no_later_one(
+    database: Database, write: Write, first: str, then: str
 ) -> None:
-    first, second, blocker = [await database.session() for _ in range(3)]
-    await (await database.store()).commit(together(append("clock-a", 1), append("clock-b", 1)))
-    both = together(append("clock-a", 2), append("clock-b", 2))
-    hold = blocker.transaction()
-    await hold.start()
-    await blocker.execute("SELECT FROM streams WHERE stream_id = 'clock-a' FOR UPDATE")
-    one = asyncio.create_task(database.within(first).commit(both))
+    await seeded(database)
+    holder, other = await database.session(), await database.session()
+    async with holder.transaction():
+        await holder.execute(f"SELECT FROM {first} FOR UPDATE")
+        waiting = asyncio.create_task((await database.store()).commit(write))
+        await waits_for_a_lock(database, 1)
+        later = f"SELECT FROM {then} WHERE stream_id LIKE '%-b' FOR UPDATE NOWAIT"
+        await other.execute(later)
+    await waiting
+
+
+async def test_who_is_chosen_to_end_a_deadlock_tries_again(database: Database) -> None:
+    shop, other = await database.shop(), await database.session()
+    for name in ("clock-a", "clock-b"):
+        await shop.executor().execute(job(name, Note(START, "one")))
+    await other.execute("SET deadlock_timeout = '1min'")
+    both = [say("two", "clock-a"), say("two", "clock-b")]
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute("SELECT FROM streams WHERE stream_id = 'clock-b' FOR UPDATE")
+    trying = asyncio.create_task(
+        shop.executor().execute(Job(Cause(id_of("both"), "test"), lambda: both))
+    )
     await waits_for_a_lock(database, 1)
-    if not guarded:
-        await database.remove("ORDER BY stream_id FOR UPDATE", "ORDER BY stream_id DESC FOR UPDATE")
-    two = asyncio.create_task(database.within(second).commit(both))
-    await waits_for_a_lock(database, 2)
-    await hold.rollback()
-    ends = await asyncio.gather(one, two, return_exceptions=True)
-    [lost] = [end for end in ends if end is not None]
-    assert isinstance(lost, Changed)
-    assert isinstance(lost.__cause__, asyncpg.DeadlockDetectedError) is not guarded
+    await other.execute("SELECT FROM streams WHERE stream_id = 'clock-a' FOR UPDATE")
+    await transaction.rollback()
+    await trying
+    assert await notes(interrupted(shop), "clock-a") == ["one", "two"]
 
 
-@guarded
 async def test_of_two_creators_of_one_stream_the_second_comes_after_the_first(
-    database: Database, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ) -> None:
-    if not guarded:
-        monkeypatch.setattr(postgres, "_CHANGED_TABLES", set())
     ours, theirs = await database.shop(), await database.shop()
     interrupted(ours).before_commit = lambda: theirs.executor().execute(
         job("clock-1", Note(START, "theirs"))
     )
-    mine = ours.executor().execute(job("clock-1", Note(START, "mine")))
-    if guarded:
-        await mine
-        assert await notes(interrupted(ours), "clock-1") == ["theirs", "mine"]
-    else:
-        with pytest.raises(Refused, match="duplicate key"):
-            await mine
+    await ours.executor().execute(job("clock-1", Note(START, "mine")))
+    assert await notes(interrupted(ours), "clock-1") == ["theirs", "mine"]
 
 
-@guarded
 async def test_an_alarm_of_an_older_state_does_not_replace_that_of_a_newer(
-    database: Database, guarded: bool
+    database: Database,
 ) -> None:
-    if not guarded:
-        await database.remove("AND s.version = s_expected[1]")
     ticker, listener = await database.shop(), await database.shop()
     await listener.executor().execute(job("clock-1", Start(START, (at(50),))))
     interrupted(ticker).before_commit = lambda: listener.executor().execute(
         job("clock-1", Start(START, (at(20),)))
     )
     await ticker.executor().execute(ring("clock-1", at(10)))
-    due = await ticker.store.next_due([partition_of("p-1")])
-    assert due == (at(20) if guarded else at(50))
+    assert await ticker.store.next_due([partition_of("p-1")]) == at(20)
 
 
-@guarded
-async def test_a_ring_that_loses_its_race_is_nothing(database: Database, guarded: bool) -> None:
-    if not guarded:
-        session = await database.session()
-        await database.remove("AND s.version = s_expected[1]")
-        await session.execute("ALTER TABLE events DROP CONSTRAINT events_pkey")
+async def test_alarms_of_older_states_do_not_replace_those_of_newer(database: Database) -> None:
+    ticker, listener = await database.shop(), await database.shop()
+    for name in ("clock-1", "clock-2"):
+        await listener.executor().execute(job(name, Start(START, (at(50),))))
+    interrupted(ticker).before_commit = lambda: listener.executor().execute(
+        job("clock-1", Start(START, (at(20),)))
+    )
+    await ticker.executor().execute_batch([ring("clock-1", at(10)), ring("clock-2", at(10))])
+    assert await ticker.store.next_due([partition_of("p-1")]) == at(20)
+
+
+async def test_a_ring_that_loses_its_race_is_nothing(database: Database) -> None:
     ours, theirs = await database.shop(), await database.shop()
     await ours.executor().execute(job("clock-1", Start(START, (at(10),))))
     for shop in (ours, theirs):
@@ -272,8 +295,8 @@ async def test_a_ring_that_loses_its_race_is_nothing(database: Database, guarded
     interrupted(ours).before_commit = lambda: theirs.executor().execute(ring("clock-1", at(15)))
     done = await ours.executor().execute(ring("clock-1", at(15)))
     assert isinstance(done, Applied)
-    assert len(done.facts) == (0 if guarded else 1)
-    assert len(await ours.store.facts_of("clock-1")) == (2 if guarded else 3)
+    assert done.facts == ()
+    assert len(await ours.store.facts_of("clock-1")) == 2
 
 
 async def test_what_another_task_remembers_meanwhile_is_not_folded_twice(
@@ -288,39 +311,48 @@ async def test_what_another_task_remembers_meanwhile_is_not_folded_twice(
 
     interrupted(shop).before_commit = meanwhile
     await executor.execute(job("clock-1", Note(START, "three")))
-    interrupted(shop).after_read = meanwhile_note(executor, "four")
+    interrupted(shop).before_read = meanwhile_note(executor, "four")
     await executor.execute(job("clock-1", Note(START, "five")))
     state: Running = executor._cache["clock-1"].state
     assert state.notes == ("one", "two", "three", "four", "five")
 
 
-@guarded
-async def test_a_version_that_comes_before_its_time_waits(
-    database: Database, guarded: bool
+async def test_what_is_remembered_of_facts_that_a_restore_lost_is_forgotten(
+    database: Database,
 ) -> None:
-    guard = "if version > done + 1:"
-    module = execute_module if guarded else without(execute_module, (guard, "if False:"))
+    shop, session = await database.shop(), await database.session()
+    executor = shop.executor()
+    for text in ("one", "lost"):
+        await executor.execute(job("clock-1", Note(START, text)))
+    await session.execute("DELETE FROM events WHERE version = 2")
+    await session.execute("UPDATE streams SET version = 1")
+    await executor.execute(job("clock-1", Note(START, "two")))
+    state: Running = executor._cache["clock-1"].state
+    assert state.notes == ("one", "two")
+    assert await notes(interrupted(shop), "clock-1") == ["one", "two"]
+
+
+async def test_of_a_request_that_is_taken_twice_at_once_there_is_one_effect(
+    database: Database,
+) -> None:
+    ours, theirs = await database.shop(), await database.shop()
+    request = foreign("clock-1", "key-1", say("once"), parked=False, answer=lambda _: b"done")
+    interrupted(ours).before_commit = lambda: theirs.executor().execute(request)
+    assert await ours.executor().execute(request) == Repeated(b"done")
+    assert await notes(interrupted(ours), "clock-1") == ["once"]
+
+
+async def test_a_version_that_comes_before_its_time_waits(database: Database) -> None:
     shop = await database.shop()
-    executor = module.Executor(
-        shop.store, shop.clock, shop.deciders, source="test", partition_of=partition_of
-    )
+    executor = shop.executor()
     await executor.execute_batch([heard("case-1", 1, say("one")), heard("case-1", 3, say("three"))])
     await executor.execute_batch([heard("case-1", 2, say("two"))])
     told = await notes(interrupted(shop), "clock-1")
-    if guarded:
-        assert told == ["one"], "The second lines up behind the third, which waits for it."
-        assert len(await shop.store.line("listener", "case-1")) == 2
-    else:
-        assert told == ["one", "three"], "The second was taken for a repeat."
-        assert await shop.store.parked() == []
+    assert told == ["one"], "The second lines up behind the third, which waits for it."
+    assert len(await shop.store.line("listener", "case-1")) == 2
 
 
-@guarded
-async def test_two_listeners_after_a_rebalance_have_one_effect(
-    database: Database, guarded: bool
-) -> None:
-    if not guarded:
-        await database.remove("AND q.expected > 0 AND i.version = q.expected", "AND q.expected > 0")
+async def test_two_listeners_after_a_rebalance_have_one_effect(database: Database) -> None:
     old, new = await database.shop(), await database.shop()
     await old.executor().execute_batch([heard("case-1", 1, heard=told_by_intake(1))])
     interrupted(old).before_commit = lambda: new.executor().execute_batch(
@@ -328,34 +360,25 @@ async def test_two_listeners_after_a_rebalance_have_one_effect(
     )
     await old.executor().execute_batch([heard("case-1", 2, heard=told_by_intake(2))])
     count = await (await database.session()).fetchval("SELECT sum(count) FROM tally")
-    assert count == (2 if guarded else 3)
+    assert count == 2
 
 
-PARKING = "IF FOUND THEN"
-
-
-@guarded
 async def test_a_message_does_not_overtake_one_that_was_parked_meanwhile(
-    database: Database, guarded: bool
+    database: Database,
 ) -> None:
-    if not guarded:
-        await database.remove(PARKING, "IF false THEN")
     old, new = await database.shop(), await database.shop()
     interrupted(old).before_commit = lambda: new.executor().execute_batch(
         [foreign("ticket-1", "first", ask("policy"))]
     )
     await old.executor().execute_batch([foreign("ticket-1", "second", say("second"))])
     line = [waiting.parcel.value for waiting in await old.store.line("inbound", "ticket-1")]
-    assert line == ([b"first", b"second"] if guarded else [b"first"])
-    assert await notes(interrupted(old), "clock-1") == ([] if guarded else ["second"])
+    assert line == [b"first", b"second"]
+    assert await notes(interrupted(old), "clock-1") == []
 
 
-@guarded
 async def test_a_message_does_not_wait_behind_a_line_that_was_emptied_meanwhile(
-    database: Database, guarded: bool
+    database: Database,
 ) -> None:
-    if not guarded:
-        await database.remove(PARKING, "IF false THEN")
     listener, retry = await database.shop(), await database.shop()
     first = heard("case-1", 1, ask("policy"))
     await listener.executor().execute_batch([first])
@@ -364,8 +387,8 @@ async def test_a_message_does_not_wait_behind_a_line_that_was_emptied_meanwhile(
     interrupted(listener).before_commit = lambda: retry.executor().execute_batch([again])
     await listener.executor().execute_batch([heard("case-1", 2, say("two"))])
     told = await notes(interrupted(listener), "clock-1")
-    assert told == (["policy", "two"] if guarded else ["policy"])
-    assert len(await listener.store.parked()) == (0 if guarded else 1)
+    assert told == ["policy", "two"]
+    assert await listener.store.parked() == []
 
 
 async def test_two_retries_at_once_have_one_effect(database: Database) -> None:
@@ -481,7 +504,7 @@ def interrupted(shop: Shop) -> InterruptedStore:
     return shop.store
 
 
-def meanwhile_note(executor: execute_module.Executor, text: str) -> Callable[[], Awaitable[object]]:
+def meanwhile_note(executor: Executor, text: str) -> Callable[[], Awaitable[object]]:
     return lambda: executor.execute(job("clock-1", Note(START, text)))
 
 

@@ -32,6 +32,7 @@ from steward_events.registry import (
     Shift,
     StaffRegistered,
 )
+from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Language, Role
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
@@ -62,7 +63,7 @@ from steward_notify.domain.owner import OwnerDecider
 from steward_policy import packs
 from steward_service import keys
 from steward_service.provision import make_tables
-from steward_service.sealing import Sealer
+from steward_service.sealing import Erased, Sealer
 
 NOW = datetime.fromisoformat("2026-10-02T09:00:00+08:00")
 DAY = timedelta(days=1)
@@ -268,6 +269,36 @@ async def test_an_outcome_that_cannot_be_stored_becomes_unknown_and_holds_up_nob
     assert await notify.statuses() == {"odd": "unknown", "even": "sent"}
 
 
+async def test_what_was_taken_back_at_the_last_moment_is_not_sent(
+    notify: Notify, sink: RunningSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await assign(notify)
+    await notify.request("taken-back")
+    unseal = notify.sealer.unseal
+
+    async def taken_back_meanwhile(sealed: Sealed) -> str | Erased:
+        await notify.command("taken-back", Suppress(NOW, "withdrawn"))
+        return await unseal(sealed)
+
+    monkeypatch.setattr(notify.sealer, "unseal", taken_back_meanwhile)
+    async with notify.sending():
+        await until(ended(notify, "taken-back"), "it was not taken back")
+        await notify.request("next")
+        await until(ended(notify, "next"), "the sender did not go on")
+    assert [mail["message_id"] for mail in sink.index()] == ["<next@example.cn>"]
+
+
+async def test_who_was_erased_is_sent_nothing(notify: Notify, sink: RunningSink) -> None:
+    await assign(notify)
+    await notify.request("erased")
+    await keys.erase_keys(notify.sealer._pool, ["staff-s1"])
+    notify.sealer.forget("staff-s1")
+    async with notify.sending():
+        await until(ended(notify, "erased"), "the message was left")
+    assert await notify.statuses() == {"erased": "suppressed"}
+    assert not (sink.folder / "index.jsonl").exists()
+
+
 async def test_it_is_looked_for_what_was_left_at_the_start_and_after_a_failure_only(
     notify: Notify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,8 +343,10 @@ async def test_of_two_processes_one_sends(notify: Notify, sink: RunningSink) -> 
     ids = [f"m{number}" for number in range(20)]
     for id_ in ids:
         await notify.request(id_)
-    async with notify.sending(), notify.sending():
+    async with notify.sending():
         await until(ended(notify, *ids), "not all were sent")
+        async with notify.sender.outbox.lead() as another:
+            assert another is None, "It would take what is being sent for left behind."
     assert len(sink.index()) == len(ids)
 
 

@@ -119,11 +119,10 @@ class Workshop:
         consumer: str = "test",
         group: str = "",
         feeds: Callable[[str], str] = lambda _: "",
-        kind: type[Listener] = Listener,
         **more: Any,
     ) -> Listener:
         hearing = Hearing(consumer, listens, feeds=feeds, **more.pop("hearing", {}))
-        return kind(
+        return Listener(
             hearing,
             executor,
             clock,
@@ -143,12 +142,10 @@ class Workshop:
         store: PostgresStore,
         clock: Any,
         topic: str,
-        *,
-        kind: type[Relay] = Relay,
         **more: Any,
     ) -> Relay:
         more.setdefault("holder", f"holder-{next(_numbers)}")
-        relay = kind(store, clock, [self.kafka], topic, self.partitions, Metrics(), **more)
+        relay = Relay(store, clock, [self.kafka], topic, self.partitions, Metrics(), **more)
         self.stack.push_async_callback(relay.close)
         return relay
 

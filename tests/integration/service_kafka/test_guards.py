@@ -1,12 +1,11 @@
-"""Each guard of the shell: what it prevents, and that it happens without the guard.
+"""Each guard of the shell: what it prevents.
 
-Every scenario is played twice: with the guard as released, and with its text taken out.
+That nothing else prevents it is what `make mutations` shows: without the guard its test fails.
 """
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,18 +24,15 @@ from tests.integration.service_kafka.conftest import (
     versions,
 )
 from tests.support.eventstore import HEARD, Meet, Note, Start, at
-from tests.support.removal import replaced, without
 from tests.support.waiting import until
 
 from steward_decider import Refused
 from steward_events.recorded import Recorded
-from steward_eventstore import postgres
 from steward_eventstore.execute import Executor, Job, Outcome, To
 from steward_eventstore.port import OwnMark
 from steward_eventstore.postgres import PostgresStore
-from steward_service import listening, relay, ticker
+from steward_service import listening, relay
 from steward_service.hearing import Hearing
-from steward_service.listening import Listener
 from steward_service.partitions import partition_of
 from steward_service.relay import Relay
 from steward_service.retries import Retries
@@ -44,18 +40,7 @@ from steward_service.telemetry import Metrics
 from steward_service.ticker import Ticker
 from steward_service.topics import Topic
 
-guarded = pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "without the guard"])
-
-
-def mutant_unless(guarded: bool, module: ModuleType, *guards: tuple[str, str]) -> ModuleType:
-    """Give a module as released or without its guards; both fail when a guard's text has changed."""
-    mutant = without(module, *guards)
-    return module if guarded else mutant
-
-
 # What the relay must not do.
-
-FENCE = ("WHERE fence = $1", "WHERE $1::bigint > 0")
 
 
 async def took_over(relay: Relay, facts: int) -> None:
@@ -70,13 +55,9 @@ async def hand_over(store: PostgresStore) -> None:
     await store.pool.execute("UPDATE relay SET held_until = '-infinity'")
 
 
-@guarded
 async def test_a_relay_that_slept_past_its_lease_cannot_make_others_repeat_what_came_since(
-    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fenced = replaced(postgres.RELAYED, *FENCE)
-    if not guarded:
-        monkeypatch.setattr(postgres, "RELAYED", fenced)
     topic, dsn = await workshop.topic(), await workshop.dsn()
     store = await workshop.store(dsn)
     clock = await workshop.clock(store)
@@ -93,24 +74,20 @@ async def test_a_relay_that_slept_past_its_lease_cannot_make_others_repeat_what_
     assert await new.publish_page() == 4
 
     frozen.go_on.set()
-    assert await sleeping == (0 if guarded else 5)
-    assert (await store.backlog())[0] == (0 if guarded else 4), "What is acknowledged waits again."
+    assert await sleeping == 0
+    assert (await store.backlog())[0] == 0, "What is acknowledged waits again."
     await hand_over(store)
     await workshop.relay(store, clock, topic).publish_page()
     published = await workshop.published(topic)
-    # Nothing is lost without the fence, and the first occurrences stay in order: every relay began
-    # at a cursor that was acknowledged. But who sleeps for a day makes the next repeat that day.
-    assert len(published) == 9 + 5 + (0 if guarded else 4)
+    # Without the fence nothing would be lost either, but who sleeps for a day would make the next one
+    # repeat that day.
+    assert len(published) == 9 + 5
     assert versions(published) == {"clock-1": list(range(1, 10))}
 
 
-@guarded
 async def test_a_relay_that_slept_through_a_restore_cannot_move_the_cursor_to_the_old_epoch(
-    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fenced = replaced(postgres.RELAYED, *FENCE)
-    if not guarded:
-        monkeypatch.setattr(postgres, "RELAYED", fenced)
     topic, dsn = await workshop.topic(), await workshop.dsn()
     store = await workshop.store(dsn)
     clock = await workshop.clock(store)
@@ -135,10 +112,20 @@ async def test_a_relay_that_slept_through_a_restore_cannot_move_the_cursor_to_th
     await ask(executor, "clock-1", Note(clock.now(), "long after"), id_="three")
     await hand_over(store)
     next_one = workshop.relay(store, clock, topic)
-    assert (await store.backlog())[0] == (1 if guarded else 0), "Nobody sees that a fact waits."
-    assert await next_one.publish_page() == (1 if guarded else 0)
-    published = versions(await workshop.published(topic))
-    assert published == {"clock-1": [1, 2, 3] if guarded else [1, 2]}
+    assert (await store.backlog())[0] == 1, "Nobody sees that a fact waits."
+    assert await next_one.publish_page() == 1
+    assert versions(await workshop.published(topic)) == {"clock-1": [1, 2, 3]}
+
+
+async def test_a_relay_keeps_its_lease_while_it_works(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    relaying = workshop.relay(store, await workshop.clock(store), topic)
+    until_when = "SELECT held_until FROM relay"
+    await relaying.publish_page()
+    first = await store.pool.fetchval(until_when)
+    relaying._renewed_at -= relay._RENEW_SECONDS
+    await relaying.publish_page()
+    assert await store.pool.fetchval(until_when) > first
 
 
 class Narrow(Topic):
@@ -177,43 +164,25 @@ def facts_of(records: Iterable["ConsumerRecord[bytes, bytes]"]) -> dict[str, lis
     return versions([record for record in records if record.key != PROBE])
 
 
-@guarded
-async def test_the_cursor_moves_only_after_all_was_acknowledged(
-    workshop: Workshop, guarded: bool
-) -> None:
-    module = mutant_unless(
-        guarded,
-        relay,
-        ("        await self._send(page)\n", ""),
-        (
-            "        self._cursor = cursor\n",
-            "        self._cursor = cursor\n        await self._send(page)\n",
-        ),
-    )
+async def test_the_cursor_moves_only_after_all_was_acknowledged(workshop: Workshop) -> None:
     topic, store = await workshop.topic(Narrow), await workshop.store()
     clock = await workshop.clock(store)
     executor = workshop.executor(store, clock)
-    relaying = workshop.relay(store, clock, topic, kind=module.Relay)
+    relaying = workshop.relay(store, clock, topic)
     await ask(executor, "clock-1", *(Note(clock.now(), LONG) for _ in range(3)), id_="one")
     with pytest.raises(MessageSizeTooLargeError):
         await relaying.publish_page()
     await widen(workshop, topic)
     await hand_over(store)
-    assert await workshop.relay(store, clock, topic).publish_page() == (3 if guarded else 0)
-    published = facts_of(await workshop.published(topic))
-    assert published == ({"clock-1": [1, 2, 3]} if guarded else {}), "They are lost."
+    assert await workshop.relay(store, clock, topic).publish_page() == 3
+    assert facts_of(await workshop.published(topic)) == {"clock-1": [1, 2, 3]}
 
 
-@guarded
-async def test_a_producer_that_failed_once_is_not_used_again(
-    workshop: Workshop, guarded: bool
-) -> None:
-    thrown_away = "self._lease = None\n        await self.close()\n"
-    module = mutant_unless(guarded, relay, (thrown_away, "self._lease = None\n"))
+async def test_a_producer_that_failed_once_is_not_used_again(workshop: Workshop) -> None:
     topic, store = await workshop.topic(Narrow), await workshop.store()
     clock = await workshop.clock(store)
     executor = workshop.executor(store, clock)
-    relaying = workshop.relay(store, clock, topic, kind=module.Relay)
+    relaying = workshop.relay(store, clock, topic)
     stop = asyncio.Event()
     await ask(executor, "clock-1", Note(clock.now(), "short"), id_="one")
     assert await relaying.publish_page() == 1
@@ -232,38 +201,21 @@ async def test_a_producer_that_failed_once_is_not_used_again(
 
     await fails_with("MessageSizeTooLarge")
     await widen(workshop, topic)
-    if guarded:
-        await until(nothing_waits, "the relay did not start again")
-    else:
-        for _ in range(3):
-            await fails_with("OutOfOrderSequence")
-        assert not await nothing_waits()
+    await until(nothing_waits, "the relay did not start again")
     stop.set()
     await running
-    published = facts_of(await workshop.published(topic))
-    assert published == {"clock-1": [1, 2, 3] if guarded else [1]}
+    assert facts_of(await workshop.published(topic)) == {"clock-1": [1, 2, 3]}
 
 
-@guarded
 async def test_a_batch_does_not_overtake_one_of_its_partition_that_fails(
-    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one_under_way = (
-        "                    await self._acknowledged(producer, batches)\n",
-        "                    self._sent = [\n"
-        "                        await producer.send_batch(batch, self._topic, partition=place)\n"
-        "                        for place, batch in batches.items()\n"
-        "                    ]\n",
-    )
-    # Both are waited for in the end, so that nothing is amiss but their order.
-    waited_for = ("asyncio.gather(*sent,", "asyncio.gather(*self._sent, *sent,")
-    module = mutant_unless(guarded, relay, one_under_way, waited_for)
     # Two long notes a batch.
-    monkeypatch.setattr(module, "_BATCH_BYTES", 10_000)
+    monkeypatch.setattr(relay, "_BATCH_BYTES", 10_000)
     topic, store = await workshop.topic(Narrow), await workshop.store()
     clock = await workshop.clock(store)
     executor = workshop.executor(store, clock)
-    relaying = workshop.relay(store, clock, topic, kind=module.Relay)
+    relaying = workshop.relay(store, clock, topic)
     await ask(executor, "clock-1", *(Note(clock.now(), LONG) for _ in range(3)), id_="one")
     with pytest.raises(MessageSizeTooLargeError):
         await relaying.publish_page()
@@ -272,8 +224,7 @@ async def test_a_batch_does_not_overtake_one_of_its_partition_that_fails(
     again = workshop.relay(store, clock, topic)
     await hand_over(store)
     assert await again.publish_page() == 3
-    published = facts_of(await workshop.published(topic))
-    assert published == {"clock-1": [1, 2, 3] if guarded else [3, 1, 2]}
+    assert facts_of(await workshop.published(topic)) == {"clock-1": [1, 2, 3]}
 
 
 # What the ticker must not do: escalate what was done in time and is only not heard yet.
@@ -324,18 +275,15 @@ class Office:
         self.executor = workshop.executor(store, self.clock)
         self.held = Held(self.executor, DONE.stream, DONE.version)
 
-    async def open(
-        self, kind: type[Listener] = Listener, ticker: type[Ticker] = Ticker, *also: Recorded
-    ) -> None:
+    async def open(self, *also: Recorded) -> None:
         self.listener = self.workshop.listener(
             self.held,  # type: ignore[arg-type]
             self.clock,
             dict.fromkeys(self.topics, follow),
-            kind=kind,
         )
         await self.workshop.listening(self.listener)
         self.workshop.stack.callback(self.held.let_go.set)
-        self.ticker = ticker(
+        self.ticker = Ticker(
             self.executor,
             self.clock,
             await self.workshop.clock(self.store),
@@ -375,14 +323,12 @@ async def office(workshop: Workshop, topics: int = 1) -> Office:
 async def play(
     workshop: Workshop,
     *told: Recorded,
-    listener: type[Listener] = Listener,
-    ticker: type[Ticker] = Ticker,
     topics: int = 1,
     fetched: bool = False,
 ) -> list[str]:
     """Ring while what was told waits, or is fetched and not handled; gives the clock's story."""
     late = await office(workshop, topics)
-    await late.open(listener, ticker)
+    await late.open()
     await workshop.publish(late.topics[-1], *told)
     if fetched:
         await asyncio.wait_for(late.held.reached.wait(), 40)
@@ -390,68 +336,29 @@ async def play(
     return await kinds(late.store, "clock-1")
 
 
-def outcome(guarded: bool) -> list[str]:
-    """The duty was done a minute before its time."""
-    return ["started", "met"] if guarded else ["started", "breached"]
+IN_TIME = ["started", "met"]
+"""The duty was done a minute before its time."""
 
 
-@guarded
-async def test_alarms_ring_up_to_what_was_heard_and_not_up_to_now(
-    workshop: Workshop, guarded: bool
-) -> None:
-    limits = (
-        "limits = dict(await self._heard.heard(partitions))",
-        "limits = dict.fromkeys(partitions, now)",
-    )
-    module = mutant_unless(guarded, ticker, limits)
-    assert await play(workshop, DONE, ticker=module.Ticker) == outcome(guarded)
+async def test_alarms_ring_up_to_what_was_heard_and_not_up_to_now(workshop: Workshop) -> None:
+    assert await play(workshop, DONE) == IN_TIME
 
 
-@guarded
 async def test_alarms_ring_up_to_what_was_heard_on_the_topic_that_is_furthest_behind(
-    workshop: Workshop, guarded: bool
+    workshop: Workshop,
 ) -> None:
-    least = (
-        "min(known, least.get(place.partition, known))",
-        "max(known, least.get(place.partition, known))",
-    )
-    module = mutant_unless(guarded, listening, least)
-    assert await play(workshop, DONE, listener=module.Listener, topics=2) == outcome(guarded)
+    assert await play(workshop, DONE, topics=2) == IN_TIME
 
 
-@guarded
-async def test_what_was_fetched_and_is_not_handled_was_not_heard(
-    workshop: Workshop, guarded: bool
-) -> None:
-    handled = (
-        "end - self._handled[place]",
-        "end - await self._subscriber.consumer.position(place)",
-    )
-    module = mutant_unless(guarded, listening, handled)
-    story = await play(workshop, DONE, listener=module.Listener, fetched=True)
-    assert story == outcome(guarded)
+async def test_what_was_fetched_and_is_not_handled_was_not_heard(workshop: Workshop) -> None:
+    assert await play(workshop, DONE, fetched=True) == IN_TIME
 
 
-@guarded
-async def test_what_is_being_handled_was_not_heard(workshop: Workshop, guarded: bool) -> None:
-    before = "            for jobs in await self._chunks(records):\n"
-    module = mutant_unless(
-        guarded, listening, (before, f"            self._note(records, assigned)\n{before}")
-    )
-    story = await play(workshop, DONE, listener=module.Listener, fetched=True)
-    assert story == outcome(guarded)
-
-
-@guarded
 async def test_what_came_while_the_broker_answered_was_not_heard(
-    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = "            behind = await self._behind(places)\n"
-    module = mutant_unless(
-        guarded, listening, (asked, f"{asked}            now = self._clock.now()\n")
-    )
     late = await office(workshop)
-    await late.open(module.Listener, Ticker, fact("case-0", 1, when=at(0)))
+    await late.open(fact("case-0", 1, when=at(0)))
     # The watch asks for the ends too; here nobody may but the ticker.
     watch, ends = late.listener._watch, late.listener._ends
     assert watch is not None
@@ -472,32 +379,24 @@ async def test_what_came_while_the_broker_answered_was_not_heard(
     await late.ticker.ring_due()
     await late.go_on()
     assert await kinds(late.store, "clock-0") == ["started", "breached"]
-    assert await kinds(late.store, "clock-1") == outcome(guarded)
+    assert await kinds(late.store, "clock-1") == IN_TIME
 
 
-@guarded
 async def test_history_says_nothing_of_what_else_was_heard(
-    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = '        if name == "ce_history":\n            return None\n'
-    module = mutant_unless(guarded, listening, (told, ""))
     # So that the history is handled while what comes after it is held.
-    monkeypatch.setattr(module, "MAX_RECORDS", 1)
+    monkeypatch.setattr(listening, "MAX_RECORDS", 1)
     # Another system's times may be ahead of ours, by the zone of its clock for example.
     ahead = replace(
         fact("case-0", 1, when=at(0)), known_at=at(60), occurred_at=at(60), history=at(90)
     )
-    story = await play(workshop, ahead, DONE, listener=module.Listener, fetched=True)
-    assert story == outcome(guarded)
+    assert await play(workshop, ahead, DONE, fetched=True) == IN_TIME
 
 
-@guarded
 async def test_alarms_wait_while_the_stream_that_feeds_them_is_parked(
-    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_ring = replaced(postgres.DUE, "WHERE p.feeds = t.stream_id", "WHERE false")
-    if not guarded:
-        monkeypatch.setattr(postgres, "DUE", all_ring)
     topic, store = await workshop.topic(), await workshop.store()
     clock, wall = Hand(at(0)), await workshop.clock(store)
     executor = workshop.executor(store, clock, wall=wall)
@@ -523,10 +422,27 @@ async def test_alarms_wait_while_the_stream_that_feeds_them_is_parked(
     await Ticker(executor, clock, wall, listener, Metrics()).ring_due()
     HEARD.add(topic)
     await Retries(executor, wall, hearing).retry_due(hurried=True)
-    assert await kinds(store, "clock-1") == outcome(guarded)
+    assert await kinds(store, "clock-1") == IN_TIME
 
 
 # What the listener must not do: lose a message.
+
+
+async def test_before_its_partitions_go_to_another_the_batch_in_hand_is_finished(
+    workshop: Workshop,
+) -> None:
+    late = await office(workshop)
+    await late.open()
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    revoked = asyncio.create_task(late.listener.on_partitions_revoked(late.listener._assigned))
+    # The loop runs dry: whoever does not wait is done by then.
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not revoked.done()
+    late.held.let_go.set()
+    await revoked
+    assert await kinds(late.store, "clock-1") == IN_TIME
 
 
 def copy(heard: Recorded) -> Iterable[To]:
@@ -534,14 +450,11 @@ def copy(heard: Recorded) -> Iterable[To]:
     yield To(stream, heard.key, Note(heard.occurred_at, f"{heard.stream}/{heard.version}"))
 
 
-@guarded
 async def test_a_header_that_is_not_utf8_does_not_lose_its_message(
-    workshop: Workshop, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = ("            parser=self._parse,\n", "")
-    module = mutant_unless(guarded, listening, own)
     # Alone in its batch: with others it would take them along.
-    monkeypatch.setattr(module, "MAX_RECORDS", 1)
+    monkeypatch.setattr(listening, "MAX_RECORDS", 1)
     topic, store = await workshop.topic(), await workshop.store()
     clock = await workshop.clock(store)
     producer = await workshop.producer()
@@ -549,9 +462,7 @@ async def test_a_header_that_is_not_utf8_does_not_lose_its_message(
     await producer.send_and_wait(topic, b"{}", b"p-1", PLACE, headers=headers)
     await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
     listener = await workshop.listening(
-        workshop.listener(
-            workshop.executor(store, clock), clock, {topic: copy}, kind=module.Listener
-        )
+        workshop.listener(workshop.executor(store, clock), clock, {topic: copy})
     )
 
     async def the_next_was_heard() -> bool:
@@ -560,28 +471,20 @@ async def test_a_header_that_is_not_utf8_does_not_lose_its_message(
     await until(the_next_was_heard, "the message behind the broken one was not heard")
     parked = [each.stream for each in await store.parked()]
     # Its offset is committed with the next one's: it is never heard again.
-    assert parked == ([f"unreadable:{topic}/{PLACE}/0"] if guarded else [])
-    assert listener.handled_messages == (2 if guarded else 1)
+    assert parked == [f"unreadable:{topic}/{PLACE}/0"]
+    assert listener.handled_messages == 2
 
 
-@pytest.mark.parametrize(
-    "policy",
-    ["NACK_ON_ERROR", "ACK_FIRST", "ACK"],
-    ids=["guarded", "without the guard", "without the guard, but committed after a failure"],
-)
 async def test_a_batch_that_was_cut_off_before_its_commit_is_heard_again(
-    workshop: Workshop, policy: str
+    workshop: Workshop,
 ) -> None:
-    module = without(
-        listening, ("ack_policy=AckPolicy.NACK_ON_ERROR", f"ack_policy=AckPolicy.{policy}")
-    )
     topic, dsn = await workshop.topic(), await workshop.dsn()
     store, other = await workshop.store(dsn), await workshop.store(dsn)
     clock = await workshop.clock(store)
     executor = workshop.executor(store, clock)
     await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
     group = f"cut-{topic}"
-    first = workshop.listener(executor, clock, {topic: copy}, group=group, kind=module.Listener)
+    first = workshop.listener(executor, clock, {topic: copy}, group=group)
     await first.start()
 
     async def the_first_was_heard() -> bool:
@@ -610,8 +513,7 @@ async def test_a_batch_that_was_cut_off_before_its_commit_is_heard_again(
         return await notes_of(store, "clock-2") == ["case-2/1"]
 
     await until(the_next_was_heard, "the message behind the one that was cut off was not heard")
-    heard_again = ["case-1/2"] if policy == "NACK_ON_ERROR" else []
-    assert await notes_of(store, "clock-1") == ["case-1/1", *heard_again]
+    assert await notes_of(store, "clock-1") == ["case-1/1", "case-1/2"]
     assert await store.parked() == []
 
 

@@ -208,7 +208,7 @@ async def test_an_alarm_that_fails_parks_its_stream_and_no_other(workshop: Works
 async def test_alarms_of_a_parked_source_wait(workshop: Workshop) -> None:
     topic, store = await workshop.topic(), await workshop.store()
     clock, wall = Hand(at(1)), await workshop.clock(store)
-    executor = workshop.executor(store, clock, wall=wall)
+    executor = workshop.executor(store, clock, {"clock": Tells()}, wall=wall)
     listener = await workshop.listening(
         workshop.listener(
             executor,
@@ -233,7 +233,7 @@ async def test_alarms_of_a_parked_source_wait(workshop: Workshop) -> None:
 
     async def the_other_rang() -> bool:
         await ticker.ring_due()
-        return await kinds(store, "clock-2") == ["started", "breached"]
+        return await notes_of(store, "clock-2") == ["heard"]
 
     await until(the_other_rang, "an alarm that feeds on nothing parked did not ring")
     assert await kinds(store, "clock-1") == ["started"]
@@ -242,7 +242,7 @@ async def test_alarms_of_a_parked_source_wait(workshop: Workshop) -> None:
 
     async def it_rang() -> bool:
         await ticker.ring_due()
-        return await kinds(store, "clock-1") == ["started", "breached"]
+        return await notes_of(store, "clock-1") == ["unheard"]
 
     await until(it_rang, "the alarm waits for ever")
 

@@ -139,6 +139,7 @@ def test_a_message_is_taken_back_only_while_it_is_owed() -> None:
     owed = OneMessage(REQUEST)
     assert said(*owed.when(suppress)) == [MessageSuppressed]
     assert owed.when(BEGIN) == []
+    assert OneMessage(REQUEST, BEGIN).when(suppress) == []
     assert OneMessage(REQUEST, BEGIN, SENT).when(suppress) == []
     assert OneMessage().when(suppress) == []
 

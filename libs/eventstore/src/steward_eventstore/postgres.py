@@ -183,7 +183,7 @@ END_SWEEP = "DELETE FROM sweeps WHERE id = $1 AND cursor = $2 RETURNING true"
 
 STREAMS_AFTER = """
 SELECT stream_id FROM streams
- WHERE stream_id > greatest($1, $2) AND starts_with(stream_id, $1) ORDER BY stream_id LIMIT $3
+ WHERE stream_id >= $1 AND stream_id > $2 AND starts_with(stream_id, $1) ORDER BY stream_id LIMIT $3
 """
 
 COUNTS = """

@@ -1,0 +1,1 @@
+"""Proves the guards: each one taken out in turn makes a named test fail."""

@@ -1,0 +1,234 @@
+"""Takes each guard out in turn, in a copy of its package, and runs the test that must fail.
+
+every test named: passes --> copy of one package, one text replaced --> its test: must fail
+
+The copy stands in front of the installed packages, so that nothing else changes. Two workers, each
+with a Kafka and a PostgreSQL of its own: an open transaction holds up the relays of its whole server.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from tests.mutation.guards import GUARDS, Guard
+from tests.mutation.page import page
+
+from steward_stack.state import State
+from steward_stack.supervisor import Endpoints, running_stack
+
+ROOT = Path(__file__).parents[2]
+WORKERS = 2
+TEST_SECONDS = 100
+_NOT_AN_EXPECTATION = ("SyntaxError", "ImportError", "ModuleNotFound", "NameError", "Attribute")
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """What became of one guard's test without the guard."""
+
+    guard: str
+    section: str
+    removed_in: str
+    test: str
+    caught: bool
+    said: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a run of pytest ended."""
+
+    status: int
+    failed: int
+    said: str
+
+
+def main() -> None:
+    """Run what the arguments ask for; the exit status is 1 when a guard's test did not fail."""
+    asked = _arguments()
+    if asked.page:
+        sys.stdout.write(page())
+        return
+    guards = [guard for guard in GUARDS if asked.only in f"{guard.name} {guard.file} {guard.test}"]
+    if not guards:
+        sys.exit(f"No guard, file or test contains “{asked.only}”.")
+    console = Console(stderr=True)
+    with _servers(guards, console) as servers:
+        if not _all_pass(guards, servers, console):
+            sys.exit("A named test fails with all guards in place: nothing can be said of them.")
+        found = list(_without_each(guards, servers, console))
+    found.sort(key=lambda each: [guard.name for guard in guards].index(each.guard))
+    caught = sum(each.caught for each in found)
+    if asked.json:
+        print(json.dumps([asdict(each) for each in found], indent=1, ensure_ascii=False))
+    else:
+        output = Console(width=None if sys.stdout.isatty() else 180)
+        output.print(_table(found))
+        output.print(f"{caught}/{len(found)} caught", highlight=False)
+    sys.exit(caught < len(found))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="mutations", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="JSON alone on standard output")
+    parser.add_argument("--only", default="", help="guards whose name, file or test contains this")
+    parser.add_argument("--page", action="store_true", help="docs/guarantees.md as it should be")
+    return parser.parse_args()
+
+
+@contextmanager
+def _servers(guards: Sequence[Guard], console: Console) -> Iterator[list[Mapping[str, str]]]:
+    """Start servers for each worker; gives the variables by which tests find them."""
+    if all(guard.test.startswith("tests/unit/") for guard in guards):
+        yield [{}] * WORKERS
+        return
+    folder = Path(tempfile.mkdtemp(prefix="steward-mutations-"))
+    try:
+        with ExitStack() as stack:
+            yield [
+                _variables(
+                    stack.enter_context(
+                        running_stack(State(folder / str(n)), console, services=False)
+                    ).endpoints
+                )
+                for n in range(min(WORKERS, len(guards)))
+            ]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _variables(endpoints: Endpoints) -> dict[str, str]:
+    return {"STEWARD_KAFKA": endpoints.kafka, "STEWARD_POSTGRES": endpoints.postgres}
+
+
+def _all_pass(
+    guards: Sequence[Guard], servers: Sequence[Mapping[str, str]], console: Console
+) -> bool:
+    tests = sorted({guard.test for guard in guards})
+    parts = [part for n in range(len(servers)) if (part := tests[n :: len(servers)])]
+    with (
+        console.status(f"The {len(tests)} tests with all guards in place"),
+        ThreadPoolExecutor(len(parts)) as pool,
+    ):
+        runs = list(pool.map(_pytest, parts, servers))
+    for run in runs:
+        if run.status:
+            console.print(run.said, markup=False, highlight=False)
+    return not any(run.status for run in runs)
+
+
+def _without_each(
+    guards: Sequence[Guard], servers: Sequence[Mapping[str, str]], console: Console
+) -> Iterator[Caught]:
+    free: SimpleQueue[Mapping[str, str]] = SimpleQueue()
+    for each in servers:
+        free.put(each)
+
+    def one(guard: Guard) -> Caught:
+        mine = free.get()
+        try:
+            return _without(guard, mine)
+        finally:
+            free.put(mine)
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
+        ThreadPoolExecutor(len(servers)) as pool,
+    ):
+        task = progress.add_task("Guards taken out", total=len(guards))
+        for found in pool.map(one, guards):
+            progress.advance(task)
+            if not found.caught:
+                progress.console.print(f"Not caught: {found.guard}", markup=False)
+            yield found
+
+
+def _without(guard: Guard, servers: Mapping[str, str]) -> Caught:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="steward-mutant-") as folder:
+        source = ROOT / guard.file
+        package = next(parent for parent in source.parents if parent.parent.name == "src")
+        copy = Path(folder) / package.name
+        shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        mutant = copy / source.relative_to(package)
+        mutant.write_text(guard.without(source.read_text(encoding="utf-8")), encoding="utf-8")
+        run = _pytest([guard.test], {**servers, "PYTHONPATH": folder}, package.name)
+    # A test that failed may fail once more as it ends; one that could not begin has proved nothing.
+    caught = run.status == 1 and run.failed > 0
+    return Caught(
+        guard.name,
+        guard.section,
+        guard.file,
+        guard.test,
+        caught and not run.said.startswith(_NOT_AN_EXPECTATION),
+        run.said,
+        round(time.monotonic() - began, 1),
+    )
+
+
+def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "") -> Run:
+    """Run tests; with a package, only if the copy of it is what they import."""
+    environment = {**os.environ, **variables}
+    if package:
+        where = f"import {package}; print({package}.__file__)"
+        found = subprocess.run(
+            [sys.executable, "-c", where],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        if not found.startswith(variables["PYTHONPATH"]):
+            raise RuntimeError(f"The copy of {package} is not what Python imports, but {found}")
+    with tempfile.TemporaryDirectory(prefix="steward-report-") as folder:
+        report = Path(folder) / "report.xml"
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+                *("--timeout", str(TEST_SECONDS), "--junitxml", str(report), *tests),
+            ],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not report.exists():
+            return Run(ended.returncode, 0, ended.stdout[-2000:] + ended.stderr[-2000:])
+        suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 - our own
+    assert suite is not None
+    failures = [str(each.get("message")) for each in suite.iter("failure")]
+    said = failures[0] if failures else ended.stdout[-3000:]
+    return Run(
+        ended.returncode,
+        int(suite.get("failures", 0)),
+        said if package else ended.stdout[-3000:],
+    )
+
+
+def _table(found: Sequence[Caught]) -> Table:
+    table = Table("guard", "section", "removed in", "failing test")
+    for each in found:
+        file, _, test = each.test.partition("::")
+        told = (
+            f"{Path(file).name}::{test}" if each.caught else f"NONE: {each.test} said {each.said}"
+        )
+        table.add_row(each.guard, each.section, each.removed_in, told)
+    return table
