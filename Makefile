@@ -3,12 +3,13 @@
 #   make run [TICKETS=file FORMAT=nyc311] [ARGS="--exit-when-done --json"]
 #   make test [ARGS="tests/unit -k story"]      make check      make bench
 #   make chaos      every process killed three times while it works (3 to 5 minutes)
+#   make chaos-long databases restored, and what else may befall servers and processes (half an hour)
 #   make compose-test   e2e tests against what docker-compose.yml builds; needs Docker
 #   make keys       .env with secrets, for docker-compose.yml
 #   make rules      generated documents anew    make lock       requirements.lock anew
 #   make clean      removes all that was made
 
-.PHONY: run test check chaos compose-test bench keys rules lock clean .venv
+.PHONY: run test check chaos chaos-long compose-test bench keys rules lock clean .venv
 .DEFAULT_GOAL := run
 
 ARGS ?=
@@ -36,7 +37,10 @@ check: .venv
 	@stack/documents --check
 
 chaos: .venv
-	@.venv/bin/pytest tests/chaos $(ARGS)
+	@.venv/bin/pytest tests/chaos -m "not long" $(ARGS)
+
+chaos-long: .venv
+	@.venv/bin/pytest tests/chaos -m long $(ARGS)
 
 # The images are built within the first test's time.
 compose-test: .venv

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from steward_decider import Refused
 from steward_events.cloudevents import (
     ForeignEvent,
+    ends_history,
     envelope_of,
     foreign_from_kafka,
     place_of,
@@ -152,7 +153,7 @@ class Hearing:
             correlation_id=envelope.correlation_id,
             traceparent=envelope.traceparent,
             history=envelope.history,
-            ends_history=_ends_history(envelope.type),
+            ends_history=ends_history(envelope.type),
         )
         try:
             recorded = with_fact(envelope, parcel.value)
@@ -218,7 +219,7 @@ class Hearing:
             known_at=event.time if event.history is not None else None,
             traceparent=event.traceparent,
             history=event.history,
-            ends_history=_ends_history(event.type),
+            ends_history=ends_history(event.type),
         )
         try:
             commands = list(await self.foreign[parcel.topic](event))
@@ -230,10 +231,6 @@ class Hearing:
 def foreign_cause_id(event: ForeignEvent) -> UUID:
     """Give the ID by which a foreign event is a cause: the same for each of its copies."""
     return uuid5(_NAMESPACE, f"{event.source}|{event.id}")
-
-
-def _ends_history(wire_type: str) -> bool:
-    return wire_type.partition(".v")[0].endswith("history_ended")
 
 
 def _refusal(error: Exception) -> Refused:
