@@ -96,10 +96,13 @@ class Business:
             store, self.hand, [self.workshop.kafka], self.topic, PARTITIONS, Metrics(),
             holder="relay",
         )  # fmt: skip
-        while await relay.publish_page():
-            pass
+
+        async def is_out() -> bool:
+            await relay.publish_page()
+            return (await store.backlog())[0] == 0
+
+        await until(is_out, "not all was published")
         await relay.close()
-        assert (await store.backlog())[0] == 0
 
     async def back_up(self) -> str:
         """Copy the database as it is; gives the copy's address."""
