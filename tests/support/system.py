@@ -253,7 +253,7 @@ class System:
 
     def kill(self, name: str) -> Process:
         """Kill a process with SIGKILL; gives what was killed."""
-        process = self._process(name)
+        process = self.process(name)
         process.send(signal.SIGKILL)
         return process
 
@@ -261,12 +261,13 @@ class System:
         """Wait until another process has taken the place of a killed one, and is ready."""
 
         async def is_back() -> bool:
-            now = self._process(killed.name)
+            now = self.process(killed.name)
             return now != killed and now.alive and await self._answers(killed.name)
 
         await self.until(is_back, f"{killed.name} did not come back", seconds)
 
-    def _process(self, name: str) -> Process:
+    def process(self, name: str) -> Process:
+        """Give the process that runs under a name."""
         recorded = self.stack.state.processes.recorded()
         return next(process for process in recorded if process.name == name)
 

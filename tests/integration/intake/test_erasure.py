@@ -294,3 +294,20 @@ async def test_the_texts_of_an_erased_subject_never_come_into_the_index(
         "SELECT count(*) FROM sealed_texts WHERE subject = 'household-h1'"
     )
     assert count == 0
+
+
+async def test_after_a_restore_the_index_goes_on_with_what_it_had_not_read(
+    registered: Caller, office: Office
+) -> None:
+    await taken(registered, summary="电梯困人")
+    # As `steward rebase` leaves a database that came from another cluster.
+    await office.store.pool.execute(
+        "UPDATE events SET xid = (xid::text::bigint + 1000000000)::text::xid8"
+    )
+    await office.store.pool.execute("UPDATE streams SET last_xid = '0'")
+    await office.store.pool.execute("UPDATE log SET epoch = epoch + 1")
+    await taken(registered, summary="水管爆裂")
+    for _ in ("the old epoch", "the new one"):
+        await index(office)
+    assert await found(registered, "梯困") == [("case", "summary")]
+    assert await found(registered, "爆裂") == [("case", "summary")]

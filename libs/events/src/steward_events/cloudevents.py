@@ -119,6 +119,11 @@ def envelope_of(headers: Headers, key: bytes | None, fact: Fact | None = None) -
     )
 
 
+def ends_history(wire_type: str) -> bool:
+    """Say whether a fact of this type, or a foreign event, ends the history of its case."""
+    return wire_type.partition(".v")[0].endswith("history_ended")
+
+
 def place_of(headers: Headers) -> tuple[str, int, UUID] | None:
     """Give stream, version and ID of a fact whose other headers may be broken, if they are whole.
 

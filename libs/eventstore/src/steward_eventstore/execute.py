@@ -8,7 +8,7 @@ first.
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -316,7 +316,17 @@ class Executor:
             if head is None or head.version < remembered.version:
                 self._cache.clear()
                 raise Changed(f"The stream {name} is shorter than it was: the store was restored.")
-        return _Work(self, view, known)
+        again: set[UUID] = set()
+        if self.store.restored:
+            # What was heard between back-up and loss is heard once more: its facts are there already.
+            again = await self.store.appended_again(
+                [
+                    _fact_id(_scope(job.cause, to, ordinal), 0)
+                    for job, commands in zip(jobs, wanted, strict=True)
+                    for ordinal, to in enumerate(_commands(commands))
+                ]
+            )
+        return _Work(self, view, known, again)
 
     def _remember(self, work: "_Work") -> None:
         for name, stream in work.streams.items():
@@ -371,6 +381,14 @@ def _commands(wanted: _Wanted) -> tuple[To, ...]:
     return () if isinstance(wanted, Refused) else wanted
 
 
+def _scope(cause: Cause, to: To, ordinal: int) -> str:
+    return f"{cause.id}|{cause.consumer}|{to.stream}|{ordinal}"
+
+
+def _fact_id(scope: str, number: int) -> UUID:
+    return uuid5(_NAMESPACE, f"{scope}|{number}")
+
+
 class _Work:
     """One attempt at a batch: everything is decided here, in memory."""
 
@@ -379,10 +397,12 @@ class _Work:
         shell: Executor,
         view: View,
         known: Mapping[str, _Known],
+        again: Collection[UUID],
     ) -> None:
         self._shell = shell
         self._view = view
         self._known = known
+        self._again = again
         self._now = shell.clock.now()
         self._wall = shell.wall.now()
         self.streams: dict[str, _Stream] = {}
@@ -511,8 +531,9 @@ class _Work:
             known = to.known_at or cause.known_at or self._now
             if stream.head.version:
                 self._ring(cause, decider, stream, known, unheard=False)
-            facts = decider.decide(command, stream.state)
-            scope = f"{cause.id}|{cause.consumer}|{to.stream}|{ordinal}"
+            scope = _scope(cause, to, ordinal)
+            done = _fact_id(scope, 0) in self._again if self._again else False
+            facts = () if done else decider.decide(command, stream.state)
             self._add(cause, decider, stream, facts, command.at, scope, known)
             live = cause.history is None or cause.ends_history or over
             if live != stream.head.live and (live or stream.added[before:]):
@@ -567,7 +588,7 @@ class _Work:
         correlation = cause.correlation_id or causation
         for number, fact in enumerate(facts):
             recorded = Recorded(
-                id=uuid5(_NAMESPACE, f"{scope}|{number}"),
+                id=_fact_id(scope, number),
                 type=fact.wire_type,
                 stream=head.stream,
                 version=head.version + 1,

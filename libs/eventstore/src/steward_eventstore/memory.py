@@ -4,10 +4,11 @@ One process, one thread of control; a commit is atomic because nothing awaits in
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Table
 
@@ -56,6 +57,13 @@ class MemoryStore:
         self._sweeps: dict[str, Sweep] = {}
         self._lease: tuple[str, int, datetime] | None = None
         self._relayed = 0
+
+    restored = False
+    """It lies in no back-up."""
+
+    async def appended_again(self, ids: Collection[UUID]) -> set[UUID]:  # noqa: ARG002
+        """Give none."""
+        return set()
 
     async def read(self, reading: Reading) -> View:
         """Read in one instant."""
@@ -254,7 +262,13 @@ class MemoryStore:
         self._lease = (holder, fence, now + duration)
         return Lease(fence, Cursor(0, 0, self._relayed))
 
-    async def relay_page(self, cursor: Cursor, limit: int) -> list[Relayed]:
+    async def relay_page(
+        self,
+        cursor: Cursor,
+        limit: int,
+        *,
+        ended: bool = False,  # noqa: ARG002 - nothing is restored
+    ) -> list[Relayed]:
         """Give the next facts in the order of their commits."""
         page: Iterable[tuple[int, Recorded]] = enumerate(
             self.log[cursor.pos : cursor.pos + limit], cursor.pos + 1

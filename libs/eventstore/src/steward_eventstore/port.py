@@ -3,7 +3,7 @@
 A store only reads and commits. What is decided lies in `execute.py`, which is the same for both.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -340,6 +340,15 @@ class EventStore(Protocol):
     One contract suite runs against every implementation.
     """
 
+    @property
+    def restored(self) -> bool:
+        """Whether it came back from a back-up once, so that causes may be heard a second time."""
+        ...
+
+    async def appended_again(self, ids: Collection[UUID]) -> set[UUID]:
+        """Give those of these facts that a restore has appended again, verbatim."""
+        ...
+
     async def read(self, reading: Reading) -> View:
         """Read without locks, in one snapshot."""
         ...
@@ -390,8 +399,11 @@ class EventStore(Protocol):
         """Take or renew the right to relay, None while another holds it; wall time."""
         ...
 
-    async def relay_page(self, cursor: Cursor, limit: int) -> list[Relayed]:
-        """Give the next facts in an order in which none comes before one its transaction read."""
+    async def relay_page(self, cursor: Cursor, limit: int, *, ended: bool = False) -> list[Relayed]:
+        """Give the next facts in an order in which none comes before one its transaction read.
+
+        In an epoch that a restore has `ended`, no open transaction is waited for.
+        """
         ...
 
     async def relayed(self, fence: int, cursor: Cursor, facts: int = 0) -> bool:

@@ -4,11 +4,12 @@
 statement is named below with the reason for its shape.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Self
+from uuid import UUID
 
 import asyncpg
 from asyncpg import Connection, Pool
@@ -74,6 +75,8 @@ SELECT steward_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $1
                       $18, $19, $20, $21, $22, $23, $24, $25)
 """
 
+APPENDED_AGAIN = "SELECT id FROM appended_again WHERE id = ANY ($1)"
+
 FACTS_OF = """
 SELECT stream_id, version, type, data::text, meta::text FROM events
  WHERE stream_id = $1 ORDER BY version
@@ -90,6 +93,9 @@ SELECT log_epoch, xid::text, pos, partition, stream_id, version, type, data::tex
  ORDER BY events.xid, events.pos LIMIT $4
 """
 
+# Of an epoch that a restore has ended: no transaction can add to it, so nothing is waited for.
+ENDED_PAGE = RELAY_PAGE.replace("AND xid < pg_snapshot_xmin(pg_current_snapshot())", "")
+
 # Leases are wall time of the database, so that two machines need not agree on theirs.
 TAKE_LEASE = """
 UPDATE relay SET holder = $1, held_until = clock_timestamp() + $2,
@@ -98,10 +104,11 @@ UPDATE relay SET holder = $1, held_until = clock_timestamp() + $2,
 RETURNING fence, epoch, xid::text AS xid, pos
 """
 
-# The fence: whoever lost the lease changes nothing, however late he wakes up.
+# The fence: whoever lost the lease changes nothing, however late he wakes up. The epoch: fences
+# were counted from the back-up on once more after a restore.
 RELAYED = """
 UPDATE relay SET epoch = $2, xid = $3::text::xid8, pos = $4, relayed = relayed + $5
- WHERE fence = $1 RETURNING true
+ WHERE fence = $1 AND epoch = $2 RETURNING true
 """
 
 # Per partition, so that one project's storm does not hold up the others. The time is a parameter
@@ -225,11 +232,10 @@ class PostgresStore:
         self.pool = pool
         self._floors: dict[int, datetime] = {}
         self._swept: dict[int, float] = {}
+        self.restored = False
 
     @classmethod
-    async def connect(
-        cls, dsn: str, *, connections: int = 8, application: str = "steward"
-    ) -> "PostgresStore":
+    async def connect(cls, dsn: str, *, connections: int = 8, application: str = "steward") -> Self:
         """Open a pool on a migrated database; raises `Unavailable` with a sentence."""
         async with _faults():
             pool = await asyncpg.create_pool(
@@ -249,7 +255,9 @@ class PostgresStore:
                     "idle_in_transaction_session_timeout": "10000",
                 },
             )
-        return cls(pool)
+            store = cls(pool)
+            store.restored = await pool.fetchval("SELECT epoch > 1 FROM log")
+        return store
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -307,6 +315,14 @@ class PostgresStore:
                 for sql, rows in statements(write.changes):
                     await connection.executemany(sql, rows)
                 await _move_sweeps(connection, write)
+
+    async def appended_again(self, ids: Collection[UUID]) -> set[UUID]:
+        """Give those of these facts that a restore has appended again."""
+        if not self.restored:
+            return set()
+        async with _faults():
+            rows = await self.pool.fetch(APPENDED_AGAIN, list(ids))
+        return {row["id"] for row in rows}
 
     async def due(self, limits: Mapping[int, datetime], at_most: int) -> list[tuple[str, datetime]]:
         """Give due streams; once a second also those below the floor (late or restored alarms)."""
@@ -424,12 +440,11 @@ class PostgresStore:
             return None
         return Lease(row["fence"], Cursor(row["epoch"], int(row["xid"]), row["pos"]))
 
-    async def relay_page(self, cursor: Cursor, limit: int) -> list[Relayed]:
+    async def relay_page(self, cursor: Cursor, limit: int, *, ended: bool = False) -> list[Relayed]:
         """Give the next facts of finished transactions, in the order of publishing."""
+        sql = ENDED_PAGE if ended else RELAY_PAGE
         async with _faults():
-            rows = await self.pool.fetch(
-                RELAY_PAGE, cursor.epoch, str(cursor.xid), cursor.pos, limit
-            )
+            rows = await self.pool.fetch(sql, cursor.epoch, str(cursor.xid), cursor.pos, limit)
         return [
             Relayed(Cursor(epoch, int(xid), pos), partition, stream, version, type_, data, meta)
             for epoch, xid, pos, partition, stream, version, type_, data, meta in rows

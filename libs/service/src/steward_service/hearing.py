@@ -14,6 +14,7 @@ from steward_decider import Refused
 from steward_events.cloudevents import (
     ForeignEvent,
     content_of,
+    ends_history,
     envelope_of,
     foreign_from_kafka,
     place_of,
@@ -161,7 +162,7 @@ class Hearing:
             correlation_id=envelope.correlation_id,
             traceparent=envelope.traceparent,
             history=envelope.history,
-            ends_history=_ends_history(envelope.type),
+            ends_history=ends_history(envelope.type),
         )
         reaction = self.listens[parcel.topic]
         known = fact is not None
@@ -214,7 +215,7 @@ class Hearing:
             known_at=event.time if event.history is not None else None,
             traceparent=event.traceparent,
             history=event.history,
-            ends_history=_ends_history(event.type),
+            ends_history=ends_history(event.type),
         )
         try:
             commands = list(await self.foreign[parcel.topic](event))
@@ -241,10 +242,6 @@ def _content(wire_type: bytes, value: bytes) -> tuple[Fact | None, Refused | Non
 def foreign_cause_id(event: ForeignEvent) -> UUID:
     """Give the ID by which a foreign event is a cause: the same for each of its copies."""
     return uuid5(_NAMESPACE, f"{event.source}|{event.id}")
-
-
-def _ends_history(wire_type: str) -> bool:
-    return wire_type.partition(".v")[0].endswith("history_ended")
 
 
 def _refusal(error: Exception) -> Refused:

@@ -213,6 +213,19 @@ async def _hear(
                 await kafka.commit()
 
 
+async def restore_keys(pool: asyncpg.Pool, records: Sequence[Record]) -> int:
+    """Give a store that came back from a back-up what the topic has; counts what changed.
+
+    What the store has not told yet is newer than the topic and stays.
+    """
+    changed = 0
+    for subject, wrapped in filter(None, (_read(key, value) for key, value in records)):
+        sql = _ERASE if wrapped is None else _RESTORE
+        done = await pool.execute(sql, *filter(None, (subject, wrapped)))
+        changed += int(done.rpartition(" ")[2])
+    return changed
+
+
 async def tell_erased_again(pool: asyncpg.Pool, records: Sequence[Record]) -> None:
     """Have a tombstone told again where a key of an erased subject has come up on the topic."""
     subjects = {key.decode(errors="replace") for key, value in records if key and value is not None}
@@ -275,6 +288,13 @@ SELECT q.subject, q.wrapped, true FROM unnest($1::text[], $2::bytea[]) AS q (sub
  ORDER BY q.subject
 ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped
 WHERE subject_keys.erased_at IS NULL AND subject_keys.wrapped IS DISTINCT FROM excluded.wrapped
+"""
+
+_RESTORE = """
+INSERT INTO subject_keys (subject, wrapped, told) VALUES ($1, $2, true)
+ON CONFLICT (subject) DO UPDATE SET wrapped = excluded.wrapped
+WHERE subject_keys.told AND subject_keys.erased_at IS NULL
+  AND subject_keys.wrapped IS DISTINCT FROM excluded.wrapped
 """
 
 _ERASE = """

@@ -45,11 +45,11 @@ _STATUS_OF_REFUSAL = {
 
 _AWAY: tuple[type[Exception], ...] = (
     Unavailable,
-    ConnectionError,
-    TimeoutError,
+    OSError,  # also a socket's file that is not there while a server starts again
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,  # it is ending, or beginning
+    asyncpg.InsufficientResourcesError,  # a full disk is one
+    asyncpg.PostgresSystemError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )

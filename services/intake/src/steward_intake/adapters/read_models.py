@@ -278,6 +278,19 @@ SEALED_TEXTS_READ = Table(
 )
 
 
+MENDING = (
+    # Numbers that were given after the back-up are not given again.
+    """
+    INSERT INTO case_numbers AS n (project_id, year, last)
+    SELECT part[1], part[2]::integer, max(part[3]::integer)
+      FROM (SELECT regexp_match(number, '^(.+)-([0-9]{4})-([0-9]{5,9})$') AS part FROM cases) AS c
+     WHERE part IS NOT NULL GROUP BY 1, 2
+    ON CONFLICT (project_id, year) DO UPDATE SET last = greatest(n.last, excluded.last)
+    """,
+)
+"""What is made good after a restore, beside the read models."""
+
+
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
     changed = {"changed_at": recorded.recorded_at}

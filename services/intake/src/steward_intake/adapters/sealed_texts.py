@@ -96,8 +96,10 @@ class PostgresSealedTexts:
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 return 0
             try:
-                cursor = await self._cursor(connection)
-                page = await store.relay_page(cursor, PAGE)
+                cursor, ended = await self._cursor(connection)
+                page = await store.relay_page(cursor, PAGE, ended=ended)
+                if ended and not page:
+                    await _store(connection, Cursor(cursor.epoch + 1, 0, 0), [])
                 kept = [text for row in page for text in await self._texts(row, seals)]
                 if page:
                     await _store(connection, page[-1].cursor, kept)
@@ -106,12 +108,12 @@ class PostgresSealedTexts:
                 if not connection.is_closed():
                     await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
-    async def _cursor(self, connection: asyncpg.pool.PoolConnectionProxy) -> Cursor:
+    async def _cursor(self, connection: asyncpg.pool.PoolConnectionProxy) -> tuple[Cursor, bool]:
+        """Give where to read on, and whether a restore has ended that epoch."""
         epoch = await connection.fetchval(_EPOCH)
         row = await connection.fetchrow(_READ)
-        if row is None or row["epoch"] != epoch:
-            return Cursor(epoch, 0, 0)
-        return Cursor(row["epoch"], row["xid"], row["pos"])
+        cursor = Cursor(1, 0, 0) if row is None else Cursor(row["epoch"], row["xid"], row["pos"])
+        return cursor, cursor.epoch < epoch
 
     async def _texts(self, row: Relayed, seals: Seals) -> list[Kept]:
         if '"box"' not in row.data:
