@@ -167,7 +167,9 @@ def cron(due: Iterable[datetime]) -> list[float]:
     """Reckon how late a job that runs every five minutes would be, whichever second it begins in."""
     instants = [at.timestamp() for at in due]
     return [
-        (phase - at) % CRON for at in instants[:: len(instants) // 100] for phase in range(CRON)
+        (phase - at) % CRON
+        for at in instants[:: max(1, len(instants) // 100)]
+        for phase in range(CRON)
     ]
 
 
