@@ -13,30 +13,62 @@ from steward_service.topics import Topic, create_topics
 
 SAFE = ("fsync", "synchronous_commit", "full_page_writes")
 
+Prepare = Callable[[str], Awaitable[None]]
+
+
+class NotMeasuredError(Exception):
+    """A measure cannot run here; the sentence says why."""
+
 
 @dataclass(slots=True)
 class Bench:
-    """One run: the servers, how long each measure takes, and how large the timers' table is."""
+    """One run: the servers, how long each measure takes, and how large the tables are."""
 
     postgres: str
     kafka: str
     seconds: float
     pending: int
+    """Alarms in the table of timers that are not due yet."""
+    stored: int = 0
+    """Facts that were stored and relayed before."""
+    load: float = 0.0
+    """For how many seconds the services are loaded to see their memory; 0 for not at all."""
+    samples: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """By plot and by curve, in milliseconds."""
     _databases: list[str] = field(default_factory=list)
+    _templates: dict[tuple[Prepare, str, int], str] = field(default_factory=dict)
     _made: int = 0
 
-    async def database(self, prepare: Callable[[str], Awaitable[None]] | None = None) -> str:
-        """Make a database and give its address; it is dropped after the measure."""
+    async def database(self, prepare: Prepare | None = None, fill: str = "", rows: int = 0) -> str:
+        """Make a database and give its address; it is dropped after the measure.
+
+        `fill` is SQL with `{rows}` in it. What was prepared and filled is kept for the next.
+        """
+        if prepare is None:
+            return await self._create()
+        asked = (prepare, fill, rows)
+        if asked not in self._templates:
+            self._templates[asked] = await self._template(prepare, fill, rows)
+        return await self._create(f'TEMPLATE "{self._templates[asked]}" STRATEGY FILE_COPY')
+
+    async def _template(self, prepare: Prepare, fill: str, rows: int) -> str:
+        dsn = await self._create()
+        await prepare(dsn)
+        connection = await asyncpg.connect(dsn)
+        if rows:
+            await connection.execute(fill.replace("{rows}", str(rows)))
+        await connection.execute("VACUUM (FREEZE, ANALYZE)")
+        await connection.close()
+        return self._databases.pop()
+
+    async def _create(self, how: str = "") -> str:
         self._made += 1
         name = f"bench_{self._made}"
         admin = await asyncpg.connect(self.postgres)
-        await admin.execute(f'CREATE DATABASE "{name}"')
+        await admin.execute(f'CREATE DATABASE "{name}" {how}')
         await admin.close()
         self._databases.append(name)
-        dsn = database_dsn(self.postgres, name)
-        if prepare is not None:
-            await prepare(dsn)
-        return dsn
+        return database_dsn(self.postgres, name)
 
     async def topic(self, partitions: int) -> str:
         """Make a topic and give its name."""
@@ -60,6 +92,11 @@ class Bench:
         await consumer.stop()
         return found
 
+    def keep(self, plot: str, curve: str, seconds: list[float]) -> None:
+        """Keep how long each took, for a plot."""
+        kept = self.samples.setdefault(plot, {}).setdefault(curve, [])
+        kept += [1000 * each for each in seconds]
+
     async def tidy(self) -> None:
         """Drop what a measure made, and leave the server at rest for the next."""
         admin = await asyncpg.connect(self.postgres)
@@ -81,46 +118,74 @@ Measure = Callable[[Bench], Awaitable[Mapping[str, float]]]
 """Runs for `bench.seconds` and gives its figures by name; it counts and checks what came out."""
 
 
+def once(measure: Measure) -> Measure:
+    """Let a long measure run in the first round only."""
+    done = False
+
+    async def first(bench: Bench) -> Mapping[str, float]:
+        nonlocal done
+        if done:
+            return {}
+        done = True
+        return await measure(bench)
+
+    return first
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the table.
 
-    With a comparison, `target` is the least ratio of figure to comparison, or with `above` what
-    the figure may be above it; without one it is the figure itself. `at_most` turns that round.
+    `target` is for the figure itself; with `of` "ratio" for its ratio to the comparison, with
+    "above" for what it is above the comparison. Without a target the line only compares.
+    `at_most` turns it round. `grows`: `--growth` measures how the figure grows.
     """
 
     line: str
     figure: str
     unit: str
-    target: float
+    target: float | None
     comparison: str | None = None
+    of: str = "figure"
     at_most: bool = False
-    above: bool = False
+    grows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A line with what was measured, the medians of all rounds."""
+    """A line with what was measured, the medians of all rounds; or why it was not."""
 
     line: str
-    figure: float
     unit: str
-    comparison: float | None
-    ratio: float | None
-    target: float
-    reached: bool
+    target: float | None
+    figure: float | None = None
+    comparison: float | None = None
+    ratio: float | None = None
+    of_target: float | None = None
+    """How much of the target was reached: 1 and more is reached."""
+    why_not: str = ""
 
 
-def result(line: Line, rounds: Mapping[str, list[float]]) -> Result:
+def result(line: Line, rounds: Mapping[str, list[float]], why_not: Mapping[str, str]) -> Result:
     """Judge a line by the medians of its rounds."""
+    reason = why_not.get(line.figure.split(".")[0], "")
+    if reason or line.figure not in rounds:
+        return Result(line.line, line.unit, line.target, why_not=reason)
     figure = median(rounds[line.figure])
-    compared = median(rounds[line.comparison]) if line.comparison else None
+    others = rounds.get(line.comparison or "")
+    compared = median(others) if others else None
     ratio = figure / compared if compared else None
-    judged = figure if ratio is None else ratio
-    if line.above and compared is not None:
-        judged = figure - compared
-    reached = judged <= line.target if line.at_most else judged >= line.target
-    return Result(line.line, figure, line.unit, compared, ratio, line.target, reached)
+    judged: float | None = figure
+    match line.of:
+        case "ratio":
+            judged = ratio
+        case "above":
+            judged = None if compared is None else figure - compared
+    of_target = None
+    if judged is not None and line.target is not None:
+        judged = max(judged, line.target / 100)
+        of_target = line.target / judged if line.at_most else judged / line.target
+    return Result(line.line, line.unit, line.target, figure, compared, ratio, of_target)
 
 
 def percentile(values: list[float], part: float) -> float:

@@ -1,7 +1,8 @@
 """Measures every line in interleaved rounds and writes `.bench/bench.json`.
 
-By default a run of some minutes that shows where things stand; the figures that count come from
-`--rounds 5 --seconds 20 --pending 5000000` on a machine at rest. A new line is a new module in `tests/bench/lines` with `MEASURES` and `LINES`; nothing else.
+By default a run of some minutes that shows where things stand; docs/bench/README.md says how the
+figures that count are made. A new line is a new module in `tests/bench/lines` with `MEASURES` and
+`LINES`; nothing else.
 """
 
 import argparse
@@ -11,28 +12,42 @@ import pkgutil
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 
 import uvloop
 from rich.console import Console
 from rich.table import Table
-from tests.bench import lines
-from tests.bench.frame import Bench, Line, Measure, Result, result
+from tests.bench import lines, plots
+from tests.bench.frame import Bench, Line, Measure, NotMeasuredError, Result, result
 
 from steward_service import memory
 from steward_stack.state import State
 from steward_stack.supervisor import running_stack
 
 OUTPUT = Path(".bench/bench.json")
+GROWTH = Path(".bench/growth.json")
+SIZES = (100_000, 1_000_000, 5_000_000)
+FLAT = 0.2
+"""How much more the largest size may cost than the smallest, beside the rounds' own spread."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """The figures of all rounds by name, and why some measure gave none."""
+
+    rounds: dict[str, list[float]] = field(default_factory=dict)
+    why_not: dict[str, str] = field(default_factory=dict)
+    failed: bool = False
 
 
 def main() -> None:
     """Run what the arguments ask for."""
     asked = _arguments()
     console = Console(stderr=True)
-    wanted, measures = _registry(asked.only)
+    wanted, measures = _registry(asked.only, growth=asked.growth)
     if not wanted:
         sys.exit(f"No line's name contains “{asked.only}”.")
     folder = Path(tempfile.mkdtemp(prefix="steward-bench-"))
@@ -40,16 +55,29 @@ def main() -> None:
     try:
         with running_stack(state, console, services=False) as stack:
             servers = stack.endpoints
-            bench = Bench(servers.postgres, servers.kafka, asked.seconds, asked.pending)
-            results = uvloop.run(_measure(bench, wanted, measures, asked.rounds, console))
+            bench = Bench(
+                servers.postgres, servers.kafka, asked.seconds, asked.pending, load=asked.load
+            )
+            if asked.growth:
+                grown = uvloop.run(_grow(bench, measures, asked.rounds, asked.sizes, console))
+                _show_growth(wanted, grown, as_json=asked.json)
+                return
+            measured = uvloop.run(_measure(bench, measures, asked.rounds, console))
     finally:
         state.remove()
         shutil.rmtree(folder)
-    _save(results)
+    results = [result(line, measured.rounds, measured.why_not) for line in wanted]
+    _save(OUTPUT, [asdict(each) for each in results])
+    if asked.plots:
+        plots.write(bench.samples)
     if asked.json:
         print(json.dumps([asdict(each) for each in results], indent=1))
     else:
-        Console(width=110).print(_table(results))
+        out = Console(width=140)
+        out.print(_table(results))
+        out.print(_summary(results), highlight=False)
+    if measured.failed:
+        sys.exit(1)
 
 
 def _arguments() -> argparse.Namespace:
@@ -61,68 +89,167 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--pending", type=int, default=200_000, help="alarms in the table (the goal: 5000000)"
     )
+    parser.add_argument(
+        "--load", type=float, default=0, help="seconds of load to see memory by (the goal: 3600)"
+    )
+    parser.add_argument("--plots", action="store_true", help="draw docs/bench/*.svg anew")
+    parser.add_argument("--growth", action="store_true", help="measure how cost grows instead")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=SIZES, help="facts stored and alarms pending"
+    )
     return parser.parse_args()
 
 
-def _registry(only: str) -> tuple[list[Line], dict[str, Measure]]:
+def _registry(only: str, *, growth: bool) -> tuple[list[Line], dict[str, Measure]]:
     """Give the lines asked for, and the measures that their figures come from."""
     wanted: list[Line] = []
-    measures: dict[str, Measure] = {}
+    known: dict[str, Measure] = {}
     for found in sorted(module.name for module in pkgutil.iter_modules(lines.__path__)):
         module = importlib.import_module(f"{lines.__name__}.{found}")
-        chosen: list[Line] = [line for line in module.LINES if only in line.line]
-        figures = {name for line in chosen for name in (line.figure, line.comparison)}
-        wanted += chosen
-        measures |= {
-            name: measure
-            for name, measure in module.MEASURES.items()
-            if any(figure and figure.split(".")[0] == name for figure in figures)
-        }
-    return wanted, measures
+        known |= module.MEASURES
+        wanted += [
+            line for line in module.LINES if only in line.line and (line.grows or not growth)
+        ]
+    figures = {line.figure for line in wanted}
+    if not growth:
+        figures |= {line.comparison for line in wanted if line.comparison}
+    needed = {figure.split(".")[0] for figure in figures}
+    return wanted, {name: measure for name, measure in known.items() if name in needed}
 
 
 async def _measure(
-    bench: Bench,
-    wanted: Sequence[Line],
-    measures: dict[str, Measure],
-    rounds: int,
-    console: Console,
-) -> list[Result]:
+    bench: Bench, measures: Mapping[str, Measure], rounds: int, console: Console
+) -> Measured:
     await bench.assert_safe()
-    figures: dict[str, list[float]] = {}
+    measured = Measured()
+    for number in range(1, rounds + 1):
+        for name in measures:
+            if name not in measured.why_not:
+                await _take(bench, name, measures[name], measured, f"round {number}", console)
+    return measured
+
+
+async def _take(
+    bench: Bench, name: str, measure: Measure, measured: Measured, when: str, console: Console
+) -> None:
+    memory.settle()  # as a service does when it is ready
+    try:
+        with console.status(f"{when}: {name}"):
+            figures = await measure(bench)
+    except NotMeasuredError as error:
+        measured.why_not[name] = str(error)
+        return
+    except Exception as error:
+        # An hour's other figures are not lost for it; the run ends with a failure.
+        console.print_exception()
+        measured.why_not[name] = f"It failed: {error}"
+        measured.failed = True
+        return
+    finally:
+        await bench.tidy()
+    for figure, value in figures.items():
+        measured.rounds.setdefault(figure, []).append(value)
+    if figures:
+        told = ", ".join(f"{figure} {value:,.1f}" for figure, value in figures.items())
+        console.print(f"{when}: {told}", highlight=False)
+
+
+async def _grow(
+    bench: Bench,
+    measures: Mapping[str, Measure],
+    rounds: int,
+    sizes: Sequence[int],
+    console: Console,
+) -> dict[int, Measured]:
+    """Measure with so many facts stored and so many alarms pending, the sizes in turn."""
+    await bench.assert_safe()
+    grown = {size: Measured() for size in sizes}
     for number in range(1, rounds + 1):
         for name, measure in measures.items():
-            memory.settle()  # as a service does when it is ready
-            with console.status(f"round {number} of {rounds}: {name}"):
-                measured = await measure(bench)
-                await bench.tidy()
-            for figure, value in measured.items():
-                figures.setdefault(figure, []).append(value)
-            told = ", ".join(f"{figure} {value:,.1f}" for figure, value in measured.items())
-            console.print(f"round {number}: {told}", highlight=False)
-    return [result(line, figures) for line in wanted]
+            for size in sizes:
+                bench.stored = bench.pending = size
+                when = f"round {number}, {size:,}"
+                await _take(bench, name, measure, grown[size], when, console)
+    return grown
 
 
-def _save(results: Sequence[Result]) -> None:
+def _show_growth(wanted: Sequence[Line], grown: Mapping[int, Measured], *, as_json: bool) -> None:
+    """Say for each line whether the largest size costs as much as the smallest."""
+    sizes = sorted(grown)
+    table = Table("line", "unit", *(f"{size:,}" for size in sizes), "change", "spread", "flat")
+    told: list[dict[str, object]] = []
+    for line in wanted:
+        if any(line.figure not in grown[size].rounds for size in sizes):
+            continue
+        rounds = [grown[size].rounds[line.figure] for size in sizes]
+        middle = [median(each) for each in rounds]
+        spread = max(
+            abs(value - mid) / mid
+            for each, mid in zip(rounds, middle, strict=True)
+            for value in each
+        )
+        change = middle[-1] / middle[0] - 1
+        flat = (change if line.at_most else -change) <= FLAT + spread
+        figures = dict(zip(map(str, sizes), middle, strict=True))
+        told.append(
+            {"line": line.line, "unit": line.unit, "figures": figures}
+            | {"change": change, "spread": spread, "flat": flat}
+        )
+        table.add_row(
+            line.line,
+            line.unit,
+            *(f"{figure:,.1f}" for figure in middle),
+            f"{change:+.0%}",
+            f"{spread:.0%}",
+            "yes" if flat else "NO",
+        )
+    _save(GROWTH, told)
+    if as_json:
+        print(json.dumps(told, indent=1))
+    else:
+        Console(width=140).print(table)
+    if any(measured.failed for measured in grown.values()):
+        sys.exit(1)
+
+
+def _save(file: Path, told: Sequence[Mapping[str, object]]) -> None:
     """Write the results; lines that were not measured this time keep theirs."""
-    OUTPUT.parent.mkdir(exist_ok=True)
-    known = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []
-    kept = {each["line"]: each for each in known} | {each.line: asdict(each) for each in results}
-    OUTPUT.write_text(json.dumps(list(kept.values()), indent=1) + "\n")
+    file.parent.mkdir(exist_ok=True)
+    known = json.loads(file.read_text()) if file.exists() else []
+    kept = {each["line"]: each for each in (*known, *told)}
+    file.write_text(json.dumps(list(kept.values()), indent=1) + "\n")
 
 
 def _table(results: Sequence[Result]) -> Table:
-    table = Table("line", "figure", "comparison", "ratio", "target", "reached")
+    table = Table("line", "figure", "comparison", "ratio", "target", "of target", "reached")
     for each in results:
+        figure = each.why_not if each.figure is None else f"{_rounded(each.figure)} {each.unit}"
+        reached = "" if each.of_target is None else "yes" if each.of_target >= 1 else "NO"
         table.add_row(
             each.line,
-            f"{each.figure:,.1f} {each.unit}",
-            "" if each.comparison is None else f"{each.comparison:,.1f}",
-            "" if each.ratio is None else f"{each.ratio:.2f}",
-            f"{each.target:,g}",
-            "yes" if each.reached else "NO",
+            figure,
+            "" if each.comparison is None else _rounded(each.comparison),
+            "" if each.ratio is None else f"{each.ratio:.3g}",
+            "" if each.target is None else f"{each.target:,g}",
+            "" if each.of_target is None else f"{each.of_target:.2f}",
+            reached,
         )
     return table
+
+
+def _rounded(figure: float) -> str:
+    return f"{figure:,.1f}" if figure >= 10 else f"{figure:.2f}"
+
+
+def _summary(results: Sequence[Result]) -> str:
+    judged = {each.line: each.of_target for each in results if each.of_target is not None}
+    if not judged:
+        return "Nothing was judged."
+    missed = sum(ratio < 1 for ratio in judged.values())
+    least = min(judged, key=judged.__getitem__)
+    return (
+        f"{len(judged)} lines judged: missed {missed}, least ratio {judged[least]:.2f} ({least})."
+    )
 
 
 if __name__ == "__main__":

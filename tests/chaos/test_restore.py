@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.chaos.test_kill_and_restart import Crowd, Told
+from tests.support.crowd import Crowd, Told
 from tests.support.estate import judged, register, working
 from tests.support.restoring import Dumps, Installation, installation
 from tests.support.system import OWNERS, System, entered

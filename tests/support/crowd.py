@@ -20,6 +20,8 @@ from steward_service.queries import DATABASE_FAULTS
 AGO = timedelta(days=5)
 """So old are the cases: their deadlines have passed, and all that follows comes at once."""
 PROJECTS = ("chaos-1", "chaos-2", "chaos-3")
+PEOPLE, SYSTEMS = 24, 12
+"""Cases of a wave that come over HTTP, and over Kafka."""
 DROPPED = 4
 """Whose phone it is that drops the connection, by number."""
 PATIENCE_SECONDS = 600.0
@@ -122,6 +124,12 @@ class Crowd:
     tickets: Tickets
     name: str
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def wave(self) -> list["asyncio.Task[None]"]:
+        """Let a fixed number come at once."""
+        people = [self._person(next(self._numbers)) for _ in range(PEOPLE)]
+        systems = [self._system(next(self._numbers)) for _ in range(SYSTEMS)]
+        return [asyncio.create_task(coming) for coming in (*people, *systems)]
 
     async def come(self, until: asyncio.Event, at_once: int) -> None:
         """Come, so many at once, until told to stop; all that began is brought to its end."""

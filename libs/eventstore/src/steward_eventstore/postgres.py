@@ -75,6 +75,18 @@ SELECT steward_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $1
                       $18, $19, $20, $21, $22, $23, $24, $25)
 """
 
+# The same for one fact, as a request appends it. To make 25 arrays costs the driver 60 µs (of 165).
+COMMIT_ONE = """
+SELECT steward_commit(
+    array_remove(ARRAY[$12::text], NULL), array_remove(ARRAY[$13::text], NULL),
+    array_remove(ARRAY[$14::boolean], NULL),
+    ARRAY[$1::text], ARRAY[$2::text], ARRAY[$3::integer], ARRAY[$4::integer], ARRAY[$5::integer],
+    ARRAY[$6::timestamptz], ARRAY[$7::timestamptz], ARRAY[$8::boolean],
+    ARRAY[$1::text], ARRAY[$5::integer], ARRAY[$3::integer], ARRAY[$9::text],
+    ARRAY[$10::text], ARRAY[$11::text],
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
+"""
+
 APPENDED_AGAIN = "SELECT id FROM appended_again WHERE id = ANY ($1)"
 
 FACTS_OF = """
@@ -298,18 +310,18 @@ class PostgresStore:
 
     async def commit(self, write: Write) -> None:
         """Commit all or nothing; one round trip where nothing but facts, inbox and alarms change."""
-        call = _commit_call(write)
+        sql, call = _commit_call(write)
         rare = bool(
             write.park or write.unpark or write.postpone or write.foreign or write.changes
             or write.sweeps or write.sweep_steps
         )  # fmt: skip
         async with _faults(), self.pool.acquire() as connection:
             if not rare:
-                await connection.execute(COMMIT, *call)
+                await connection.execute(sql, *call)
                 return
             async with connection.transaction():
                 # Locks and checks what was read, before this transaction parks anything itself.
-                await connection.execute(COMMIT, *call)
+                await connection.execute(sql, *call)
                 await _change_lines(connection, write)
                 await _take_foreign(connection, write.foreign)
                 for sql, rows in statements(write.changes):
@@ -474,7 +486,7 @@ async def _leave_clean(connection: Connection) -> None:
         await connection.reset()
 
 
-def _commit_call(write: Write) -> list[list[Any]]:
+def _commit_call(write: Write) -> tuple[str, Sequence[Any]]:
     facts: list[tuple[str, int, int, str, str, str]] = []
     for stream in write.streams:
         for fact in stream.facts:
@@ -482,10 +494,18 @@ def _commit_call(write: Write) -> list[list[Any]]:
             check_size(fact.type, data, meta)
             facts.append((fact.stream, fact.version, stream.head.partition, fact.type, data, meta))
     places = sorted(write.parked_as_read)
+    if len(facts) == len(write.streams) == 1 and not (places[1:] or write.own or write.timers):
+        [only] = write.streams
+        h = only.head
+        place, was = next(iter(write.parked_as_read.items()), ((None, None), None))
+        return COMMIT_ONE, (
+            h.stream, h.key, h.partition, only.expected, h.version, h.recorded_at, h.history,
+            h.live, *facts[0][3:], *place, was,
+        )  # fmt: skip
     heads = [(s.head, s.expected) for s in sorted(write.streams, key=lambda s: s.head.stream)]
     own = sorted(write.own, key=lambda o: (o.consumer, o.stream))
     timers = sorted(write.timers.items())
-    return [
+    return COMMIT, [
         [c for c, _ in places],
         [s for _, s in places],
         [write.parked_as_read[place] for place in places],
