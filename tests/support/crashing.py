@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiosmtplib import SMTP
 from asyncpg import Connection
 
-from steward_eventstore.postgres import COMMIT
+from steward_eventstore.postgres import COMMIT, COMMIT_ONE
 
 ACTIVITIES = {
     "steward_service/relay.py": "relay",
@@ -55,7 +55,7 @@ class Crashing:
             for name, text in vars(import_module(module)).items()
             if name.isupper() and isinstance(text, str)
         }
-        self._names[COMMIT] = "steward_commit"
+        self._names[COMMIT] = self._names[COMMIT_ONE] = "steward_commit"
 
     def statement(self, sql: str) -> str:
         """Name a statement: as its module does, else by its verb and table, or as BEGIN, COMMIT."""

@@ -136,9 +136,9 @@ class Watched(PostgresStore):
         self._page: list[Relayed] = []
         self.acknowledged: dict[str, float] = {}
 
-    async def relay_page(self, cursor: Cursor, limit: int) -> list[Relayed]:
+    async def relay_page(self, cursor: Cursor, limit: int, *, ended: bool = False) -> list[Relayed]:
         """Give the next facts."""
-        self._page = await super().relay_page(cursor, limit)
+        self._page = await super().relay_page(cursor, limit, ended=ended)
         return self._page
 
     async def relayed(self, fence: int, cursor: Cursor, facts: int = 0) -> bool:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from asyncpg import Connection
 from asyncpg.pool import PoolConnectionProxy
 
-from steward_events.cloudevents import ends_history, with_fact
+from steward_events.cloudevents import content_of, ends_history
 from steward_events.fact import NewerVersion, Unreadable
 from steward_events.recorded import Recorded
 from steward_eventstore.port import Change, Cursor, Head, Projection, Relayed
@@ -230,7 +230,8 @@ class Restoring:
 
     def _changes(self, told: Told) -> Iterable[Change]:
         try:
-            return self._project(with_fact(told.envelope, told.data.encode()))
+            fact = content_of(told.envelope.type, told.data.encode())
+            return self._project(replace(told.envelope, fact=fact))
         except (NewerVersion, Unreadable) as error:
             raise CannotRestore(
                 f"This program cannot read what the service has published: {error}"
@@ -248,8 +249,7 @@ def after(head: Head | None, told: Told) -> Head:
         head = Head(fact.stream, fact.key, told.partition, 0, fact.recorded_at, live=False)
     covered = fact.history is None or (head.history is not None and fact.history <= head.history)
     live = fact.history is None or fact.known_at >= fact.history or ends_history(fact.type)
-    return replace(
-        head,
+    return head._replace(
         version=fact.version,
         recorded_at=fact.recorded_at,
         history=head.history if covered else fact.history,
