@@ -47,8 +47,8 @@ from steward_eventstore.port import (
 )
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward")
-CACHED_STREAMS = 1_500
-"""States that stay in memory; those of a case's clocks, the largest, take 45 kB each."""
+CACHED_STREAMS = 1_200
+"""States that stay in memory; those of a case's clocks, the largest, take 40 kB each."""
 _TRIES = 30
 _LONGEST_NAME = 400
 """In characters; PostgreSQL takes at most 2,700 bytes into an index."""

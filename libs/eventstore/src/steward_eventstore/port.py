@@ -304,8 +304,7 @@ class Write:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """How far the relay has come: `(epoch, xid, pos)` of the last fact acknowledged by Kafka."""
 
     epoch: int
@@ -313,8 +312,7 @@ class Cursor:
     pos: int
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
+class Relayed(NamedTuple):
     """A stored fact as the relay reads it; `data` is the JSON that goes out as it is."""
 
     cursor: Cursor

@@ -32,8 +32,8 @@ STUCK_SECONDS = 60.0
 SETTLED_SECONDS = 3.0
 """How long nothing may change before all is taken to be heard; services look that often."""
 POLL_SECONDS = 0.5
-AHEAD = 8_000
-"""In facts that sla has not handled: of some 900 cases; sla remembers 1,500."""
+AHEAD = 6_000
+"""In facts that sla has not handled: of some 700 cases; sla remembers 1,200."""
 IMPORTED_BEFORE = "Imported before with another content: what was taken in stays."
 out = Console()
 err = Console(stderr=True)
