@@ -26,8 +26,9 @@ endif
 run: .venv
 	@.venv/bin/steward demo $(if $(TICKETS),--tickets '$(TICKETS)') $(if $(FORMAT),--format '$(FORMAT)') $(ARGS)
 
+# A file's tests run in one process, the processes beside each other.
 test: .venv
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: .venv
 	@.venv/bin/ruff format --check .

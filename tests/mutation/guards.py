@@ -114,8 +114,8 @@ GUARDS: tuple[Guard, ...] = (
         "A fact is known when it was stored, unless it tells of history.",
         "the time at which a fact was known",
         _EXECUTE,
-        "known_at=known_at if history is not None else recorded_at",
-        "known_at=known_at",
+        "known_at = known_at if history is not None else recorded_at",
+        "known_at = known_at",
         f"{_ALARMS_TEST}test_alarms_due_before_a_fact_ring_first_in_order_each_at_its_own_time[memory]",
     ),
     Guard(
@@ -250,7 +250,7 @@ GUARDS: tuple[Guard, ...] = (
         "What a stream of history causes before its end is marked as history.",
         "the history of a derived stream",
         _EXECUTE,
-        "            stream.head = replace(stream.head, history=cause.history)\n",
+        "            stream.head = stream.head._replace(history=cause.history)\n",
         "            pass\n",
         f"{_ALARMS_TEST}test_history_marks_what_it_causes_and_keeps_out_of_the_ticker[memory]",
     ),
@@ -873,8 +873,8 @@ GUARDS: tuple[Guard, ...] = (
         "Types that a service passes over move its inbox too.",
         "every version advances",
         _HEARING,
-        "            (lambda: reaction(recorded)) if known else _nothing,\n            mark,\n",
-        "            (lambda: reaction(recorded)) if known else _nothing,\n"
+        "            (lambda: reaction(envelope)) if known else _nothing,\n            mark,\n",
+        "            (lambda: reaction(envelope)) if known else _nothing,\n"
         "            mark if known else None,\n",
         f"{_LISTENING_TEST}test_what_cannot_be_read_waits_in_its_own_stream_only",
     ),
@@ -883,9 +883,8 @@ GUARDS: tuple[Guard, ...] = (
         "What is too new for this program waits, and is not skipped.",
         "a newer version is parked",
         _HEARING,
-        "                feeds=self.feeds(mark.stream),\n                broken=_refusal(error),\n"
-        "            )\n        reaction",
-        "                feeds=self.feeds(mark.stream),\n            )\n        reaction",
+        "            feeds=self.feeds(mark.stream),\n            broken=broken,\n",
+        "            feeds=self.feeds(mark.stream),\n",
         f"{_LISTENING_TEST}test_what_cannot_be_read_waits_in_its_own_stream_only",
     ),
     Guard(
@@ -1077,8 +1076,8 @@ GUARDS: tuple[Guard, ...] = (
         "A key that was erased while it was told is told again, as erased.",
         "the revision of a key",
         _KEYS,
-        '"UPDATE subject_keys SET told = true WHERE subject = $1 AND revision = $2"',
-        '"UPDATE subject_keys SET told = true WHERE subject = $1 AND $2::int > 0"',
+        " AND k.revision = q.revision\n",
+        "\n",
         f"{_SEALING_TEST}test_a_key_erased_while_it_was_told_is_told_again",
     ),
     Guard(
