@@ -904,7 +904,7 @@ GUARDS: tuple[Guard, ...] = (
         _POSTGRES,
         '    "inbox_foreign",\n',
         "",
-        f"{_STORE_TEST}test_of_a_request_that_is_taken_twice_at_once_there_is_one_effect",
+        f"{_STORE_TEST}test_a_request_that_is_taken_twice_at_once_has_one_answer",
     ),
     Guard(
         _INBOX,
