@@ -1100,6 +1100,15 @@ GUARDS: tuple[Guard, ...] = (
         f"{_SEALING_TEST}test_a_key_not_heard_yet_never_looks_erased",
     ),
     Guard(
+        _ERASURE,
+        "A record that no store of keys takes keeps nobody from hearing the next.",
+        "what is no key is passed over",
+        _KEYS,
+        '        if not wrapped:\n            raise ValueError("no key")\n',
+        "",
+        f"{_SEALING_TEST}test_records_that_cannot_be_read_are_passed_over",
+    ),
+    Guard(
         _SENDING,
         "Of two processes one sends.",
         "one leader",
