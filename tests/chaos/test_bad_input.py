@@ -121,8 +121,13 @@ class Bombardment:
             "url": said["url"],
             "params": said.get("params"),
             "content": content,
-            "headers": {**said["headers"], "Idempotency-Key": str(uuid7())},
+            "headers": {**self._let_in(said["headers"]), "Idempotency-Key": str(uuid7())},
         }
+
+    def _let_in(self, headers: dict[str, str]) -> dict[str, str]:
+        """Mostly leave out keys that open nothing: what is behind the door is to be tried."""
+        some = self.luck.random() < 0.1
+        return {n: v for n, v in headers.items() if some or n.lower() != "authorization"}
 
     def _with_secret(self, said: Any) -> Any:
         if not isinstance(said, dict) or not said:
@@ -181,8 +186,6 @@ class Bombardment:
         self.tally.answers[answer.status_code] += 1
         if answer.status_code >= 500:
             self.tally.above_499.append(f"{where}: {answer.status_code} {answer.text[:200]}")
-        if answer.status_code >= 400:
-            self._look(f"the answer to {where}", answer.content)
 
     # On Kafka.
 
