@@ -28,7 +28,7 @@ from httpx2 import Response, TransportError
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 from tests.support.clear_text import forms, records
-from tests.support.system import HEARS, SOURCE, System, ticket_message
+from tests.support.system import SOURCE, System, ticket_message
 from uuid_utils.compat import uuid7
 
 from steward_events.tickets import INBOUND_TICKETS
@@ -42,11 +42,21 @@ PROJECTS = tuple(f"bad-{n}" for n in range(12))
 SECRETS = ("业主赵秀英住在七号楼", "13700007777", "zhao.xiuying@example.cn")
 TOPICS = (INBOUND_TICKETS, "steward.intake", "steward.sla", "steward.visits", "steward.notify",
           "steward.keys")  # fmt: skip
-KEYS_GROUPS = ("intake", "notify")
+OWNERS_TOPICS = TOPICS[1:5]
+GROUPS = {
+    "steward.intake": (INBOUND_TICKETS, "steward.visits", "steward.sla", "steward.notify"),
+    "steward.sla": ("steward.intake",),
+    "steward.visits": ("steward.intake",),
+    "steward.notify": ("steward.intake", "steward.sla", "steward.visits"),
+    "steward.audit": OWNERS_TOPICS,
+    "steward-intake-keys-store": ("steward.keys",),
+    "steward-notify-keys-store": ("steward.keys",),
+}
+"""Who listens to which topics."""
 EACH_GOOD = 100
 """Bad messages on Kafka between two good ones of a project."""
 AT_ONCE = 8
-SECONDS = 600.0
+SECONDS = float(os.environ.get("STEWARD_PATIENCE", "600"))
 # Told as they should be, they would change what all others are decided by, or destroy keys.
 _NOT_MUTATED = ("registry.policy_published", "registry.subject_erased")
 
@@ -94,7 +104,7 @@ class Bombardment:
             await self._send_all([self._request(address, case) for case in cases], "described")
 
     async def _operations(self, address: str) -> list[Any]:
-        description = (await self.system.client.get(f"{address}/openapi.json")).json()
+        description = (await self.system.client.get(f"{address}/v1/openapi.json")).json()
         found: Any = schemathesis.openapi.from_dict(description).get_all_operations()
         operations = [each.ok() for each in found]
         return [operation for operation in operations if "/health/" not in operation.path]
@@ -111,8 +121,13 @@ class Bombardment:
             "url": said["url"],
             "params": said.get("params"),
             "content": content,
-            "headers": {**said["headers"], "Idempotency-Key": str(uuid7())},
+            "headers": {**self._let_in(said["headers"]), "Idempotency-Key": str(uuid7())},
         }
+
+    def _let_in(self, headers: dict[str, str]) -> dict[str, str]:
+        """Mostly leave out keys that open nothing: what is behind the door is to be tried."""
+        some = self.luck.random() < 0.1
+        return {n: v for n, v in headers.items() if some or n.lower() != "authorization"}
 
     def _with_secret(self, said: Any) -> Any:
         if not isinstance(said, dict) or not said:
@@ -145,7 +160,7 @@ class Bombardment:
         await self._send_all(requests, "raw")
 
     async def _paths(self, address: str) -> dict[str, list[str]]:
-        description = (await self.system.client.get(f"{address}/openapi.json")).json()
+        description = (await self.system.client.get(f"{address}/v1/openapi.json")).json()
         return {
             path: [method.upper() for method in methods]
             for path, methods in description["paths"].items()
@@ -171,8 +186,6 @@ class Bombardment:
         self.tally.answers[answer.status_code] += 1
         if answer.status_code >= 500:
             self.tally.above_499.append(f"{where}: {answer.status_code} {answer.text[:200]}")
-        if answer.status_code >= 400:
-            self._look(f"the answer to {where}", answer.content)
 
     # On Kafka.
 
@@ -286,17 +299,11 @@ class Bombardment:
 
     async def _behind(self) -> AsyncIterator[str]:
         bootstrap = self.system.stack.endpoints.kafka.split(",")
-        hears = {
-            **{f"steward.{name}": [f"steward.{n}" for n in names] for name, names in HEARS.items()},
-            "steward.audit": [f"steward.{name}" for name in HEARS],
-            **{f"steward-{name}-keys-store": ["steward.keys"] for name in KEYS_GROUPS},
-        }
-        hears["steward.intake"] = [*hears["steward.intake"], INBOUND_TICKETS]
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await admin.start()
         async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
             try:
-                for group, topics in hears.items():
+                for group, topics in GROUPS.items():
                     done = await admin.list_consumer_group_offsets(group)
                     places = [
                         TopicPartition(topic, part)
@@ -405,7 +412,7 @@ def _huge(luck: random.Random, key: bytes, headers: Headers, value: bytes) -> An
 def _of_other_types(luck: random.Random, key: bytes, headers: Headers, value: bytes) -> Any:
     try:
         said = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key, headers, b"null"
     if isinstance(said, dict) and said:
         name = luck.choice(list(said))
@@ -445,7 +452,9 @@ _MUTATIONS: Sequence[Mutation] = (
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(system: System) -> None:
+async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
+    system: System, last_words: list[str]
+) -> None:
     await system.register(
         {"type": "group", "group_id": "bad-group", "name": "试验集团"},
         *(
@@ -469,10 +478,11 @@ async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(system: 
     )
     await bombardment.decoders(INPUTS - bombardment.tally.inputs.total())
     tally = await bombardment.judge()
-    print()
-    print(tally.line())
-    print(f"{dict(tally.inputs)}, answers {dict(sorted(tally.answers.items()))}, "
-          f"good messages {len(bombardment.good)}")  # fmt: skip
+    last_words += [
+        f"{dict(tally.inputs)}, answers {dict(sorted(tally.answers.items()))}, "
+        f"good messages {len(bombardment.good)}",
+        tally.line(),
+    ]
     assert tally.above_499 == []
     assert tally.stuck == []
     assert tally.lost == []

@@ -903,7 +903,7 @@ GUARDS: tuple[Guard, ...] = (
         _POSTGRES,
         '    "inbox_foreign",\n',
         "",
-        f"{_STORE_TEST}test_of_a_request_that_is_taken_twice_at_once_there_is_one_effect",
+        f"{_STORE_TEST}test_a_request_that_is_taken_twice_at_once_has_one_answer",
     ),
     Guard(
         _INBOX,
@@ -1097,6 +1097,15 @@ GUARDS: tuple[Guard, ...] = (
         '                raise KeyNotHeard(f"The key of {subject} has not been heard yet.")\n',
         "                return Erased(subject)\n",
         f"{_SEALING_TEST}test_a_key_not_heard_yet_never_looks_erased",
+    ),
+    Guard(
+        _ERASURE,
+        "A record that no store of keys takes keeps nobody from hearing the next.",
+        "what is no key is passed over",
+        _KEYS,
+        '        if not wrapped:\n            raise ValueError("no key")\n',
+        "",
+        f"{_SEALING_TEST}test_records_that_cannot_be_read_are_passed_over",
     ),
     Guard(
         _SENDING,

@@ -20,7 +20,13 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.integration.eventstore.conftest import InterruptedStore, with_read_models
 from tests.support.eventstore import (
     CLOCKS,
@@ -111,7 +117,8 @@ UPDATE relay SET epoch = log.epoch, xid = '0', pos = 0 FROM log;
 """
 
 STORIES = settings(
-    max_examples=max(1, STEPS // STEPS_EACH),
+    # Some stories end before their last step.
+    max_examples=max(1, STEPS * 11 // (10 * STEPS_EACH)),
     stateful_step_count=STEPS_EACH,
     deadline=None,
     derandomize=not LONG,
@@ -180,8 +187,8 @@ class Stores(RuleBasedStateMachine):
         self.last_pos = 0
         self.logged = 0
         self.published = 0
-        self.epoch = 1
         self.asleep: Held | None = None
+        self.steps = -1  # it is asked once before the first
 
     async def _empty(self) -> None:
         await self.world.store.pool.execute(EMPTY)
@@ -252,12 +259,10 @@ class Stores(RuleBasedStateMachine):
     @rule(far=st.integers(1, 30))
     def pass_time(self, far: int) -> None:
         self.clock.instant += timedelta(minutes=far)
-        self.checked()
 
     @rule(what=st.sampled_from(["policy", "calendar"]))
     def hear(self, what: str) -> None:
         HEARD.add(what)
-        self.checked()
 
     @precondition(lambda self: self.memory._parked)
     @rule(tries=st.integers(1, 3))
@@ -299,7 +304,6 @@ class Stores(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.executors = [self.model.executor(), self.real.executor()]
-        self.checked()
 
     @precondition(lambda self: self.numbers % 5 == 4)
     @rule()
@@ -327,7 +331,6 @@ class Stores(RuleBasedStateMachine):
             self.compare(batch, await self.executors[0].execute_batch(batch), outcomes)
         elif not lost_before:
             self.note(batch, await self.executors[0].execute_batch(batch))
-        await self._check()
 
     async def _overtaken(self, first: list[Job], batch: list[Job]) -> None:
         self.expect_parked(batch)
@@ -343,19 +346,19 @@ class Stores(RuleBasedStateMachine):
             await overtake()
         self.compare(first, await self.model.executor().execute_batch(first), theirs[0])
         self.compare(batch, await self.executors[0].execute_batch(batch), second)
-        await self._check()
 
     async def _ring(self, limit: datetime, at_most: int) -> None:
         limits = dict.fromkeys(range(PARTITIONS), limit)
         due, found = [await store.due(limits, at_most) for store in (self.memory, self.world.store)]
-        assert Counter(due) == Counter(found)
+        # Of those due at one instant either may come first where not all are asked for.
+        assert sorted(when for _, when in due) == sorted(when for _, when in found)
+        assert len(due) == at_most or Counter(due) == Counter(found)
         assert all(when < limit for _, when in due)
         batch = [alarm_job(stream, when) for stream, when in sorted(due, key=lambda d: d[1])]
         if batch:
             for alarm, outcome in zip(batch, await self._both(batch), strict=True):
                 if isinstance(outcome, NotDone):
                     await self._park_alarms(alarm)
-        await self._check()
 
     async def _park_alarms(self, alarm: Job) -> None:
         [to] = alarm.react()
@@ -374,14 +377,12 @@ class Stores(RuleBasedStateMachine):
         assert line == await self.world.store.line(parked.consumer, parked.stream)
         batch = [self.from_line(message, parked.attempts) for message in line[:tries]]
         await self._both(batch)
-        await self._check()
 
     async def _give_up(self) -> None:
         [parked, *_] = await self.memory.parked()
         [message, *_] = await self.memory.line(parked.consumer, parked.stream)
         given_up = self.from_line(message, parked.attempts)
         await self._both([replace(given_up, react=tuple, broken=None, sweeps=())])
-        await self._check()
 
     async def _wait_for_long(self) -> None:
         for place, parked in self.memory._parked.items():
@@ -389,7 +390,6 @@ class Stores(RuleBasedStateMachine):
         await self.world.store.pool.execute(
             "UPDATE parked_streams SET since = since - $1::interval", ALARMS_WAIT
         )
-        await self._check()
 
     async def _sweep(self, size: int, *, twice: bool) -> None:
         [sweep, *_] = sorted(await self.memory.sweeps(), key=lambda sweep: sweep.id)
@@ -412,7 +412,6 @@ class Stores(RuleBasedStateMachine):
             for store in (self.memory, self.world.store):
                 with pytest.raises(Changed):
                     await store.commit(again)
-        await self._check()
 
     async def _relay(self, size: int, *, crashes: bool) -> None:
         holder = f"relay-{self.numbers}"
@@ -437,7 +436,6 @@ class Stores(RuleBasedStateMachine):
         elif pages[0]:
             assert await self._relayed(held) == [True, True]
             self.published += len(pages[0])
-        await self._check()
 
     async def _relayed(self, held: Held) -> list[bool]:
         stores: tuple[EventStore, ...] = (self.memory, self.world.store)
@@ -454,7 +452,6 @@ class Stores(RuleBasedStateMachine):
             assert moved[0] == moved[1]
             if moved[0]:
                 self.published += len(held.pages[0])
-        await self._check()
 
     async def _rebase(self) -> None:
         """The old epoch is told to its end; then transaction numbers begin anew."""
@@ -462,7 +459,6 @@ class Stores(RuleBasedStateMachine):
         await self.world.store.pool.execute(REBASE)
         self.asleep = None
         self.executors[1] = self.real.executor()
-        await self._check()
 
     # What is asked.
 
@@ -510,11 +506,7 @@ class Stores(RuleBasedStateMachine):
     # Both, compared.
 
     def both(self, batch: list[Job]) -> None:
-        self.world.do(self._both_and_check(batch))
-
-    async def _both_and_check(self, batch: list[Job]) -> None:
-        await self._both(batch)
-        await self._check()
+        self.world.do(self._both(batch))
 
     async def _both(self, batch: list[Job]) -> list[Outcome]:
         self.expect_parked(batch)
@@ -555,11 +547,13 @@ class Stores(RuleBasedStateMachine):
             if id(asked) in self.must_wait:
                 assert isinstance(outcome, Parked), "It overtook what had parked its stream."
 
-    def checked(self) -> None:
+    @invariant()
+    def both_are_the_same(self) -> None:
+        """After each step: what is new in the log is as it must be, and all else is alike."""
         self.world.do(self._check())
+        self.steps += 1
 
     async def _check(self) -> None:
-        self.world.steps += 1
         rows = await self.world.store.pool.fetch(EVERYTHING, self.last_pos)
         ours = self.memory.log[self.logged :]
         self.logged = len(self.memory.log)
@@ -621,6 +615,7 @@ class Stores(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end every stream is the same to its last letter."""
+        self.world.steps += self.steps
         self.world.do(self._same_facts())
 
     async def _same_facts(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import itertools
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -15,7 +16,14 @@ from tests.support.waiting import beside, until
 
 from steward_decider import Refused
 from steward_events.sealed import SubjectKey
-from steward_service.keys import erase_keys, hear_keys, relay_keys, store_keys, tell_keys
+from steward_service.keys import (
+    erase_keys,
+    hear_keys,
+    relay_keys,
+    store_keys,
+    tell_erased_again,
+    tell_keys,
+)
 from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard, Sealer
 from steward_service.topics import Topic, create_topics
 
@@ -197,8 +205,14 @@ async def test_an_erased_key_does_not_come_back(
 
 
 async def test_records_that_cannot_be_read_are_passed_over(readers_pool: asyncpg.Pool) -> None:
-    nonsense = [(None, b"{}"), (b"\xff", b"{}"), (b"person-1", b"nonsense"), (b"a\0b", None)]
+    empty = SubjectKey(subject="person-1", wrapped="", created_at=datetime.now(UTC))
+    key = empty.model_copy(update={"wrapped": "a2V5"}).model_dump_json().encode()
+    nonsense = [
+        *((None, b"{}"), (b"\xff", b"{}"), (b"person-1", b"nonsense"), (b"a\0b", None)),
+        *((b"person-1", empty.model_dump_json().encode()), (b"a\0b", key), (b"x" * 5_000, key)),
+    ]
     await store_keys(readers_pool, nonsense)
+    await tell_erased_again(readers_pool, nonsense)
     assert await _count(readers_pool, "true", 0)
 
 

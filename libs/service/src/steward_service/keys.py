@@ -87,6 +87,8 @@ _PAUSE_SECONDS = 0.1
 _FAULTS: tuple[type[Exception], ...] = (KafkaError, *DATABASE_FAULTS)
 _BACK_OFF_SECONDS = 1.0
 _ROUSE_SECONDS = 3600.0
+_LONGEST_SUBJECT = 400
+"""In characters; PostgreSQL takes at most 2,700 bytes into an index."""
 
 log = structlog.get_logger(__name__)
 
@@ -228,7 +230,8 @@ async def restore_keys(pool: asyncpg.Pool, records: Sequence[Record]) -> int:
 
 async def tell_erased_again(pool: asyncpg.Pool, records: Sequence[Record]) -> None:
     """Have a tombstone told again where a key of an erased subject has come up on the topic."""
-    subjects = {key.decode(errors="replace") for key, value in records if key and value is not None}
+    read = filter(None, (_read(key, value) for key, value in records))
+    subjects = {subject for subject, wrapped in read if wrapped is not None}
     if subjects:
         await pool.execute(_TELL_AGAIN, sorted(subjects))
 
@@ -319,13 +322,14 @@ def _record(row: asyncpg.Record) -> bytes | None:
 def _read(key: bytes | None, value: bytes | None) -> tuple[str, bytes | None] | None:
     try:
         subject = (key or b"").decode()
-        if not subject or "\0" in subject:
+        if not 0 < len(subject) <= _LONGEST_SUBJECT or "\0" in subject:
             raise ValueError("no subject")
         if value is None:
             return subject, None
-        return subject, base64.b64decode(
-            SubjectKey.model_validate_json(value).wrapped, validate=True
-        )
+        wrapped = base64.b64decode(SubjectKey.model_validate_json(value).wrapped, validate=True)
+        if not wrapped:
+            raise ValueError("no key")
+        return subject, wrapped
     except (ValidationError, ValueError, binascii.Error):
         log.error("A record of the keys' topic cannot be read and is passed over.")
         return None
