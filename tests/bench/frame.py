@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer
@@ -31,6 +33,8 @@ class Bench:
     """Alarms in the table of timers that are not due yet."""
     stored: int = 0
     """Facts that were stored and relayed before."""
+    profiles: Path | None = None
+    """Where a profile of each measure is written, if one is asked for."""
     load: float = 0.0
     """For how many seconds the services are loaded to see their memory; 0 for not at all."""
     samples: dict[str, dict[str, list[float]]] = field(default_factory=dict)
@@ -146,7 +150,7 @@ class Line:
     unit: str
     target: float | None
     comparison: str | None = None
-    of: str = "figure"
+    of: Literal["figure", "ratio", "above"] = "figure"
     at_most: bool = False
     grows: bool = False
 
@@ -175,8 +179,10 @@ def result(line: Line, rounds: Mapping[str, list[float]], why_not: Mapping[str, 
     others = rounds.get(line.comparison or "")
     compared = median(others) if others else None
     ratio = figure / compared if compared else None
-    judged: float | None = figure
+    judged: float | None
     match line.of:
+        case "figure":
+            judged = figure
         case "ratio":
             judged = ratio
         case "above":

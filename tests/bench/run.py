@@ -6,13 +6,16 @@ figures that count are made. A new line is a new module in `tests/bench/lines` w
 """
 
 import argparse
+import cProfile
 import importlib
 import json
 import pkgutil
+import pstats
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -56,7 +59,12 @@ def main() -> None:
         with running_stack(state, console, services=False) as stack:
             servers = stack.endpoints
             bench = Bench(
-                servers.postgres, servers.kafka, asked.seconds, asked.pending, load=asked.load
+                servers.postgres,
+                servers.kafka,
+                asked.seconds,
+                asked.pending,
+                load=asked.load,
+                profiles=OUTPUT.parent if asked.profile else None,
             )
             if asked.growth:
                 grown = uvloop.run(_grow(bench, measures, asked.rounds, asked.sizes, console))
@@ -93,6 +101,9 @@ def _arguments() -> argparse.Namespace:
         "--load", type=float, default=0, help="seconds of load to see memory by (the goal: 3600)"
     )
     parser.add_argument("--plots", action="store_true", help="draw docs/bench/*.svg anew")
+    parser.add_argument(
+        "--profile", action="store_true", help="write .bench/*-profile.txt; it slows all down"
+    )
     parser.add_argument("--growth", action="store_true", help="measure how cost grows instead")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, help="facts stored and alarms pending"
@@ -134,7 +145,7 @@ async def _take(
 ) -> None:
     memory.settle()  # as a service does when it is ready
     try:
-        with console.status(f"{when}: {name}"):
+        with console.status(f"{when}: {name}"), _profiled(bench.profiles, name):
             figures = await measure(bench)
     except NotMeasuredError as error:
         measured.why_not[name] = str(error)
@@ -152,6 +163,19 @@ async def _take(
     if figures:
         told = ", ".join(f"{figure} {value:,.1f}" for figure, value in figures.items())
         console.print(f"{when}: {told}", highlight=False)
+
+
+@contextmanager
+def _profiled(folder: Path | None, name: str) -> Iterator[None]:
+    """Write where the event loop's thread spent its time, the largest first."""
+    if folder is None:
+        yield
+        return
+    with cProfile.Profile() as profile:
+        yield
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{name}-profile.txt").open("w") as file:
+        pstats.Stats(profile, stream=file).strip_dirs().sort_stats("tottime").print_stats(30)
 
 
 async def _grow(
