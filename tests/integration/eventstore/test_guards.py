@@ -40,6 +40,7 @@ from steward_eventstore.port import (
     Write,
 )
 from steward_eventstore.postgres import PostgresStore
+from steward_service.batches import run_batch
 
 BEGINNING = Cursor(1, 0, 0)
 
@@ -457,7 +458,7 @@ async def test_nothing_is_skipped_and_order_kept_while_many_append(database: Dat
             streams = sorted({f"clock-{(number + n) % 5}", f"clock-{(number * 3 + n) % 5}"})
             to = [say(f"{number}/{n}", stream) for stream in streams]
             cause = Cause(id_of(f"{number}/{n}"), "test")
-            await executor.execute(Job(cause, lambda to=to: to))  # type: ignore[misc]
+            await run_batch(executor, [Job(cause, lambda to=to: to)])  # type: ignore[misc]
 
     async def relay() -> list[tuple[str, int]]:
         store, cursor = interrupted(shops[0]), BEGINNING

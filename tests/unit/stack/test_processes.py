@@ -1,5 +1,6 @@
 """What was started is ended, whatever it does to stay."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -53,4 +54,5 @@ def test_a_dead_process_whose_threads_end_later_is_reaped_all_the_same(tmp_path:
     )
     wait_until(lambda: not process.alive, 30, "The process did not end.")
     processes.reap()
-    assert not psutil.pid_exists(process.pid)
+    with pytest.raises(ChildProcessError):  # it is no child of ours any more
+        os.waitpid(process.pid, os.WNOHANG)
