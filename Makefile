@@ -28,7 +28,7 @@ run: .venv
 
 # A file's tests run in one process, the processes beside each other.
 test: .venv
-	@.venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@.venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv
 	@.venv/bin/ruff format --check .
