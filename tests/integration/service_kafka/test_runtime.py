@@ -168,3 +168,15 @@ async def test_a_service_that_cannot_start_says_why_in_one_sentence(
     last = town.log(name).strip().splitlines()[-1]
     assert sentence in last
     assert "Traceback" not in last
+
+
+async def test_a_service_does_not_start_on_a_restored_database_before_its_rebase(
+    town: Town,
+) -> None:
+    name, topic = await town.database(), await town.workshop.topic()
+    connection = await asyncpg.connect(town.dsn(name))
+    await connection.execute("UPDATE relay SET xid = '1000000000'")
+    await connection.close()
+    process = town.start(name, topic, "", free_port())
+    assert await asyncio.to_thread(process.wait, 60) != 0
+    assert "was restored: `steward rebase` has to come first" in town.log(name)

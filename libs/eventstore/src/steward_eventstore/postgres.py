@@ -87,6 +87,9 @@ SELECT steward_commit(
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')
 """
 
+# A restored relay's place may lie in a future that this cluster has not counted to.
+FROM_ELSEWHERE = "SELECT xid >= pg_snapshot_xmax(pg_current_snapshot()) FROM relay"
+
 APPENDED_AGAIN = "SELECT id FROM appended_again WHERE id = ANY ($1)"
 
 FACTS_OF = """
@@ -327,6 +330,11 @@ class PostgresStore:
                 for sql, rows in statements(write.changes):
                     await connection.executemany(sql, rows)
                 await _move_sweeps(connection, write)
+
+    async def comes_from_elsewhere(self) -> bool:
+        """Say whether it was restored from another cluster and not rebased: nothing can be published."""
+        async with _faults():
+            return bool(await self.pool.fetchval(FROM_ELSEWHERE))
 
     async def appended_again(self, ids: Collection[UUID]) -> set[UUID]:
         """Give those of these facts that a restore has appended again."""

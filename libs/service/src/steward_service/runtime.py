@@ -289,6 +289,8 @@ class Service:
             self.store = await PostgresStore.connect(
                 settings.database_dsn(self.name), application=self.process
             )
+            if await self.store.comes_from_elsewhere():
+                raise CannotStart("Its database was restored: `steward rebase` has to come first.")
             self.wall = await SystemClock.connect(self._database_time)
             self.clock = self.wall
             if settings.clock == "stepped":
