@@ -26,9 +26,6 @@ def both(*statements: str) -> list[str]:
     return [f"{statement}/{when}" for statement in statements for when in ("before", "after")]
 
 
-COMMITTED = ("BEGIN", "steward_commit", "COMMIT")
-"""What every transaction with read models is made of."""
-
 POINTS: Mapping[str, Sequence[str]] = {
     "intake": [
         *both("append/READ", "inbox/PARK_STREAM", "append/BEGIN", "inbox/PARK_MESSAGE"),
@@ -36,16 +33,16 @@ POINTS: Mapping[str, Sequence[str]] = {
         *both("append/INSERT INTO cases", "retry/FREE_STREAM", "append/COMMIT", "retry/COMMIT"),
     ],
     "sla": [
-        *both("inbox/READ", *(f"inbox/{name}" for name in COMMITTED)),
-        *both("inbox/INSERT INTO clocks", "inbox/offsets", "ring/DUE"),
+        *both("inbox/READ", "inbox/steward_commit", "inbox/COMMIT"),
+        *both("inbox/INSERT INTO clocks", "inbox/offsets"),
     ],
     "visits": [
-        *both("ring/READ", *(f"ring/{name}" for name in COMMITTED)),
+        *both("ring/DUE", "ring/READ", "ring/steward_commit", "ring/COMMIT"),
         *both("ring/INSERT INTO followups", "relay/TAKE_LEASE", "relay/RELAYED"),
     ],
     "notify": [
         *both("relay/RELAY_PAGE", "relay/send_batch"),
-        *both("sender/READ", *(f"sender/{name}" for name in COMMITTED)),
+        *both("sender/READ", "sender/BEGIN", "sender/steward_commit", "sender/COMMIT"),
         *both("sender/post", "sender/data"),
     ],
 }
