@@ -74,7 +74,7 @@ from steward_eventstore.postgres import PostgresStore
 from steward_service.ticker import CONSUMER as ALARMS
 from steward_service.ticker import alarm_job, alarm_parcel, parked_alarm_job
 
-LONG = False  # XXX
+LONG = "STEWARD_STEPS" in os.environ
 STEPS = int(os.environ.get("STEWARD_STEPS", "10000"))
 STEPS_EACH = 100
 STREAMS = ("clock-1", "clock-2", "clock-3", "stuck-1")
