@@ -87,8 +87,14 @@ class Ticker:
             except Exception as error:
                 _LOG.warning("Alarms cannot be rung now.", reason=repr(error))
                 pause = 0.5
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), pause)
+            await self._rest(pause)
+
+    async def _rest(self, seconds: float) -> None:
+        until = monotonic() + seconds
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+            # Many appends are one reason to look, and what is due meanwhile is not late for it.
+            await asyncio.sleep(max(0.0, min(PAUSE_SECONDS, until - monotonic())))
 
     async def ring_due(self) -> int:
         """Ring everything that is due and heard; gives how many streams rang.
