@@ -21,6 +21,7 @@ from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 from steward_eventstore.port import (
     EVERYWHERE,
+    LONGEST_NAME,
     BadData,
     Changed,
     Clock,
@@ -50,8 +51,6 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "steward")
 CACHED_STREAMS = 1_200
 """States that stay in memory; those of a case's clocks, the largest, take 40 kB each."""
 _TRIES = 30
-_LONGEST_NAME = 400
-"""In characters; PostgreSQL takes at most 2,700 bytes into an index."""
 _BEHIND = "It waits behind an earlier message."
 _RETRY_GAPS = [timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 180, 600)]
 
@@ -353,7 +352,7 @@ def _addressable(job: Job) -> Job:
 
 
 def _is_name(text: str) -> bool:
-    return len(text) <= _LONGEST_NAME and "\x00" not in text
+    return len(text) <= LONGEST_NAME and "\x00" not in text
 
 
 def _name(text: str) -> str:

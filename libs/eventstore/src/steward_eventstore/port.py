@@ -13,6 +13,8 @@ from sqlalchemy import Table
 
 from steward_events.recorded import Recorded
 
+LONGEST_NAME = 400
+"""In characters; PostgreSQL takes at most 2,700 bytes into an index."""
 EVERYWHERE = -1
 """The partition of group-wide streams: their facts go to every partition of the topic."""
 

@@ -37,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from steward_events.sealed import SubjectKey
+from steward_eventstore.port import LONGEST_NAME
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.settings import ServiceSettings
 
@@ -87,8 +88,6 @@ _PAUSE_SECONDS = 0.1
 _FAULTS: tuple[type[Exception], ...] = (KafkaError, *DATABASE_FAULTS)
 _BACK_OFF_SECONDS = 1.0
 _ROUSE_SECONDS = 3600.0
-_LONGEST_SUBJECT = 400
-"""In characters; PostgreSQL takes at most 2,700 bytes into an index."""
 
 log = structlog.get_logger(__name__)
 
@@ -322,7 +321,7 @@ def _record(row: asyncpg.Record) -> bytes | None:
 def _read(key: bytes | None, value: bytes | None) -> tuple[str, bytes | None] | None:
     try:
         subject = (key or b"").decode()
-        if not 0 < len(subject) <= _LONGEST_SUBJECT or "\0" in subject:
+        if not 0 < len(subject) <= LONGEST_NAME or "\0" in subject:
             raise ValueError("no subject")
         if value is None:
             return subject, None
