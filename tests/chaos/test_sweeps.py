@@ -3,7 +3,6 @@
 import base64
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.eventstore import START, ClockDecider, Note, job, migrated, partition_of
 from tests.support.nursery import NURSERY
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 from steward_eventstore.execute import Cause, Executor, Job
@@ -104,12 +104,10 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
 
 
 def environment(servers: Endpoints, settings: ServiceSettings) -> dict[str, str]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     return {
         **os.environ,
         "STEWARD_KAFKA": servers.kafka,
         "STEWARD_POSTGRES": servers.postgres,
         "STEWARD_MASTER_KEY": base64.b64encode(settings.master_key_bytes).decode(),
-        "STEWARD_HTTP_PORT": str(port),
+        "STEWARD_HTTP_PORT": str(free_port()),
     }

@@ -2,12 +2,12 @@
 
 import os
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from tests.support.docker import base_images
+from tests.support.ports import free_port
 
 from steward_stack.postgres import OPTIONS
 from steward_stack.supervisor import Endpoints
@@ -34,7 +34,7 @@ def running_servers() -> Iterator[Endpoints]:
     ).with_command(
         ["postgres", *(f"-c{name}={text}" for name, text in OPTIONS.items() if name != _LISTENS)]
     )
-    port = _free_port()  # chosen before the start: the broker has to name it
+    port = free_port()  # chosen before the start: the broker has to name it
     probe = ["/opt/kafka/bin/kafka-broker-api-versions.sh", "--bootstrap-server"]
     kafka = (
         DockerContainer(_image("apache/kafka"))
@@ -80,9 +80,3 @@ def _kafka(host: str, port: int) -> dict[str, str]:
 
 def _image(name: str) -> str:
     return next(image for image in base_images() if image.startswith(f"{name}:"))
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 from steward_stack.supervisor import Stack, ready
@@ -61,7 +61,7 @@ class Members:
 
         `program` is Python that runs before the service itself: a version of tomorrow, say.
         """
-        port = _free_port()
+        port = free_port()
         start = f"import runpy; runpy.run_module('steward_{service}', run_name='__main__')"
         log = self._ending.enter_context(
             (self._stack.state.logs / f"{service}-{port}.log").open("ab")
@@ -91,9 +91,3 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         os.kill(process.pid, signal.SIGCONT)
         process.kill()
     process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])

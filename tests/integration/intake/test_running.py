@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -15,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from httpx2 import AsyncClient
 from pydantic import SecretStr
 from tests.integration.intake.conftest import ADMIN_KEY, REGISTERS, Caller
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 from steward_events.cloudevents import envelope_of
@@ -25,13 +25,6 @@ from steward_intake.app import IntakeService, service
 from steward_intake.application.desk import external_case_id
 from steward_intake.settings import Settings
 from steward_service.provision import provision
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @pytest.fixture

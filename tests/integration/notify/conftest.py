@@ -14,16 +14,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 LIMIT_SECONDS = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def listens(port: int) -> bool:

@@ -8,7 +8,8 @@ from email.policy import default
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.notify.conftest import RunningSink, free_port
+from tests.integration.notify.conftest import RunningSink
+from tests.support.ports import free_port
 
 from steward_notify.adapters.email_smtp import Mail, MailServer, SmtpMail
 from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown

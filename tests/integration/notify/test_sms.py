@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
-from tests.integration.notify.conftest import LIMIT_SECONDS, ReceiptReceiver, StandIn, free_port
+from tests.integration.notify.conftest import LIMIT_SECONDS, ReceiptReceiver, StandIn
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 from steward_notify.adapters.sms_aliyun import (

@@ -5,7 +5,6 @@ import base64
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 from pydantic_core import from_json
 from tests.integration.service_kafka.conftest import Workshop
 from tests.support.eventstore import migrated
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 from steward_service import keys
@@ -28,11 +28,6 @@ from steward_service.settings import ServiceSettings
 
 _numbers = itertools.count(1)
 _ROOT = Path(__file__).parents[3]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @dataclass
