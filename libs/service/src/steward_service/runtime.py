@@ -165,13 +165,11 @@ class Service:
         if self.relay is not None:
             self._begin("relay", self.relay.run)
         self._begin_background()
-        starting = []
-        if "listen" in roles and (self.listens or self.foreign):
-            # Takes ten seconds where a member of the group was killed; the rest need not wait.
-            starting.append(self._join())
         if "http" in roles:
-            starting.append(self._serve())
-        await asyncio.gather(*starting)
+            await self._serve()
+        if "listen" in roles and (self.listens or self.foreign):
+            # Last: takes ten seconds where a member of the group was killed, and nothing waits.
+            await self._join()
         if isinstance(self.clock, SteppedClock):
             await self.clock.register(self.round)
         memory.settle()
