@@ -137,7 +137,16 @@ async def pgqueuer(dsn: str, rang: Rang) -> AsyncIterator[tuple[Defer, Work]]:
                 [at - now for _, at in alarms],
             )
 
-        yield defer, worker.run
+        async def work() -> None:
+            # Cancelled, it would not give back the connection on which it listens.
+            running = asyncio.ensure_future(worker.run())
+            try:
+                await asyncio.shield(running)
+            finally:
+                worker.shutdown.set()
+                await running
+
+        yield defer, work
 
 
 # Their triggers tell workers of each new row; there are none yet.
