@@ -31,6 +31,8 @@ OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",
+    # Without the detail of an error: it quotes rows.
+    "log_error_verbosity": "terse",
     # With the error's code: whoever reads passes over 40001 and 23505, the races that are lost.
     "log_line_prefix": "%m [%p] %e ",
 }
