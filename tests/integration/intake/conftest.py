@@ -26,10 +26,8 @@ from steward_intake.adapters.blobs import PostgresBlobs
 from steward_intake.adapters.erasing import PostgresErasing
 from steward_intake.adapters.registers import PostgresRegisters
 from steward_intake.adapters.sealed_texts import PostgresSealedTexts
-from steward_intake.api import erasures, search
-from steward_intake.api.attachments import router as attachments
-from steward_intake.api.http import open_desk, router
-from steward_intake.api.register_files import router as register_files
+from steward_intake.api.http import open_desk
+from steward_intake.api.routers import ROUTERS
 from steward_intake.application.desk import Desk
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.case import CaseDecider
@@ -62,10 +60,7 @@ class Office:
     name: str = "intake"
     topic: str = "steward.intake"
     metrics: Metrics = field(default_factory=Metrics)
-    routers: Sequence[APIRouter] = (
-        *(router, register_files, attachments),
-        *(erasures.router, search.router),
-    )
+    routers: Sequence[APIRouter] = ROUTERS
     foreign: Mapping[str, object] = field(default_factory=dict)
 
     @property

@@ -10,7 +10,8 @@ from steward_intake.adapters.blobs import PostgresBlobs
 from steward_intake.adapters.erasing import PostgresErasing
 from steward_intake.adapters.registers import PostgresRegisters
 from steward_intake.adapters.sealed_texts import PostgresSealedTexts
-from steward_intake.api import attachments, erasures, http, register_files, search, subscribers
+from steward_intake.api import http, subscribers
+from steward_intake.api.routers import ROUTERS
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.case import CaseDecider
 from steward_intake.domain.registry import DECIDERS
@@ -70,10 +71,7 @@ def service(settings: Settings) -> IntakeService:
         heeds=subscribers.HEEDS,
         foreign={"steward.inbound.tickets": subscribers.on_tickets(lambda: http.open_desk(intake))},
         project=read_models.project,
-        routers=[
-            *(http.router, register_files.router, attachments.router),
-            *(erasures.router, search.router),
-        ],
+        routers=ROUTERS,
         prepare=prepare,
         background=[
             lambda _: intake.sealed_texts.keep_up(intake.store, intake.sealer),

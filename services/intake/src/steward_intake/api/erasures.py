@@ -5,7 +5,8 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from steward_intake.api.http import AskedByProject, Intake, listed, open_desk
+from steward_intake.api.http import Intake, open_desk
+from steward_intake.api.lists import AskedByProject, listed
 from steward_intake.application.erasure import Erase, Eraser, Erasing
 from steward_intake.application.ports import SealedTexts
 from steward_service.auth import Principal, require

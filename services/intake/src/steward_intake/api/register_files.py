@@ -21,17 +21,9 @@ from steward_events.sealed import Sealed
 from steward_events.tickets import Name
 from steward_eventstore.execute import Applied, Job, NotDone, Parked, Repeated, To
 from steward_eventstore.port import ForeignMark
-from steward_intake.api.http import (
-    Intake,
-    Registrar,
-    Served,
-    always,
-    cause_of,
-    look_up,
-    open_desk,
-    registering,
-    side_by_side,
-)
+from steward_intake.api.by_line import side_by_side
+from steward_intake.api.http import Intake, Served, always, cause_of, open_desk
+from steward_intake.api.registry import Registrar, look_up, registering
 from steward_intake.application.desk import Desk
 from steward_intake.application.ports import Row, Seals
 from steward_intake.application.register_files import (

@@ -1,0 +1,194 @@
+"""One case over HTTP: its reception, and all that is said of it afterwards."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from steward_decider import Refused
+from steward_events.intake import CaseLinked, CaseReceived
+from steward_events.recorded import Recorded
+from steward_eventstore.execute import To
+from steward_intake.api.http import Intake, Served, case_of, open_desk
+from steward_intake.application.desk import (
+    REOPENING,
+    Desk,
+    external_case_id,
+    reopened_case_id,
+    subject_of,
+)
+from steward_intake.application.ports import Row
+from steward_intake.application.words import (
+    ACTIONS,
+    Action,
+    Correct,
+    Dispatch,
+    Link,
+    Reception,
+    Reopen,
+)
+from steward_intake.domain.case import ReceiveCase
+from steward_intake.domain.sayings import Say
+from steward_service.auth import Principal, require
+from steward_service.idempotency import IfMatch, handle
+
+router = APIRouter()
+Receiver = Annotated[Principal, Depends(require("case.receive"))]
+
+
+@router.post("/v1/cases", status_code=201)
+async def post_case(
+    request: Request, principal: Receiver, service: Served, body: Reception
+) -> Response:
+    """Take a case in; 200 where another system's ticket, alike in all, was taken in before."""
+    principal.demand(body.project_id)
+    desk = open_desk(service)
+    if body.external is None:
+        return await _receive(request, principal, service, desk, body, str(uuid7()))
+    case_id = external_case_id(body.external)
+    if not await service.executor.store.facts_of(f"case-{case_id}"):
+        try:
+            return await _receive(request, principal, service, desk, body, case_id)
+        except Refused as refused:
+            if refused.code != "precondition":
+                raise
+            # Somebody else has just taken it in.
+    return await _receive_again(request, principal, service, desk, body, case_id)
+
+
+async def _receive(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    desk: Desk,
+    body: Reception,
+    case_id: str,
+) -> Response:
+    command = await desk.reception(body, case_id, desk.moment(body.occurred_at))
+    answer = {"case_id": case_id, "number": command.received.number}
+    to = To(f"case-{case_id}", body.project_id, command, expected=0)
+    return await handle(request, principal, service.executor, to=[to], answer=answer)
+
+
+async def _receive_again(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    desk: Desk,
+    body: Reception,
+    case_id: str,
+) -> Response:
+    [first, *_] = await service.executor.store.facts_of(f"case-{case_id}")
+    assert isinstance(first.fact, CaseReceived)  # noqa: S101 - every case begins with it
+    answer = {"case_id": case_id, "number": first.fact.number}
+    differing = await desk.differing(body, first.fact, first.occurred_at)
+    to: Sequence[To] | Refused = ()
+    if differing:
+        to = Refused(
+            "The case of this external ticket was received before, with other content in: "
+            f"{', '.join(differing)}.",
+            code="received_otherwise",
+        )
+    return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
+
+def _add_action(name: str, kind: type[Action]) -> None:
+    guard = require(f"case.{name}")
+
+    async def act(
+        request: Request,
+        principal: Annotated[Principal, Depends(guard)],
+        service: Served,
+        case_id: str,
+        expected: IfMatch,
+        body: kind,  # type: ignore[valid-type]
+    ) -> Response:
+        return await _act(request, principal, service, case_id, expected, body)
+
+    act.__doc__ = kind.__doc__
+    act.__name__ = f"post_{name.replace('-', '_')}"
+    router.add_api_route(f"/v1/cases/{{case_id}}/{name}", act, methods=["POST"])
+
+
+async def _act(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    case_id: str,
+    expected: int | None,
+    said: Action,
+) -> Response:
+    case = await case_of(service, principal, case_id)
+    desk = open_desk(service)
+    at = desk.moment(said.occurred_at, after=case["received_at"])
+    if isinstance(said, Link):
+        await case_of(service, principal, said.other)
+    if isinstance(said, Reopen) and _is_long_closed(case, at):
+        to = await _beginning_anew(service, desk, case, at)
+        case_id = to[0].stream.removeprefix("case-")
+    else:
+        to = [await acting(desk, case, said, at, expected)]
+    answer = done(case_id, case["version"] if case_id == case["case_id"] else None)
+    return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
+
+async def acting(
+    desk: Desk, case: Row, said: Action, at: datetime, expected: int | None = None
+) -> To:
+    case_id, project_id, household_id = (
+        case[name] for name in ("case_id", "project_id", "household_id")
+    )
+    person_id = getattr(said, "person_id", None)  # most actions may name who did it
+    if person_id is not None:
+        await desk.staff(person_id)
+    if isinstance(said, Correct) and said.household_id is not None:
+        household_id = said.household_id
+        await desk.household(household_id, project_id)
+    if isinstance(said, Dispatch):
+        department = await desk.department(said.department, project_id)
+        said = said.model_copy(update={"department": department})
+    subject = subject_of(case_id, household_id)
+    speaking = desk.speaking(at, "steward", str(uuid7()), subject, project_id)
+    return To(f"case-{case_id}", project_id, await said.command(speaking), expected=expected)
+
+
+def done(
+    case_id: str, version: int | None = None
+) -> Callable[[Sequence[Recorded]], Mapping[str, Any]]:
+    def answer(facts: Sequence[Recorded]) -> Mapping[str, Any]:
+        now = facts[-1].version if facts else version
+        return {"case_id": case_id, "facts": [fact.type for fact in facts], "version": now}
+
+    return answer
+
+
+def _is_long_closed(case: Row, at: datetime) -> bool:
+    closed_at = case["closed_at"]
+    return closed_at is not None and at > closed_at + REOPENING and case["goes_on_in"] is None
+
+
+async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) -> list[To]:
+    """Take in a new case for one that was closed too long ago to be reopened."""
+    before, project_id = case["case_id"], case["project_id"]
+    case_id = reopened_case_id(before, case["closed_at"])
+    story = await service.executor.store.facts_of(f"case-{before}")
+    received = await desk.reception_anew(story, case_id, project_id, case["household_id"], at)
+    # What was so when it was first told is no longer so by itself.
+    begins = received.model_copy(
+        update=dict.fromkeys(
+            ("external", "owner_requested_date", "posted_at", "handed_over_at", "moved_from")
+        )
+        | {"harm_ongoing": False}
+    )
+    link = CaseLinked(case_id=case_id, other=before, why="reopened_late")
+    return [
+        To(f"case-{case_id}", project_id, command)
+        for command in (ReceiveCase(at, begins), Say(at, link))
+    ]
+
+
+for _name, _kind in ACTIONS.items():
+    _add_action(_name, _kind)

@@ -1,0 +1,157 @@
+"""Cases as they stand and as they came about, for readers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import JSONResponse, Response
+
+from steward_events.recorded import Recorded
+from steward_events.tickets import Name
+from steward_events.vocabulary import Kind, Severity, Word
+from steward_eventstore.port import Reading
+from steward_intake.api.http import Served, case_of
+from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown, told_of
+from steward_intake.application.desk import twelve_months_before
+from steward_intake.application.ports import Row
+from steward_service.auth import Principal, require
+from steward_service.idempotency import etag
+from steward_service.lists import Cursor, Page, cursor_of, page_of
+from steward_service.problems import not_found
+
+MENTIONS = 2
+"""So many earlier mentions of an unresolved matter make a complaint major (RM-4.4.1a)."""
+
+router = APIRouter()
+Reader = Annotated[Principal, Depends(require("case.read"))]
+
+
+Status = Literal[
+    "open", "waiting", "handled", "told", "closed", "refused", "withdrawn", "merged", "moved_out"
+]
+
+
+class AskedCases(AskedByProject):
+    """Of cases as they stand."""
+
+    household_id: Name | None = None
+    kind: Kind | None = None
+    status: Status | None = None
+    severity: Severity | None = None
+    owner_id: Name | None = None
+    department: Word | None = None
+
+
+@router.get("/v1/cases/without-owner")
+async def get_cases_without_owner(
+    principal: Reader,
+    service: Served,
+    asked: Annotated[AskedByProject, Query()],
+) -> Page:
+    """List the cases that go on without anybody at their project who answers for them."""
+    rows = await service.registers.without_owner(
+        principal.listed(asked.project_id), cursor_of(asked.since), asked.limit
+    )
+    return page_of(rows, KEYS["cases"], asked.since, asked.limit, shown)
+
+
+@router.get("/v1/cases/{case_id}/suggestion")
+async def get_suggestion(principal: Reader, service: Served, case_id: str) -> Response:
+    """Show how often the matter was raised before; twice and unresolved, major is suggested."""
+    case = await case_of(service, principal, case_id)
+    received_at = case["received_at"]
+    earlier: Sequence[Row] = ()
+    if case["household_id"] and case["topic"]:
+        earlier = await service.registers.cases_of(
+            case["household_id"], case["topic"], twelve_months_before(received_at), received_at
+        )
+    mentions = [
+        *({"case_id": row["case_id"], "number": row["number"], "times": 1 + row["chased"],
+           "received_at": row["received_at"].isoformat()} for row in earlier),
+        *([{"case_id": case_id, "number": case["number"], "times": case["chased"],
+            "received_at": received_at.isoformat()}] if case["chased"] else []),
+    ]  # fmt: skip
+    times = sum(mention["times"] for mention in mentions)
+    unmet = case["kind"] == Kind.COMPLAINT and case["status"] in ("open", "waiting")
+    return JSONResponse(
+        {
+            "case_id": case_id,
+            "earlier_mentions": times,
+            "mentions": mentions,
+            "suggested_severity": Severity.MAJOR if unmet and times >= MENTIONS else None,
+            "rule": "RM-4.4.1a",
+        }
+    )
+
+
+@router.get("/v1/households/{household_id}/timeline")
+async def get_timeline(
+    principal: Reader,
+    service: Served,
+    household_id: str,
+    asked: Annotated[Asked, Query()],
+) -> Response:
+    """Show a household's cases and what happened in them, the newest last."""
+    household = (await service.registers.entries("households", [household_id])).get(household_id)
+    if household is None or not principal.may(household["project_id"]):
+        raise not_found("household of this ID")
+    cases = await service.registers.cases_of(household_id)
+    streams = {f"case-{case['case_id']}": 0 for case in cases}
+    view = await service.executor.store.read(Reading(streams))
+    after = cursor_of(asked.since)
+    told = sorted(
+        (
+            (_place(fact), fact)
+            for facts in view.facts.values()
+            for fact in facts
+            if after is None or _place(fact) > (after.changed_at, after.id)
+        ),
+        key=lambda each: each[0],
+    )[: asked.limit]
+    gone = await erased_in(service, [fact for _, fact in told])
+    return JSONResponse(
+        {
+            "household_id": household_id,
+            "cases": [shown(case) for case in cases],
+            "items": [
+                {"case_id": fact.stream.removeprefix("case-"), **told_of(fact, gone)}
+                for _, fact in told
+            ],
+            "next": str(Cursor(*told[-1][0])) if told else asked.since,
+            "more": len(told) == asked.limit,
+        }
+    )
+
+
+def _place(fact: Recorded) -> tuple[datetime, str]:
+    return fact.recorded_at, f"{fact.stream}|{fact.version:09}"
+
+
+@router.get("/v1/cases")
+async def get_cases(
+    principal: Reader, service: Served, asked: Annotated[AskedCases, Query()]
+) -> Page:
+    """List cases in the order of their last change; `since` is the `next` of an earlier answer."""
+    return await listed(service, principal, "cases", asked)
+
+
+@router.get("/v1/cases/{case_id}")
+async def get_case(principal: Reader, service: Served, case_id: str) -> Response:
+    """Show a case as it stands; the ETag is its version."""
+    case = await case_of(service, principal, case_id)
+    return JSONResponse(shown(case), headers={"ETag": etag(case["version"])})
+
+
+@router.get("/v1/cases/{case_id}/facts")
+async def get_facts(
+    principal: Reader, service: Served, case_id: str, since: Annotated[int, Query(ge=0)] = 0
+) -> Response:
+    """Show a case's story, whole or after the version `since`.
+
+    What is sealed is only named, as `{"sealed": true}`, or as `{"erased": true}` once it was erased.
+    """
+    await case_of(service, principal, case_id)
+    facts = await service.executor.store.facts_of(f"case-{case_id}")
+    gone = await erased_in(service, facts)
+    return JSONResponse({"facts": [told_of(fact, gone) for fact in facts if fact.version > since]})

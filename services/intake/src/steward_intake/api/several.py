@@ -1,0 +1,136 @@
+"""Several cases at once: merged, moved, or all told the same."""
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic_core import to_json
+from starlette.responses import JSONResponse, Response
+
+from steward_events.vocabulary import Kind, Severity
+from steward_eventstore.execute import Job, To
+from steward_eventstore.port import ForeignMark
+from steward_intake.api.by_line import always_said, error_of, results_of, side_by_side
+from steward_intake.api.cases import acting, done
+from steward_intake.api.http import Served, always, case_of, cause_of, open_desk
+from steward_intake.application.desk import Desk, invalid, next_case_id
+from steward_intake.application.ports import Row
+from steward_intake.application.words import ACTIONS, Action, Bulk, Merge, Move
+from steward_intake.domain.case import AbsorbCase, MergeCase, MoveCase, ReceiveCase
+from steward_service.auth import Principal, require
+from steward_service.idempotency import IfMatch, handle, idempotency_key
+from steward_service.problems import Problem, not_found
+
+router = APIRouter()
+
+
+@router.post("/v1/cases/{case_id}/merge")
+async def post_merge(
+    request: Request,
+    principal: Annotated[Principal, Depends(require("case.merge"))],
+    service: Served,
+    case_id: str,
+    expected: IfMatch,
+    body: Merge,
+) -> Response:
+    """Let another case of the project go on for this one too, as early and as weighty as either."""
+    case = await case_of(service, principal, case_id)
+    into = await case_of(service, principal, body.into)
+    if case["project_id"] != into["project_id"]:
+        raise invalid("The two cases belong to different projects: move one of them first.")
+    at = open_desk(service).moment(body.occurred_at, after=case["received_at"])
+    merge = MergeCase(at, body.into, body.person_id)
+    absorb = AbsorbCase(
+        at,
+        case_id,
+        Kind(case["kind"]),
+        min(case["received_at"], into["received_at"]),
+        Severity(case["severity"]) if case["severity"] else None,
+    )
+    # What is taken over was read before: nobody may change it meanwhile.
+    seen = case["version"] if expected is None else expected
+    to = [
+        To(f"case-{case_id}", case["project_id"], merge, expected=seen),
+        To(f"case-{body.into}", into["project_id"], absorb),
+    ]
+    answer = done(body.into, into["version"])
+    return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
+
+@router.post("/v1/cases/{case_id}/move")
+async def post_move(
+    request: Request,
+    principal: Annotated[Principal, Depends(require("case.move"))],
+    service: Served,
+    case_id: str,
+    expected: IfMatch,
+    body: Move,
+) -> Response:
+    """Let the case go on in the project to which it belongs, received when it was received here."""
+    case = await case_of(service, principal, case_id)
+    principal.demand(body.to_project)
+    if case["project_id"] == body.to_project:
+        raise invalid("The case belongs to this project already.")
+    desk = open_desk(service)
+    at = desk.moment(body.occurred_at, after=case["received_at"])
+    to_case = next_case_id(case_id, f"moved|{body.to_project}")
+    first = case["received_at"]
+    story = await service.executor.store.facts_of(f"case-{case_id}")
+    received = await desk.reception_anew(story, to_case, body.to_project, body.household_id, first)
+    received = received.model_copy(
+        update={"moved_from": case_id, "harm_ongoing": case["harm_ongoing"]}
+    )
+    move = MoveCase(at, body.to_project, to_case, body.reason, body.person_id)
+    seen = case["version"] if expected is None else expected
+    to = [
+        To(f"case-{case_id}", case["project_id"], move, expected=seen),
+        To(f"case-{to_case}", body.to_project, ReceiveCase(first, received)),
+    ]
+    return await handle(
+        request, principal, service.executor, to=to, answer=done(to_case), status=200
+    )
+
+
+@router.post("/v1/cases/bulk")
+async def post_bulk(
+    request: Request,
+    principal: Annotated[Principal, Depends(require("case.bulk"))],
+    service: Served,
+    body: Bulk,
+) -> Response:
+    """Say one thing of many cases; each has its result, and one bad line stops no other."""
+    key = idempotency_key(request)
+    [name] = [name for name, kind in ACTIONS.items() if isinstance(body.say, kind)]
+    if not principal.can(f"case.{name}"):
+        raise Problem(403, "forbidden", f"Your key does not allow “case.{name}”.")
+    desk = open_desk(service)
+    said = body.say.model_copy(update={"reason": body.reason})
+    fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    cases = await service.registers.entries("cases", body.case_ids)
+    found = await side_by_side(
+        _acting_on(desk, principal, cases.get(case_id), said) for case_id in body.case_ids
+    )
+    results: dict[int, dict[str, Any]] = {}
+    jobs: dict[int, Job] = {}
+    for place, (case_id, to) in enumerate(zip(body.case_ids, found, strict=True)):
+        if isinstance(to, Exception):
+            results[place] = error_of(to)
+            continue
+        mark = ForeignMark("http", principal.id, f"{key}|{place}", to.stream, fingerprint)
+        answer = always_said(to_json({"case_id": case_id}))
+        jobs[place] = Job(cause_of(request), always([to]), mark, answer=answer)
+    results |= await results_of(service.executor, jobs)
+    return JSONResponse(
+        {
+            "results": [
+                {"case_id": case_id, **results[place]}
+                for place, case_id in enumerate(body.case_ids)
+            ]
+        }
+    )
+
+
+async def _acting_on(desk: Desk, principal: Principal, case: Row | None, said: Action) -> To:
+    if case is None or not principal.may(case["project_id"]):
+        raise not_found("case of this ID")
+    return await acting(desk, case, said, desk.moment(said.occurred_at, after=case["received_at"]))
