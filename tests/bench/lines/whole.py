@@ -90,7 +90,8 @@ async def imported(bench: Bench) -> Mapping[str, float]:
         walked = json.loads(await steward("simulate", "--json", state=state))
         simulated = monotonic() - begin
     assert walked["cases"] == summary["cases"], "Not every case was walked."
-    return {"import": took, "import.memory": largest, "import.simulate": simulated}
+    each = {f"import.{name}": max(seen) for name, seen in memory.items()}
+    return {"import": took, "import.memory": largest, "import.simulate": simulated, **each}
 
 
 @once
@@ -109,10 +110,11 @@ async def loaded(bench: Bench) -> Mapping[str, float]:
             seen.clear()
         sent = await _send_tickets(endpoints.kafka, bench.load)
         fifths = {name: len(seen) // 5 for name, seen in memory.items()}
-        growth = [
-            median(seen[-fifths[name] :]) / median(seen[fifths[name] : 2 * fifths[name]])
+        growth = {
+            f"load.{name}": median(seen[-fifths[name] :])
+            / median(seen[fifths[name] : 2 * fifths[name]])
             for name, seen in memory.items()
-        ]
+        }
         door = Door(endpoints.services, State(state).settings(()).admin_key)
         said, until = await door.get("audit", "/v1/facts", {}), monotonic() + bench.load + 60
         while said["unpublished"] + said["unhandled"]:
@@ -123,7 +125,8 @@ async def loaded(bench: Bench) -> Mapping[str, float]:
         told = await steward("parked", "list", "--json", state=state)
     assert said["facts"]["intake.case_received.v1"] >= sent, "Some tickets became no case."
     assert json.loads(told) == [], told
-    return {"load": max(growth), "load.memory": max(map(max, memory.values()))}
+    largest = max(map(max, memory.values()))
+    return {"load": max(growth.values()), "load.memory": largest, **growth}
 
 
 async def _send_tickets(kafka: str, seconds: float) -> int:

@@ -182,10 +182,11 @@ class Sealer:
             ) from None
 
     def _remember(self, subject: str, wrapped: bytes) -> AESGCM:
-        key = AESGCM(self._unwrap(subject, wrapped))
-        self._keys[subject] = (time.monotonic() + _CACHED_SECONDS, key)
+        key, now = AESGCM(self._unwrap(subject, wrapped)), time.monotonic()
+        self._keys[subject] = (now + _CACHED_SECONDS, key)
         self._keys.move_to_end(subject)
-        while len(self._keys) > _CACHED_KEYS:
+        # A key in memory takes 2.4 kB: the oldest stand first.
+        while len(self._keys) > _CACHED_KEYS or next(iter(self._keys.values()))[0] < now:
             self._keys.popitem(last=False)
         return key
 
