@@ -67,6 +67,7 @@ from steward_intake.domain.story import (
     strictest,
     whereabouts,
 )
+from steward_policy.classification import wrong_ground
 
 How = Literal["in_person", "phone", "message", "letter"]
 
@@ -543,6 +544,10 @@ def _refuse_missing(key: str) -> NoReturn:
     raise Refused(reason, rule=rule)
 
 
+_BY_NOBODY = {"classified_by": None, "confirmed_by": None, "reason": "", "suggested": None}
+"""What a classification says of how a person came to it."""
+
+
 def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
     story, before = state.story, state.story.classified
     wanted = command.classified.model_copy(update={"case_id": story.case_id})
@@ -551,15 +556,18 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
     if command.by == "external" and before is not None:
         # Another system tells what has changed; what it leaves out stands.
         told = wanted.model_dump(exclude_defaults=True)
-        wanted = before.model_copy(update={**told, "cause": "correction", "classified_by": None})
+        wanted = before.model_copy(update={**told, **_BY_NOBODY, "cause": "correction"})
     if story.kind is Kind.COMPLAINT:
-        if wanted.validity is None or (
-            wanted.validity is Validity.VALID and wanted.severity is None
-        ):
+        validity = wanted.validity
+        if validity is None or (validity is Validity.VALID and wanted.severity is None):
             raise Refused(
                 "A complaint is classified by its validity and, when valid, by its severity.",
                 rule="RM-4.3.1a..g",
             )
+        if validity is Validity.COORDINATION and not wanted.outside_party:
+            wanted = wanted.model_copy(update={"outside_party": story.outside_party})
+        if command.by == "steward":
+            _demand_a_class(wanted, validity)
         if wanted.severity is not None:
             if command.by == "steward" and _is_below(wanted.severity, story.least):
                 raise Refused(
@@ -575,22 +583,46 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         wanted = wanted.model_copy(update={"cause": "first"})
     else:
         cause = "correction" if wanted.cause == "first" else wanted.cause
-        how = {"cause", "classified_by", "confirmed_by"}
+        how = {"cause", *_BY_NOBODY}
         if wanted.model_dump(exclude=how) == before.model_dump(exclude=how):
             return []
         wanted = wanted.model_copy(update={"cause": cause})
     if command.by == "steward":
         _refuse_closed(state, "classified")
+        if before is not None and not wanted.reason:
+            raise Refused("Say by reason why the case is classified anew.", rule="RC-4.2")
         if before is not None and _demand_confirmation(command, wanted, story):
             confirmed_by = command.approver.person_id if command.approver else None
             wanted = wanted.model_copy(update={"confirmed_by": confirmed_by})
     return [wanted]
 
 
+_CLASSES = {
+    Validity.VALID: "RM-4.3.1a..g",
+    Validity.COORDINATION: "RM-4.3.2a..e",
+    Validity.EXCESSIVE: "RM-4.3.3a..c",
+}
+"""The rule that names the grounds of each."""
+
+
+def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
+    """Refuse what the rules know no class for."""
+    rule = _CLASSES[validity]
+    if wanted.ground and (problem := wrong_ground(validity, wanted.ground)):
+        raise Refused(problem, rule=rule)
+    if validity is not Validity.VALID and wanted.severity is not None:
+        raise Refused("Only a valid complaint has a severity: leave it out.", rule=rule)
+    if validity is Validity.COORDINATION and not wanted.outside_party:
+        raise Refused(
+            "A coordination matter names by outside_party who else has to act.", rule=rule
+        )
+
+
 def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: Story) -> bool:
     """Say whether the change needs a second person; refuse it without one who is high enough."""
     leaves_valid = story.is_valid_complaint and wanted.validity is not Validity.VALID
-    milder = leaves_valid or _is_below(wanted.severity, story.severity)
+    was = story.severity or story.left_at
+    milder = leaves_valid or (wanted.severity is not None and _is_below(wanted.severity, was))
     if milder and (story.raised or story.breached):
         least, rule = Role.CENTRE_MANAGER, "RM-4.4.1c" if story.raised else None
     elif leaves_valid:
@@ -813,9 +845,7 @@ def _reopened(command: ReopenCase, story: Story) -> Sequence[CaseFact]:
     before = story.classified
     if least is None or before is None or before.severity is not Severity.MINOR:
         return [reopened]
-    raised = before.model_copy(
-        update={"severity": least, "cause": "new_facts", "classified_by": None}
-    )
+    raised = before.model_copy(update={**_BY_NOBODY, "severity": least, "cause": "new_facts"})
     return [reopened, raised]
 
 
@@ -893,7 +923,14 @@ def _end_history(command: EndHistory, story: Story) -> Sequence[CaseFact]:
 def evolve(state: Case, fact: CaseFact) -> Case:
     """Give the case after one more fact."""
     if isinstance(fact, CaseReceived):
-        return Open(Story(fact.case_id, fact.kind, harm_ongoing=fact.harm_ongoing))
+        return Open(
+            Story(
+                fact.case_id,
+                fact.kind,
+                harm_ongoing=fact.harm_ongoing,
+                outside_party=fact.outside_party,
+            )
+        )
     if isinstance(state, Nothing):
         return state
     if isinstance(fact, SaidFact):
@@ -902,7 +939,14 @@ def evolve(state: Case, fact: CaseFact) -> Case:
     match fact:
         case CaseClassified():
             raised = None if _is_below(fact.severity, story.raised) else story.raised
-            return replace(state, story=replace(story, classified=fact, raised=raised))
+            classified_story = replace(
+                story,
+                classified=fact,
+                raised=raised,
+                left_at=None if fact.severity else story.severity or story.left_at,
+                outside_party=fact.outside_party or story.outside_party,
+            )
+            return replace(state, story=classified_story)
         case SeverityRaised():
             raised_story = replace(_weighed(story, fact.severity), raised=fact.severity)
             return replace(state, story=raised_story)

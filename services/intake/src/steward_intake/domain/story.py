@@ -61,6 +61,10 @@ class Story:
     round: int = 1
     efforts: Efforts = Efforts()
     classified: CaseClassified | None = None
+    left_at: Severity | None = None
+    """How weighty it was when it left the valid ones: it does not come back milder unseen."""
+    outside_party: str | None = None
+    """Who else has to act, as it was said last."""
     raised: Severity | None = None
     """What a rule has raised it to; below that it is not classified lightly."""
     breached: bool = False
