@@ -893,7 +893,8 @@ def _end_history(command: EndHistory, story: Story) -> Sequence[CaseFact]:
 def evolve(state: Case, fact: CaseFact) -> Case:
     """Give the case after one more fact."""
     if isinstance(fact, CaseReceived):
-        return Open(Story(fact.case_id, fact.kind, harm_ongoing=fact.harm_ongoing))
+        story = Story(fact.case_id, fact.kind, harm_ongoing=fact.harm_ongoing, lacks=fact.lacks)
+        return Open(story)
     if isinstance(state, Nothing):
         return state
     if isinstance(fact, SaidFact):
