@@ -133,6 +133,27 @@ def test_an_appointment_is_kept_with_half_an_hour_of_grace(seen: Seen) -> None:
     assert seen.kept.met() == "1 12:00"
 
 
+@rule("RM-3.4", "RM-4.4.1a")
+@scenario(
+    "chased-again",
+    received(),
+    classified("minor"),
+    *IN_HAND,
+    at("0 11:00", "chase", chase_id="a", demand="什么时候来"),
+    at("0 12:00", "chase", chase_id="b", demand="还没有人来"),
+    until="0 17:00",
+    kept=at("0 15:59", "inform", notice_id="n", about="progress", how="phone"),
+)
+def test_who_asks_a_second_time_is_heard_by_the_supervisor(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "0 16:00",
+        "轻微投诉的“回应再次催办”",
+        late=("0 16:00 centre_manager",),
+        begun=("0 12:00 cs_supervisor",),
+    )
+    assert seen.kept.met() == "0 15:59"
+
+
 # ---- complaints: reception ----
 
 
@@ -141,6 +162,18 @@ def test_an_appointment_is_kept_with_half_an_hour_of_grace(seen: Seen) -> None:
 def test_a_complaint_is_classified_within_half_an_hour(seen: Seen) -> None:
     assert seen.late.clock() == Told("0 10:30", "事项的“投诉分类”", late=("0 10:30 cs_supervisor",))
     assert seen.kept.met() == "0 10:29"
+
+
+@rule("RM-3.5")
+@scenario(
+    "triage",
+    received("0 23:50", channel="hotline"),
+    until="1 00:40",
+    kept=classified("minor", "1 00:19"),
+)
+def test_the_hotline_is_heard_at_any_hour(seen: Seen) -> None:
+    assert seen.late.clock() == Told("1 00:20", "事项的“投诉分类”", late=("1 00:20 cs_supervisor",))
+    assert seen.kept.met() == "1 00:19"
 
 
 @rule("RM-3.4", "RC-4.2")
@@ -273,6 +306,21 @@ def test_an_important_complaint_is_before_the_manager_within_the_hour(seen: Seen
         late=("0 11:00 centre_manager", "0 12:00 company_leader"),
     )
     assert seen.kept.met() == "0 10:49"
+
+
+@rule("RM-4.7")
+@scenario(
+    "important-to-manager",
+    received(channel="letter", occurred_at="0 09:30"),
+    classified("important"),
+    until="0 11:20",
+    kept=accepted("0 10:29", "centre_manager"),
+)
+def test_a_letter_runs_from_its_arrival_like_all_that_is_said(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "0 10:30", "重要投诉的“转呈主管经理”", late=("0 10:30 centre_manager",)
+    )
+    assert seen.kept.met() == "0 10:29"
 
 
 # ---- complaints: answer and resolution ----

@@ -563,9 +563,13 @@ CASES = (
         progress-every-three-days 09:06 → +3T24:00, met 11:30
         record-submitted 11:30 → 24:00, met 11:30
         result-told 11:30 → 24:00, met 11:30
+        chased-again 10:30 → 14:30, to cs_supervisor 10:30, met 11:30
         """,
         "RM-4.6.4a phone by +3T24:00, done 15:00 phone by lin",
-        "08:56 zhou alarm 轻微投诉 转客服部主管 10:56 RM-3.2",
+        """
+        08:56 zhou alarm 轻微投诉 转客服部主管 10:56 RM-3.2
+        10:30 zhou alarm 轻微投诉 回应再次催办 14:30 RM-3.4、RM-4.4.1a
+        """,
     ),
     # 18: the owner names a later day; put right on the spot.
     Case(
@@ -1759,6 +1763,7 @@ def test_every_word_about_a_clock_names_its_rules(played: Played) -> None:
 
 RULES = {
     "appointment-kept": "FU-S1 FU-4.1.3 RC-5.1..2",
+    "chased-again": "RM-3.4 RM-4.4.1a",
     "consultation-answered": "RC-3.2",
     "consultation-answered-in-writing": "RC-3.2",
     "coordination-progress": "RM-4.3.2a..e HV-4.3.3c",

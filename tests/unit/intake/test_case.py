@@ -235,7 +235,9 @@ def test_each_asking_again_is_told_once() -> None:
     again = CaseChased(case_id="c", chase_id="2")
     assert when([RECEIVED], Say(MONDAY, chased)) == [chased]
     assert when([RECEIVED, chased], Say(MONDAY, chased)) == []
-    assert when([RECEIVED, chased], Say(MONDAY, again)) == [again]
+    second = again.model_copy(update={"chase": 2})
+    assert when([RECEIVED, chased], Say(MONDAY, again)) == [second]
+    assert when([RECEIVED, chased, second], Say(MONDAY, again)) == []
 
 
 def test_a_case_waits_for_its_owner_for_seven_days_at_most() -> None:

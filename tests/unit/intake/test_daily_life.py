@@ -140,7 +140,7 @@ def test_every_fact_that_is_said_has_its_demands() -> None:
         ReceiptConfirmed(case_id="c", how="phone"),
         CaseForwarded(case_id="c", forward_id="1", to=Role.COMPANY_LEADER),
         RecordSubmitted(case_id="c"),
-        CaseCorrected(case_id="c", correction_id="1", topic="漏水"),
+        CaseCorrected(case_id="c", correction_id="1", topic="漏水", lacks=()),
         CaseLinked(case_id="c", other="d", why="repeat"),
         PROMISED,
     ],

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.support.rules import rule
 
+from steward_events.vocabulary import Channel
 from steward_stack import due_times
 
 Facts = list[dict[str, Any]]
@@ -154,6 +155,32 @@ def test_a_forum_post_is_acknowledged_within_two_hours_of_being_posted() -> None
     assert status("forum-post-acknowledged", posted, answered) == ["met"]
     assert status("month-resolve", posted, classified("minor"), answered) == ["breached"]
     assert not status("forum-post-acknowledged", received())
+
+
+@rule("RM-4.7")
+@pytest.mark.parametrize("channel", Channel)
+def test_a_channel_never_changes_what_is_owed(channel: Channel) -> None:
+    story = [classified("important"), fact("case_handled", "09-29", "12:00")]
+
+    def owed(by: Channel) -> dict[str, str]:
+        answer = due_times.answer({"facts": [received(channel=by), *story], "now": at("12-31")})
+        return {clock["target"]: clock["due"] for clock in answer["clocks"]}
+
+    of_forums = {"forum-post-acknowledged"} if channel is Channel.FORUM else set()
+    assert owed(channel).keys() - owed(Channel.COUNTER).keys() == of_forums
+    assert owed(Channel.COUNTER).items() <= owed(channel).items()
+
+
+@rule("RM-3.4", "RM-4.4.1a")
+def test_who_asks_a_second_time_is_answered_within_four_hours_of_the_service_centre() -> None:
+    once = fact("case_chased", "09-29", "11:00", chase_id="a", chase=1)
+    twice = fact("case_chased", "09-29", "16:00", chase_id="b", chase=2)
+    assert not status("chased-again", received(), once)
+    assert due("chased-again", [received(), once, twice]) == at("09-30", "10:30")
+    before = fact("owner_informed", "09-29", "12:00", notice_id="n", about="progress", how="phone")
+    after = {**before, "notice_id": "o", "time": at("09-30", "10:29")}
+    assert status("chased-again", received(), once, before, twice) == ["breached"]
+    assert status("chased-again", received(), once, twice, after) == ["met"]
 
 
 @rule("RM-4.6.7")

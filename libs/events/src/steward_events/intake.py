@@ -10,7 +10,9 @@ from steward_events.vocabulary import (
     Grievance,
     Id,
     Instant,
+    IssuedDocument,
     Kind,
+    NotGiven,
     Party,
     Role,
     Severity,
@@ -29,7 +31,10 @@ class CaseReceived(Fact, name="intake.case_received"):
     later is already two days old.
     """
 
-    rules = ("RC-2", "RM-3.5", "RM-4.7")
+    rules = (
+        *("RC-2", "RC-3.1", "RM-3.5", "RM-4.2ch", "RM-4.5.1a", "RM-4.7"),
+        *("HV-4.1", "CV-9.3.2d", "FU-4.1.3", "FU-5.3"),
+    )
 
     case_id: Id
     number: Word
@@ -57,6 +62,22 @@ class CaseReceived(Fact, name="intake.case_received"):
     external: External | None = None
     moved_from: Id | None = None
     """The case of another project that this one goes on with; its clocks keep their first start."""
+    came_by: Word = ""
+    """What `channel` says, more exactly."""
+    visit_id: Id | None = None
+    """The visit in which it was raised, since it could not be answered on the spot."""
+    followup_id: Id | None = None
+    """The follow-up in which it was raised."""
+    document: IssuedDocument | None = None
+    """The document that caused it."""
+    place: Word = ""
+    """Where it is, if not in the household's home."""
+    demand: Sealed | None = None
+    """What is asked for."""
+    not_given: dict[str, NotGiven] = {}
+    """What was asked for in vain, and why it was not given."""
+    lacks: tuple[Word, ...] = ()
+    """What the record must hold and does not."""
     in_writing: bool = False
     """The answer was asked for in writing."""
     injury: bool = False
@@ -126,12 +147,16 @@ class CaseAccepted(Fact, name="intake.case_accepted"):
 
 
 class CaseChased(Fact, name="intake.case_chased"):
-    """The owner asked again; no new clock."""
+    """The owner asked again; no clock of the case begins anew."""
+
+    rules = ("RM-4.4.1a", "RM-3.4")
 
     case_id: Id
     chase_id: Id | None = None
     channel: Channel = Channel.PHONE
     demand: Sealed | None = None
+    chase: int = 1
+    """How often the owner has asked again by now; the second time is told to the cs_supervisor."""
 
 
 class ProgressReported(Fact, name="intake.progress_reported"):
@@ -553,7 +578,7 @@ class CaseLinked(Fact, name="intake.case_linked"):
 class CaseCorrected(Fact, name="intake.case_corrected"):
     """What was written down at reception was wrong or incomplete."""
 
-    rules = ("RM-4.5.1a",)
+    rules = ("RM-4.5.1a", "RC-3.1", "FU-5.3")
 
     case_id: Id
     correction_id: Id
@@ -573,6 +598,12 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     reporter_name: Sealed | None = None
     reporter_phone: Sealed | None = None
     reporter_email: Sealed | None = None
+    document: IssuedDocument | None = None
+    place: Word | None = None
+    demand: Sealed | None = None
+    not_given: dict[str, NotGiven] = {}
+    lacks: tuple[Word, ...] | None = None
+    """What the record still must hold and does not."""
     person_id: Id | None = None
 
 

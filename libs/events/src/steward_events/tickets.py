@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from steward_events.vocabulary import (
-    Channel,
+    ContactChannel,
     Kind,
     Severity,
     Urgency,
@@ -65,7 +65,7 @@ class OpenedTicket(Ticket):
     """Somebody came with something: it becomes a case, classified where enough is said."""
 
     kind: Kind
-    channel: Channel = Channel.SYSTEM
+    channel: ContactChannel = ContactChannel.SYSTEM
     summary: Line
     description: Text | None = None
     reporter: TicketReporter | None = None

@@ -1,6 +1,6 @@
 """The words that facts of several owners share."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -97,6 +97,13 @@ class Urgency(StrEnum):
     EMERGENCY = "emergency"
 
 
+class NotGiven(StrEnum):
+    """Why a record holds nothing in a place where it must hold something."""
+
+    UNKNOWN = "unknown"
+    DECLINED = "declined"
+
+
 class WorkCategory(StrEnum):
     """What a repair was about; the follow-up rules FU-4.1.2.3a..d need it."""
 
@@ -124,6 +131,52 @@ class Channel(StrEnum):
     COMMITTEE = "committee"
     AUTHORITY_HOTLINE = "authority_hotline"
     SYSTEM = "system"
+
+
+class ContactChannel(StrEnum):
+    """Every way in which somebody comes to us: the channels that the rules list (RM-4.2, HV-4.1)."""
+
+    HOTLINE = "hotline"
+    COUNTER = "counter"
+    FACE_TO_FACE = "face_to_face"
+    PHONE = "phone"
+    APP = "app"
+    WEBSITE = "website"
+    FORUM = "forum"
+    LETTER = "letter"
+    SUGGESTION_BOX = "suggestion_box"
+    EMAIL = "email"
+    VISIT = "visit"
+    FOLLOWUP = "followup"
+    MEETING = "meeting"
+    EVENT = "event"
+    QUESTIONNAIRE = "questionnaire"
+    NOTICE = "notice"
+    NOTICE_BOARD = "notice_board"
+    SIGNAGE = "signage"
+    COMMITTEE = "committee"
+    AUTHORITY_HOTLINE = "authority_hotline"
+    SYSTEM = "system"
+
+    @property
+    def nearest(self) -> Channel:
+        """The nearest of the channels that released facts know."""
+        match self:
+            case ContactChannel.FACE_TO_FACE:
+                return Channel.COUNTER
+            case ContactChannel.WEBSITE:
+                return Channel.APP
+            case ContactChannel.FOLLOWUP:
+                return Channel.PHONE
+            case (
+                ContactChannel.QUESTIONNAIRE
+                | ContactChannel.NOTICE
+                | ContactChannel.NOTICE_BOARD
+                | ContactChannel.SIGNAGE
+            ):
+                return Channel.LETTER
+            case _:
+                return Channel(self.value)
 
 
 class Party(StrEnum):
@@ -212,6 +265,16 @@ class Suggested(Value):
     ground: Word | None = None
     severity: Severity | None = None
     work_category: WorkCategory | None = None
+
+
+class IssuedDocument(Value):
+    """A document that was issued to owners, and who wrote it."""
+
+    document_id: Id | None = None
+    title: Word = ""
+    issued_on: date | None = None
+    author: Id
+    """The member of staff who answers for its content."""
 
 
 class External(Value):

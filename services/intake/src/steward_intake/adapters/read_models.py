@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -60,6 +61,7 @@ from steward_events.registry import (
     ZoneAssigned,
 )
 from steward_events.sealed import Sealed
+from steward_events.vocabulary import IssuedDocument
 from steward_eventstore.port import Change, Delete, Increment, Upsert
 
 METADATA = MetaData()
@@ -191,6 +193,11 @@ CASES = Table(
     Column("department", Text),
     Column("harm_ongoing", Boolean, nullable=False, default=False),
     Column("moved_from", Text),
+    Column("visit_id", Text),
+    Column("followup_id", Text),
+    Column("document", Text),
+    Column("document_author", Text),
+    Column("lacks", ARRAY(Text), nullable=False, default=()),
     Column("goes_on_in", Text),
     Column("chased", Integer, nullable=False, default=0),
     Column("satisfaction", Integer),
@@ -209,6 +216,9 @@ CASES = Table(
     Index("cases_changed", "changed_at", "case_id"),
     Index("cases_project", "project_id", "changed_at", "case_id"),
     Index("cases_household", "household_id", "received_at"),
+    Index("cases_visit", "visit_id", postgresql_where=text("visit_id IS NOT NULL")),
+    Index("cases_followup", "followup_id", postgresql_where=text("followup_id IS NOT NULL")),
+    Index("cases_author", "document_author", postgresql_where=text("document_author IS NOT NULL")),
 )
 
 GOES_ON = ("open", "waiting", "handled", "told")
@@ -348,11 +358,15 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "project_id": fact.project_id,
                 "household_id": fact.household_id,
                 "kind": str(fact.kind),
-                "channel": str(fact.channel),
+                "channel": fact.came_by or str(fact.channel),
                 "status": "open",
                 "topic": fact.topic,
                 "harm_ongoing": fact.harm_ongoing,
                 "moved_from": fact.moved_from,
+                "visit_id": fact.visit_id,
+                "followup_id": fact.followup_id,
+                **_document(fact.document),
+                "lacks": fact.lacks,
                 "received_at": at,
                 "external_source": fact.external.source if fact.external else None,
                 "external_subject": fact.external.subject if fact.external else None,
@@ -369,7 +383,12 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
         case CaseAssigned() as fact:
             return {"owner_id": fact.person_id}
         case CaseCorrected() as fact:
-            corrected = {"household_id": fact.household_id, "topic": fact.topic}
+            corrected = {
+                "household_id": fact.household_id,
+                "topic": fact.topic,
+                "lacks": fact.lacks,
+                **_document(fact.document),
+            }
             return {name: value for name, value in corrected.items() if value is not None}
         case SeverityRaised() as fact:
             return {"severity": str(fact.severity)}
@@ -430,6 +449,15 @@ def _row(fact: HouseholdRegistered | PersonRegistered | StaffRegistered) -> dict
         name: value.model_dump_json() if isinstance(value, Sealed) else value
         for name, value in fact
     } | ({} if isinstance(fact, HouseholdRegistered) else {"language": str(fact.language)})
+
+
+def _document(document: IssuedDocument | None) -> dict[str, Any]:
+    if document is None:
+        return {}
+    return {
+        "document": document.document_id or document.title,
+        "document_author": document.author,
+    }
 
 
 def _word(value: object) -> str | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from steward_intake.adapters.read_models import (
@@ -147,7 +148,7 @@ class PostgresRegisters:
         self,
         register: str,
         projects: Sequence[str] | None,
-        filters: Mapping[str, str],
+        filters: Mapping[str, Any],
         since: Cursor | None,
         limit: int,
     ) -> Sequence[Row]:
@@ -162,10 +163,16 @@ class PostgresRegisters:
 
 
 def _filtered(
-    table: Table, projects: Sequence[str] | None, filters: Mapping[str, str]
+    table: Table, projects: Sequence[str] | None, filters: Mapping[str, Any]
 ) -> Select[tuple[object, ...]]:
-    query = select(table).where(*(table.c[name] == value for name, value in filters.items()))
+    query = select(table).where(*(_asked(table, name, value) for name, value in filters.items()))
     return query if projects is None else query.where(_theirs(table, projects))
+
+
+def _asked(table: Table, name: str, value: object) -> ColumnElement[bool]:
+    if name == "incomplete":
+        return (func.cardinality(table.c.lacks) > 0) == value
+    return table.c[name] == value
 
 
 def _theirs(table: Table, projects: Sequence[str]) -> ColumnElement[bool]:

@@ -152,6 +152,8 @@ async def acting(
     if isinstance(said, Correct) and said.household_id is not None:
         household_id = said.household_id
         await desk.household(household_id, project_id)
+    if isinstance(said, Correct) and said.document is not None:
+        await desk.staff(said.document.author)
     if isinstance(said, Dispatch):
         department = await desk.department(said.department, project_id)
         said = said.model_copy(update={"department": department})

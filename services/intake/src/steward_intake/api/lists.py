@@ -23,7 +23,7 @@ class Asked(BaseModel):
     limit: Limit = 100
 
     @property
-    def filters(self) -> dict[str, str]:
+    def filters(self) -> dict[str, Any]:
         """Give what was asked of the rows, by column."""
         return self.model_dump(mode="json", exclude={"since", "limit"}, exclude_none=True)
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from steward_events.recorded import Recorded
 from steward_events.tickets import Name
-from steward_events.vocabulary import Kind, Severity, Word
+from steward_events.vocabulary import ContactChannel, Kind, Severity, Word
 from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
 from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown, told_of
@@ -35,6 +35,13 @@ class AskedCases(AskedByProject):
     severity: Severity | None = None
     owner_id: Name | None = None
     department: Word | None = None
+    channel: ContactChannel | None = None
+    visit_id: Name | None = None
+    followup_id: Name | None = None
+    document: Word | None = None
+    document_author: Name | None = None
+    incomplete: bool | None = None
+    """Whether its record lacks what it must hold."""
 
 
 @router.get("/v1/cases/without-owner")

@@ -13,13 +13,14 @@ from steward_decider import Refused
 from steward_events.intake import CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import REACH, External, Role, in_reach
+from steward_events.vocabulary import REACH, ContactChannel, External, Role, in_reach
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import Reception, Record, Speaking
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import EndHistory, ReceiveCase
+from steward_intake.domain.completeness import lacking
 from steward_intake.domain.story import Origin
 from steward_policy.packs import Override, Publication, in_force
 
@@ -34,7 +35,7 @@ REOPENING = timedelta(days=30)
 
 DEFAULT_PACK = "residential-cn"
 
-TEXTS = ("summary", "description", "reporter_name", "reporter_phone", "reporter_email")
+TEXTS = ("summary", "description", "demand", "reporter_name", "reporter_phone", "reporter_email")
 """What is personal in a reception."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/intake")
@@ -236,6 +237,9 @@ class Desk:
             await self.household(said.household_id, said.project_id)
         if said.received_by is not None and said.external is None:  # others have people of theirs
             await self.staff(said.received_by)
+        if said.document is not None and said.external is None:
+            await self.staff(said.document.author)
+        _check_origin(said)
         # The number comes first: records prepared side by side are numbered in their order.
         number = await self.number(project, at)
         policy = await self.policy(project, at)
@@ -250,6 +254,7 @@ class Desk:
             **plain,
             **sealed,
         )
+        received = received.model_copy(update={"lacks": lacking(received)})
         owner = said.received_by
         if owner is not None and await self.entry("staff", owner) is None:
             owner = None  # nobody whom we know answers for it yet
@@ -279,7 +284,8 @@ class Desk:
         [received] = [fact.fact for fact in story if isinstance(fact.fact, CaseReceived)]
         for recorded in story:
             if isinstance(recorded.fact, CaseCorrected):
-                received = received.model_copy(update=_corrections(recorded.fact))
+                known = {"not_given": received.not_given | recorded.fact.not_given}
+                received = received.model_copy(update=_corrections(recorded.fact) | known)
         project = await self.project(project_id)
         if household_id is not None:
             await self.household(household_id, project_id)
@@ -293,7 +299,8 @@ class Desk:
             "policy": await self.policy(project, at),
             "household_id": household_id,
         }
-        return received.model_copy(update=place | texts)
+        anew = received.model_copy(update=place | texts)
+        return anew.model_copy(update={"lacks": lacking(anew)})
 
     async def _resealed(self, sealed: Sealed | None, subject: str) -> Sealed | None:
         if sealed is None or sealed.subject == subject:
@@ -380,6 +387,7 @@ def _texts(said: Reception) -> dict[str, str]:
     return {
         "summary": said.summary,
         "description": said.description,
+        "demand": said.demand,
         "reporter_name": said.reporter.name,
         "reporter_phone": said.reporter.phone,
         "reporter_email": said.reporter.email,
@@ -388,11 +396,24 @@ def _texts(said: Reception) -> dict[str, str]:
 
 def _plain(said: Reception) -> dict[str, Any]:
     """Give what is not sealed of a reception."""
-    return said.model_dump(exclude={"type", "occurred_at", "summary", "description", "reporter"})
+    texts = {"summary", "description", "demand", "reporter"}
+    nearest = said.channel.nearest
+    return said.model_dump(exclude={"type", "occurred_at", *texts}) | {
+        "channel": nearest,
+        "came_by": "" if nearest == said.channel.value else said.channel.value,
+    }
+
+
+def _check_origin(said: Reception) -> None:
+    """Refuse a case that was raised in a visit or a follow-up, but came by another channel."""
+    if said.visit_id is not None and said.channel is not ContactChannel.VISIT:
+        raise invalid("What was raised in a visit came by the channel “visit”.")
+    if said.followup_id is not None and said.channel is not ContactChannel.FOLLOWUP:
+        raise invalid("What was raised in a follow-up came by the channel “followup”.")
 
 
 def _corrections(fact: CaseCorrected) -> dict[str, object]:
-    how = {"case_id", "correction_id", "person_id"}
+    how = {"case_id", "correction_id", "person_id", "not_given", "lacks"}
     return {name: value for name, value in fact if name not in how and value is not None}
 
 

@@ -134,7 +134,7 @@ class Registers(Protocol):
         self,
         register: str,
         projects: Sequence[str] | None,
-        filters: Mapping[str, str],
+        filters: Mapping[str, Any],
         since: Cursor | None,
         limit: int,
     ) -> Sequence[Row]:

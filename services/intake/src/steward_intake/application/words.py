@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from steward_events.fact import Fact
 from steward_events.intake import (
@@ -39,10 +40,13 @@ from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
     Channel,
+    ContactChannel,
     External,
     Grievance,
+    IssuedDocument,
     Kind,
     Moment,
+    NotGiven,
     Party,
     Role,
     Severity,
@@ -94,13 +98,36 @@ class Reporter(Said):
     email: Line = ""
 
 
+class Document(IssuedDocument):
+    """The document that caused a complaint, and who wrote it (FU-5.3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    document_id: Name | None = None
+    author: Name
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.document_id and not self.title:
+            raise PydanticCustomError("unnamed", "must be named by its ID or its title")
+        return self
+
+
+Held = Literal["place", "complained_of", "matter", "demand", "contact"]
+"""What a record must hold (RM-4.5.1a, RC-3.1)."""
+
+
 class Reception(Said):
-    """A case as it is told to us (RM-4.5.1a)."""
+    """A case as it is told to us (RM-4.5.1a, RC-3.1).
+
+    A letter is received when it arrives, what lies in the suggestion box when that is opened (RM-4.7):
+    that is its `occurred_at`, whenever it is typed in.
+    """
 
     project_id: Name
     kind: Kind
     occurred_at: Moment | None = None
-    channel: Channel = Channel.SYSTEM
+    channel: ContactChannel = ContactChannel.SYSTEM
     party: Party = Party.HOUSEHOLD
     household_id: Name | None = None
     topic: Word = ""
@@ -117,6 +144,12 @@ class Reception(Said):
     authority_or_media: bool = False
     in_writing: bool = False
     received_by: Name | None = None
+    visit_id: Name | None = None
+    followup_id: Name | None = None
+    document: Document | None = None
+    place: Word = ""
+    demand: Text = ""
+    not_given: dict[Held, NotGiven] = {}
     external: External | None = None
     date_only: bool = False
     grievance: Grievance | None = None
@@ -617,6 +650,10 @@ class Correct(Telling):
     reporter_name: Line = ""
     reporter_phone: Line = ""
     reporter_email: Line = ""
+    document: Document | None = None
+    place: Word | None = None
+    demand: Text = ""
+    not_given: dict[Held, NotGiven] = {}
 
 
 ACTIONS: dict[str, type[Action]] = {

@@ -929,6 +929,7 @@ def evolve(state: Case, fact: CaseFact) -> Case:
                 fact.kind,
                 harm_ongoing=fact.harm_ongoing,
                 outside_party=fact.outside_party,
+                lacks=fact.lacks,
             )
         )
     if isinstance(state, Nothing):

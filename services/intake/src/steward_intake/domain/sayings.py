@@ -41,6 +41,7 @@ from steward_events.intake import (
 )
 from steward_events.vocabulary import Kind, Role, Severity
 from steward_intake.domain.approval import Approver, demand_second
+from steward_intake.domain.completeness import still_lacking
 from steward_intake.domain.story import (
     Closed,
     Ended,
@@ -200,8 +201,8 @@ def _linked(fact: CaseLinked, story: Story, _said: Say) -> None:
 
 
 def _corrected(fact: CaseCorrected, _story: Story, _said: Say) -> None:
-    said = fact.model_dump(exclude={"case_id", "correction_id", "person_id"}, exclude_none=True)
-    if not said:
+    how = {"case_id", "correction_id", "person_id", "lacks"}
+    if not any(value for name, value in fact if name not in how and value is not None):
         raise Refused("Say what is to be corrected.")
 
 
@@ -245,6 +246,11 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     fact = said.fact.model_copy(
         update={name: value for name, value in now.items() if hasattr(said.fact, name)}
     )
+    if isinstance(fact, CaseCorrected):
+        fact = fact.model_copy(update={"lacks": still_lacking(story.lacks, fact)})
+    if isinstance(fact, CaseChased):
+        before = sum(kind == fact.wire_name for kind, *_ in story.said)
+        fact = fact.model_copy(update={"chase": before + 1})
     mark = _mark(fact)
     if mark in story.said and story.said[mark] == _moving(fact):
         return []
@@ -267,6 +273,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
     story = replace(story, said={**story.said, _mark(fact): _moving(fact)})
     efforts = story.efforts
     match fact:
+        case CaseCorrected(lacks=tuple(lacks)):
+            return replace(story, lacks=lacks)
         case HarmReported():
             return replace(_forget(story, ImmediateMeasuresTaken.wire_name), harm_ongoing=True)
         case ImmediateMeasuresTaken():

@@ -74,6 +74,8 @@ class Story:
     said: Mapping[Mark, object] = field(default_factory=dict)
     """What was said, each with the content that may change, such as an appointment's time."""
     harm_ongoing: bool = False
+    lacks: tuple[str, ...] = ()
+    """What its record must hold and does not."""
     followed_up: int = 0
     """The last round whose follow-up is done or waived."""
     history_until: datetime | None = None
