@@ -142,6 +142,22 @@ _add_register("zones", registry.Zone, "Say whose steward a person is, by buildin
 _add_register("delegations", registry.Delegation, "Let somebody act in a role for a time.")
 _add_register("rosters", registry.DutyRoster, "Publish a duty roster, whole, or change it.")
 _add_register("policies", registry.Policy, "Publish a version of a policy pack.")
+_add_register("calendars", registry.CalendarYear, "Publish a year of a calendar, or correct it.")
+
+
+@router.get("/v1/calendars")
+async def get_calendars(
+    _: Annotated[Principal, Depends(require("registry.read"))], service: Served
+) -> dict[str, Any]:
+    """List the published years of calendars in the order of their publication."""
+    facts = await service.executor.store.facts_of(registry.CALENDARS)
+    return {
+        "items": [
+            {"published_at": told.occurred_at.isoformat(), **told.fact.model_dump(mode="json")}
+            for told in facts
+            if told.fact is not None
+        ]
+    }
 
 
 @router.post("/v1/registers")
@@ -649,7 +665,13 @@ async def listed(service: Intake, principal: Principal, register: str, asked: As
         register, principal.listed(), asked.filters, cursor_of(asked.since), asked.limit
     )
     gone = await service.registers.erased(_subjects_of(rows))
-    return page_of(rows, KEYS[register], asked.since, asked.limit, lambda row: _shown(row, gone))
+    now = service.clock.now()
+
+    def shown(row: Row) -> dict[str, Any]:
+        begins = {"to_come": row["effective_from"] > now} if register == "policies" else {}
+        return _shown(row, gone) | begins
+
+    return page_of(rows, KEYS[register], asked.since, asked.limit, shown)
 
 
 @router.get("/v1/cases/{case_id}")
