@@ -175,8 +175,8 @@ class Hearing:
             parcel,
             heard=envelope if known else None,
             order=mark.version,
-            feeds=self.feeds(mark.stream),
             sweeps=tuple(self.begins(envelope)) if known else (),
+            feeds=self.feeds(mark.stream),
             broken=broken,
         )
 

@@ -13,7 +13,7 @@ from steward_events.sla import PolicyReapplied
 from steward_events.vocabulary import Id, Word
 from steward_eventstore.execute import To
 from steward_policy.almanac import Almanac
-from steward_policy.packs import PackError, Rules, UnknownVersion, load
+from steward_policy.packs import PackError, Rules, UnknownVersion, load, whole
 from steward_service.auth import EVERY_PROJECT, Principal, require
 from steward_service.idempotency import handle
 from steward_service.lists import Limit, Page, cursor_of, page_of
@@ -189,6 +189,21 @@ def router(
             principal.demand(project)
         total, left = await lists().reached(Reapplication.model_validate(dict(row)))
         return {**row, "cases_concerned": total, "left": left}
+
+    @routes.get("/policies/{version}", tags=["policies"])
+    async def policy(principal: PolicyReader, version: Word) -> dict[str, Any]:
+        """Give a version whole, as it was published, with its overrides laid upon it."""
+        principal.demand(EVERY_PROJECT)
+        rules = policies.get(version)
+        if rules is None:
+            raise not_found(f"policy version {version}")
+        begins = rules.effective_from
+        return {
+            "policy": rules.version,
+            "sha256": rules.sha256,
+            "effective_from": begins and begins.isoformat(),
+            "text": whole(rules),
+        }
 
     return routes
 
