@@ -111,4 +111,4 @@ async def test_a_published_year_and_a_reapplied_policy_move_a_case_that_runs(
         part["why"] for part in clock["intervals"]
     }
     facts = await system.facts("sla", f"clocks-{case_id}")
-    assert facts.count("sla.clock_rescheduled.v1") == 2
+    assert facts.count("sla.clock_rescheduled.v1") >= 2

@@ -36,6 +36,21 @@ async def asked(door: Door, path: str) -> dict[str, Any]:
     return dict(answer)
 
 
+async def projects_of(door: Door, group: str) -> list[str]:
+    """Name the projects of a group; raises StewardError where it has none."""
+    found: list[str] = []
+    query = {"limit": "500"}
+    while True:
+        page = await door.get("intake", "/v1/projects", query)
+        found += [row["project_id"] for row in page["items"] if row["group_id"] == group]
+        if not page["more"]:
+            break
+        query["since"] = page["next"]
+    if not found:
+        raise StewardError(f"The group {group} has no projects.")
+    return found
+
+
 async def published(door: Door, version: str) -> Rules:
     """Give the rules of a version as sla has heard them."""
     told = await asked(door, f"/v1/policies/{version}")

@@ -92,6 +92,9 @@ class Almanac:
         return self.stages(name, calendar, start)[-1].calendar
 
 
+NOTHING_PUBLISHED = Almanac()
+
+
 def _stages(calendar: Calendar, listed: Sequence[PublishedYear], known: int) -> Iterable[Stage]:
     for one in listed[:known]:
         calendar = _with(calendar, one)

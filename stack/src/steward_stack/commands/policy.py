@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -187,6 +188,9 @@ def reapply(
         str, typer.Option("--instead-of", help="Only what goes by this version now.")
     ] = "",
     project: ProjectsOption = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="Only this group; may be repeated.")
+    ] = None,
     target: Annotated[
         list[str] | None, typer.Option("--target", help="Only this target; may be repeated.")
     ] = None,
@@ -212,9 +216,21 @@ def reapply(
         "targets": target or [],
         "cases": case or [],
     }
+
+    async def whose(door: Door) -> dict[str, Any]:
+        named = [await policy_work.projects_of(door, one) for one in group or []]
+        return {**body, "projects": [*body["projects"], *chain(*named)]}
+
+    async def look(door: Door) -> list[dict[str, Any]]:
+        return await policy_work.looked(door, await whose(door), progress)
+
+    async def carry_out(door: Door) -> dict[str, Any]:
+        said = {"reason": reason, "asked_by": by}
+        return await policy_work.carried_out(door, await whose(door) | said, progress)
+
     if dry_run:
         with progress_on(err) as progress:
-            moves = _through_door(state, lambda door: policy_work.looked(door, body, progress))
+            moves = _through_door(state, look)
         if as_json:
             for move in moves:
                 print_json(move)
@@ -222,9 +238,8 @@ def reapply(
             _tell_moves(moves)
             err.print("Nothing was changed; --carry-out does it.", highlight=False)
         return
-    body |= {"reason": reason, "asked_by": by}
     with progress_on(err) as progress:
-        done = _through_door(state, lambda door: policy_work.carried_out(door, body, progress))
+        done = _through_door(state, carry_out)
     if as_json:
         print_json(done)
     else:

@@ -44,7 +44,7 @@ class Calendars:
         """Give the almanac as it is known now."""
         return self._almanac
 
-    async def load(self, pool: asyncpg.Pool) -> None:
+    async def load(self, pool: asyncpg.Pool | asyncpg.Connection) -> None:
         """Read what was heard before."""
         rows = await fetch(pool, select(CALENDARS).order_by(CALENDARS.c.edition))
         self._almanac = Almanac(

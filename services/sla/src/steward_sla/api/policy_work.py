@@ -1,6 +1,7 @@
 """Policies over HTTP: why a clock is due when it is, and another version for what runs."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -45,7 +46,7 @@ class OtherVersion(BaseModel):
     policy: Word = ""
     text: PackText | None = None
     instead_of: Word = ""
-    projects: Annotated[tuple[Id, ...], Field(max_length=500)] = ()
+    projects: Annotated[tuple[Id, ...], Field(max_length=5_000)] = ()
     targets: Named = ()
     cases: Annotated[tuple[Id, ...], Field(max_length=500)] = ()
     reason: Reason | None = None
@@ -217,7 +218,7 @@ def _rules(asked: OtherVersion, policies: Policies) -> Rules:
             " “asked_by”."
         )
     try:
-        rules = load(asked.text) if asked.text is not None else policies[asked.policy]
+        rules = _as_sent(asked.text) if asked.text is not None else policies[asked.policy]
     except PackError as error:
         raise _invalid(" ".join(error.problems)) from None
     except UnknownVersion as error:
@@ -226,6 +227,12 @@ def _rules(asked: OtherVersion, policies: Policies) -> Rules:
         if not any(target in known.by_id for known in (rules, *policies.known())):
             raise Refused(f"No version has a target “{target}”.", code="not_found")
     return rules
+
+
+def _as_sent(text: str) -> Rules:
+    """Read a text that may bear the name of another one that was published."""
+    rules = load(text)
+    return replace(rules, version=f"{rules.version} as sent")
 
 
 def _invalid(reason: str) -> Refused:

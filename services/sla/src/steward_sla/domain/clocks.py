@@ -48,7 +48,7 @@ from steward_events.sla import (
     MajorByAge,
 )
 from steward_events.vocabulary import Role
-from steward_policy.almanac import Almanac, UnknownEdition
+from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, UnknownEdition
 from steward_policy.ladder import TITLES, next_above, role_at_least
 from steward_policy.packs import Rules, UnknownVersion
 from steward_policy.targets import Deliver
@@ -312,7 +312,7 @@ class ClocksDecider:
     def __init__(
         self,
         rules_of: Callable[[str], Rules],
-        almanac: Callable[[], Almanac] = Almanac,
+        almanac: Callable[[], Almanac] = lambda: NOTHING_PUBLISHED,
     ) -> None:
         self._rules_of = rules_of
         self._almanac = almanac

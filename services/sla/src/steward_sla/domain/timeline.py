@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from steward_policy import durations
-from steward_policy.almanac import Almanac, Stage
+from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, Stage
 from steward_policy.calendars import END_OF_DAY, Calendar, first_instant
 from steward_policy.durations import Ending, Pause
 from steward_policy.ladder import Role, next_above, role_at_least
@@ -133,9 +133,9 @@ class Clock:
 class Timeline:
     """What one version of the rules makes of a case's facts."""
 
-    def __init__(self, rules: Rules, almanac: Almanac | None = None) -> None:
+    def __init__(self, rules: Rules, almanac: Almanac = NOTHING_PUBLISHED) -> None:
         self.version = rules.version
-        self._almanac = almanac or Almanac()
+        self._almanac = almanac
         self._measures = tuple(_Measure(target, rules, self._almanac) for target in rules.targets)
         self._by_id = {measure.target.id: measure for measure in self._measures}
         self._rules = rules
