@@ -226,6 +226,33 @@ async def test_a_sweep_of_another_process_finds_the_year_in_the_table(desk: Desk
     assert fresh().edition == 1
 
 
+async def test_what_another_process_decided_before_it_knew_the_year_is_moved_by_its_own_sweep(
+    desk: Desk,
+) -> None:
+    published = desk.clock.instant = TEN + timedelta(hours=1)
+    await desk.hear(NEW_YEAR, stream="calendar-years")
+    await desk.sweep()  # passes where the other process's case will lie
+    elsewhere = Calendars()
+    late = Executor(
+        desk.store,
+        desk.clock,
+        {"clocks": ClocksDecider(desk.policies.__getitem__, elsewhere)},
+        source="/steward/sla",
+        partition_of=lambda _: 0,
+        project=read_models.project,
+    )
+    said = {"kind": "complaint", "policy": "house@1"}
+    command = HearCaseFact(TEN, "c1", "p1", "case_received", 1, said)
+    await late.execute(Job(Cause(uuid7(), "test"), lambda: [To("clocks-c1", "p1", command)]))
+    assert await desk.dues() == {"c1": day(5)}
+    sweeping = Sweeping(elsewhere, desk.policies)
+    await sweeping.load(desk.store.pool)
+    assert elsewhere().published_at(1) == published
+    await sweeping.sweep_again(desk.store, "another")
+    await desk.sweep()
+    assert await desk.dues() == {"c1": day(7)}
+
+
 async def test_a_sweep_rings_nothing_and_ends_no_history(desk: Desk) -> None:
     past = TEN - 3 * DAY
     command = HearCaseFact(

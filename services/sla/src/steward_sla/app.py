@@ -23,10 +23,14 @@ def build(settings: Settings) -> Service:
 
     async def prepare(service: Service) -> None:
         await sweeping.load(service.store.pool)
+        await sweeping.sweep_again(service.store, service.process)
 
     async def take_note(facts: Sequence[Recorded]) -> None:
+        known = calendars().edition
         await policies.heard(facts)
         await calendars.heard(facts)
+        if calendars().edition > known:
+            await sweeping.sweep_again(service.store, service.process)
 
     def count_breaches(facts: Sequence[Recorded]) -> None:
         for recorded in facts:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, select, text
 from steward_events.recorded import Recorded
 from steward_events.registry import CalendarPublished
 from steward_eventstore.execute import To
-from steward_eventstore.port import Sweep
+from steward_eventstore.port import EventStore, Sweep, Write
 from steward_policy.almanac import Almanac, PublishedYear
 from steward_policy.calendars import TimeOfDay
 from steward_service.policies import Policies
@@ -72,8 +72,11 @@ def _year(edition: int, fact: CalendarPublished, at: datetime) -> PublishedYear:
 def begun_by(heard: Recorded) -> Iterable[Sweep]:
     """Give the sweep that a fact begins."""
     if isinstance(heard.fact, CalendarPublished):
-        edition = str(heard.version)
-        yield Sweep(f"{CALENDAR}-{edition}", CALENDAR, "clocks-", edition)
+        yield _of_edition(heard.version, "heard")
+
+
+def _of_edition(edition: int, by: str) -> Sweep:
+    return Sweep(f"{CALENDAR}-{edition}-{by}", CALENDAR, "clocks-", str(edition))
 
 
 class Sweeping:
@@ -89,6 +92,15 @@ class Sweeping:
         self.pool = pool
         await self._calendars.load(pool)
         await self._policies.load(pool, POLICIES)
+
+    async def sweep_again(self, store: EventStore, process: str) -> None:
+        """Begin a sweep of this process, once it knows an edition.
+
+        What it decided before by an older one may lie where another process's sweep has passed.
+        """
+        edition = self._calendars().edition
+        if edition:
+            await store.commit(Write(sweeps=[_of_edition(edition, process)]))
 
     def note_calendars(self, sweep: Sweep, stream: str) -> Iterable[To]:
         """Let a case take account of a published calendar."""
