@@ -148,6 +148,14 @@ def test_what_waited_for_a_year_moves_when_it_is_published(office: Office) -> No
     after.when(news).then()
 
 
+def test_what_does_not_move_is_told_to_be_sure_once_its_year_is_known(office: Office) -> None:
+    stream = office.case(accepted())
+    after = stream.when(office.publish()).then(
+        CaseNoted, moved("calendar_published", end_of(1, 5), end_of(1, 5))
+    )
+    assert not after.facts[1].provisional  # type: ignore[attr-defined]
+
+
 def test_what_waits_for_no_year_hears_nothing_of_it(office: Office) -> None:
     summer = office.case(accepted(), received=datetime(2026, 7, 1, 10, tzinfo=SHANGHAI))
     summer.when(office.publish(date(2027, 1, 1))).then()
@@ -181,7 +189,7 @@ def test_a_day_that_becomes_worked_takes_no_time_that_was_counted_on(office: Off
     office.almanac = office.almanac.with_year(year)
     # By its days alone it would have ended on 3 January; nobody can be late before the 5th is over.
     assert dues(stream)["answer"] == end_of(1, 5)
-    stream.when(edition).then(CaseNoted)
+    stream.when(edition).then(CaseNoted, moved("calendar_published", end_of(1, 5), end_of(1, 5)))
     assert dues(office.case(accepted()))["answer"] == end_of(1, 5)
 
 

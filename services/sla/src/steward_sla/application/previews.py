@@ -42,7 +42,7 @@ def _moves(
 ) -> Iterator[dict[str, Any]]:
     for fact in decider.decide(command, state):
         match fact:
-            case ClockRescheduled():
+            case ClockRescheduled() if fact.old_due != fact.new_due:
                 what: str = "moves"
                 old: datetime | None = fact.old_due
                 new: datetime | None = fact.new_due

@@ -245,6 +245,8 @@ class Told(NamedTuple):
     excused: bool = False
     known_at: datetime | None = None
     """When the clock became known, where that was after its start."""
+    provisional: bool = False
+    """Whether its limit was said to wait for a calendar."""
 
     def climbed(self, step: int) -> bool:
         """Whether this step was told, of the breach that stands or of the start."""
@@ -714,7 +716,8 @@ def _difference(state: Clocks, clock: Clock, cause: str) -> Iterator[ClocksFact]
             else state.course.timeline_of(clock).version,
             calendar=clock.target.calendar or "",
         )
-    elif told.limit != clock.limit:
+    elif told.limit != clock.limit or (not outcome and told.provisional != clock.provisional):
+        # Of one that does not move it is told that it is sure by now.
         yield ClockRescheduled(
             **said,
             old_due=told.limit,
@@ -926,7 +929,13 @@ def _tell(
     match fact:
         case ClockStarted():
             about = About(fact.target, fact.rule, fact.basis, fact.severity)
-            fresh = Told(fact.started_at, fact.due_at, about, known_at=state.known_at)
+            fresh = Told(
+                fact.started_at,
+                fact.due_at,
+                about,
+                known_at=state.known_at,
+                provisional=fact.provisional,
+            )
             after = (
                 fresh
                 if told is None
@@ -937,12 +946,13 @@ def _tell(
                     outcome="",
                     met_at=None,
                     known_at=state.known_at,
+                    provisional=fact.provisional,
                 )
             )
         case _ if told is None:
             raise Refused(f"The clock {fact.clock} was never started.", code="unknown")
         case ClockRescheduled():
-            after = told._replace(limit=fact.new_due)
+            after = told._replace(limit=fact.new_due, provisional=fact.provisional)
         case ClockPaused():
             after = told._replace(paused=True)
         case ClockResumed():
