@@ -13,6 +13,7 @@ from tests.support.system import System, entered
 from tests.unit.intake.test_nyc311 import written
 from tests.unit.stack.test_servicenow import at, written_log
 
+from steward_policy import packs
 from steward_service.clocks import SteppedDriver
 from steward_stack.example.fortnight import BOUNDARY
 from steward_stack.state import State
@@ -91,6 +92,13 @@ async def test_an_import_brings_the_stack_up_and_what_is_read_follows_from_the_f
         assert tried["lines"]
         assert all(line["simulated"] == line["recorded"] for line in tried["lines"])
         assert (await steward("simulate", *state, "--json"))[1] == said
+        [case_id] = await asked_of(tmp_path / "state", "SELECT case_id FROM cases")
+        code, said, told = await steward("policy", "explain", "--case", case_id, *state, "--json")
+        assert code == 0, told
+        assert any(json.loads(line)["intervals"] for line in said.splitlines())
+        tried = ["policy", "diff", packs.built_in().version, "residential-cn", "--running"]
+        code, said, told = await steward(*tried, *state, "--json")
+        assert (code, said) == (0, ""), told
         await edited_by_hand(tmp_path / "state", "UPDATE cases SET topic = 'other'")
         code, said, told = await steward("verify", *state, "--json")
         assert code == 1
@@ -99,6 +107,15 @@ async def test_an_import_brings_the_stack_up_and_what_is_read_follows_from_the_f
         assert len(differs["differing"]) == 1
     finally:
         await steward("down", *state)
+
+
+async def asked_of(state: Path, question: str) -> list[str]:
+    endpoints = endpoints_of(State(state))
+    assert endpoints is not None
+    connection = await asyncpg.connect(database_dsn(endpoints.postgres, "steward_intake"))
+    rows = await connection.fetch(question)
+    await connection.close()
+    return [str(row[0]) for row in rows]
 
 
 async def edited_by_hand(state: Path, statement: str) -> None:

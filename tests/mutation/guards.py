@@ -67,11 +67,40 @@ GUARDS: tuple[Guard, ...] = (
         "What was due before a fact has rung before the fact is applied.",
         "alarms before facts",
         _EXECUTE,
-        """            if stream.head.version:
+        """            if stream.head.version and not to.aside:
                 self._ring(cause, decider, stream, known, unheard=False)
 """,
         "",
         f"{_ALARMS_TEST}test_alarms_due_before_a_fact_ring_first_in_order_each_at_its_own_time[memory]",
+    ),
+    Guard(
+        _TIME,
+        "A sweep rings nothing: less may have been heard of a stream than of what began the sweep.",
+        "what is aside rings nothing",
+        _EXECUTE,
+        "if stream.head.version and not to.aside:",
+        "if stream.head.version:",
+        f"{_ALARMS_TEST}test_what_is_aside_rings_nothing_and_ends_no_history[memory]",
+    ),
+    Guard(
+        _TIME,
+        "A published year makes nothing due before the next working day has ended.",
+        "nobody is blamed for what was decided later",
+        "libs/policy/src/steward_policy/durations.py",
+        "found = Due(max(anew.at, least), anew.provisional)",
+        "found = Due(anew.at, anew.provisional)",
+        "tests/unit/sla/test_policy_work.py::"
+        "test_a_day_that_becomes_worked_takes_no_time_that_was_counted_on",
+    ),
+    Guard(
+        _TIME,
+        "What was late when another version was reapplied stays late under its own.",
+        "a breach keeps its version",
+        "services/sla/src/steward_sla/domain/timeline.py",
+        "return late or _is_over(clock, self.at) or not self.concerns(clock.target)",
+        "return _is_over(clock, self.at) or not self.concerns(clock.target)",
+        "tests/unit/sla/test_policy_work.py::"
+        "test_what_was_met_or_is_late_stays_under_its_own_version",
     ),
     Guard(
         _TIME,
@@ -289,6 +318,17 @@ GUARDS: tuple[Guard, ...] = (
         "cause.history is None or cause.ends_history or over",
         "cause.history is None or cause.ends_history",
         f"{_ALARMS_TEST}test_what_comes_late_of_an_ended_past_takes_no_stream_out_of_the_ticker[memory]",
+    ),
+    Guard(
+        _HISTORY,
+        "A sweep ends no history: what is imported stays out of the ticker.",
+        "what is aside leaves history as it is",
+        _EXECUTE,
+        """            if to.aside:
+                live = stream.head.live
+""",
+        "",
+        f"{_ALARMS_TEST}test_what_is_aside_rings_nothing_and_ends_no_history[memory]",
     ),
     Guard(
         _HISTORY,

@@ -261,7 +261,7 @@ def job(stream: str, *commands: TestCommand | Any, cause: str = "", **more: Any)
     """Give a request for commands to one stream; `more` goes to `Cause`, `Job` or `To`."""
     cause_id = id_of(cause or f"{stream}{commands}")
     of_cause = {k: more.pop(k) for k in ("known_at", "history", "ends_history") if k in more}
-    of_to = {k: more.pop(k) for k in ("expected", "everywhere") if k in more}
+    of_to = {k: more.pop(k) for k in ("expected", "everywhere", "aside") if k in more}
     key = more.pop("key", "p-1")
     wanted = [To(stream, key, command, **of_to) for command in commands]
     return Job(Cause(cause_id, "test", **of_cause), lambda: wanted, **more)

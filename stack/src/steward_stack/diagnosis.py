@@ -49,7 +49,7 @@ async def diagnose(endpoints: Endpoints, admin_key: str, master_key: bytes) -> l
         found += [await _parked(endpoints), await _transactions(endpoints)]
         found += [await _alarms(endpoints), await _messages(endpoints)]
         found += [await _roles(endpoints), await _owners(endpoints)]
-        found += [await _keys(endpoints, master_key), calendar(await _today(endpoints))]
+        found += [await _keys(endpoints, master_key), await _calendar(endpoints)]
     except DATABASE_FAULTS as error:
         cure = f"Read {endpoints.logs}/postgres.log; a full disk and a wrong address are usual."
         says = f"The databases cannot be read ({type(error).__name__})."
@@ -183,21 +183,22 @@ async def _keys(endpoints: Endpoints, master_key: bytes) -> Finding:
     return Finding("keys", ok=False, says=says, cure=cure)
 
 
-async def _today(endpoints: Endpoints) -> date:
-    async with connected(endpoints, "intake") as database:
+async def _calendar(endpoints: Endpoints) -> Finding:
+    async with connected(endpoints, "sla") as database:
         today: date = await database.fetchval("SELECT current_date")
-    return today
+        rows = await database.fetch("SELECT year FROM calendars WHERE calendar = 'cn-office'")
+    return calendar(today, frozenset(row["year"] for row in rows))
 
 
-def calendar(today: date) -> Finding:
+def calendar(today: date, published: frozenset[int] = frozenset()) -> Finding:
     """Say whether the working days of the next two months are known."""
-    known = calendars.built_in("cn-office").known_years or frozenset()
+    known = (calendars.built_in("cn-office").known_years or frozenset()) | published
     years = sorted({today.year, (today + LOOK_AHEAD).year} - known)
     if not years:
         return Finding("calendar", ok=True, says="Holidays and make-up days are known.")
     cure = (
-        "Once the State Council has published them, install the new `chinesecalendar` and start "
-        "again; provisional deadlines are then moved. Until then ask for no working-day limits there."
+        "Once the State Council has published them, publish the year at POST /v1/calendars; "
+        "provisional deadlines are then moved. Until then ask for no working-day limits there."
     )
     says = (
         f"The working days of {years[0]} are not known: deadlines that reach there are provisional."

@@ -22,6 +22,7 @@ from steward_service.policies import Policies
 from steward_service.queries import DATABASE_FAULTS, fetch
 from steward_sla.adapters.clock_lists import STATUS
 from steward_sla.adapters.read_models import CLOCKS, POLICIES, month_of
+from steward_sla.adapters.sweeping import Calendars
 from steward_sla.application.queries import WORDS
 from steward_sla.application.reactions import follow
 from steward_sla.domain.clocks import HearCaseFact
@@ -90,8 +91,10 @@ async def simulate(endpoints: Endpoints, rules: Rules | None, progress: Progress
 
 
 async def _timelines(sla: asyncpg.Connection, rules: Rules | None) -> Callable[[str], Timeline]:
+    calendars = Calendars()
+    await calendars.load(sla)
     if rules is not None:
-        tried = Timeline(rules)
+        tried = Timeline(rules, calendars())
         return lambda _: tried
     policies = Policies()
     await policies.load(sla, POLICIES)
@@ -100,7 +103,7 @@ async def _timelines(sla: asyncpg.Connection, rules: Rules | None) -> Callable[[
     def timeline_of(version: str) -> Timeline:
         if version not in known:
             try:
-                known[version] = Timeline(policies[version])
+                known[version] = Timeline(policies[version], calendars())
             except UnknownVersion as unknown:
                 raise StewardError(f"{unknown} Name a pack by --pack.") from None
         return known[version]

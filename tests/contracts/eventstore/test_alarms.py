@@ -232,6 +232,19 @@ async def test_history_marks_what_it_causes_and_keeps_out_of_the_ticker(shop: Op
     assert (last.occurred_at, last.known_at, last.history) == (at(200), at(1000), None)
 
 
+async def test_what_is_aside_rings_nothing_and_ends_no_history(shop: OpenShop) -> None:
+    executor = shop.executor()
+    await executor.execute(job("clock-1", Start(START, (at(10),))))
+    await executor.execute(job("clock-2", Start(START, (at(10),)), history=at(100), known_at=at(0)))
+    shop.clock.instant = at(150)
+    for stream in ("clock-1", "clock-2"):
+        await executor.execute(job(stream, Note(at(150)), aside=True))
+        assert await story(shop, stream) == ["started@0", "noted@150"]
+    assert await shop.store.next_due([HERE]) == at(10)
+    [[stream, _]] = await shop.store.due({HERE: at(150)}, 10)
+    assert stream == "clock-1"
+
+
 async def test_what_comes_late_of_an_ended_past_takes_no_stream_out_of_the_ticker(
     shop: OpenShop,
 ) -> None:

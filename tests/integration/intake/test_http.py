@@ -525,6 +525,59 @@ async def test_a_later_version_decides_from_its_day_on_at_the_project(
     assert await decided_under(registered, "lakeside") == "residential-cn@2026.2"
 
 
+async def test_what_is_to_come_is_listed_as_such_and_two_that_begin_together_are_refused(
+    registered: Caller,
+) -> None:
+    def version(name: str, day: str) -> dict[str, str]:
+        head = f'version: "{name}"\neffective_from: {day}'
+        return {"text": built_in_text().replace('version: "2026.1"', head, 1)}
+
+    assert (await registered.post("policies", version("2027.1", "2027-01-01"))).status_code == 201
+    listed = (await registered.get("policies")).json()["items"]
+    assert [(row["version"], row["to_come"]) for row in listed] == [
+        ("2026.1", False),
+        ("2027.1", True),
+    ]
+    second = await registered.post("policies", version("2027.2", "2027-01-01"))
+    assert second.status_code == 409
+    assert "residential-cn@2027.1 begins on 2027-01-01 as well" in second.json()["detail"]
+    assert (await registered.post("policies", version("2027.2", "2027-02-01"))).status_code == 201
+
+
+async def test_a_year_of_a_calendar_is_published_to_everybody_and_listed(
+    registered: Caller, office: Office
+) -> None:
+    worked = {"date": "2027-02-07", "hours": [["09:00", "12:00"]]}
+    year = {
+        "calendar": "cn-office",
+        "version": "cn-2027",
+        "year": 2027,
+        "holidays": ["2027-01-01", "2027-02-08"],
+        "working_days": ["2027-02-06", worked],
+    }
+    assert (await registered.post("calendars", year)).status_code == 201
+    assert (await registered.post("calendars", year)).status_code == 201
+    [published] = await office.store.facts_of("calendar-years")
+    assert published.everywhere
+    [listed] = (await registered.get("calendars")).json()["items"]
+    assert (listed["year"], listed["holidays"]) == (2027, year["holidays"])
+    assert listed["working_days"][1] == {"day": "2027-02-07", "hours": [["09:00", "12:00"]]}
+    wrong: list[tuple[dict[str, Any], int, str]] = [
+        ({"holidays": ["2027-01-04"]}, 409, "give the correction a new version"),
+        ({"calendar": "moon"}, 404, "There is no calendar “moon”; there are cn-office"),
+        ({"version": "x", "holidays": ["2028-01-01"]}, 422, "The day 2028-01-01 is not one of"),
+        (
+            {"version": "x", "working_days": [{**worked, "hours": [["12:00", "09:00"]]}]},
+            422,
+            "end at 09:00, not after they begin",
+        ),
+    ]
+    for change, status, words in wrong:
+        answer = await registered.post("calendars", year | change)
+        assert (answer.status_code, words in answer.json()["detail"]) == (status, True), answer.text
+    assert len(await office.store.facts_of("calendar-years")) == 1
+
+
 async def test_an_override_that_cannot_lie_anywhere_is_refused(registered: Caller) -> None:
     sound = OVERRIDE.format(version="x", days=1)
     other = "pack: own\nversion: '1'\ncalendar: cn-office\n"

@@ -27,7 +27,7 @@ from steward_service.provision import make_tables
 from steward_service.telemetry import Metrics
 from steward_sla.adapters.clock_lists import PostgresLists, count_running, count_unacknowledged
 from steward_sla.adapters.read_models import METADATA, project
-from steward_sla.application.ports import ClockStatus
+from steward_sla.application.ports import Asked, ClockStatus
 from steward_sla.application.queries import compliance
 
 START = datetime(2026, 9, 29, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
@@ -139,16 +139,16 @@ async def test_gauges_count_what_runs_and_what_nobody_has_taken_over(pool: async
 async def test_clocks_are_listed_by_what_has_become_of_them(
     lists: PostgresLists, status: ClockStatus | None, cases: list[str]
 ) -> None:
-    rows = await lists.clocks(None, case_id=None, status=status, since=None, limit=10)
+    rows = await lists.clocks(None, asked=Asked(), status=status, since=None, limit=10)
     assert [row["case_id"] for row in rows] == cases
 
 
 async def test_a_list_goes_on_after_its_cursor_and_keeps_to_the_projects(
     lists: PostgresLists,
 ) -> None:
-    [first] = await lists.clocks(["p1"], case_id=None, status=None, since=None, limit=1)
+    [first] = await lists.clocks(["p1"], asked=Asked(), status=None, since=None, limit=1)
     cursor = Cursor(first["changed_at"], first["id"])
-    rest = await lists.clocks(["p1"], case_id=None, status=None, since=cursor, limit=10)
+    rest = await lists.clocks(["p1"], asked=Asked(), status=None, since=cursor, limit=10)
     assert [row["case_id"] for row in rest] == ["c2", "c3"]
 
 

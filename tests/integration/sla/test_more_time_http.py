@@ -25,6 +25,7 @@ from steward_policy import packs
 from steward_service import keys
 from steward_service.auth import Authenticator
 from steward_service.http import build_app
+from steward_service.policies import Policies
 from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
 from steward_sla.adapters import read_models
@@ -64,11 +65,12 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
     await migrations.upgrade(dsn, own_versions("sla"))
     await make_tables(keys_dsn, keys.METADATA)
     store = await PostgresStore.connect(dsn)
-    clock, rules = StillClock(TEN), packs.built_in()
+    clock, rules, policies = StillClock(TEN), packs.built_in(), Policies()
+    policies.put(rules)
     executor = Executor(
         store,
         clock,
-        {"clocks": ClocksDecider({rules.version: rules}.__getitem__)},
+        {"clocks": ClocksDecider(policies.__getitem__)},
         source="/steward/sla",
         partition_of=lambda _: 0,
         project=read_models.project,
@@ -90,7 +92,7 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
             Authenticator(pool, SecretStr(ADMIN_KEY)),
             Sealer(pool, b"k" * 32),
             clock,
-            [http.router(lambda: PostgresLists(store.pool))],
+            [http.router(lambda: PostgresLists(store.pool), policies)],
         )
         transport = ASGITransport(build_app(office))
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}

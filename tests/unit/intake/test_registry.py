@@ -1,11 +1,12 @@
 """The registry: what is the same is no fact, what has changed is one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from steward_decider import Refused
 from steward_events.registry import (
+    CalendarPublished,
     HouseholdRegistered,
     PolicyPublished,
     RoleAssigned,
@@ -14,8 +15,10 @@ from steward_events.registry import (
 from steward_events.vocabulary import Role
 from steward_intake.domain.registry import (
     AssignRole,
+    CalendarDecider,
     EndRole,
     PolicyDecider,
+    PublishCalendar,
     PublishPolicy,
     Register,
     RegisterDecider,
@@ -79,6 +82,33 @@ def test_a_published_version_never_changes_its_text() -> None:
     other = pack.model_copy(update={"text": "b", "sha256": "2"})
     with pytest.raises(Refused, match="new version"):
         policies.decide(PublishPolicy(AT, other), state)
+
+
+def test_of_versions_to_come_only_one_begins_on_a_day() -> None:
+    policies = PolicyDecider()
+    next_year = AT.replace(year=AT.year + 1)
+    pack = PolicyPublished(pack="x", version="1", text="a", sha256="1", effective_from=next_year)
+    state = policies.evolve(policies.initial, pack)
+    second = pack.model_copy(update={"version": "2"})
+    with pytest.raises(Refused, match="x@1 begins on"):
+        policies.decide(PublishPolicy(AT, second), state)
+    theirs = second.model_copy(update={"group_id": "g"})
+    assert policies.decide(PublishPolicy(AT, theirs), state) == [theirs]
+    # Of those that have begun the one published last decides, as ever.
+    assert policies.decide(PublishPolicy(next_year, second), state) == [second]
+
+
+def test_what_a_version_says_of_a_calendar_never_changes() -> None:
+    calendars = CalendarDecider()
+    year = CalendarPublished(calendar="cn-office", version="1", year=2027)
+    [published] = calendars.decide(PublishCalendar(AT, year), calendars.initial)
+    state = calendars.evolve(calendars.initial, published)
+    assert calendars.decide(PublishCalendar(AT, year), state) == []
+    other = year.model_copy(update={"holidays": (date(2027, 1, 1),)})
+    with pytest.raises(Refused, match="a new version"):
+        calendars.decide(PublishCalendar(AT, other), state)
+    corrected = other.model_copy(update={"version": "2"})
+    assert calendars.decide(PublishCalendar(AT, corrected), state) == [corrected]
 
 
 def test_a_version_is_for_those_for_whom_it_was_published_first() -> None:

@@ -66,3 +66,49 @@ def test_an_unknown_entry_or_file_is_told_in_one_sentence(tmp_path: Path) -> Non
     for options in (["explain", "minor-reslove"], ["lint", str(tmp_path / "none.yaml")]):
         result = CliRunner().invoke(app, options)
         assert isinstance(result.exception, StewardError)
+
+
+def test_a_difference_is_told_entry_by_entry_in_words(group: Path, tmp_path: Path) -> None:
+    ours = tmp_path / "ours.yaml"
+    ours.write_text(
+        GROUP
+        + "drop: [ordinary-repair]\n"
+        + "add:\n  targets:\n    - {id: call-back, rule: [RM-4.6.3], basis: default,"
+        + " starts: case_received, met_by: result_told, within: {hours: 2}}\n",
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(app, ["diff", "residential-cn", str(ours), "--json"])
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(one["what"], one["id"]) for one in found] == [
+        ("changed", "minor-resolve"),
+        ("removed", "ordinary-repair"),
+        ("added", "call-back"),
+    ]
+    [minor, *_] = found
+    assert minor["keys"] == ["within"]
+    assert minor["before"] == [
+        "due: 2 days through weekends and holidays, the first day not counted,"
+        " until 24:00 of the last day"
+    ]
+    assert minor["after"][0].startswith("due: 1 day")
+    text = CliRunner().invoke(app, ["diff", "residential-cn", str(ours)]).stdout
+    assert "changed: target minor-resolve  RM-4.5.2c, RM-4.10.1  (within)" in text
+    same = CliRunner().invoke(app, ["diff", str(group), str(group)])
+    assert (same.exit_code, same.stdout) == (0, "")
+
+
+def test_what_no_sentence_says_is_told_by_its_key(tmp_path: Path) -> None:
+    ours = tmp_path / "ours.yaml"
+    ours.write_text(
+        "overrides: residential-cn\nversion: u1\nduty_calendar: duty-24h\n"
+        "targets:\n  - {id: minor-resolve, urgent: true}\n",
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(app, ["diff", "residential-cn", str(ours), "--json"])
+    pack, minor = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (pack["kind"], pack["keys"], pack["after"]) == (
+        "pack",
+        ["duty_calendar"],
+        ["duty_calendar: duty-24h"],
+    )
+    assert (minor["before"], minor["after"]) == (["urgent: False"], ["urgent: True"])

@@ -88,4 +88,8 @@ def examination_birth(pid: int) -> str:
 def test_a_year_whose_holidays_are_not_published_is_named(today: date, ok: bool) -> None:
     finding = calendar(today)
     assert finding.ok is ok
-    assert ("chinesecalendar" in finding.cure) is not ok
+    assert ("/v1/calendars" in finding.cure) is not ok
+
+
+def test_a_year_that_was_published_here_is_known() -> None:
+    assert calendar(date(2026, 11, 26), frozenset({2027})).ok

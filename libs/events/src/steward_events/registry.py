@@ -148,6 +148,27 @@ class PolicyPublished(Fact, name="registry.policy_published"):
     project_id: Id | None = None
 
 
+class MakeUpDay(Value):
+    """A working day on a weekend or holiday (调休), with Monday's hours unless it has its own."""
+
+    day: date
+    hours: tuple[tuple[Word, Word], ...] = ()
+
+
+class CalendarPublished(Fact, name="registry.calendar_published"):
+    """A year of a calendar has become known, or is corrected. Group-wide.
+
+    What was provisional for want of it moves; what is corrected holds for what starts from then.
+    """
+
+    calendar: Word
+    """Its name in policies: `cn-office`."""
+    version: Word
+    year: int
+    holidays: tuple[date, ...] = ()
+    working_days: tuple[MakeUpDay, ...] = ()
+
+
 class SubjectErased(Fact, name="registry.subject_erased"):
     """A subject's key is destroyed for good: nothing sealed with it can be read any more.
 

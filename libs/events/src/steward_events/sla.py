@@ -34,6 +34,8 @@ class CaseNoted(Fact, name="sla.case_noted"):
     """Up to when the case is history, of which nobody was told and which nobody could answer."""
     known_at: Instant | None = None
     """When it became known, where that was later: before, nobody could be told of it."""
+    calendars: int = 0
+    """How many publications of calendars are taken account of from now on."""
 
 
 class ClockStarted(ClockFact, name="sla.clock_started"):
@@ -53,6 +55,8 @@ class ClockRescheduled(ClockFact, name="sla.clock_rescheduled"):
     new_due: Instant
     cause: Word
     provisional: bool = False
+    policy: Word = ""
+    """The policy by which it is due now, where another one was reapplied."""
 
 
 class ClockPaused(ClockFact, name="sla.clock_paused"):
@@ -186,3 +190,21 @@ class ExtensionRefused(ClockFact, name="sla.extension_refused"):
     at: Instant
     refused_by: Id
     role: Role
+
+
+class PolicyReapplied(Fact, name="sla.policy_reapplied"):
+    """What runs goes by another version of its policy from now on, for a reason.
+
+    Whom it concerns: what of all is not named is all. Group-wide.
+    """
+
+    reapply_id: Id
+    policy: Word
+    """`pack@version`."""
+    instead_of: Word = ""
+    """Only what goes by this version."""
+    reason: Sealed
+    asked_by: Id
+    projects: tuple[Id, ...] = ()
+    targets: tuple[Word, ...] = ()
+    cases: tuple[Id, ...] = ()

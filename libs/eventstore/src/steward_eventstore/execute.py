@@ -91,6 +91,8 @@ class To(NamedTuple):
     expected: int | None = None
     known_at: datetime | None = None
     about: str = ""
+    aside: bool = False
+    """Beside the stream's own story, as a sweep is: it rings no alarm and ends no history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,13 +530,15 @@ class _Work:
             self._ring(cause, decider, stream, command.until, unheard=command.unheard)
         else:
             known = to.known_at or cause.known_at or self._now
-            if stream.head.version:
+            if stream.head.version and not to.aside:
                 self._ring(cause, decider, stream, known, unheard=False)
             scope = _scope(cause, to, ordinal)
             done = _fact_id(scope, 0) in self._again if self._again else False
             facts = () if done else decider.decide(command, stream.state)
             self._add(cause, decider, stream, facts, command.at, scope, known)
             live = cause.history is None or cause.ends_history or over
+            if to.aside:
+                live = stream.head.live
             if live != stream.head.live and (live or stream.added[before:]):
                 stream.head = stream.head._replace(live=live)
         return stream.added[before:]

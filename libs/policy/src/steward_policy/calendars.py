@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -155,6 +155,10 @@ class Calendar(BaseModel):
         """Read a calendar as `steward calendar calc` writes it; one sentence when it is refused."""
         if not isinstance(data, dict):
             raise CalendarError("A calendar is an object with 'tz' and 'hours'.")
+        return cls._read(data)
+
+    @classmethod
+    def _read(cls, data: dict[str, Any]) -> Calendar:
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -428,6 +432,41 @@ class Calendar(BaseModel):
         raise AssertionError("unreachable: the walk ends with an error")
 
     # ---- what is not published yet ----
+
+    def with_year(
+        self,
+        year: int,
+        holidays: Collection[date],
+        working_days: Mapping[date, Hours | None],
+        version: str,
+    ) -> Calendar:
+        """Give the calendar with one year as it was published, whatever it said of it before.
+
+        Raises `CalendarError` where a day is of another year, or the year has no working time.
+        """
+        for day in sorted({*holidays, *working_days}):
+            if day.year != year:
+                raise CalendarError(f"The day {day.isoformat()} is not one of {year}.")
+        others = {day: hours for day, hours in self.working_days.items() if day.year != year}
+        known = self.known_years
+        made = Calendar._read(
+            {
+                "name": self.name,
+                "version": version,
+                "tz": self.tz,
+                "hours": self.hours,
+                "holidays": {day for day in self.holidays if day.year != year} | {*holidays},
+                "working_days": {**others, **working_days},
+                "known_years": None if known is None else known | {year},
+            }
+        )
+        if not made.worked_in(year):
+            raise CalendarError(f"The calendar has no working time in {year}.")
+        return made
+
+    def worked_in(self, year: int) -> float:
+        """Working seconds of a year."""
+        return self._year(year).total / 1_000_000
 
     def is_provisional(self, start: date, end: date) -> bool:
         """Whether the local dates or instants from `start` to `end` touch an unpublished year."""

@@ -8,7 +8,7 @@ elapsed time, day and night. Only `counting: working` asks a calendar.
 from __future__ import annotations
 
 import calendar as months_of
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple, Self
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from steward_policy.almanac import Stage
 from steward_policy.calendars import END_OF_DAY, Calendar, CalendarError, TimeOfDay, first_instant
 
 _DAY = timedelta(days=1)
@@ -153,6 +154,40 @@ def due(
     due time comes too late to move it.
     """
     return _end(start, duration, duration.final, calendar, tz, pauses)
+
+
+def freed(at: datetime, calendar: Calendar, tz: ZoneInfo) -> datetime:
+    """Before when nothing may become due by what was decided at `at`: the next working day's 24:00.
+
+    Nobody is blamed for what was decided later.
+    """
+    day = calendar.working_day_after(at.astimezone(tz).date(), 1)
+    return first_instant(day, END_OF_DAY, tz).astimezone(tz)
+
+
+def due_by_stages(
+    start: datetime,
+    duration: Duration,
+    stages: Sequence[Stage],
+    tz: ZoneInfo,
+    pauses: Iterable[Pause] = (),
+    ended: datetime | None = None,
+) -> Due:
+    """When a limit ends as its calendar becomes known, stage by stage.
+
+    Only what is provisional and still runs moves, and never to before `freed`; `ended` is when it
+    ran no longer.
+    """
+    found = due(start, duration, stages[0].calendar, tz, pauses)
+    for at, calendar in stages[1:]:
+        if at is None or not found.provisional or found.at <= at:
+            break
+        if ended is not None and ended <= at:
+            break
+        anew = due(start, duration, calendar, tz, pauses)
+        least = min(found.at, freed(at, calendar, tz))
+        found = Due(max(anew.at, least), anew.provisional)
+    return found
 
 
 def later(start: datetime, duration: Duration, calendar: Calendar, tz: ZoneInfo) -> Due:

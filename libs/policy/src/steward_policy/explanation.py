@@ -10,10 +10,11 @@ from steward_policy.ladder import TITLES, Role
 from steward_policy.packs import AnyRule, FollowUpRule, QuotaRule, Rules, Tell
 from steward_policy.targets import ALWAYS, EscalationStep, FactPattern, Target, WarnBefore
 
-_BASIS = {
+BASIS = {
     "rule": "the number stands in the rule",
     "default": "the rule gives no number; this is Steward's default",
 }
+"""What the basis of an entry means."""
 
 
 def explain(entry: AnyRule, rules: Rules) -> str:
@@ -22,7 +23,7 @@ def explain(entry: AnyRule, rules: Rules) -> str:
     for rule_id in entry.rule:
         rule = BY_ID[rule_id]
         lines += [f"  {rule_id}: {rule.original}", f"    read as: {rule.reading}"]
-    lines.append(f"  basis: {entry.basis} ({_BASIS[entry.basis]})")
+    lines.append(f"  basis: {entry.basis} ({BASIS[entry.basis]})")
     match entry:
         case Target():
             lines += _target(entry, rules)

@@ -24,7 +24,7 @@ from steward_events.fact import Fact, NewerVersion, Unreadable, known_facts
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_eventstore.execute import Cause, Job, To
-from steward_eventstore.port import ForeignMark, OwnMark, Parcel, Unavailable
+from steward_eventstore.port import ForeignMark, OwnMark, Parcel, Sweep, Unavailable
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.sealing import KeyNotHeard
 
@@ -106,6 +106,7 @@ class Hearing:
 
     `feeds` gives, for a source stream, the derived stream whose alarms wait while it is parked.
     `passes_over` names, by topic, the wire types with which it does nothing: only their place is read.
+    `begins` gives the sweeps over many streams that a fact begins.
     """
 
     consumer: str
@@ -114,6 +115,7 @@ class Hearing:
     feeds: Callable[[str], str] = lambda _: ""
     boxes: Boxes | None = None
     passes_over: Mapping[str, Collection[bytes]] = field(default_factory=dict)
+    begins: Callable[[Recorded], Iterable[Sweep]] = lambda _: ()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -173,6 +175,7 @@ class Hearing:
             parcel,
             heard=envelope if known else None,
             order=mark.version,
+            sweeps=tuple(self.begins(envelope)) if known else (),
             feeds=self.feeds(mark.stream),
             broken=broken,
         )

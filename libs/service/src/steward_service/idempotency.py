@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Cause, Executor, Job, To
-from steward_eventstore.port import ForeignMark
+from steward_eventstore.port import ForeignMark, Sweep
 from steward_service.auth import Principal
 from steward_service.problems import Problem
 
@@ -32,12 +32,13 @@ async def handle(
     to: Sequence[To] | Refused,
     answer: Answer,
     status: int = 201,
+    sweeps: Sequence[Sweep] = (),
 ) -> Response:
     """Carry out the commands of a write and answer it, once for each Idempotency-Key.
 
     `answer` is the JSON object of the answer, or makes it of the facts. A repeat gets the status
     and the answer of the first time, with the IDs made then. The key of every command must be one
-    of the principal's projects. A `Refused` instead of the commands refuses all but a repeat.
+    of the principal's projects. `sweeps` begin with it. A `Refused` instead of the commands refuses all but a repeat.
     Raises a `Problem`, `Refused`, and what `execute` raises; what was refused is not remembered.
     """
     key = idempotency_key(request)
@@ -69,6 +70,7 @@ async def handle(
             fingerprint=await _fingerprint(request),
         ),
         answer=remembered,
+        sweeps=tuple(sweeps),
     )
     done = await executor.execute(job)
     said = from_json(done.answer or b'{"status":200,"body":{}}')

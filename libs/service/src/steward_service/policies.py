@@ -60,6 +60,10 @@ class Policies:
         except KeyError:
             raise UnknownVersion(version) from None
 
+    def known(self) -> Iterable[Rules]:
+        """Give the rules of all versions that were heard."""
+        return self._rules.values()
+
     def get(self, version: str) -> Rules | None:
         """Give the rules of a version, None if it was not heard."""
         return self._rules.get(version)

@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, NoReturn
@@ -28,7 +28,7 @@ from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 from steward_events.registry import SubjectErased
 from steward_eventstore.execute import Executor
-from steward_eventstore.port import Projection, Unavailable
+from steward_eventstore.port import Projection, Sweep, Unavailable
 from steward_eventstore.postgres import PostgresStore
 from steward_service import gauges, keys, memory
 from steward_service.auth import Authenticator
@@ -42,7 +42,7 @@ from steward_service.relay import Relay
 from steward_service.retries import SOON_ATTEMPTS, Retries
 from steward_service.sealing import Sealer
 from steward_service.settings import ServiceSettings
-from steward_service.sweeps import Reach, Sweeps
+from steward_service.sweeps import Reach, Select, Sweeps
 from steward_service.telemetry import Metrics, configure_logs, tracer_provider
 from steward_service.ticker import Ticker
 
@@ -68,7 +68,8 @@ class Service:
     stream whose alarms wait while the source is parked; `barriers`: names of facts after which a
     batch is cut; `on_heard`: runs after the commit of what was heard; `prepare`: runs once before
     anything is heard (fill caches); `outstanding`: how many sends and receipts are under way;
-    `counts`: what sets the gauges of its own.
+    `counts`: what sets the gauges of its own; `sweeps`: by its kind what a sweep does to each
+    stream, `selects`: to which, `begins`: which sweeps begin with a fact that was heard.
     """
 
     name: str
@@ -86,6 +87,8 @@ class Service:
     routers: Sequence[APIRouter] = ()
     background: Sequence[Background] = ()
     sweeps: Mapping[str, Reach] = field(default_factory=dict)
+    selects: Mapping[str, Select] = field(default_factory=dict)
+    begins: Callable[[Recorded], Iterable[Sweep]] = lambda _: ()
     prepare: Callable[["Service"], Awaitable[None]] | None = None
     outstanding: Callable[[], Awaitable[int]] | None = None
     counts: Sequence[gauges.Count] = ()
@@ -317,7 +320,10 @@ class Service:
             pack=boxes.close,
         )
         passes_over = {topic: passed_over(kinds) for topic, kinds in self.heeds.items()}
-        hearing = Hearing(self.name, self.listens, self.foreign, self.feeds, boxes, passes_over)
+        hearing = Hearing(
+            *(self.name, self.listens, self.foreign, self.feeds, boxes, passes_over),
+            begins=self.begins,
+        )
         heard: Heard = EverythingHeard(self.clock, settings.partitions)
         if self.listens or self.foreign:
             heard = self.listener = Listener(
@@ -344,7 +350,7 @@ class Service:
             )
         self.ticker = Ticker(self.executor, self.clock, self.wall, heard, self.metrics)
         self.retries = Retries(self.executor, self.wall, hearing, self.metrics, self._after_hearing)
-        self._sweeper = Sweeps(self.executor, self.sweeps)
+        self._sweeper = Sweeps(self.executor, self.sweeps, self.selects)
 
     async def _database_time(self) -> Any:
         return await self.store.pool.fetchval("SELECT clock_timestamp()")

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 import structlog
@@ -16,17 +17,30 @@ _LOG = structlog.get_logger(__name__)
 Reach = Callable[[Sweep, str], Iterable[To]]
 """What a sweep does to one stream; it must change nothing when it is repeated."""
 
+Select = Callable[[Sweep, int], Awaitable[Sequence[str]]]
+"""Gives the next streams that a sweep is about, by name after its cursor; so many at most."""
+
 STREAMS_AT_ONCE = 500
 PAUSE_SECONDS = 0.25
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/sweeps")
 
 
 class Sweeps:
-    """Works off open sweeps; `reaches` says by the sweep's kind what to do to each stream."""
+    """Works off open sweeps.
 
-    def __init__(self, executor: Executor, reaches: Mapping[str, Reach]) -> None:
+    `reaches` says by the sweep's kind what to do to each stream, `selects` which these are where
+    they are not all of the sweep's prefix.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        reaches: Mapping[str, Reach],
+        selects: Mapping[str, Select] | None = None,
+    ) -> None:
         self._executor = executor
         self._reaches = reaches
+        self._selects = selects or {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until told to stop."""
@@ -47,11 +61,16 @@ class Sweeps:
         return bool(found)
 
     async def _step(self, sweep: Sweep) -> None:
-        store = self._executor.store
-        streams = await store.streams_after(sweep.prefix, sweep.cursor, STREAMS_AT_ONCE)
+        select = self._selects.get(sweep.kind, self._all)
+        streams = await select(sweep, STREAMS_AT_ONCE)
         reach = self._reaches[sweep.kind]
         cause = Cause(uuid5(_NAMESPACE, sweep.id), "sweeps")
-        jobs = [Job(cause, lambda stream=stream: reach(sweep, stream)) for stream in streams]  # type: ignore[misc]
+
+        def reached(stream: str) -> Iterable[To]:
+            # What was heard of its partition may be less than what began the sweep.
+            return [to._replace(aside=True) for to in reach(sweep, stream)]
+
+        jobs = [Job(cause, partial(reached, stream)) for stream in streams]
         step = SweepStep(sweep.id, sweep.cursor, streams[-1] if streams else None)
         jobs.append(Job(cause, _nothing, sweep_step=step))
         for stream, outcome in zip(
@@ -59,6 +78,9 @@ class Sweeps:
         ):
             if isinstance(outcome, NotDone):
                 _LOG.warning("A sweep passed a stream over.", stream=stream, kind=sweep.kind)
+
+    async def _all(self, sweep: Sweep, limit: int) -> Sequence[str]:
+        return await self._executor.store.streams_after(sweep.prefix, sweep.cursor, limit)
 
 
 def _nothing() -> Iterable[To]:

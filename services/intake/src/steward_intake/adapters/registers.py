@@ -49,10 +49,12 @@ class PostgresRegisters:
         rows = await fetch(self._pool, select(table).where(key.in_(ids)))
         return {row[key.name]: row for row in rows}
 
-    async def policies(self, pack: str) -> Sequence[Row]:
-        """Give the published versions of a pack, in the order of publication."""
+    async def policies(self, pack: str | None) -> Sequence[Row]:
+        """Give the published versions of a pack, or of all, in the order of publication."""
         columns = POLICIES.c
-        query = select(POLICIES).where(columns.pack == pack)
+        query = select(POLICIES)
+        if pack is not None:
+            query = query.where(columns.pack == pack)
         return await fetch(self._pool, query.order_by(columns.changed_at, columns.version))
 
     async def policy_text(self, pack: str, version: str) -> str | None:

@@ -56,7 +56,13 @@ async def listed(service: Intake, principal: Principal, register: str, asked: As
         register, principal.listed(), asked.filters, cursor_of(asked.since), asked.limit
     )
     gone = await service.registers.erased(_subjects_of(rows))
-    return page_of(rows, KEYS[register], asked.since, asked.limit, lambda row: shown(row, gone))
+    now = service.clock.now()
+
+    def shown_now(row: Row) -> dict[str, Any]:
+        begins = {"to_come": row["effective_from"] > now} if register == "policies" else {}
+        return shown(row, gone) | begins
+
+    return page_of(rows, KEYS[register], asked.since, asked.limit, shown_now)
 
 
 _SEALED_COLUMNS = {"address", "name", "phone", "email"}

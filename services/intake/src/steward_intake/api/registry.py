@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic_core import to_json
@@ -65,6 +65,22 @@ _add_register("zones", registry.Zone, "Say whose steward a person is, by buildin
 _add_register("delegations", registry.Delegation, "Let somebody act in a role for a time.")
 _add_register("rosters", registry.DutyRoster, "Publish a duty roster, whole, or change it.")
 _add_register("policies", registry.Policy, "Publish a version of a policy pack.")
+_add_register("calendars", registry.CalendarYear, "Publish a year of a calendar, or correct it.")
+
+
+@router.get("/v1/calendars")
+async def get_calendars(
+    _: Annotated[Principal, Depends(require("registry.read"))], service: Served
+) -> dict[str, Any]:
+    """List the published years of calendars in the order of their publication."""
+    facts = await service.executor.store.facts_of(registry.CALENDARS)
+    return {
+        "items": [
+            {"published_at": told.occurred_at.isoformat(), **told.fact.model_dump(mode="json")}
+            for told in facts
+            if told.fact is not None
+        ]
+    }
 
 
 @router.post("/v1/registers")

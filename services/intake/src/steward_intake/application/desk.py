@@ -22,7 +22,8 @@ from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import EndHistory, ReceiveCase
 from steward_intake.domain.completeness import lacking
 from steward_intake.domain.story import Origin
-from steward_policy.packs import Override, Publication, in_force
+from steward_policy.calendars import Calendar
+from steward_policy.packs import Override, Publication, in_force, load
 
 AHEAD = timedelta(minutes=2)
 """How far ahead another clock may be; such instants are taken as now."""
@@ -194,6 +195,14 @@ class Desk:
             raise unknown(f"policy pack “{pack}” in force upon which the override could lie")
         rows = await self.registers.policies(pack)
         return next(str(row["text"]) for row in rows if row["version"] == version)
+
+    async def calendars(self) -> Mapping[str, Calendar]:
+        """Give the calendars that published packs bring with them, the last said of each."""
+        return {
+            name: calendar
+            for row in await self.registers.policies(None)
+            for name, calendar in load(str(row["text"])).pack.calendars.items()
+        }
 
     async def _published(self, pack: str) -> Sequence[Publication]:
         # Of many that are prepared side by side, one asks.

@@ -82,8 +82,8 @@ class Registers(Protocol):
         """Give the rows of a register with an ID of its own, or of `cases`."""
         ...
 
-    async def policies(self, pack: str) -> Sequence[Row]:
-        """Give the published versions of a pack, in the order of publication."""
+    async def policies(self, pack: str | None) -> Sequence[Row]:
+        """Give the published versions of a pack, or of all, in the order of publication."""
         ...
 
     async def policy_text(self, pack: str, version: str) -> str | None:

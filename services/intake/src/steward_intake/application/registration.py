@@ -9,10 +9,12 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from pydantic import Field, StringConstraints
 
 from steward_events.registry import (
+    CalendarPublished,
     DepartmentRegistered,
     DutyRosterPublished,
     GroupRegistered,
     HouseholdRegistered,
+    MakeUpDay,
     PersonRegistered,
     PolicyPublished,
     ProjectRegistered,
@@ -29,7 +31,21 @@ from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, inva
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Said
 from steward_intake.domain.case import HandOver
-from steward_intake.domain.registry import AssignRole, EndRole, PublishPolicy, Register
+from steward_intake.domain.registry import (
+    AssignRole,
+    EndRole,
+    PublishCalendar,
+    PublishPolicy,
+    Register,
+)
+from steward_policy.calendars import (
+    BUILT_IN,
+    Calendar,
+    CalendarError,
+    TimeOfDay,
+    built_in,
+    clock_face,
+)
 from steward_policy.ladder import next_above
 from steward_policy.packs import (
     Override,
@@ -462,6 +478,65 @@ class Policy(Registration):
         return whole(load(below, f"{override.overrides}.yaml", (self.text, "pack.yaml")))
 
 
+CALENDARS = "calendar-years"
+"""The stream of all published years."""
+
+
+class WorkedDay(Said):
+    """A make-up working day with hours of its own."""
+
+    date: date
+    hours: Annotated[tuple[tuple[TimeOfDay, TimeOfDay], ...], Field(min_length=1, max_length=12)]
+
+
+class CalendarYear(Registration):
+    """The holidays and make-up days of one year of a calendar."""
+
+    type: Literal["calendar"] = "calendar"
+    calendar: Name
+    version: Name
+    year: Annotated[int, Field(ge=1970, le=2200)]
+    holidays: Annotated[tuple[date, ...], Field(max_length=366)] = ()
+    working_days: Annotated[tuple[date | WorkedDay, ...], Field(max_length=366)] = ()
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Check the days, then publish them to everybody."""
+        days = {
+            day.date if isinstance(day, WorkedDay) else day: day.hours
+            if isinstance(day, WorkedDay)
+            else None
+            for day in self.working_days
+        }
+        try:
+            below = await self._below(desk)
+            below.with_year(self.year, self.holidays, days, self.version)
+        except (CalendarError, ValueError) as error:
+            raise invalid(str(error)) from None
+        published = CalendarPublished(
+            calendar=self.calendar,
+            version=self.version,
+            year=self.year,
+            holidays=tuple(sorted({*self.holidays})),
+            working_days=tuple(
+                MakeUpDay(
+                    day=day,
+                    hours=tuple((clock_face(a), clock_face(b)) for a, b in days[day] or ()),
+                )
+                for day in sorted(days)
+            ),
+        )
+        return To(CALENDARS, "calendars", PublishCalendar(at, published), everywhere=True)
+
+    async def _below(self, desk: Desk) -> Calendar:
+        if self.calendar in BUILT_IN:
+            return built_in(self.calendar)
+        own = await desk.calendars()
+        if self.calendar not in own:
+            named = ", ".join(sorted({*BUILT_IN, *own}))
+            raise unknown(f"calendar “{self.calendar}”; there are {named}")
+        return own[self.calendar]
+
+
 @contextmanager
 def refusing() -> Iterator[None]:
     """Refuse a pack that is wrong, with every problem."""
@@ -520,6 +595,7 @@ AnyRegistration = Annotated[
     | Zone
     | Delegation
     | DutyRoster
-    | Policy,
+    | Policy
+    | CalendarYear,
     Field(discriminator="type"),
 ]

@@ -3,7 +3,7 @@
 Unknown --register--> Registered --register with a change--> Registered
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from typing import assert_never
 
 from steward_decider import AnyDecider, Refused, Ring
 from steward_events.registry import (
+    CalendarPublished,
     DepartmentRegistered,
     DutyRosterPublished,
     GroupRegistered,
@@ -190,6 +191,8 @@ class PolicyDecider:
         published = command.published
         before = state.get(published.version)
         if before is None:
+            if published.effective_from > command.at:
+                _refuse_two_at_once(published, state.values())
             return [published]
         name = f"{published.pack}@{published.version}"
         if before.sha256 != published.sha256:
@@ -213,8 +216,59 @@ class PolicyDecider:
         return None
 
 
+def _refuse_two_at_once(published: PolicyPublished, others: Iterable[PolicyPublished]) -> None:
+    """Refuse a version to come that would begin together with another one for the same."""
+    begins = published.effective_from
+    for other in others:
+        if (begins, _whom(published)) == (other.effective_from, _whom(other)):
+            raise Refused(
+                f"{other.pack}@{other.version} begins on {begins.date().isoformat()} as well:"
+                " of two versions that begin together nobody could say which decides."
+            )
+
+
 def _whom(published: PolicyPublished) -> tuple[str | None, str | None]:
     return published.group_id, published.project_id
+
+
+@dataclass(frozen=True, slots=True)
+class PublishCalendar:
+    """Make a year of a calendar known, or correct it."""
+
+    at: datetime
+    published: CalendarPublished
+
+
+Years = tuple[CalendarPublished, ...]
+
+
+class CalendarDecider:
+    """The published years of all calendars: which came when is told by their places in one stream."""
+
+    initial: Years = ()
+
+    def decide(self, command: PublishCalendar | Ring, state: Years) -> Sequence[CalendarPublished]:
+        """Answer with the publication; what a version says of a calendar never changes."""
+        if isinstance(command, Ring):
+            return []
+        published = command.published
+        for before in state:
+            if (before.calendar, before.version) == (published.calendar, published.version):
+                if before == published:
+                    return []
+                raise Refused(
+                    f"The version {published.version} of {published.calendar} was published before"
+                    " with other days: give the correction a new version."
+                )
+        return [published]
+
+    def evolve(self, state: Years, fact: CalendarPublished) -> Years:
+        """Remember it."""
+        return (*state, fact)
+
+    def wake_at(self, state: Years) -> datetime | None:  # noqa: ARG002
+        """Nothing here ever rings."""
+        return None
 
 
 DECIDERS: dict[str, AnyDecider] = {
@@ -229,6 +283,7 @@ DECIDERS: dict[str, AnyDecider] = {
     "roles": RolesDecider(),
     "zone": RegisterDecider(),
     "policy": PolicyDecider(),
+    "calendar": CalendarDecider(),
     "erasure": ErasureDecider(),
 }
 """By the kind of stream."""

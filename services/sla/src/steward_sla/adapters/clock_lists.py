@@ -5,19 +5,41 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import case, func, select, text
+from sqlalchemy import and_, case, func, or_, select, text, tuple_
 
 from steward_service.lists import Cursor
 from steward_service.queries import fetch, page
 from steward_service.telemetry import Metrics
-from steward_sla.adapters.read_models import CLOCKS, ESCALATIONS, EXTENSIONS, STAFF
-from steward_sla.application.ports import ClockStatus, EscalationStatus, ExtensionStatus, Row
+from steward_sla.adapters.read_models import (
+    CASES,
+    CLOCKS,
+    ESCALATIONS,
+    EXTENSIONS,
+    HOLDINGS,
+    REAPPLICATIONS,
+    STAFF,
+)
+from steward_sla.adapters.sweeping import cases_after, concerned
+from steward_sla.application.ports import (
+    Asked,
+    ClockStatus,
+    EscalationStatus,
+    ExtensionStatus,
+    Holder,
+    LateBy,
+    Reapplication,
+    Row,
+)
 
 STATUS = case(
     (CLOCKS.c.breached_at.is_not(None), "breached"),
     (CLOCKS.c.outcome == "with_approval", "met_with_approval"),
     else_=CLOCKS.c.state,
 ).label("status")
+OPEN = text("clocks.state IN ('running', 'paused')")
+_HAS_IT = (CASES.c.number, CASES.c.person_id, CASES.c.department)
+_WITH_CASES = CLOCKS.outerjoin(CASES, CASES.c.case_id == CLOCKS.c.case_id)
+"""Clocks with what is known of their cases, where anything is."""
 _CLOCK_ID = (CLOCKS.c.case_id + "/" + CLOCKS.c.clock).label("id")
 
 
@@ -36,25 +58,21 @@ class PostgresLists:
         self,
         projects: Sequence[str] | None,
         *,
-        case_id: str | None,
+        asked: Asked,
         status: ClockStatus | None,
         since: Cursor | None,
         limit: int,
     ) -> list[Row]:
         """Give clocks in the order of their last change."""
         columns = CLOCKS.c
-        wanted: list[Any] = []
-        if projects is not None:
-            wanted.append(columns.project_id.in_(projects))
-        if case_id is not None:
-            wanted.append(columns.case_id == case_id)
+        wanted = _wanted(projects, asked)
         if status is not None:
             wanted.append(status == STATUS)
         after = None
         if since is not None:
             case_of, _, clock = since.id.partition("/")
             after = (since.changed_at, case_of, clock)
-        query = select(CLOCKS, STATUS, _CLOCK_ID).where(*wanted)
+        query = select(CLOCKS, STATUS, _CLOCK_ID, *_HAS_IT).select_from(_WITH_CASES).where(*wanted)
         order = (columns.changed_at, columns.case_id, columns.clock)
         return list(await fetch(self._pool, page(query, order, after, limit)))
 
@@ -71,16 +89,110 @@ class PostgresLists:
         return list(await fetch(self._pool, query))
 
     async def late(
-        self, projects: Sequence[str] | None, *, before: datetime, limit: int
+        self,
+        projects: Sequence[str] | None,
+        *,
+        asked: Asked,
+        before: datetime,
+        since: Cursor | None,
+        limit: int,
     ) -> list[Row]:
         """Give the clocks that are open and due before an instant, the latest first."""
         columns = CLOCKS.c
-        is_open = text("clocks.state IN ('running', 'paused')")
-        wanted: list[Any] = [is_open, columns.due_at < before]
+        wanted = [OPEN, columns.due_at < before, *_wanted(projects, asked)]
+        # The place in this list is a due time; `changed_at` names it for the cursor.
+        due = columns.due_at.label("changed_at")
+        shown = [column for column in CLOCKS.c if column.name != "changed_at"]
+        query = select(*shown, due, _CLOCK_ID, *_HAS_IT).select_from(_WITH_CASES).where(*wanted)
+        after = None
+        if since is not None:
+            case_of, _, clock = since.id.partition("/")
+            after = (since.changed_at, case_of, clock)
+        order = (columns.due_at, columns.case_id, columns.clock)
+        return list(await fetch(self._pool, page(query, order, after, limit)))
+
+    async def late_by(
+        self, projects: Sequence[str] | None, by: LateBy, *, now: datetime, before: datetime
+    ) -> list[Row]:
+        """Count the open clocks that are late `now`, or due `before`, by what they have in common."""
+        columns = CLOCKS.c
+        named: dict[str, Any] = {
+            "project": columns.project_id,
+            "target": columns.target,
+            "person": func.coalesce(CASES.c.person_id, ""),
+            "department": func.coalesce(CASES.c.department, ""),
+        }
+        is_late = columns.due_at < now
+        counts = (
+            func.count().filter(is_late).label("late"),
+            func.count().filter(~is_late).label("soon"),
+        )
+        key = named[by].label(by)
+        query = select(key, *counts).select_from(_WITH_CASES)
+        wanted = [OPEN, columns.due_at < before, *_wanted(projects, Asked())]
+        return list(await fetch(self._pool, query.where(*wanted).group_by(key).order_by(key)))
+
+    async def outcomes(
+        self, projects: Sequence[str] | None, holder: Holder, *, month: str | None
+    ) -> list[Row]:
+        """Count clocks of complaints by who had the case when it was decided, month and status."""
+        columns, held = CLOCKS.c, HOLDINGS.c
+        decided_at = func.coalesce(columns.breached_at, columns.met_at, columns.due_at)
+        # What lets go of a case at the very instant decides it too: before that it was held.
+        last = (
+            select(held.holder)
+            .where(
+                held.case_id == columns.case_id,
+                held.person == (holder == "person"),
+                or_(held.at < decided_at, and_(held.at == decided_at, held.holder != "")),
+            )
+            .order_by(held.at.desc(), held.place.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        named = func.coalesce(last, "").label(holder)
+        wanted = [CASES.c.kind == text("'complaint'"), *_wanted(projects, Asked())]
+        if month is not None:
+            wanted.append(columns.month == month)
+        clocks = (
+            select(columns.month, named, STATUS, columns.excused)
+            .join_from(CLOCKS, CASES, CASES.c.case_id == columns.case_id)
+            .where(*wanted)
+            .subquery()
+        )
+        line = (clocks.c.month, clocks.c[holder], clocks.c.status, clocks.c.excused)
+        return list(await fetch(self._pool, select(*line, func.count().label("n")).group_by(*line)))
+
+    async def held(
+        self, projects: Sequence[str] | None, holder: Holder, *, month: str | None, now: datetime
+    ) -> list[Row]:
+        """Add up how long complaints were held, by holder and month in which that began."""
+        columns = HOLDINGS.c
+        after = func.lead(columns.at).over(
+            partition_by=columns.case_id, order_by=(columns.at, columns.place)
+        )
+        until = func.coalesce(after, now)
+        began = func.to_char(func.timezone(CASES.c.zone, columns.at), "YYYY-MM").label("month")
+        spans = (
+            select(
+                columns.project_id,
+                columns.holder,
+                began,
+                func.extract("epoch", until - columns.at).label("seconds"),
+            )
+            .join_from(HOLDINGS, CASES, CASES.c.case_id == columns.case_id)
+            .where(CASES.c.kind == text("'complaint'"), columns.person == (holder == "person"))
+            .subquery()
+        )
+        wanted: list[Any] = [spans.c.holder != ""]
         if projects is not None:
-            wanted.append(columns.project_id.in_(projects))
-        query = select(CLOCKS, _CLOCK_ID).where(*wanted)
-        return list(await fetch(self._pool, query.order_by(columns.due_at, _CLOCK_ID).limit(limit)))
+            wanted.append(spans.c.project_id.in_(projects))
+        if month is not None:
+            wanted.append(spans.c.month == month)
+        sums = (func.count().label("times"), func.sum(spans.c.seconds).label("seconds"))
+        key = spans.c.holder.label(holder)
+        query = select(key, spans.c.month, *sums).where(*wanted).group_by(key, spans.c.month)
+        return list(await fetch(self._pool, query))
 
     async def clock(self, case_id: str, clock: str) -> Row | None:
         """Give one clock."""
@@ -147,6 +259,60 @@ class PostgresLists:
             self._pool, select(ESCALATIONS).where(ESCALATIONS.c.escalation_id == escalation_id)
         )
         return rows[0] if rows else None
+
+    async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
+        """Name the projects of cases."""
+        query = select(CASES.c.project_id).distinct().where(CASES.c.case_id.in_(cases))
+        return [row["project_id"] for row in await fetch(self._pool, query)]
+
+    async def concerned(self, which: Reapplication, after: str, limit: int) -> list[str]:
+        """Give the cases that a reapplication is about, by name, those after one."""
+        query = cases_after(concerned(which), after).limit(limit)
+        return [row["case_id"] for row in await fetch(self._pool, query)]
+
+    async def reached(self, which: Reapplication) -> tuple[int, int]:
+        """Count the cases that a reapplication is about, and those that it has not reached yet."""
+        counted = select(func.count(CLOCKS.c.case_id.distinct()).label("n"))
+        [total] = await fetch(self._pool, counted.where(*concerned(which)))
+        cursor = await self._pool.fetchval(
+            "SELECT cursor FROM sweeps WHERE id = $1", which.sweep.id
+        )
+        if cursor is None:
+            return total["n"], 0
+        after = CLOCKS.c.case_id > cursor.removeprefix("clocks-")
+        [rest] = await fetch(self._pool, counted.where(*concerned(which), after))
+        return total["n"], rest["n"]
+
+    async def reapplications(self, since: Cursor | None, limit: int) -> list[Row]:
+        """Give reapplications in the order of their last change."""
+        columns = REAPPLICATIONS.c
+        after = None if since is None else (since.changed_at, since.id)
+        order = (columns.changed_at, columns.reapply_id)
+        return list(await fetch(self._pool, page(select(REAPPLICATIONS), order, after, limit)))
+
+    async def reapplication(self, reapply_id: str) -> Row | None:
+        """Give one reapplication."""
+        query = select(REAPPLICATIONS).where(REAPPLICATIONS.c.reapply_id == reapply_id)
+        rows = await fetch(self._pool, query)
+        return rows[0] if rows else None
+
+
+def _wanted(projects: Sequence[str] | None, asked: Asked) -> list[Any]:
+    columns = CLOCKS.c
+    compared: list[tuple[Any, Any]] = [
+        (columns.case_id, asked.case_id),
+        (columns.target, asked.target),
+        (columns.severity, asked.severity),
+        (columns.provisional, asked.provisional),
+        (CASES.c.person_id, asked.person_id),
+        (CASES.c.department, asked.department),
+    ]
+    wanted: list[Any] = [column == value for column, value in compared if value is not None]
+    if projects is not None:
+        wanted.append(columns.project_id.in_(projects))
+    if asked.of is not None:
+        wanted.append(tuple_(columns.policy, columns.target).in_(asked.of))
+    return wanted
 
 
 async def count_running(pool: asyncpg.Pool, metrics: Metrics) -> None:

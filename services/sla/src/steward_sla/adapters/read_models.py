@@ -1,16 +1,28 @@
-"""Clocks, escalations and staff, kept up to date in the transaction of each fact."""
+"""Clocks, escalations, who has a case, calendars and staff, each in the transaction of its fact."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 
 from steward_events.recorded import Recorded
-from steward_events.registry import StaffRegistered
+from steward_events.registry import CalendarPublished, StaffRegistered
 from steward_events.sla import (
     BreachExcused,
     BreachWithdrawn,
+    CaseNoted,
     ClockBreached,
     ClockCancelled,
     ClockFact,
@@ -25,9 +37,12 @@ from steward_events.sla import (
     ExtensionApproved,
     ExtensionRefused,
     ExtensionRequested,
+    PolicyReapplied,
 )
 from steward_eventstore.port import Change, Upsert
 from steward_service.policies import keep_policy, policies_table
+from steward_sla.domain.clocks import ZONE
+from steward_sla.domain.timeline import ENDS
 
 METADATA = MetaData()
 
@@ -57,6 +72,12 @@ CLOCKS = Table(
     Index("clocks_changed", "changed_at", "case_id", "clock"),
     Index("clocks_project", "project_id", "month", "target"),
     Index("clocks_running", "target", postgresql_where=text("state = 'running'")),
+    Index("clocks_waiting", "case_id", postgresql_where=text("state IN ('running', 'paused')")),
+    Index(
+        "clocks_provisional",
+        "case_id",
+        postgresql_where=text("provisional AND state IN ('running', 'paused')"),
+    ),
     Index("clocks_open", "due_at", postgresql_where=text("state IN ('running', 'paused')")),
 )
 
@@ -109,6 +130,62 @@ EXTENSIONS = Table(
     Index("extensions_project", "project_id", "status", "changed_at", "extension_id"),
 )
 
+CASES = Table(
+    "cases",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("number", Text, nullable=False, default=""),
+    Column("kind", Text, nullable=False, default=""),
+    Column("zone", Text, nullable=False, default=ZONE),
+    Column("person_id", Text, nullable=False, default=""),
+    Column("department", Text, nullable=False, default=""),
+    Index("cases_person", "person_id"),
+)
+"""What each case is, who owns it now, and which department has it."""
+
+HOLDINGS = Table(
+    "holdings",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("at", DateTime(timezone=True)),
+    Column("person", Boolean, nullable=False, default=False),
+    Column("holder", Text, nullable=False, default=""),
+    Index("holdings_project", "project_id", "at"),
+)
+"""Who had a case from when on, until the next row: departments, and persons beside them.
+
+Nobody (an empty holder) after a refusal, and once it was handled or ended.
+"""
+
+CALENDARS = Table(
+    "calendars",
+    METADATA,
+    Column("edition", Integer, primary_key=True, autoincrement=False),
+    Column("calendar", Text, nullable=False, default=""),
+    Column("version", Text, nullable=False, default=""),
+    Column("year", Integer, nullable=False, default=0),
+    Column("said", Text, nullable=False, default=""),
+    Column("at", DateTime(timezone=True)),
+)
+
+REAPPLICATIONS = Table(
+    "reapplications",
+    METADATA,
+    Column("reapply_id", Text, primary_key=True),
+    Column("policy", Text, nullable=False, default=""),
+    Column("instead_of", Text, nullable=False, default=""),
+    Column("projects", ARRAY(Text), nullable=False),
+    Column("targets", ARRAY(Text), nullable=False),
+    Column("cases", ARRAY(Text), nullable=False),
+    Column("asked_by", Text, nullable=False, default=""),
+    Column("at", DateTime(timezone=True)),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("reapplications_changed", "changed_at", "reapply_id"),
+)
+
 STAFF = Table("staff", METADATA, Column("person_id", Text, primary_key=True))
 
 
@@ -116,8 +193,30 @@ def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
     yield from keep_policy(POLICIES, recorded)
     fact = recorded.fact
-    if isinstance(fact, StaffRegistered):
-        yield Upsert(STAFF, {"person_id": fact.person_id})
+    match fact:
+        case StaffRegistered():
+            yield Upsert(STAFF, {"person_id": fact.person_id})
+        case CalendarPublished():
+            yield Upsert(
+                CALENDARS,
+                {
+                    "edition": recorded.version,
+                    "calendar": fact.calendar,
+                    "version": fact.version,
+                    "year": fact.year,
+                    "said": fact.model_dump_json(),
+                    "at": recorded.known_at,
+                },
+            )
+        case PolicyReapplied():
+            said = fact.model_dump(exclude={"reason"})
+            lists = {name: list(said[name]) for name in ("projects", "targets", "cases")}
+            times = {"at": recorded.occurred_at, "changed_at": recorded.recorded_at}
+            yield Upsert(REAPPLICATIONS, said | lists | times)
+        case CaseNoted():
+            yield from _held(fact)
+        case _:
+            pass
     if not isinstance(fact, ClockFact):
         return
     values = _clock_values(fact)
@@ -130,6 +229,50 @@ def project(recorded: Recorded) -> Iterable[Change]:
     values = _extension_values(fact)
     if values is not None:
         yield Upsert(EXTENSIONS, values | {"changed_at": recorded.recorded_at})
+
+
+def _held(noted: CaseNoted) -> Iterable[Change]:
+    """Who has the case from now on; what an older fact says late is told at its own instant."""
+    fields = noted.fields
+    match noted.noted:
+        case "case_received":
+            said = {name: str(fields.get(name, "")) for name in ("number", "kind")}
+            yield _case(noted, **said, zone=str(fields.get("zone", ZONE)))
+        case "case_assigned":
+            person = str(fields.get("person_id") or "")
+            yield from (_case(noted, person_id=person), _holding(noted, person, person=True))
+        case "case_dispatched":
+            department = str(fields.get("department") or "")
+            yield from (_case(noted, department=department), _holding(noted, department))
+        case "dispatch_refused":
+            yield from (_case(noted, department=""), _holding(noted, ""))
+        case name if name in _LETS_GO:
+            yield from (_holding(noted, ""), _holding(noted, "", person=True))
+        case _:
+            pass
+
+
+_LETS_GO = frozenset({"case_handled", *ENDS})
+"""After these facts nobody has the case before them any longer."""
+
+
+def _case(noted: CaseNoted, **values: str) -> Upsert:
+    return Upsert(CASES, {"case_id": noted.case_id, "project_id": noted.project_id, **values})
+
+
+def _holding(noted: CaseNoted, holder: str, *, person: bool = False) -> Upsert:
+    # Persons and departments stand beside each other: two places for each version.
+    return Upsert(
+        HOLDINGS,
+        {
+            "case_id": noted.case_id,
+            "place": 2 * noted.version + person,
+            "project_id": noted.project_id,
+            "at": noted.at,
+            "person": person,
+            "holder": holder,
+        },
+    )
 
 
 def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
@@ -150,7 +293,8 @@ def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
                 **_due(fact.due_at),
             }
         case ClockRescheduled():
-            return {"provisional": fact.provisional, **_due(fact.new_due)}
+            policy = {"policy": fact.policy} if fact.policy else {}
+            return {"provisional": fact.provisional, **policy, **_due(fact.new_due)}
         case ClockPaused():
             return {"state": "paused"}
         case ClockResumed():

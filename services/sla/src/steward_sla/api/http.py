@@ -15,15 +15,19 @@ from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
 from steward_service.lists import Limit, Month, Page, cursor_of, page_of
+from steward_service.policies import Policies
 from steward_service.problems import not_found
 from steward_sla.application.ports import (
+    Asked,
     ClockStatus,
     EscalationStatus,
     ExtensionStatus,
+    Holder,
+    LateBy,
     Lists,
     Row,
 )
-from steward_sla.application.queries import compliance
+from steward_sla.application.queries import appraisal, compliance
 from steward_sla.application.reactions import stream_of
 from steward_sla.domain.clocks import (
     AcknowledgeEscalation,
@@ -68,15 +72,36 @@ class Decision(BaseModel):
     role: Role
 
 
-def router(lists: Callable[[], Lists]) -> APIRouter:
-    """Give the routes; `lists` is asked for the lists with each request."""
+class _Filters(BaseModel):
+    """Which clocks are asked for."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    case_id: Id | None = None
+    target: Word | None = None
+    severity: Word | None = None
+    role: Role | None = None
+    """Who is told of it first when it is late."""
+    person_id: Id | None = None
+    """Who owns the case now."""
+    department: Word | None = None
+    """Which department has the case now."""
+    provisional: bool | None = None
+
+
+Filters = Annotated[_Filters, Depends()]
+Hours = Annotated[float, Query(ge=0, le=24 * 31)]
+
+
+def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
+    """Give the routes; `lists` is asked for the lists with each request, `policies` who is told."""
     routes = APIRouter(prefix="/v1")
 
     @routes.get("/clocks", tags=["clocks"])
     async def clocks(
         principal: ClockReader,
+        asked: Filters,
         project_id: Id | None = None,
-        case_id: Id | None = None,
         status: ClockStatus | None = None,
         since: str | None = None,
         limit: Limit = 100,
@@ -84,7 +109,7 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
         """List clocks in the order of their last change; go on with `next` as `since`."""
         rows = await lists().clocks(
             principal.listed(project_id),
-            case_id=case_id,
+            asked=_of_role(asked, policies),
             status=status,
             since=cursor_of(since),
             limit=limit,
@@ -103,16 +128,59 @@ def router(lists: Callable[[], Lists]) -> APIRouter:
     async def late(
         request: Request,
         principal: ClockReader,
+        asked: Filters,
         project_id: Id | None = None,
-        hours: Annotated[float, Query(ge=0, le=24 * 31)] = 0,
+        hours: Hours = 0,
+        since: str | None = None,
         limit: Limit = 100,
-    ) -> dict[str, Any]:
-        """List what is late now, and what will be within so many hours; the latest first."""
+    ) -> Page:
+        """List what is late now, and what will be within so many hours; the latest first.
+
+        `role` asks for what that role is told of when it is late.
+        """
         now = request.app.state.service.clock.now()
         rows = await lists().late(
-            principal.listed(project_id), before=now + timedelta(hours=hours), limit=limit
+            principal.listed(project_id),
+            asked=_of_role(asked, policies),
+            before=now + timedelta(hours=hours),
+            since=cursor_of(since),
+            limit=limit,
         )
-        return {"items": [{**_shown(row), "late": row["due_at"] < now} for row in rows]}
+
+        def shown(row: Row) -> dict[str, Any]:
+            told = _told(policies, row["policy"], row["target"])
+            said = {**_shown(row), "late": row["due_at"] < now, "role": told}
+            return {name: value for name, value in said.items() if name != "changed_at"}
+
+        return page_of(rows, "id", since, limit, shown)
+
+    @routes.get("/late/counts", tags=["clocks"])
+    async def late_counts(
+        request: Request,
+        principal: ClockReader,
+        by: LateBy = "project",
+        project_id: Id | None = None,
+        hours: Hours = 0,
+    ) -> dict[str, Any]:
+        """Count what is `late` now, and what will be within so many hours: `soon`."""
+        now = request.app.state.service.clock.now()
+        before = now + timedelta(hours=hours)
+        rows = await lists().late_by(principal.listed(project_id), by, now=now, before=before)
+        return {"items": rows}
+
+    @routes.get("/appraisal", tags=["clocks"])
+    async def appraised(
+        request: Request,
+        principal: ClockReader,
+        by: Holder = "department",
+        project_id: Id | None = None,
+        month: Month | None = None,
+    ) -> dict[str, Any]:
+        """Give what became of complaints by who had them, and how long they were held (RM-4.11)."""
+        projects, now = principal.listed(project_id), request.app.state.service.clock.now()
+        outcomes = await lists().outcomes(projects, by, month=month)
+        held = await lists().held(projects, by, month=month, now=now)
+        return {"items": appraisal(outcomes, held, by)}
 
     @routes.post("/clocks/{case_id}/{clock}/extension", tags=["extensions"])
     async def ask_for_more_time(
@@ -242,6 +310,27 @@ async def _of_staff(lists: Lists, person_id: str, to: To) -> Sequence[To] | Refu
     if not await lists.is_staff(person_id):
         return Refused(f"There is no member of staff “{person_id}”.", code="not_found")
     return [to]
+
+
+def _of_role(asked: _Filters, policies: Policies) -> Asked:
+    said = asked.model_dump(exclude={"role"})
+    if asked.role is None:
+        return Asked(**said)
+    of = [
+        (rules.version, target.id)
+        for rules in policies.known()
+        for target in rules.targets
+        if _told(policies, rules.version, target.id) == asked.role
+    ]
+    return Asked(**said, of=of)
+
+
+def _told(policies: Policies, policy: str, target: str) -> str | None:
+    """Name the role that is told first when a target is late."""
+    rules = policies.get(policy)
+    found = rules.by_id.get(target) if rules is not None else None
+    steps = found.escalate if found is not None else ()
+    return next((str(step.to) for step in steps if step.at == "breach"), None)
 
 
 def _shown(row: Row) -> dict[str, Any]:

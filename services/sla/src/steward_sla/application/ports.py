@@ -2,14 +2,66 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+from pydantic import BaseModel, ConfigDict
+
+from steward_eventstore.port import Sweep
 from steward_service.lists import Cursor
+from steward_sla.domain.clocks import ReapplyPolicy
 
 Row = Mapping[str, Any]
 ClockStatus = Literal["running", "paused", "met", "met_with_approval", "breached", "cancelled"]
 ExtensionStatus = Literal["asked", "approved", "refused"]
 EscalationStatus = Literal["open", "acknowledged", "withdrawn"]
+
+
+LateBy = Literal["project", "target", "person", "department"]
+Holder = Literal["department", "person"]
+
+
+class Asked(NamedTuple):
+    """Which clocks are asked for; what is None or empty asks for nothing."""
+
+    case_id: str | None = None
+    target: str | None = None
+    severity: str | None = None
+    person_id: str | None = None
+    department: str | None = None
+    provisional: bool | None = None
+    of: Sequence[tuple[str, str]] | None = None
+    """Only of these versions and targets."""
+
+
+POLICY = "policy"
+"""The kind of the sweep that a reapplied policy begins."""
+
+
+class Reapplication(BaseModel):
+    """Whose clocks go by which version instead; what of all is not named is all."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reapply_id: str
+    at: datetime
+    policy: str
+    instead_of: str = ""
+    projects: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> ReapplyPolicy:
+        """What each case is told."""
+        return ReapplyPolicy(
+            self.at, self.reapply_id, self.policy, self.instead_of, frozenset(self.targets)
+        )
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep that carries it out."""
+        name = f"{POLICY}-{self.reapply_id}"
+        return Sweep(name, POLICY, "clocks-", self.model_dump_json())
 
 
 class Lists(Protocol):
@@ -23,7 +75,7 @@ class Lists(Protocol):
         self,
         projects: Sequence[str] | None,
         *,
-        case_id: str | None,
+        asked: Asked,
         status: ClockStatus | None,
         since: Cursor | None,
         limit: int,
@@ -36,9 +88,33 @@ class Lists(Protocol):
         ...
 
     async def late(
-        self, projects: Sequence[str] | None, *, before: datetime, limit: int
+        self,
+        projects: Sequence[str] | None,
+        *,
+        asked: Asked,
+        before: datetime,
+        since: Cursor | None,
+        limit: int,
     ) -> list[Row]:
         """Give the clocks that are open and due before an instant, the latest first."""
+        ...
+
+    async def late_by(
+        self, projects: Sequence[str] | None, by: LateBy, *, now: datetime, before: datetime
+    ) -> list[Row]:
+        """Count the open clocks that are late `now`, or due `before`, by what they have in common."""
+        ...
+
+    async def outcomes(
+        self, projects: Sequence[str] | None, holder: Holder, *, month: str | None
+    ) -> list[Row]:
+        """Count clocks of complaints by who had the case when it was decided, month and status."""
+        ...
+
+    async def held(
+        self, projects: Sequence[str] | None, holder: Holder, *, month: str | None, now: datetime
+    ) -> list[Row]:
+        """Add up how long complaints were held, by holder and month in which that began."""
         ...
 
     async def clock(self, case_id: str, clock: str) -> Row | None:
@@ -75,4 +151,24 @@ class Lists(Protocol):
 
     async def escalation(self, escalation_id: str) -> Row | None:
         """Give one escalation."""
+        ...
+
+    async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
+        """Name the projects of cases."""
+        ...
+
+    async def concerned(self, which: Reapplication, after: str, limit: int) -> list[str]:
+        """Give the cases that a reapplication is about, by name, those after one."""
+        ...
+
+    async def reached(self, which: Reapplication) -> tuple[int, int]:
+        """Count the cases that a reapplication is about, and those that it has not reached yet."""
+        ...
+
+    async def reapplications(self, since: Cursor | None, limit: int) -> list[Row]:
+        """Give reapplications in the order of their last change."""
+        ...
+
+    async def reapplication(self, reapply_id: str) -> Row | None:
+        """Give one reapplication."""
         ...

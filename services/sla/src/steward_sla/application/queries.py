@@ -1,4 +1,4 @@
-"""How the clocks of a group stand against its rules."""
+"""How the clocks of a group stand against its rules, and whose doing it was."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -34,9 +34,36 @@ def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
                 **dict.fromkeys(WORDS.values(), 0),
             },
         )
-        excused = row["status"] == "breached" and row.get("excused")
-        line[WORDS["excused" if excused else row["status"]]] += row["n"]
-    for line in found.values():
-        decided = line["met"] + line["approved"] + line["breached"] + line["excused"]
-        line["rate"] = round(line["met"] / decided, 4) if decided else None
-    return [found[place] for place in sorted(found)]
+        _count(line, row)
+    return [_rated(found[place]) for place in sorted(found)]
+
+
+def appraisal(outcomes: Iterable[Row], held: Iterable[Row], by: str) -> list[dict[str, Any]]:
+    """Lay what became of complaints beside how long each holder had them, month by month.
+
+    A holder without a name is nobody: nobody had the case when the clock was decided.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def line_of(row: Row) -> dict[str, Any]:
+        key = (row["month"], row[by])
+        said = {"month": row["month"], by: row[by], **dict.fromkeys(WORDS.values(), 0)}
+        return found.setdefault(key, {**said, "times_held": 0, "held_seconds": 0})
+
+    for row in outcomes:
+        _count(line_of(row), row)
+    for row in held:
+        line = line_of(row)
+        line["times_held"] += row["times"]
+        line["held_seconds"] += int(row["seconds"])
+    return [_rated(found[place]) for place in sorted(found)]
+
+
+def _count(line: dict[str, Any], row: Row) -> None:
+    excused = row["status"] == "breached" and row.get("excused")
+    line[WORDS["excused" if excused else row["status"]]] += row["n"]
+
+
+def _rated(line: dict[str, Any]) -> dict[str, Any]:
+    decided = line["met"] + line["approved"] + line["breached"] + line["excused"]
+    return {**line, "rate": round(line["met"] / decided, 4) if decided else None}

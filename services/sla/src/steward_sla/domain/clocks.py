@@ -48,14 +48,26 @@ from steward_events.sla import (
     MajorByAge,
 )
 from steward_events.vocabulary import Role
+from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, UnknownEdition
 from steward_policy.ladder import TITLES, next_above, role_at_least
 from steward_policy.packs import Rules, UnknownVersion
 from steward_policy.targets import Deliver
-from steward_sla.domain.timeline import CaseFact, Clock, Course, Timeline
+from steward_sla.domain.timeline import (
+    REAPPLIED,
+    CaseFact,
+    Clock,
+    Course,
+    Instead,
+    Timeline,
+)
 
+ZONE = "Asia/Shanghai"
+"""The zone of a case that names none."""
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/escalation")
 _NO_FIELDS: dict[str, Any] = {}
 """Of facts that move no clock; states of very many cases are kept in memory."""
+CALENDAR = "calendar_published"
+"""What is noted of a case of which a clock waited for a calendar."""
 _OWN = -1_000_000
 """Where the places of sla's own facts begin: below all versions of the case's stream."""
 
@@ -117,8 +129,32 @@ class RefuseExtension:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class NoteCalendars:
+    """A calendar was published: what was provisional for want of it is due by it now."""
+
+    at: datetime
+    edition: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReapplyPolicy:
+    """What runs goes by another version from now on, for a reason that stands elsewhere.
+
+    `instead_of` names the only version that is left for it; no targets are all of them.
+    """
+
+    at: datetime
+    reapply_id: str
+    policy: str
+    instead_of: str = ""
+    targets: frozenset[str] = frozenset()
+
+
 ClocksCommand = (
     HearCaseFact
+    | NoteCalendars
+    | ReapplyPolicy
     | AcknowledgeEscalation
     | RequestExtension
     | ApproveExtension
@@ -209,6 +245,8 @@ class Told(NamedTuple):
     excused: bool = False
     known_at: datetime | None = None
     """When the clock became known, where that was after its start."""
+    provisional: bool = False
+    """Whether its limit was said to wait for a calendar."""
 
     def climbed(self, step: int) -> bool:
         """Whether this step was told, of the breach that stands or of the start."""
@@ -216,6 +254,15 @@ class Told(NamedTuple):
             climb.step == step and climb.breach in (0, self.breach) and not climb.beside
             for climb in self.climbs
         )
+
+
+class Era(NamedTuple):
+    """A version of the policy, since when it counts, for which targets, and by which decision."""
+
+    policy: str
+    at: datetime | None = None
+    targets: frozenset[str] = frozenset()
+    reapply_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,6 +281,10 @@ class Clocks:
     history: datetime | None = None
     known_at: datetime | None = None
     """When the last fact of the case became known, where that was later."""
+    calendars: int = 0
+    """How many publications of calendars are taken account of."""
+    eras: tuple[Era, ...] = ()
+    """The versions by which it went one after the other; most cases know one."""
 
     @property
     def zone(self) -> str:
@@ -260,9 +311,14 @@ class ClocksDecider:
 
     initial = Clocks()
 
-    def __init__(self, rules_of: Callable[[str], Rules]) -> None:
+    def __init__(
+        self,
+        rules_of: Callable[[str], Rules],
+        almanac: Callable[[], Almanac] = lambda: NOTHING_PUBLISHED,
+    ) -> None:
         self._rules_of = rules_of
-        self._timelines: dict[str, Timeline] = {}
+        self._almanac = almanac
+        self._timelines: dict[tuple[str, int], Timeline] = {}
         self._last: tuple[Clocks, CaseNoted, Clocks] | None = None
 
     def decide(self, command: ClocksCommand, state: Clocks) -> Sequence[ClocksFact]:
@@ -280,6 +336,7 @@ class ClocksDecider:
                     fields=dict(command.fields),
                     history=command.history,
                     known_at=command.known_at,
+                    calendars=self._almanac().edition,
                 )
                 after = self._note(state, noted)
                 # The shell evolves with this very fact next: the plan is not made twice.
@@ -288,6 +345,10 @@ class ClocksDecider:
                     return [noted, *_differences(after, command.name)]
                 except ValueError as error:
                     raise Refused(f"The clocks cannot be computed: {error}") from error
+            case NoteCalendars():
+                return self._move(state, command)
+            case ReapplyPolicy():
+                return self._reapply(state, command)
             case Ring():
                 return [
                     fact
@@ -318,6 +379,51 @@ class ClocksDecider:
         """Ask for the earliest of pause ends, warnings, due times, escalations and decisions."""
         return min([alarm.at for alarm in state.alarms], default=None)
 
+    def _move(self, state: Clocks, command: NoteCalendars) -> Sequence[ClocksFact]:
+        """Take account of a published calendar; only what is provisional and runs is moved."""
+        if state.course is None or state.calendars >= command.edition:
+            return []
+        if not any(clock.provisional and _runs(clock, command.at) for clock in state.plan):
+            return []
+        return self._note_here(state, CALENDAR, command.at, {}, command.edition)
+
+    def _reapply(self, state: Clocks, command: ReapplyPolicy) -> Sequence[ClocksFact]:
+        """Let what runs go by another version; what ended or is late stays as it was."""
+        known = {era.reapply_id for era in state.eras}
+        if state.course is None or command.reapply_id in known:
+            return []
+        if state.policy == command.policy or command.instead_of not in ("", state.policy):
+            return []
+        if not any(
+            _runs(clock, command.at) and (not command.targets or clock.target.id in command.targets)
+            for clock in state.plan
+        ):
+            return []
+        fields = {
+            "policy": command.policy,
+            "reapply_id": command.reapply_id,
+            "targets": sorted(command.targets),
+        }
+        return self._note_here(state, REAPPLIED, command.at, fields, state.calendars)
+
+    def _note_here(
+        self, state: Clocks, name: str, at: datetime, fields: dict[str, Any], calendars: int
+    ) -> Sequence[ClocksFact]:
+        noted = CaseNoted(
+            case_id=state.case_id,
+            project_id=state.project_id,
+            noted=name,
+            at=at,
+            version=_OWN + sum(fact.version < 0 for fact in state.facts),
+            fields=fields,
+            calendars=calendars,
+        )
+        after = self._note(state, noted)
+        try:
+            return [noted, *_differences(after, name)]
+        except ValueError as error:
+            raise Refused(f"The clocks cannot be computed: {error}") from error
+
     def _with_differences(
         self,
         state: Clocks,
@@ -332,6 +438,7 @@ class ClocksDecider:
     def _note(self, state: Clocks, noted: CaseNoted) -> Clocks:
         counts = state.course is None or noted.noted in state.course.names
         fields = noted.fields if counts else _NO_FIELDS
+        calendars = max(state.calendars, noted.calendars)
         fact = CaseFact(noted.noted, noted.at, noted.version, fields)
         after = Clocks(
             case_id=noted.case_id,
@@ -345,28 +452,53 @@ class ClocksDecider:
             extensions=state.extensions,
             history=noted.history or state.history,
             known_at=noted.known_at,
+            calendars=calendars,
+            eras=state.eras,
         )
-        if not counts:
-            _same_plan(state, after)
         if noted.noted == "case_received" and state.course is None:
             policy = str(noted.fields.get("policy", ""))
-            zone = ZoneInfo(str(noted.fields.get("zone", "Asia/Shanghai")))
+            zone = ZoneInfo(str(noted.fields.get("zone", ZONE)))
+            eras: tuple[Era, ...] = (Era(policy),)
             return replace(
                 after,
                 number=str(noted.fields.get("number", "")),
                 policy=policy,
-                course=self._timeline(policy).course(zone),
+                eras=eras,
+                course=self._course(eras, calendars, zone),
             )
+        if state.course is None:
+            return after
+        if noted.noted == REAPPLIED:
+            targets = frozenset(map(str, noted.fields.get("targets", ())))
+            policy = str(noted.fields["policy"])
+            era = Era(policy, noted.at, targets, str(noted.fields["reapply_id"]))
+            eras = (*state.eras, era)
+            course = self._course(eras, calendars, state.course.zone)
+            return replace(after, policy=policy, eras=eras, course=course)
+        if calendars != state.calendars:
+            return replace(after, course=self._course(state.eras, calendars, state.course.zone))
+        if not counts:
+            _same_plan(state, after)
         return after
 
-    def _timeline(self, version: str) -> Timeline:
-        known = self._timelines.get(version)
+    def _course(self, eras: Sequence[Era], calendars: int, zone: ZoneInfo) -> Course:
+        """Begin the case anew by these versions, one instead of the other."""
+        first, *others = eras
+        course = self._timeline(first.policy, calendars).course(zone)
+        for era in others:
+            assert era.at is not None  # noqa: S101 - only the first has no beginning
+            instead = Instead(era.at, era.targets, course)
+            course = self._timeline(era.policy, calendars).course(zone, instead)
+        return course
+
+    def _timeline(self, version: str, calendars: int) -> Timeline:
+        known = self._timelines.get((version, calendars))
         if known is None:
             try:
-                known = Timeline(self._rules_of(version))
-            except UnknownVersion as unknown:
+                known = Timeline(self._rules_of(version), self._almanac().upto(calendars))
+            except (UnknownVersion, UnknownEdition) as unknown:
                 raise NotHeardYet(str(unknown)) from None
-            self._timelines[version] = known
+            self._timelines[version, calendars] = known
         return known
 
 
@@ -379,6 +511,15 @@ def _and(facts: tuple[CaseFact, ...], fact: CaseFact) -> tuple[CaseFact, ...]:
     if facts and _place(fact) < _place(facts[-1]):
         return tuple(sorted((*facts, fact), key=_place))
     return (*facts, fact)
+
+
+def _runs(clock: Clock, at: datetime) -> bool:
+    """Whether a clock has begun, is not late and has not ended."""
+    return (
+        clock.started_at <= at
+        and (clock.ended_at is None or clock.ended_at > at)
+        and (clock.breach_at is None or clock.breach_at > at)
+    )
 
 
 def _short_name(fact: ClocksFact) -> str:
@@ -453,7 +594,7 @@ def _unanswered(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
     told_at, last = max(standing, key=lambda one: one[0])
     to = next_above(highest)
     urgent = clock.target.urgent and _deliver(clock, last.step) is Deliver.AT_ONCE
-    at = state.course.timeline.answer_by(told_at, urgent, state.course.zone)
+    at = state.course.timeline_of(clock).answer_by(told_at, urgent, state.course.zone)
     # A breach has a ladder of its own.
     ends = (clock.ended_at, None if told.breach else clock.breach_at)
     is_over = any(end is not None and at >= end for end in ends)
@@ -466,7 +607,7 @@ def _undecided(state: Clocks, clock: Clock, name: str, asked: Asked) -> Iterator
     """A request for more time that nobody decides on is told to the next role above."""
     if state.course is None or clock.ended_at is not None:
         return
-    timeline, zone = state.course.timeline, state.course.zone
+    timeline, zone = state.course.timeline_of(clock), state.course.zone
     role = timeline.approver(clock, asked.until, zone)
     if role is not None:
         at = timeline.decide_by(clock, asked.at, zone)
@@ -570,16 +711,20 @@ def _difference(state: Clocks, clock: Clock, cause: str) -> Iterator[ClocksFact]
             started_at=clock.started_at,
             due_at=clock.limit,
             provisional=clock.provisional,
-            policy=state.policy,
+            policy=state.policy
+            if state.course is None
+            else state.course.timeline_of(clock).version,
             calendar=clock.target.calendar or "",
         )
-    elif told.limit != clock.limit:
+    elif told.limit != clock.limit or (not outcome and told.provisional != clock.provisional):
+        # Of one that does not move it is told that it is sure by now.
         yield ClockRescheduled(
             **said,
             old_due=told.limit,
             new_due=clock.limit,
             cause=cause,
             provisional=clock.provisional,
+            policy=state.policy if cause == REAPPLIED else "",
         )
     paused = not outcome and state.upto is not None and clock.paused_at(state.upto)
     was_paused = told is not None and told.paused
@@ -716,7 +861,7 @@ def _decide_extension(
     if clock is None or state.course is None:
         raise Refused("What more time was asked for does not apply any longer.")
     rule = clock.target.rule[0]
-    needed = state.course.timeline.approver(clock, asked.until, state.course.zone)
+    needed = state.course.approver(clock, asked.until)
     if command.person_id == asked.asked_by:
         raise Refused("Who asked for more time does not decide on it.", rule=rule)
     if needed is None or not role_at_least(command.role, needed):
@@ -784,7 +929,13 @@ def _tell(
     match fact:
         case ClockStarted():
             about = About(fact.target, fact.rule, fact.basis, fact.severity)
-            fresh = Told(fact.started_at, fact.due_at, about, known_at=state.known_at)
+            fresh = Told(
+                fact.started_at,
+                fact.due_at,
+                about,
+                known_at=state.known_at,
+                provisional=fact.provisional,
+            )
             after = (
                 fresh
                 if told is None
@@ -795,12 +946,13 @@ def _tell(
                     outcome="",
                     met_at=None,
                     known_at=state.known_at,
+                    provisional=fact.provisional,
                 )
             )
         case _ if told is None:
             raise Refused(f"The clock {fact.clock} was never started.", code="unknown")
         case ClockRescheduled():
-            after = told._replace(limit=fact.new_due)
+            after = told._replace(limit=fact.new_due, provisional=fact.provisional)
         case ClockPaused():
             after = told._replace(paused=True)
         case ClockResumed():
@@ -864,6 +1016,8 @@ def _tell(
         extensions,
         state.history,
         state.known_at,
+        state.calendars,
+        state.eras,
     )
     _same_plan(state, next_)
     return next_

@@ -8,14 +8,15 @@ Nothing here asks what time it is: a clock says what happens unless another fact
 asks cuts it off at an instant. What comes after the due time no longer moves it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from steward_policy import durations
+from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, Stage
 from steward_policy.calendars import END_OF_DAY, Calendar, first_instant
 from steward_policy.durations import Ending, Pause
 from steward_policy.ladder import Role, next_above, role_at_least
@@ -32,6 +33,8 @@ ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", "case_merged"
 """Facts after which nothing is owed any longer: what still runs is cancelled."""
 TOLD = frozenset({"owner_informed", "owner_told"})
 """Facts that bring the owner an extension's new date, unless they are about something else."""
+REAPPLIED = "policy_reapplied"
+"""What is noted of a case that goes by another version from then on."""
 ABOUT_ELSE = frozenset({"solution", "progress", "other"})
 WEIGHT = {"minor": 1, "important": 2, "major": 3}
 """How weighty a severity is; a case without one is the least."""
@@ -130,9 +133,10 @@ class Clock:
 class Timeline:
     """What one version of the rules makes of a case's facts."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, almanac: Almanac = NOTHING_PUBLISHED) -> None:
         self.version = rules.version
-        self._measures = tuple(_Measure(target, rules) for target in rules.targets)
+        self._almanac = almanac
+        self._measures = tuple(_Measure(target, rules, self._almanac) for target in rules.targets)
         self._by_id = {measure.target.id: measure for measure in self._measures}
         self._rules = rules
         self.names = frozenset(name for measure in self._measures for name in measure.names)
@@ -140,9 +144,23 @@ class Timeline:
         self.concerned = lru_cache(self._concerned)
         self.answer_by = lru_cache(_REMEMBERED)(self._answer_by)
 
-    def course(self, zone: ZoneInfo) -> "Course":
-        """Begin a case whose days end in this zone."""
-        return Course(self, zone)
+    def course(self, zone: ZoneInfo, instead: "Instead | None" = None) -> "Course":
+        """Begin a case whose days end in this zone; `instead` of what went before."""
+        return Course(self, zone, instead)
+
+    @property
+    def calendar(self) -> str:
+        """The calendar of all targets that name none."""
+        return self._rules.pack.calendar
+
+    def knows(self, target: Target) -> bool:
+        """Whether this very target is one of its own."""
+        known = self._by_id.get(target.id)
+        return known is not None and known.target is target
+
+    def stages(self, clock: Clock) -> Sequence[Stage]:
+        """The calendar by which a clock is counted, as it became known."""
+        return self._by_id[clock.target.id].stages(clock.started_at)
 
     def approver(self, clock: Clock, until: datetime, zone: ZoneInfo) -> Role | None:
         """Who may let a clock run until then, or whoever is above; None if nobody may."""
@@ -159,7 +177,9 @@ class Timeline:
         """Until when an escalation is to be acknowledged before the next role is told."""
         within = self._rules.pack.acknowledge
         limit = within.emergency if urgent else within.within
-        return durations.later(told_at, limit, self._rules.duty_calendar, zone).at
+        name = self._rules.pack.duty_calendar
+        calendar = self._almanac.calendar(name, self._rules.duty_calendar, told_at)
+        return durations.later(told_at, limit, calendar, zone).at
 
     def _concerned(self, kinds: frozenset[str]) -> "_Concerned":
         """The targets that a case of these kinds may have."""
@@ -210,17 +230,40 @@ def _places(names: Iterable[Iterable[str]]) -> Mapping[str, Sequence[int]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """From when on which targets go by another version than before; no targets are all of them."""
+
+    at: datetime
+    targets: frozenset[str]
+    before: "Course"
+
+    def concerns(self, target: Target) -> bool:
+        """Whether a target goes by the other version."""
+        return not self.targets or target.id in self.targets
+
+    def leaves(self, clock: Clock) -> bool:
+        """Whether a clock of before stays as it was: it is not concerned, has ended, or is late."""
+        late = clock.breach_at is not None and clock.breach_at <= self.at
+        return late or _is_over(clock, self.at) or not self.concerns(clock.target)
+
+
 class Course:
     """How far a case's facts were walked: with one fact more at their end it goes on from there.
 
     It only saves work. Asked about other facts than those walked, it begins anew. A target is walked
     once something may have started it and it has applied: until then it has nothing to remember.
+    Where another version counts `instead` of the one before, what ran then goes by the new one: due
+    when that says, yet not before the next working day has ended, unless it was due earlier anyway.
     """
 
-    def __init__(self, timeline: Timeline, zone: ZoneInfo) -> None:
+    def __init__(self, timeline: Timeline, zone: ZoneInfo, instead: Instead | None = None) -> None:
         self.timeline = timeline
-        self.names = timeline.names
         self.zone = zone
+        self._instead = instead
+        older: frozenset[str] = instead.before.names if instead else frozenset()
+        self.names: frozenset[str] = timeline.names | older
+        self._ran: dict[str, datetime] = {}
         self.alarms: dict[str, Any] = {}
         """For whoever asks for more than the clocks: what it found for each of them."""
         self._begin(frozenset())
@@ -235,8 +278,48 @@ class Course:
         self._walks: dict[int, _Walk] = {}
         self._found: dict[int, tuple[Clock, ...]] = {}
 
+    def approver(self, clock: Clock, until: datetime) -> Role | None:
+        """Who may let a clock run until then, or whoever is above; None if nobody may."""
+        return self.timeline_of(clock).approver(clock, until, self.zone)
+
+    def timeline_of(self, clock: Clock) -> Timeline:
+        """The version of the rules by which a clock goes."""
+        if self._instead is None or self.timeline.knows(clock.target):
+            return self.timeline
+        return self._instead.before.timeline_of(clock)
+
     def clocks(self, facts: Sequence[CaseFact]) -> tuple[Clock, ...]:
         """Give all clocks; `facts` are in order of (occurred_at, version). Raises ValueError."""
+        instead = self._instead
+        if instead is None:
+            return self._clocks(facts)
+        before = {clock.id: clock for clock in instead.before.clocks(facts)}
+        kept = {name: clock for name, clock in before.items() if instead.leaves(clock)}
+        ran = {
+            name: clock
+            for name, clock in before.items()
+            if name not in kept and clock.started_at <= instead.at
+        }
+        self._ran = {name: clock.limit for name, clock in ran.items()}
+        self._walked = ()  # what may have moved is what was before
+        found = {
+            clock.id: clock
+            for clock in self._clocks(facts)
+            if instead.concerns(clock.target)
+            and (clock.id in ran or not _is_over(clock, instead.at))
+        }
+        ended = {name: _replaced(ran[name], instead.at) for name in ran.keys() - found.keys()}
+        return (*(found | ended | kept).values(),)
+
+    def least(self, clock: str, started_at: datetime, measure: "_Measure") -> datetime | None:
+        """Before when a clock is not due that came to go by this version while it ran."""
+        if self._instead is None or started_at > self._instead.at:
+            return None
+        freed = measure.freed(self._instead.at, self.zone)
+        limit = self._ran.get(clock)
+        return freed if limit is None else min(limit, freed)
+
+    def _clocks(self, facts: Sequence[CaseFact]) -> tuple[Clock, ...]:
         facts = tuple([fact for fact in facts if fact.name in self.names])
         walked = self._walked
         goes_on = bool(walked) and facts[: len(walked)] == walked
@@ -262,7 +345,7 @@ class Course:
             walk.last = walk.measure.place(taken[-1])
             if moved and walk.runs:
                 self._found[place] = tuple(
-                    [walk.measure.clock(run, walk, facts, waits, self.zone) for run in walk.runs]
+                    [walk.measure.clock(run, walk, facts, waits, self) for run in walk.runs]
                 )
         self._walked = facts
         return tuple([clock for place in sorted(self._found) for clock in self._found[place]])
@@ -286,6 +369,24 @@ class Course:
                 if place in self._walks:
                     wanted.setdefault(place, []).append(fact)
         return wanted
+
+
+def _is_over(clock: Clock, at: datetime) -> bool:
+    return clock.ended_at is not None and clock.ended_at <= at
+
+
+def _replaced(clock: Clock, at: datetime) -> Clock:
+    """End a clock that the version which counts instead does not know."""
+    return replace(
+        clock,
+        met_at=None,
+        cancelled_at=at,
+        cancelled_by=REAPPLIED,
+        breach_at=None,
+        warnings=tuple(warning for warning in clock.warnings if warning < at),
+        steps=tuple(step for step in clock.steps if step.at < at),
+        raises="",
+    )
 
 
 def _kinds(facts: Iterable[CaseFact]) -> frozenset[str]:
@@ -619,7 +720,7 @@ def _by_name(patterns: Iterable[FactPattern]) -> dict[str, list[FactPattern]]:
 class _Measure:
     """One target, laid out for quick asking; the limits it has given are remembered."""
 
-    def __init__(self, target: Target, rules: Rules) -> None:
+    def __init__(self, target: Target, rules: Rules, almanac: Almanac) -> None:
         self.target = target
         self.starts = _by_name(target.starts)
         self.met = _by_name(target.met_by)
@@ -653,11 +754,27 @@ class _Measure:
         moving = (self.names - self.stops) | CHANGES | {*self.starts, *TOLD, self.dated_by}
         self.only_stops = self.stops - moving
         """Facts that change nothing unless they stop a clock that runs."""
-        self._calendar: Callable[[str | None], Calendar] = rules.calendar
-        self._own_calendar = rules.calendar(target.calendar)
+        self._rules = rules
+        self._almanac = almanac
         self._within = lru_cache(_REMEMBERED)(self._count_within)
         self._warnings = lru_cache(_REMEMBERED)(self._place_warnings)
         self._steps = lru_cache(_REMEMBERED)(self._place_steps)
+
+    def stages(self, start: datetime) -> Sequence[Stage]:
+        """Its own calendar as it became known to what started then."""
+        name = self.target.calendar or self._rules.pack.calendar
+        return self._almanac.stages(name, self._rules.calendar(name), start)
+
+    def _own_calendar(self, start: datetime) -> Calendar:
+        return self.stages(start)[-1].calendar
+
+    def _calendar(self, name: str | None, start: datetime) -> Calendar:
+        wanted = name or self.target.calendar or self._rules.pack.calendar
+        return self._almanac.calendar(wanted, self._rules.calendar(wanted), start)
+
+    def freed(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """Before when nothing may become due by what was decided at `at`."""
+        return durations.freed(at, self._own_calendar(at), zone)
 
     def place(self, fact: CaseFact) -> tuple[datetime, int, int]:
         """The order in which this target takes facts: at one instant, what meets it goes first.
@@ -696,21 +813,24 @@ class _Measure:
         walk: _Walk,
         facts: Sequence[CaseFact],
         waits: Sequence[_Wait],
-        zone: ZoneInfo,
+        course: Course,
     ) -> Clock:
         """Give a run its due time, its breach, and what is told when."""
-        target = self.target
+        target, zone = self.target, course.zone
+        name = f"{target.id}#{run.round}" + (f":{run.key}" if target.per else "")
+        name = name if run.number == 1 else f"{name}.{run.number}"
         end = run.met_at or run.cancelled_at
         pauses, reason = self._pauses(run.started_at, end, waits, zone)
         due, provisional = self._due(run, end, walk.asked, pauses, zone)
+        least = course.least(name, run.started_at, self)
+        due = max(due, least or due)
         approved, excused, approvals = (
             self._extensions(facts, run, end, due, zone) if target.overdue else (None, False, 0)
         )
         limit = approved or due
         breach = max(limit, run.not_before) if end is None or end > limit else None
-        name = f"{target.id}#{run.round}" + (f":{run.key}" if target.per else "")
         return Clock(
-            id=name if run.number == 1 else f"{name}.{run.number}",
+            id=name,
             target=target,
             round=run.round,
             severity=run.severity,
@@ -755,14 +875,14 @@ class _Measure:
     def with_grace(self, due: datetime, zone: ZoneInfo) -> datetime:
         """A due time that was named, and the grace upon it."""
         grace = self.target.due.grace if self.target.due is not None else None
-        return durations.later(due, grace, self._own_calendar, zone).at if grace else due
+        return durations.later(due, grace, self._own_calendar(due), zone).at if grace else due
 
     def decide_by(self, asked_at: datetime, limit: datetime, zone: ZoneInfo) -> datetime:
         """Until when a request for more time is to be decided on."""
         within = self.target.overdue.decide_within if self.target.overdue is not None else None
         if within is None:
             return limit
-        return min(limit, durations.later(asked_at, within, self._own_calendar, zone).at)
+        return min(limit, durations.later(asked_at, within, self._own_calendar(asked_at), zone).at)
 
     def _pauses(
         self, start: datetime, end: datetime | None, waits: Sequence[_Wait], zone: ZoneInfo
@@ -775,7 +895,7 @@ class _Measure:
             allowed = self.target.pauses_on.get(wait.reason) or self.target.pauses_on.get("any")
             if allowed is None or (end is not None and wait.start >= end):
                 continue
-            longest = durations.later(wait.start, allowed.max, self._own_calendar, zone).at
+            longest = durations.later(wait.start, allowed.max, self._own_calendar(start), zone).at
             stop = min(at for at in (wait.end, longest, end) if at is not None)
             if stop > max(wait.start, start):
                 found.append(Pause(max(wait.start, start), stop))
@@ -792,7 +912,9 @@ class _Measure:
     ) -> tuple[datetime, bool]:
         provisional = False
         if self.target.within is not None:
-            due, provisional = self._within(run.started_at, pauses, zone)
+            # Later stages of the calendar count only for what ran until then; most have one.
+            ended = end if self._almanac.edition and len(self.stages(run.started_at)) > 1 else None
+            due, provisional = self._within(run.started_at, pauses, ended, zone)
         else:
             (_, due), *moved = run.start.dues
             for at, other in moved:
@@ -881,17 +1003,22 @@ class _Measure:
         assert overdue is not None  # noqa: S101 - asked by the caller
         beyond = overdue.max_times is not None and times >= overdue.max_times
         if overdue.max_total is not None:
-            longest = durations.later(due, overdue.max_total, self._own_calendar, zone).at
+            longest = durations.later(due, overdue.max_total, self._own_calendar(due), zone).at
             beyond = beyond or until > longest
         return (beyond and next_above(overdue.approval)) or overdue.approval
 
     # Remembered per case: the same start gives the same limits again with every further fact.
 
     def _count_within(
-        self, start: datetime, pauses: tuple[Pause, ...], zone: ZoneInfo
+        self,
+        start: datetime,
+        pauses: tuple[Pause, ...],
+        ended: datetime | None,
+        zone: ZoneInfo,
     ) -> durations.Due:
         assert self.target.within is not None  # noqa: S101 - asked by the caller
-        return durations.due(start, self.target.within, self._own_calendar, zone, pauses)
+        stages = self.stages(start)
+        return durations.due_by_stages(start, self.target.within, stages, zone, pauses, ended)
 
     def _place_warnings(
         self, start: datetime, limit: datetime, zone: ZoneInfo
@@ -899,7 +1026,7 @@ class _Measure:
         found: set[datetime] = set()
         for warning in self.target.warn_before:
             if warning.before is not None:
-                calendar = self._calendar(warning.calendar or self.target.calendar)
+                calendar = self._calendar(warning.calendar, start)
                 at = durations.earlier(limit, warning.before, calendar, zone)
             else:
                 at = start + (limit - start) * (warning.share or 0)
@@ -915,7 +1042,7 @@ class _Measure:
             base = start if step.at == "start" else breach
             if base is None:
                 continue
-            calendar = self._calendar(step.calendar or self.target.calendar)
+            calendar = self._calendar(step.calendar, start)
             at = durations.later(base, step.after, calendar, zone).at if step.after else base
             found.append(Step(at, index))
         return tuple(sorted(found))
