@@ -141,6 +141,15 @@ class Quota:
     """So many were visited when the month ended."""
 
 
+@dataclass(frozen=True)
+class Duty:
+    """What is owed once in a week, when it was done, and who was told that it was not."""
+
+    by: str
+    done: str = ""
+    late: tuple[str, ...] = ()
+
+
 @dataclass
 class Case:
     """One play of a scenario, as the topics and the SMS provider show it."""
@@ -181,6 +190,11 @@ class Case:
     def end_of_month(self) -> str:
         """The end of the first day's month."""
         return f"{self.month - self.first_day.day} 24:00"
+
+    @property
+    def end_of_next_week(self) -> str:
+        """The end of the week that follows the first day's."""
+        return f"{13 - self.first_day.weekday()} 24:00"
 
     def facts(self, service: str, name: str, **like: Any) -> list[Mapping[str, Any]]:
         """Give the project's facts of that name which say this."""
@@ -255,6 +269,21 @@ class Case:
         for one in self.facts("visits", "quota_missed", **like):
             owed[one["role"]] = replace(owed[one["role"]], missed=one["counted"])
         return [owed[role] for role in TITLES if role in owed]
+
+    def duty(self) -> Duty | None:
+        """Tell how the entry's duty of the first whole week went; None if nothing was owed."""
+        like = {"duty": self.scenario.entry}
+        owed = self.facts("visits", "duty_due", **like)
+        if not owed:
+            return None
+        by = self.written(owed[0]["by"])
+        like["period"] = owed[0]["period"]
+        done = [self.written(one["done_at"]) for one in self.facts("visits", "duty_done", **like)]
+        late = []
+        for missed in self.facts("visits", "duty_missed", **like):
+            said = self._message(missed["role"], by, FOLLOWUP, template="duty_missed")
+            late.append(f"{said.at} {missed['role']}")
+        return Duty(by, "".join(done), tuple(late))
 
     def owner(self) -> list[str]:
         """Give what the owner was told by SMS, each with its instant."""
@@ -504,6 +533,11 @@ async def _say(system: System, case: Case, step: Step) -> None:
             for household in _visited(case, step):
                 said = {"household_id": household, "person_id": body["by"], "mode": "on_site"}
                 await post("visits", "/v1/visits", said)
+        case "hang-box":
+            box = {"box_id": f"{case.project}-box", "project_id": case.project, **body}
+            await post("intake", "/v1/suggestion-boxes", box)
+        case "open-box":
+            await post("intake", f"/v1/suggestion-boxes/{case.project}-box/openings", body)
         case "take-over":
             told = await system.get("sla", "/v1/escalations", case_id=case.id, status="open")
             for one in told["items"]:

@@ -10,6 +10,7 @@ from steward_events.jsonschema import published_facts
 from steward_policy.documents import Place
 from steward_policy.packs import (
     AnyRule,
+    DutyRule,
     FollowUpRule,
     PackError,
     QuotaRule,
@@ -71,7 +72,7 @@ def _closed_values(annotation: Any) -> frozenset[str]:
 
 def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
     """What an entry says that no fact will ever bear out."""
-    if isinstance(entry, QuotaRule):
+    if isinstance(entry, QuotaRule | DutyRule):
         return
     yield from _doubts_of_condition(entry.when, ("when",), spoken)
     if isinstance(entry, Target):

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from steward_decider import AnyDecider, Refused, Ring
 from steward_events.registry import (
+    CommitteeRegistered,
     DepartmentRegistered,
     DutyRosterPublished,
     GroupRegistered,
@@ -22,6 +23,7 @@ from steward_events.registry import (
     RoleDelegated,
     RoleEnded,
     StaffRegistered,
+    SuggestionBoxRegistered,
     ZoneAssigned,
 )
 from steward_events.vocabulary import Role
@@ -37,6 +39,8 @@ Entry = (
     | ZoneAssigned
     | RoleDelegated
     | DutyRosterPublished
+    | CommitteeRegistered
+    | SuggestionBoxRegistered
 )
 
 _BELONGS = {
@@ -228,6 +232,7 @@ DECIDERS: dict[str, AnyDecider] = {
     "roster": RegisterDecider(),
     "roles": RolesDecider(),
     "zone": RegisterDecider(),
+    "committee": RegisterDecider(),
     "policy": PolicyDecider(),
     "erasure": ErasureDecider(),
 }
