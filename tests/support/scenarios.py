@@ -281,7 +281,8 @@ class Case:
         done = [self.written(one["done_at"]) for one in self.facts("visits", "duty_done", **like)]
         late = []
         for missed in self.facts("visits", "duty_missed", **like):
-            said = self._message(missed["role"], by, FOLLOWUP, template="duty_missed")
+            of_no_case = {"template": "duty_missed", "case_id": None}
+            said = self._message(missed["role"], by, FOLLOWUP, **of_no_case)
             late.append(f"{said.at} {missed['role']}")
         return Duty(by, "".join(done), tuple(late))
 
@@ -293,7 +294,8 @@ class Case:
 
     def _message(self, role: str, due: str, like: str, **of: Any) -> "_Text":
         """Give of what a role was told; the text must be whole, and have reached who holds it."""
-        [message] = self.said("notify", "message_requested", **of, channel="sms")
+        like_this = {"case_id": self.id, "channel": "sms"} | of
+        [message] = self.facts("notify", "message_requested", **like_this)
         phone = next(phone for phone, held in PHONES.items() if held == role)
         taken = self._text(phone, message)
         whole = f"【管家】{ESTATE}：{like}依据{'、'.join(message['rule'])}。"
