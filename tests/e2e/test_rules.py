@@ -15,6 +15,7 @@ from tests.support.scenarios import (
     OWNER,
     SCENARIOS,
     Case,
+    Duty,
     Owed,
     Plays,
     Quota,
@@ -28,6 +29,7 @@ from tests.support.scenarios import (
     play,
     received,
     scenario,
+    withdrawn,
 )
 from tests.support.stack import database_dsn
 from tests.support.system import entered
@@ -965,6 +967,32 @@ def test_each_of_the_front_line_visits_30_households_a_month(seen: Seen) -> None
     owed = Quota("frontline", 30, seen.late.end_of_month)
     assert seen.late.quotas() == [replace(owed, missed=29), supervisor]
     assert seen.kept.quotas() == [replace(owed, reached="0 11:59"), supervisor]
+
+
+# ---- what is seen to every week ----
+
+SLIP = {"summary": "北门夜间照明不足", "kind": "suggestion"}
+
+
+@rule("RM-4.2.8")
+@scenario(
+    "suggestion-box-opened",
+    received(kind="suggestion"),
+    withdrawn("0 10:01"),
+    at("0 10:00", "hang-box", place="大堂"),
+    at("14 12:00", "hang-box", removed=True),
+    until="14 12:00",
+    kept=at("8 10:00", "open-box", person_id="cs_supervisor", slips=[SLIP]),
+)
+def test_the_suggestion_box_is_opened_every_week(seen: Seen) -> None:
+    by = seen.late.end_of_next_week
+    morning = f"{int(by.split()[0]) + 1} 08:30"
+    assert seen.late.duty() == Duty(by, late=(f"{morning} cs_supervisor",))
+    assert seen.kept.duty() == Duty(by, "8 10:00")
+    [opened] = seen.kept.facts("intake", "box_opened")
+    [case_id] = opened["cases"]
+    [slip] = seen.kept.facts("intake", "case_received", case_id=case_id)
+    assert (slip["channel"], slip["kind"]) == ("suggestion_box", "suggestion")
 
 
 # ---- what owners are told ----

@@ -148,6 +148,15 @@ class Quota:
     """So many were visited when the month ended."""
 
 
+@dataclass(frozen=True)
+class Duty:
+    """What is owed once in a week, when it was done, and who was told that it was not."""
+
+    by: str
+    done: str = ""
+    late: tuple[str, ...] = ()
+
+
 @dataclass
 class Case:
     """One play of a scenario, as the topics and the SMS provider show it."""
@@ -190,6 +199,11 @@ class Case:
     def end_of_month(self) -> str:
         """The end of the first day's month."""
         return f"{self.month - self.first_day.day} 24:00"
+
+    @property
+    def end_of_next_week(self) -> str:
+        """The end of the week that follows the first day's."""
+        return f"{13 - self.first_day.weekday()} 24:00"
 
     def facts(self, service: str, name: str, **like: Any) -> list[Mapping[str, Any]]:
         """Give the project's facts of that name which say this."""
@@ -265,6 +279,22 @@ class Case:
             owed[one["role"]] = replace(owed[one["role"]], missed=one["counted"])
         return [owed[role] for role in TITLES if role in owed]
 
+    def duty(self) -> Duty | None:
+        """Tell how the entry's duty of the first whole week went; None if nothing was owed."""
+        like = {"duty": self.scenario.entry}
+        owed = self.facts("visits", "duty_due", **like)
+        if not owed:
+            return None
+        by = self.written(owed[0]["by"])
+        like["period"] = owed[0]["period"]
+        done = [self.written(one["done_at"]) for one in self.facts("visits", "duty_done", **like)]
+        late = []
+        for missed in self.facts("visits", "duty_missed", **like):
+            of_no_case = {"template": "duty_missed", "case_id": None}
+            said = self._message(missed["role"], by, FOLLOWUP, **of_no_case)
+            late.append(f"{said.at} {missed['role']}")
+        return Duty(by, "".join(done), tuple(late))
+
     def owner(self) -> list[str]:
         """Give what the owner was told by SMS, each with its instant."""
         messages = self.said("notify", "message_requested", role=None, channel="sms")
@@ -273,7 +303,8 @@ class Case:
 
     def _message(self, role: str, due: str, like: str, **of: Any) -> "_Text":
         """Give of what a role was told; the text must be whole, and have reached who holds it."""
-        [message] = self.said("notify", "message_requested", **of, channel="sms")
+        like_this = {"case_id": self.id, "channel": "sms"} | of
+        [message] = self.facts("notify", "message_requested", **like_this)
         phone = next(phone for phone, held in PHONES.items() if held == role)
         taken = self._text(phone, message)
         whole = f"【管家】{ESTATE}：{like}依据{'、'.join(message['rule'])}。"
@@ -517,6 +548,11 @@ async def _say(system: System, case: Case, step: Step) -> None:
             for household in _visited(case, step):
                 said = {"household_id": household, "person_id": body["by"], "mode": "on_site"}
                 await post("visits", "/v1/visits", said)
+        case "hang-box":
+            box = {"box_id": f"{case.project}-box", "project_id": case.project, **body}
+            await post("intake", "/v1/suggestion-boxes", box)
+        case "open-box":
+            await post("intake", f"/v1/suggestion-boxes/{case.project}-box/openings", body)
         case "take-over":
             told = await system.get("sla", "/v1/escalations", case_id=case.id, status="open")
             for one in told["items"]:

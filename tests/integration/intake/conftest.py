@@ -30,7 +30,9 @@ from steward_intake.api.http import open_desk
 from steward_intake.api.routers import ROUTERS
 from steward_intake.application.desk import Desk
 from steward_intake.application.registration import built_in_policy
+from steward_intake.domain.box import BoxDecider
 from steward_intake.domain.case import CaseDecider
+from steward_intake.domain.note import NoteDecider
 from steward_intake.domain.registry import DECIDERS
 from steward_service import keys
 from steward_service.auth import Authenticator
@@ -122,7 +124,7 @@ async def office(fresh_database: FreshDatabase) -> AsyncIterator[Office]:
         executor = Executor(
             store,
             clock,
-            {"case": CaseDecider(), **DECIDERS},
+            {"case": CaseDecider(), "box": BoxDecider(), "note": NoteDecider(), **DECIDERS},
             source="/steward/intake",
             partition_of=lambda _: 0,
             project=read_models.project,

@@ -1,11 +1,11 @@
 """What is written down of a case when it is taken in, and the lists in which it is found again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.integration.intake.conftest import Caller, Office
-from tests.integration.intake.test_daily_life import do, shown
+from tests.integration.intake.conftest import NOON, Caller, Office
+from tests.integration.intake.test_daily_life import do, shown, staffed
 from tests.integration.intake.test_http import COMPLAINT, received
 from tests.support.rules import rule
 
@@ -53,6 +53,88 @@ async def test_what_a_visit_or_a_follow_up_raised_is_listed_with_it(registered: 
     assert "“followup”" in await refusal(registered, followup_id="f1", channel="visit")
 
 
+@rule("RM-4.2.9")
+async def test_the_owners_committee_is_a_party_of_its_own(
+    registered: Caller, office: Office
+) -> None:
+    committee = {
+        "committee_id": "c1",
+        "project_id": "lakeside",
+        "name": "第三届业主委员会",
+        "phone": "051288880001",
+        "members": ["p1"],
+        "chair": "p1",
+    }
+    assert (await registered.post("committees", committee)).status_code == 201
+    [row] = (await registered.get("committees", project_id="lakeside")).json()["items"]
+    assert (row["members"], row["chair"], row["phone"]) == (["p1"], "p1", {"sealed": True})
+    assert "051288880001" not in str(await office.store.facts_of("committee-c1"))
+    case_id = await received(registered, party="committee", committee_id="c1")
+    await received(registered)
+    assert await found(registered, party="committee") == [case_id]
+    assert await found(registered, committee_id="c1") == [case_id]
+    assert "“committee”" in await refusal(registered, committee_id="c1")
+    assert "“c2”" in await refusal(registered, party="committee", committee_id="c2")
+    for wrong, why in (({"members": ["p1", "p9"]}, "“p9”"), ({"chair": "p2"}, "one of")):
+        answer = await registered.post("committees", {**committee, **wrong})
+        assert why in answer.json()["detail"]
+    # Its own data goes as a person's does.
+    erased = await registered.post("erasures", {"subject": "committee-c1", "reason": "asked"})
+    assert erased.json()["erased"] == ["committee-c1"]
+    [row] = (await registered.get("committees")).json()["items"]
+    assert row["phone"] == {"erased": True}
+
+
+@rule("RM-4.2.8", "RM-4.7")
+async def test_what_lies_in_the_suggestion_box_becomes_cases_when_it_is_opened(
+    registered: Caller,
+) -> None:
+    caller = await staffed(registered)
+    box = {"box_id": "b1", "project_id": "lakeside", "place": "大堂"}
+    assert (await caller.post("suggestion-boxes", box)).status_code == 201
+    opened_at = (NOON - timedelta(hours=3)).isoformat()
+    complaint = {"kind": "complaint", "summary": "电梯异响", "party": "household"}
+    slips = [{"summary": "增设长椅"}, {**complaint, "household_id": "h1"}]
+    opening = {"occurred_at": opened_at, "person_id": "s1", "slips": slips}
+    answer = await caller.post("suggestion-boxes/b1/openings", opening, key="o1")
+    assert answer.status_code == 201, answer.text
+    assert (await caller.post("suggestion-boxes/b1/openings", opening, key="o1")).json() == (
+        answer.json()
+    )
+    cases = [case["case_id"] for case in answer.json()["cases"]]
+    assert await found(caller, channel="suggestion_box") == cases
+    suggestion, other = [await shown(caller, case_id) for case_id in cases]
+    assert (suggestion["kind"], suggestion["party"]) == ("suggestion", "anonymous")
+    assert (other["kind"], other["household_id"], other["owner_id"]) == ("complaint", "h1", "s1")
+    at = datetime.fromisoformat(opened_at)
+    assert [datetime.fromisoformat(case["received_at"]) for case in (suggestion, other)] == [at, at]
+    [row] = (await caller.get("suggestion-boxes")).json()["items"]
+    assert (datetime.fromisoformat(row["opened_at"]), row["opened_by"]) == (at, "s1")
+
+
+@rule("RM-4.2.8")
+async def test_only_the_supervisor_opens_the_box_and_an_opening_is_whole_or_not_at_all(
+    registered: Caller,
+) -> None:
+    caller = await staffed(registered)
+    box = {"box_id": "b1", "project_id": "lakeside"}
+    await caller.post("suggestion-boxes", box)
+
+    async def opening(status: int, box_id: str = "b1", **said: Any) -> str:
+        body = {"person_id": "s1", **said}
+        answer = await caller.post(f"suggestion-boxes/{box_id}/openings", body)
+        assert answer.status_code == status, answer.text
+        return str(answer.json()["detail"])
+
+    assert "customer-service supervisor" in await opening(409, person_id="a")
+    assert "suggestion box" in await opening(404, box_id="b2")
+    slips = [{"summary": "增设长椅"}, {"summary": "停电", "household_id": "h9"}]
+    assert "“h9”" in await opening(404, slips=slips)
+    assert await found(caller) == []
+    await caller.post("suggestion-boxes", {**box, "removed": True})
+    assert "taken away" in await opening(409)
+
+
 @rule("RC-3.1")
 async def test_a_consultation_that_does_not_say_where_is_listed_until_it_does(
     registered: Caller,
@@ -69,7 +151,7 @@ async def test_a_consultation_that_does_not_say_where_is_listed_until_it_does(
 
 @rule("RM-4.5.1a")
 async def test_a_complaint_lacks_what_nobody_asked_for(registered: Caller, office: Office) -> None:
-    nothing = {"household_id": None, "summary": "", "reporter": {}}
+    nothing: dict[str, Any] = {"household_id": None, "summary": "", "reporter": {}}
     case_id = await received(registered, **nothing)
     held = ["place", "complained_of", "matter", "demand", "contact"]
     assert (await shown(registered, case_id))["lacks"] == held
@@ -100,3 +182,40 @@ async def test_a_complaint_of_a_document_names_it_and_its_author(registered: Cal
     assert "“nobody”" in await refusal(registered, document={**notice, "author": "nobody"})
     wrong = {**notice, "author": "nobody"}
     assert "“nobody”" in (await do(registered, other, "correct", 404, document=wrong))["detail"]
+
+
+@rule("FU-S1")
+async def test_a_households_preferences_are_shown_before_the_next_contact(
+    registered: Caller, office: Office
+) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller)
+
+    async def noted(status: int = 201, **said: Any) -> Any:
+        body = {"about": "preference", "note": "午休时间请勿来电", "person_id": "a", **said}
+        answer = await caller.post("households/h1/notes", body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    first = await noted(case_id=case_id)
+    second = await noted(about="mood", note="对多次返修很失望")
+    assert (await caller.get("households/h1/timeline")).json()["notes"] == 2
+    shown_notes = (await caller.get("households/h1/notes", reason="回访前")).json()["items"]
+    assert {(note["about"], note["note"]) for note in shown_notes} == {
+        ("preference", "午休时间请勿来电"),
+        ("mood", "对多次返修很失望"),
+    }
+    facts = [fact.type for fact in await office.store.facts_of(f"note-{first['note_id']}")]
+    assert facts == ["intake.household_note_added.v1", "intake.household_note_revealed.v1"]
+    assert "午休" not in str(await office.store.facts_of(f"note-{first['note_id']}"))
+    retired = {"because": "no_longer_true", "person_id": "a"}
+    path = f"households/h1/notes/{second['note_id']}/retire"
+    assert (await caller.post(path, retired)).status_code == 200
+    [left] = (await caller.get("households/h1/notes", reason="回访前")).json()["items"]
+    assert left["note_id"] == first["note_id"]
+    office.clock.instant = datetime.fromisoformat(left["until"])
+    assert (await caller.get("households/h1/notes", reason="回访前")).json()["items"] == []
+    await noted(404, person_id="nobody")
+    await noted(422, note="")
+    elsewhere = await received(caller, household_id=None)
+    assert "not this household" in (await noted(422, case_id=elsewhere))["detail"]

@@ -29,6 +29,7 @@ ESCALATION = {
     "rule": "RM-4.5.2c",
     "role": "cs_supervisor",
     "mode": "on_site",
+    "duty": "suggestion-box-opened",
     "phone": "13800138000",
     "appointment": "2026-10-03T14:00:00+08:00",
     "new_date": "2026-10-11T00:00:00+08:00",

@@ -14,7 +14,13 @@ from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import ClockBreached, Escalated, EscalationWithdrawn
-from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
+from steward_events.visits import (
+    DutyDone,
+    DutyMissed,
+    FollowupDone,
+    FollowupOverdue,
+    FollowupWaived,
+)
 from steward_events.vocabulary import Mode, Role
 from steward_notify.api.subscribers import on_sla, on_visits
 from steward_notify.application.ports import Person
@@ -376,6 +382,34 @@ def test_a_late_follow_up_is_told_to_the_role_that_owes_it() -> None:
         "星河湾：P1-2026-00001的回访（上门）应于2026-10-01 24:00前完成，现已逾期，"
         "请您（物业服务中心经理）安排。依据FU-4.1.2.2a、RM-4.6.4a。"
     )
+
+
+@rule("RM-4.2.8")
+def test_an_unopened_suggestion_box_is_told_until_the_opening_is_written_down() -> None:
+    duty: dict[str, Any] = {
+        "subject": "b1",
+        "project_id": "p1",
+        "duty": "suggestion-box-opened",
+        "period": "2026-W40",
+        "rule": ("RM-4.2.8",),
+        "role": Role.CS_SUPERVISOR,
+        "zone": "Asia/Shanghai",
+        "policy": "",
+    }
+    missed = DutyMissed(**duty, by=MIDNIGHT)
+    asked = [to.command for to in on_visits(heard(missed))]
+    sms, email = (command for command in asked if isinstance(command, RequestMessage))
+    assert (sms.role, email.role) == (Role.CS_SUPERVISOR, Role.CS_SUPERVISOR)
+    assert sms.not_before == MIDNIGHT + timedelta(hours=8, minutes=30)
+    text = render("duty_missed", "zh", {**sms.values, "project": "星河湾"})
+    assert text.body == (
+        "星河湾：每周意见箱开启应于2026-10-01 24:00前完成，现已逾期，"
+        "请您（客服部主管）安排。依据RM-4.2.8。"
+    )
+    done = list(on_visits(heard(DutyDone(**duty, done_at=MIDNIGHT - timedelta(hours=2)))))
+    assert [to.stream for to in done] == [to.stream for to in on_visits(heard(missed))]
+    assert all(isinstance(to.command, Suppress) for to in done)
+    assert list(on_visits(replace(heard(missed), history=MIDNIGHT))) == []
 
 
 def test_of_a_follow_up_late_in_history_nobody_is_told() -> None:

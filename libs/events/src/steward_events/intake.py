@@ -33,7 +33,7 @@ class CaseReceived(Fact, name="intake.case_received"):
 
     rules = (
         *("RC-2", "RC-3.1", "RM-3.5", "RM-4.2ch", "RM-4.5.1a", "RM-4.7"),
-        *("HV-4.1", "CV-9.3.2d", "FU-4.1.3", "FU-5.3"),
+        *("RM-4.2.9", "HV-4.1", "CV-9.3.2d", "FU-4.1.3", "FU-5.3"),
     )
 
     case_id: Id
@@ -64,6 +64,8 @@ class CaseReceived(Fact, name="intake.case_received"):
     """The case of another project that this one goes on with; its clocks keep their first start."""
     came_by: Word = ""
     """What `channel` says, more exactly."""
+    committee_id: Id | None = None
+    """The owners' committee that speaks."""
     visit_id: Id | None = None
     """The visit in which it was raised, since it could not be answered on the spot."""
     followup_id: Id | None = None
@@ -629,6 +631,54 @@ class AttachmentRevealed(Fact, name="intake.attachment_revealed"):
     sha256: Word
     principal_id: Id
     reason: Word
+
+
+class HouseholdNoteAdded(Fact, name="intake.household_note_added"):
+    """What is to be known before a household is spoken to: what it prefers, or how it feels."""
+
+    rules = ("FU-S1",)
+
+    note_id: Id
+    household_id: Id
+    project_id: Id
+    about: Literal["preference", "mood"]
+    note: Sealed | None = None
+    until: Instant
+    """It is kept for twelve months."""
+    case_id: Id | None = None
+    person_id: Id | None = None
+
+
+class HouseholdNoteRetired(Fact, name="intake.household_note_retired"):
+    """The note is shown no longer."""
+
+    rules = ("FU-S1",)
+
+    note_id: Id
+    household_id: Id
+    because: Literal["age", "no_longer_true", "asked"]
+    person_id: Id | None = None
+
+
+class HouseholdNoteRevealed(Fact, name="intake.household_note_revealed"):
+    """Somebody has read the note; `principal_id` is whose key it was."""
+
+    note_id: Id
+    reveal_id: Id
+    principal_id: Id
+    reason: Word
+
+
+class BoxOpened(Fact, name="intake.box_opened"):
+    """A suggestion box was opened; each slip in it became one of `cases`."""
+
+    rules = ("RM-4.2.8",)
+
+    box_id: Id
+    opening_id: Id
+    project_id: Id
+    person_id: Id
+    cases: tuple[Id, ...] = ()
 
 
 class HistoryEnded(Fact, name="intake.history_ended"):

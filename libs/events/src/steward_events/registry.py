@@ -136,6 +136,37 @@ class DutyRosterPublished(Fact, name="registry.duty_roster_published"):
     shifts: tuple[Shift, ...] = ()
 
 
+class CommitteeRegistered(Fact, name="registry.committee_registered"):
+    """The owners' committee of a project: who is in it, and how to reach it."""
+
+    rules = ("RM-4.2.9",)
+
+    committee_id: Id
+    project_id: Id
+    name: Word = ""
+    phone: Sealed | None = None
+    email: Sealed | None = None
+    members: tuple[Id, ...] = ()
+    """Registered people."""
+    chair: Id | None = None
+
+
+class SuggestionBoxRegistered(Fact, name="registry.suggestion_box_registered"):
+    """A suggestion box hangs at a project, or was taken away; while it hangs it is opened weekly."""
+
+    rules = ("RM-4.2.8",)
+
+    box_id: Id
+    project_id: Id
+    place: Word = ""
+    removed: bool = False
+    zone: Word
+    """The project's time zone, in which its weeks end."""
+    group_id: Id
+    pack: Word
+    """The policy pack by which the project is run."""
+
+
 class PolicyPublished(Fact, name="registry.policy_published"):
     """A policy pack is in force from `effective_from`. Group-wide; the text is whole."""
 

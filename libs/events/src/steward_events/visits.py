@@ -106,6 +106,55 @@ class LedgerNoted(Fact, name="visits.ledger_noted"):
     held: tuple[HeldRole, ...] = ()
 
 
+class DutyNoted(Fact, name="visits.duty_noted"):
+    """What visits heard of something that is seen to again and again, such as a suggestion box."""
+
+    subject: Id
+    project_id: Id
+    zone: Word
+    group_id: Id
+    pack: Word
+    period: Word
+    """The running week of the project's zone, as `2026-W42`."""
+    ended: bool = False
+    """It is there no longer, so that nothing is owed."""
+
+
+class DutyFact(Fact):
+    """What every fact about one duty in one period says."""
+
+    rules = ("RM-4.2.8",)
+
+    subject: Id
+    """What it is owed for."""
+    project_id: Id
+    duty: Word
+    """The ID of the policy's entry."""
+    period: Word
+    rule: tuple[Word, ...]
+    role: Role
+    zone: Word
+    policy: Word
+
+
+class DutyDue(DutyFact, name="visits.duty_due"):
+    """It is to be done until the period ends."""
+
+    by: Instant
+
+
+class DutyDone(DutyFact, name="visits.duty_done"):
+    """It was done within the period, whenever that became known."""
+
+    done_at: Instant
+
+
+class DutyMissed(DutyFact, name="visits.duty_missed"):
+    """The period has ended, at `by`, and nobody has said that it was done; the role is told."""
+
+    by: Instant
+
+
 class VisitFact(Fact):
     """What every fact about one visit says."""
 

@@ -7,7 +7,7 @@ from steward_policy.catalogue import BY_ID
 from steward_policy.classification import ClassificationRow
 from steward_policy.durations import Counting, Duration, Ending, Roll
 from steward_policy.ladder import TITLES, Role
-from steward_policy.packs import AnyRule, FollowUpRule, QuotaRule, Rules, Tell
+from steward_policy.packs import AnyRule, DutyRule, FollowUpRule, QuotaRule, Rules, Tell
 from steward_policy.targets import ALWAYS, EscalationStep, FactPattern, Target, WarnBefore
 
 BASIS = {
@@ -31,6 +31,8 @@ def explain(entry: AnyRule, rules: Rules) -> str:
             lines += _followup(entry, rules)
         case QuotaRule():
             lines += _quota(entry)
+        case DutyRule():
+            lines += _duty(entry)
         case Tell():
             lines += _tell(entry, rules)
         case ClassificationRow():
@@ -117,6 +119,12 @@ def _followup(followup: FollowUpRule, rules: Rules) -> Iterator[str]:
 def _quota(quota: QuotaRule) -> Iterator[str]:
     yield f"  applies to: each {_titles(quota.role)}, who holds the role when the month ends"
     yield f"  due: {quota.households} households, each counted once, by the end of each calendar month"
+
+
+def _duty(duty: DutyRule) -> Iterator[str]:
+    yield f"  seen to by: {_titles([duty.role])}"
+    yield f"  met by: {duty.met_by}"
+    yield f"  due: by the end of each {duty.every} of the project's zone; late: the same role is told"
 
 
 def _titles(roles: Sequence[Role]) -> str:

@@ -13,6 +13,7 @@ from steward_policy.classification import INPUTS, ClassificationRow
 from steward_policy.documents import Place
 from steward_policy.packs import (
     AnyRule,
+    DutyRule,
     FollowUpRule,
     PackError,
     QuotaRule,
@@ -77,7 +78,7 @@ def _closed_values(annotation: Any) -> frozenset[str]:
 
 def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
     """What an entry says that no fact will ever bear out."""
-    if isinstance(entry, QuotaRule):
+    if isinstance(entry, QuotaRule | DutyRule):
         return
     if isinstance(entry, ClassificationRow):
         table = {name: spoken.fields.get(name) for name in INPUTS}

@@ -38,11 +38,12 @@ from steward_policy.targets import (
 
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), BeforeValidator(str)]
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-Kind = Literal["targets", "followups", "quotas", "tells", "classification"]
+Kind = Literal["targets", "followups", "quotas", "duties", "tells", "classification"]
 KINDS: dict[Kind, str] = {
     "targets": "target",
     "followups": "follow-up",
     "quotas": "quota",
+    "duties": "duty",
     "tells": "tell",
     "classification": "row",
 }
@@ -101,6 +102,23 @@ class QuotaRule(Entry):
         return iter(())
 
 
+class DutyRule(Entry):
+    """What holders of a role see to once in every week, Monday to Sunday of the project's zone."""
+
+    id: Identifier
+    rule: Annotated[tuple[str, ...], Field(min_length=1)]
+    basis: Basis
+    role: Role
+    every: Literal["week"]
+    met_by: Literal["box_opened"]
+    """Of each box that hangs there."""
+
+    @property
+    def calendars(self) -> Iterator[tuple[Place, str]]:
+        """None: a week is a week of the project's zone."""
+        return iter(())
+
+
 class Tell(Entry):
     """Of which fact about their case owners are told, by a text that bears its name."""
 
@@ -124,7 +142,7 @@ class Tell(Entry):
         return iter(())
 
 
-AnyRule = Target | FollowUpRule | QuotaRule | Tell | ClassificationRow
+AnyRule = Target | FollowUpRule | QuotaRule | DutyRule | Tell | ClassificationRow
 """One entry of a pack."""
 
 
@@ -186,6 +204,7 @@ class PolicyPack(Entry):
     targets: tuple[Target, ...] = ()
     followups: tuple[FollowUpRule, ...] = ()
     quotas: tuple[QuotaRule, ...] = ()
+    duties: tuple[DutyRule, ...] = ()
     tells: tuple[Tell, ...] = ()
     classification: tuple[ClassificationRow, ...] = ()
 
@@ -197,6 +216,8 @@ class PolicyPack(Entry):
             yield "followups", index, followup
         for index, quota in enumerate(self.quotas):
             yield "quotas", index, quota
+        for index, duty in enumerate(self.duties):
+            yield "duties", index, duty
         for index, tell in enumerate(self.tells):
             yield "tells", index, tell
         for index, row in enumerate(self.classification):
@@ -209,6 +230,7 @@ class Additions(Entry):
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
     quotas: tuple[dict[str, Any], ...] = ()
+    duties: tuple[dict[str, Any], ...] = ()
     tells: tuple[dict[str, Any], ...] = ()
     classification: tuple[dict[str, Any], ...] = ()
 
@@ -227,6 +249,7 @@ class Override(Entry):
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
     quotas: tuple[dict[str, Any], ...] = ()
+    duties: tuple[dict[str, Any], ...] = ()
     tells: tuple[dict[str, Any], ...] = ()
     classification: tuple[dict[str, Any], ...] = ()
     add: Additions = Additions()
@@ -259,6 +282,11 @@ class Rules:
     def quotas(self) -> tuple[QuotaRule, ...]:
         """The monthly quotas in the pack's order."""
         return self.pack.quotas
+
+    @property
+    def duties(self) -> tuple[DutyRule, ...]:
+        """What is seen to every week, in the pack's order."""
+        return self.pack.duties
 
     @property
     def tells(self) -> tuple[Tell, ...]:

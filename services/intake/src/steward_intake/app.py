@@ -13,7 +13,9 @@ from steward_intake.adapters.sealed_texts import PostgresSealedTexts
 from steward_intake.api import http, subscribers
 from steward_intake.api.routers import ROUTERS
 from steward_intake.application.registration import built_in_policy
+from steward_intake.domain.box import BoxDecider
 from steward_intake.domain.case import CaseDecider
+from steward_intake.domain.note import NoteDecider
 from steward_intake.domain.registry import DECIDERS
 from steward_intake.settings import Settings
 from steward_service.runtime import Service
@@ -61,7 +63,7 @@ def service(settings: Settings) -> IntakeService:
     intake = IntakeService(
         name="intake",
         settings=settings,
-        deciders={"case": CaseDecider(), **DECIDERS},
+        deciders={"case": CaseDecider(), "box": BoxDecider(), "note": NoteDecider(), **DECIDERS},
         topic="steward.intake",
         listens={
             "steward.visits": subscribers.on_visits,

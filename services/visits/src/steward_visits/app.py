@@ -7,6 +7,7 @@ from steward_visits.adapters.publications import Publications
 from steward_visits.adapters.registers import PostgresRegisters
 from steward_visits.adapters.visit_list import PostgresVisitList
 from steward_visits.api import http, subscribers, visits
+from steward_visits.domain.duties import DutiesDecider
 from steward_visits.domain.followups import FollowupsDecider
 from steward_visits.domain.ledger import LedgerDecider
 from steward_visits.settings import Settings
@@ -28,6 +29,7 @@ def build(settings: Settings) -> Service:
         deciders={
             "followups": FollowupsDecider(policies.rules.__getitem__),
             "ledger": LedgerDecider(policies.in_force),
+            "duties": DutiesDecider(policies.in_force),
         },
         topic="steward.visits",
         listens={"steward.intake": subscribers.on_intake},

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from steward_events.intake import (
+    BoxOpened,
     CaseAbsorbed,
     CaseAccepted,
     CaseAssigned,
@@ -41,6 +42,8 @@ from steward_events.intake import (
     FollowupNoted,
     HarmReported,
     HistoryEnded,
+    HouseholdNoteAdded,
+    HouseholdNoteRetired,
     ImmediateMeasuresTaken,
     ResultTold,
     SatisfactionGiven,
@@ -48,6 +51,7 @@ from steward_events.intake import (
 )
 from steward_events.recorded import Recorded
 from steward_events.registry import (
+    CommitteeRegistered,
     DepartmentRegistered,
     GroupRegistered,
     HouseholdRegistered,
@@ -58,6 +62,7 @@ from steward_events.registry import (
     RoleEnded,
     StaffRegistered,
     SubjectErased,
+    SuggestionBoxRegistered,
     ZoneAssigned,
 )
 from steward_events.sealed import Sealed
@@ -193,6 +198,8 @@ CASES = Table(
     Column("department", Text),
     Column("harm_ongoing", Boolean, nullable=False, default=False),
     Column("moved_from", Text),
+    Column("party", Text, nullable=False, default=""),
+    Column("committee_id", Text),
     Column("visit_id", Text),
     Column("followup_id", Text),
     Column("document", Text),
@@ -216,6 +223,7 @@ CASES = Table(
     Index("cases_changed", "changed_at", "case_id"),
     Index("cases_project", "project_id", "changed_at", "case_id"),
     Index("cases_household", "household_id", "received_at"),
+    Index("cases_committee", "committee_id", postgresql_where=text("committee_id IS NOT NULL")),
     Index("cases_visit", "visit_id", postgresql_where=text("visit_id IS NOT NULL")),
     Index("cases_followup", "followup_id", postgresql_where=text("followup_id IS NOT NULL")),
     Index("cases_author", "document_author", postgresql_where=text("document_author IS NOT NULL")),
@@ -223,6 +231,46 @@ CASES = Table(
 
 GOES_ON = ("open", "waiting", "handled", "told")
 """Of the statuses of a case those in which something is still owed."""
+
+COMMITTEES = Table(
+    "committees",
+    METADATA,
+    Column("committee_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("name", Text, nullable=False, default=""),
+    Column("phone", Text),
+    Column("email", Text),
+    Column("members", ARRAY(Text), nullable=False),
+    Column("chair", Text),
+    Column("changed_at", DateTime(timezone=True)),
+)
+
+SUGGESTION_BOXES = Table(
+    "suggestion_boxes",
+    METADATA,
+    Column("box_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("place", Text, nullable=False, default=""),
+    Column("removed", Boolean, nullable=False, default=False),
+    Column("opened_at", DateTime(timezone=True)),
+    Column("opened_by", Text),
+    Column("changed_at", DateTime(timezone=True)),
+)
+
+HOUSEHOLD_NOTES = Table(
+    "household_notes",
+    METADATA,
+    Column("note_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False),
+    Column("household_id", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("case_id", Text),
+    Column("person_id", Text),
+    Column("added_at", DateTime(timezone=True)),
+    Column("until", DateTime(timezone=True)),
+    Index("household_notes_household", "household_id"),
+)
 
 ATTACHMENTS = Table(
     "attachments",
@@ -323,6 +371,20 @@ def project(recorded: Recorded) -> Iterable[Change]:
             yield Upsert(DEPARTMENTS, fact.model_dump() | changed)
         case ZoneAssigned() as fact:
             yield Upsert(ZONES, fact.model_dump() | changed)
+        case CommitteeRegistered() as fact:
+            yield Upsert(COMMITTEES, _row(fact) | changed)
+        case SuggestionBoxRegistered() as fact:
+            row = fact.model_dump(include={"box_id", "project_id", "place", "removed"})
+            yield Upsert(SUGGESTION_BOXES, row | changed)
+        case BoxOpened() as fact:
+            opened = {"opened_at": recorded.occurred_at, "opened_by": fact.person_id}
+            yield Upsert(SUGGESTION_BOXES, {"box_id": fact.box_id} | opened | changed)
+        case HouseholdNoteAdded() as fact:
+            row = fact.model_dump(exclude={"note"}) | {"added_at": recorded.occurred_at}
+            note = fact.note.model_dump_json() if fact.note else ""
+            yield Upsert(HOUSEHOLD_NOTES, row | {"note": note})
+        case HouseholdNoteRetired() as fact:
+            yield Delete(HOUSEHOLD_NOTES, {"note_id": fact.note_id})
         case PolicyPublished() as fact:
             yield Upsert(POLICIES, fact.model_dump() | changed)
         case SubjectErased() as fact:
@@ -363,6 +425,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "topic": fact.topic,
                 "harm_ongoing": fact.harm_ongoing,
                 "moved_from": fact.moved_from,
+                "party": str(fact.party),
+                "committee_id": fact.committee_id,
                 "visit_id": fact.visit_id,
                 "followup_id": fact.followup_id,
                 **_document(fact.document),
@@ -444,11 +508,16 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {}
 
 
-def _row(fact: HouseholdRegistered | PersonRegistered | StaffRegistered) -> dict[str, Any]:
-    return {
+def _row(
+    fact: HouseholdRegistered | PersonRegistered | StaffRegistered | CommitteeRegistered,
+) -> dict[str, Any]:
+    row = {
         name: value.model_dump_json() if isinstance(value, Sealed) else value
         for name, value in fact
-    } | ({} if isinstance(fact, HouseholdRegistered) else {"language": str(fact.language)})
+    }
+    if isinstance(fact, PersonRegistered | StaffRegistered):
+        row["language"] = str(fact.language)
+    return row
 
 
 def _document(document: IssuedDocument | None) -> dict[str, Any]:

@@ -11,16 +11,19 @@ from sqlalchemy.dialects.postgresql import insert
 from steward_intake.adapters.read_models import (
     CASE_NUMBERS,
     CASES,
+    COMMITTEES,
     DEPARTMENTS,
     ERASURES,
     GOES_ON,
     GROUPS,
+    HOUSEHOLD_NOTES,
     HOUSEHOLDS,
     PEOPLE,
     POLICIES,
     PROJECTS,
     ROLES,
     STAFF,
+    SUGGESTION_BOXES,
     ZONES,
 )
 from steward_intake.application.ports import Row
@@ -31,7 +34,7 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(GROUPS, PROJECTS, DEPARTMENTS, HOUSEHOLDS, PEOPLE, STAFF, ROLES, ZONES),
-        *(CASES, POLICIES, ERASURES),
+        *(CASES, POLICIES, ERASURES, COMMITTEES, SUGGESTION_BOXES, HOUSEHOLD_NOTES),
     )
 }
 
@@ -122,6 +125,12 @@ class PostgresRegisters:
         if until is not None:
             query = query.where(columns.received_at < until)
         return await fetch(self._pool, query.order_by(columns.received_at, columns.case_id))
+
+    async def notes_of(self, household_id: str) -> Sequence[Row]:
+        """Give the notes about a household that were not retired, the newest first."""
+        columns = HOUSEHOLD_NOTES.c
+        query = select(HOUSEHOLD_NOTES).where(columns.household_id == household_id)
+        return await fetch(self._pool, query.order_by(columns.added_at.desc(), columns.note_id))
 
     async def without_owner(
         self, projects: Sequence[str] | None, since: Cursor | None, limit: int

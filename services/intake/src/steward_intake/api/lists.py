@@ -43,6 +43,8 @@ KEYS = {
     "staff": "person_id",
     "roles": "project_id|role|person_id",
     "zones": "zone_id",
+    "committees": "committee_id",
+    "suggestion_boxes": "box_id",
     "policies": "pack|version",
     "cases": "case_id",
     "erasures": "subject",

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from steward_events.recorded import Recorded
 from steward_events.tickets import Name
-from steward_events.vocabulary import ContactChannel, Kind, Severity, Word
+from steward_events.vocabulary import ContactChannel, Kind, Party, Severity, Word
 from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
 from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown, told_of
@@ -36,6 +36,8 @@ class AskedCases(AskedByProject):
     owner_id: Name | None = None
     department: Word | None = None
     channel: ContactChannel | None = None
+    party: Party | None = None
+    committee_id: Name | None = None
     visit_id: Name | None = None
     followup_id: Name | None = None
     document: Word | None = None
@@ -86,6 +88,7 @@ async def get_timeline(
         {
             "household_id": household_id,
             "cases": [shown(case) for case in cases],
+            "notes": len(await service.registers.notes_of(household_id)),
             "items": [
                 {"case_id": fact.stream.removeprefix("case-"), **told_of(fact, gone)}
                 for _, fact in told

@@ -64,6 +64,12 @@ _add_register("roles", registry.Holder, "Give a role at a project to a person, o
 _add_register("zones", registry.Zone, "Say whose steward a person is, by building or household.")
 _add_register("delegations", registry.Delegation, "Let somebody act in a role for a time.")
 _add_register("rosters", registry.DutyRoster, "Publish a duty roster, whole, or change it.")
+_add_register(
+    "committees", registry.Committee, "Register the owners' committee of a project, or change it."
+)
+_add_register(
+    "suggestion-boxes", registry.SuggestionBox, "Register a suggestion box, or take it away."
+)
 _add_register("policies", registry.Policy, "Publish a version of a policy pack.")
 _add_register("calendars", registry.CalendarYear, "Publish a year of a calendar, or correct it.")
 
@@ -158,6 +164,8 @@ REGISTERS: Mapping[str, type[Asked]] = {
     "staff": Asked,
     "roles": AskedByProject,
     "zones": AskedZones,
+    "committees": AskedByProject,
+    "suggestion_boxes": AskedByProject,
     "policies": AskedByProject,
 }
 
@@ -172,11 +180,10 @@ def _add_list(register: str, kind: type[Asked]) -> None:
     ) -> Page:
         return await listed(service, principal, register, asked)
 
-    list_entries.__doc__ = (
-        f"List {register} in the order of their last change; go on with `next` as `since`."
-    )
+    list_entries.__doc__ = f"List {register.replace('_', ' ')} in the order of their last change; go on with `next` as `since`."
     list_entries.__name__ = f"get_{register}"
-    router.add_api_route(f"/v1/{register}", list_entries, methods=["GET"])
+    path = f"/v1/{register.replace('_', '-')}"
+    router.add_api_route(path, list_entries, methods=["GET"])
 
 
 for _register_name, _asked in REGISTERS.items():

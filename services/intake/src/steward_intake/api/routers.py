@@ -2,9 +2,11 @@
 
 from steward_intake.api import (
     attachments,
+    boxes,
     cases,
     erasures,
     history,
+    notes,
     reading,
     register_files,
     registry,
@@ -16,9 +18,11 @@ from steward_intake.api import (
 ROUTERS = (
     registry.router,
     cases.router,
+    boxes.router,
     several.router,
     suggestion.router,
     reading.router,
+    notes.router,
     history.router,
     register_files.router,
     attachments.router,

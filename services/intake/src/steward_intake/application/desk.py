@@ -13,7 +13,7 @@ from steward_decider import Refused
 from steward_events.intake import CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import REACH, ContactChannel, External, Role, in_reach
+from steward_events.vocabulary import REACH, ContactChannel, External, Party, Role, in_reach
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
 from steward_intake.application.ports import Registers, Row, Seals
@@ -248,6 +248,7 @@ class Desk:
             await self.staff(said.received_by)
         if said.document is not None and said.external is None:
             await self.staff(said.document.author)
+        await self._check_committee(said)
         _check_origin(said)
         # The number comes first: records prepared side by side are numbered in their order.
         number = await self.number(project, at)
@@ -268,6 +269,15 @@ class Desk:
         if owner is not None and await self.entry("staff", owner) is None:
             owner = None  # nobody whom we know answers for it yet
         return ReceiveCase(at, received, owner)
+
+    async def _check_committee(self, said: Reception) -> None:
+        if said.committee_id is None:
+            return
+        if said.party is not Party.COMMITTEE:
+            raise invalid("Who speaks for the owners' committee is of the party “committee”.")
+        row = await self.entry("committees", said.committee_id)
+        if row is None or row["project_id"] != said.project_id:
+            raise unknown(f"owners' committee “{said.committee_id}” of the project")
 
     async def differing(self, said: Reception, received: CaseReceived, at: datetime) -> list[str]:
         """Name the fields of what is said that are not as they were received, at that instant."""
@@ -430,6 +440,12 @@ def twelve_months_before(at: datetime) -> datetime:
     """Give the same date of the year before; of a 29th of February the 28th."""
     day = 28 if (at.month, at.day) == (2, 29) else at.day
     return at.replace(year=at.year - 1, day=day)
+
+
+def twelve_months_after(at: datetime) -> datetime:
+    """Give the same date of the year after; of a 29th of February the 28th."""
+    day = 28 if (at.month, at.day) == (2, 29) else at.day
+    return at.replace(year=at.year + 1, day=day)
 
 
 def subject_of(case_id: str, household_id: str | None) -> str:

@@ -3,6 +3,7 @@
     person     their own; cases without a household whose reporter has their telephone or email
     household  its own; its cases'; with_people: its people, each with what goes with them
     staff      their own
+    committee  its own, as a person
     case       its own, and of the cases to which it was moved or that began anew from it
     each       messages of other systems that wait unread and name them
 
@@ -34,11 +35,20 @@ from steward_service.hearing import Boxes, sealed_in
 from steward_service.search_terms import plain
 
 Subject = Annotated[
-    str, StringConstraints(max_length=110, pattern=r"^(person|household|staff|case)-[^\x00\s/|]+$")
+    str,
+    StringConstraints(
+        max_length=110, pattern=r"^(person|household|staff|committee|case)-[^\x00\s/|]+$"
+    ),
 ]
 
-_REGISTERS = {"person": "people", "household": "households", "staff": "staff", "case": "cases"}
-_IN_WORDS = {"person": "person", "household": "household", "staff": "member of staff"}
+_REGISTERS = {
+    "person": "people",
+    "household": "households",
+    "staff": "staff",
+    "committee": "committees",
+    "case": "cases",
+}
+_IN_WORDS = {"staff": "member of staff", "committee": "owners' committee"}
 _ALL = 10_000
 
 
@@ -107,7 +117,7 @@ class Eraser:
         known = _Known("" if kind == "staff" else row["project_id"])
         subjects = [said.subject]
         match kind:
-            case "person" | "staff":
+            case "person" | "staff" | "committee":
                 subjects += await self._of_person(said.subject, known)
             case "household":
                 known.households.add(id_)

@@ -120,6 +120,10 @@ class Registers(Protocol):
         """Give a household's cases, or those on a topic received from `since` to before `until`."""
         ...
 
+    async def notes_of(self, household_id: str) -> Sequence[Row]:
+        """Give the notes about a household that were not retired, the newest first."""
+        ...
+
     async def without_owner(
         self, projects: Sequence[str] | None, since: Cursor | None, limit: int
     ) -> Sequence[Row]:

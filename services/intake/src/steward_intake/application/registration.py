@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from steward_events.registry import (
     CalendarPublished,
+    CommitteeRegistered,
     DepartmentRegistered,
     DutyRosterPublished,
     GroupRegistered,
@@ -21,6 +22,7 @@ from steward_events.registry import (
     RoleDelegated,
     Shift,
     StaffRegistered,
+    SuggestionBoxRegistered,
     ZoneAssigned,
 )
 from steward_events.sealed import Sealed
@@ -427,6 +429,69 @@ class DutyRoster(Registration):
         return To(f"roster-{self.roster_id}", self.project_id, Register(at, entry))
 
 
+class Committee(Registration):
+    """The owners' committee of a project, its members and how to reach it (RM-4.2.9)."""
+
+    after = 4
+    personal = ("phone", "email")
+    type: Literal["committee"] = "committee"
+    committee_id: Name
+    project_id: Name
+    name: Word = ""
+    phone: Line = ""
+    email: Line = ""
+    members: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    chair: Name | None = None
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Register; its members are people of the project."""
+        await desk.project(self.project_id)
+        before = await desk.entry("committees", self.committee_id) or {}
+        said = self.kept(before)
+        if said.chair is not None and said.chair not in said.members:
+            raise invalid("The chair is one of the committee's members.")
+        await desk.look_up("people", said.members)
+        for person_id in said.members:
+            person = await desk.entry("people", person_id)
+            if person is None or person["project_id"] != self.project_id:
+                raise unknown(f"person “{person_id}” of the project")
+        entry = CommitteeRegistered(
+            committee_id=self.committee_id,
+            project_id=self.project_id,
+            name=said.name,
+            members=said.members,
+            chair=said.chair,
+            **await self.sealed(desk, before, f"committee-{self.committee_id}"),
+        )
+        return To(f"committee-{self.committee_id}", self.project_id, Register(at, entry))
+
+
+class SuggestionBox(Registration):
+    """A suggestion box of a project, or that it was taken away (RM-4.2.8)."""
+
+    after = 2
+    type: Literal["suggestion_box"] = "suggestion_box"
+    box_id: Name
+    project_id: Name
+    place: Word = ""
+    removed: bool = False
+
+    async def to(self, desk: Desk, at: datetime) -> To:
+        """Register, with what says when its weeks end and by which pack."""
+        project = await desk.project(self.project_id)
+        place = self.kept(await desk.entry("suggestion_boxes", self.box_id) or {}).place
+        entry = SuggestionBoxRegistered(
+            box_id=self.box_id,
+            project_id=self.project_id,
+            place=place,
+            removed=self.removed,
+            zone=project["zone"],
+            group_id=project["group_id"],
+            pack=project["policy"] or DEFAULT_PACK,
+        )
+        return To(f"box-{self.box_id}", self.project_id, Register(at, entry))
+
+
 class Policy(Registration):
     """A policy pack, whole, or an override of one for a group or a project."""
 
@@ -595,6 +660,8 @@ AnyRegistration = Annotated[
     | Zone
     | Delegation
     | DutyRoster
+    | Committee
+    | SuggestionBox
     | Policy
     | CalendarYear,
     Field(discriminator="type"),

@@ -144,6 +144,7 @@ class Reception(Said):
     authority_or_media: bool = False
     in_writing: bool = False
     received_by: Name | None = None
+    committee_id: Name | None = None
     visit_id: Name | None = None
     followup_id: Name | None = None
     document: Document | None = None
@@ -715,6 +716,48 @@ class Move(Said):
     household_id: Name | None = None
     reason: Word = ""
     person_id: Name | None = None
+
+
+class Note(Said):
+    """What is to be known before a household is spoken to (FU-S1)."""
+
+    occurred_at: Moment | None = None
+    about: Literal["preference", "mood"]
+    note: Annotated[Text, StringConstraints(min_length=1)]
+    case_id: Name | None = None
+    person_id: Name
+
+
+class RetiredNote(Said):
+    """Why a note is to be shown no longer."""
+
+    occurred_at: Moment | None = None
+    because: Literal["no_longer_true", "asked"]
+    person_id: Name
+
+
+class Slip(Said):
+    """What somebody has put into the suggestion box; most leave no name."""
+
+    kind: Kind = Kind.SUGGESTION
+    party: Party = Party.ANONYMOUS
+    household_id: Name | None = None
+    topic: Word = ""
+    summary: Annotated[Line, StringConstraints(min_length=1)]
+    description: Text = ""
+    demand: Text = ""
+    place: Word = ""
+    complained_of: Word = ""
+    reporter: Reporter = Reporter()
+    not_given: dict[Held, NotGiven] = {}
+
+
+class Opening(Said):
+    """Who opened a suggestion box, when, and what was in it (RM-4.2.8)."""
+
+    occurred_at: Moment | None = None
+    person_id: Name
+    slips: Annotated[list[Slip], Field(max_length=100)] = []
 
 
 class Bulk(Said):

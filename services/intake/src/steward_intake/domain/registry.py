@@ -12,6 +12,7 @@ from typing import assert_never
 from steward_decider import AnyDecider, Refused, Ring
 from steward_events.registry import (
     CalendarPublished,
+    CommitteeRegistered,
     DepartmentRegistered,
     DutyRosterPublished,
     GroupRegistered,
@@ -23,6 +24,7 @@ from steward_events.registry import (
     RoleDelegated,
     RoleEnded,
     StaffRegistered,
+    SuggestionBoxRegistered,
     ZoneAssigned,
 )
 from steward_events.vocabulary import Role
@@ -38,6 +40,8 @@ Entry = (
     | ZoneAssigned
     | RoleDelegated
     | DutyRosterPublished
+    | CommitteeRegistered
+    | SuggestionBoxRegistered
 )
 
 _BELONGS = {
@@ -282,6 +286,7 @@ DECIDERS: dict[str, AnyDecider] = {
     "roster": RegisterDecider(),
     "roles": RolesDecider(),
     "zone": RegisterDecider(),
+    "committee": RegisterDecider(),
     "policy": PolicyDecider(),
     "calendar": CalendarDecider(),
     "erasure": ErasureDecider(),

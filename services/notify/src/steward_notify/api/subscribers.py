@@ -10,13 +10,19 @@ from steward_events.sla import (
     ExtensionApproved,
     ExtensionRequested,
 )
-from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
+from steward_events.visits import (
+    DutyDone,
+    DutyMissed,
+    FollowupDone,
+    FollowupOverdue,
+    FollowupWaived,
+)
 from steward_eventstore.execute import To
 from steward_notify.application import reactions
 
 HEEDS: Mapping[str, Collection[type[Fact]]] = {
     "steward.sla": (Escalated, EscalationWithdrawn, ExtensionApproved, ExtensionRequested),
-    "steward.visits": (FollowupDone, FollowupOverdue, FollowupWaived),
+    "steward.visits": (FollowupDone, FollowupOverdue, FollowupWaived, DutyDone, DutyMissed),
 }
 """The facts that mean something to notify; of all others only the place is read."""
 
@@ -32,5 +38,5 @@ def on_sla(heard: Recorded, rules_of: reactions.RulesOf = lambda _: None) -> Ite
 
 
 def on_visits(heard: Recorded, rules_of: reactions.RulesOf = lambda _: None) -> Iterable[To]:
-    """Hear of follow-ups that were not made in time."""
+    """Hear of follow-ups that were not made in time, and of duties that nobody saw to."""
     return reactions.remind(heard, rules_of)

@@ -21,7 +21,14 @@ from steward_events.intake import (
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import Escalated, EscalationWithdrawn, ExtensionApproved
-from steward_events.visits import FollowupDone, FollowupOverdue, FollowupWaived
+from steward_events.visits import (
+    DutyDone,
+    DutyFact,
+    DutyMissed,
+    FollowupDone,
+    FollowupOverdue,
+    FollowupWaived,
+)
 from steward_events.vocabulary import Party, Role
 from steward_eventstore.execute import To
 from steward_notify.domain import duty_hours, message
@@ -242,7 +249,7 @@ def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) ->
 
 
 def remind(heard: Recorded, rules_of: RulesOf) -> Iterable[To]:
-    """Tell the role that a follow-up is late, until it is done or waived; of history nobody is told."""
+    """Tell the role what is late, until it is done or waived; of history nobody is told."""
     if heard.history is not None:
         return
     match heard.fact:
@@ -252,8 +259,40 @@ def remind(heard: Recorded, rules_of: RulesOf) -> Iterable[To]:
             for channel in get_args(Channel):
                 told = message_id_of(fact.followup_id, "followup_overdue", channel)
                 yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "no_longer_late"))
+        case DutyMissed() as fact:
+            yield from _missed_duty(heard, fact, rules_of)
+        case DutyDone() as fact:
+            for channel in get_args(Channel):
+                told = message_id_of(_name_of(fact), "duty_missed", channel)
+                yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "no_longer_late"))
         case _:
             return
+
+
+def _name_of(fact: DutyFact) -> str:
+    return f"{fact.subject}|{fact.period}|{fact.duty}"
+
+
+def _missed_duty(heard: Recorded, fact: DutyMissed, rules_of: RulesOf) -> Iterator[To]:
+    zone = ZoneInfo(fact.zone)
+    for channel in get_args(Channel):
+        request = RequestMessage(
+            heard.occurred_at,
+            message_id_of(_name_of(fact), "duty_missed", channel),
+            channel,
+            fact.project_id,
+            "duty_missed",
+            fact.role,
+            {
+                "duty": fact.duty,
+                "due": deadline(fact.by.astimezone(zone)),
+                "rule": "、".join(fact.rule),
+                "role": str(fact.role),
+            },
+            rule=fact.rule,
+            not_before=_from_when(heard.occurred_at, zone, rules_of(fact.policy)),
+        )
+        yield To(stream_of(request.message_id), heard.key, request)
 
 
 def _late_followup(heard: Recorded, fact: FollowupOverdue, rules_of: RulesOf) -> Iterator[To]:

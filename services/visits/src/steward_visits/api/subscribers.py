@@ -11,6 +11,7 @@ def on_intake(heard: Recorded) -> Iterable[To]:
     """Hear cases and the registry."""
     yield from reactions.follow(heard)
     yield from reactions.keep_ledger(heard)
+    yield from reactions.watch(heard)
 
 
 def feeds(stream: str) -> str:
@@ -21,5 +22,7 @@ def feeds(stream: str) -> str:
             return reactions.stream_of(id_)
         case "project" | "roles":
             return reactions.ledger_of(id_)
+        case "box":
+            return reactions.duties_of(id_)
         case _:
             return ""

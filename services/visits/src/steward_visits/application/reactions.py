@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from steward_events.fact import Fact
 from steward_events.intake import (
+    BoxOpened,
     CaseAbsorbed,
     CaseClassified,
     CaseClosed,
@@ -17,9 +18,15 @@ from steward_events.intake import (
     SeverityRaised,
 )
 from steward_events.recorded import Recorded
-from steward_events.registry import ProjectRegistered, RoleAssigned, RoleEnded
+from steward_events.registry import (
+    ProjectRegistered,
+    RoleAssigned,
+    RoleEnded,
+    SuggestionBoxRegistered,
+)
 from steward_eventstore.execute import To
 from steward_visits.domain import followups
+from steward_visits.domain.duties import NoteDone, NoteThing
 from steward_visits.domain.followups import Command
 from steward_visits.domain.ledger import NoteProject, NoteRole
 
@@ -75,6 +82,25 @@ def keep_ledger(heard: Recorded) -> Iterable[To]:
         case _:
             return
     yield To(ledger_of(command.project_id), heard.key, command)
+
+
+def duties_of(subject: str) -> str:
+    """Name the stream with what is seen to every week of one thing."""
+    return f"duties-{subject}"
+
+
+def watch(heard: Recorded) -> Iterable[To]:
+    """Watch that suggestion boxes are opened every week."""
+    match heard.fact:
+        case SuggestionBoxRegistered() as fact:
+            at = max(heard.occurred_at, heard.known_at)
+            where = (fact.project_id, fact.zone, fact.group_id, fact.pack)
+            command: NoteThing | NoteDone = NoteThing(at, fact.box_id, *where, fact.removed)
+        case BoxOpened() as fact:
+            command = NoteDone(heard.occurred_at)
+        case _:
+            return
+    yield To(duties_of(fact.box_id), heard.key, command)
 
 
 def follow(heard: Recorded) -> Iterable[To]:
