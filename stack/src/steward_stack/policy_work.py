@@ -79,13 +79,13 @@ async def carried_out(door: Door, body: Mapping[str, Any], progress: Progress) -
     """Let what runs go by another version, and wait until the last case has been told."""
     begun = await _told(door, {**body, "dry_run": False})
     path = f"/v1/policies/reapplications/{begun['reapply_id']}"
-    task, most = progress.add_task("Cases", total=0, now=""), 0
+    task = progress.add_task("Cases", total=0, now="")
     while True:
         told = await asked(door, path)
-        most = max(most, told["left"])
-        progress.update(task, total=most, completed=most - told["left"])
-        if not told["left"]:
-            return {"reapply_id": begun["reapply_id"], "cases": most}
+        cases, left = told["cases_concerned"], told["left"]
+        progress.update(task, total=cases, completed=cases - left)
+        if not left:
+            return {"reapply_id": begun["reapply_id"], "cases": cases}
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -276,6 +276,18 @@ def test_what_the_other_version_does_not_know_is_cancelled_and_new_duties_begin(
     assert [fact.clock for fact in rung.facts if isinstance(fact, ClockBreached)] == ["reply#1"]
 
 
+def test_what_was_told_before_counts_for_what_only_the_other_version_asks(office: Office) -> None:
+    summer = datetime(2026, 7, 1, 10, tzinfo=SHANGHAI)
+    told = heard("result_told", 3, summer + timedelta(minutes=20), by="phone")
+    stream = office.case(accepted(summer + timedelta(minutes=9)), told, received=summer)
+    office_by_phone = version(
+        "5", more=CALL_BACK.replace("result_told", "'result_told{by: phone}'")
+    )
+    RULES[office_by_phone.version] = office_by_phone
+    # It would have been met long ago: nothing begins.
+    stream.when(reapplied("5", summer + DAY)).then(CaseNoted)
+
+
 def test_only_the_targets_that_are_named_go_by_the_other_version(office: Office) -> None:
     summer = datetime(2026, 7, 1, 10, tzinfo=SHANGHAI)
     stream = office.case(received=summer)

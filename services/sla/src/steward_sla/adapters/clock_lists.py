@@ -173,20 +173,23 @@ class PostgresLists:
         )
         until = func.coalesce(after, now)
         began = func.to_char(func.timezone(CASES.c.zone, columns.at), "YYYY-MM").label("month")
+        theirs: list[Any] = [
+            CASES.c.kind == text("'complaint'"),
+            columns.person == (holder == "person"),
+        ]
+        if projects is not None:
+            theirs.append(columns.project_id.in_(projects))
         spans = (
             select(
-                columns.project_id,
                 columns.holder,
                 began,
                 func.extract("epoch", until - columns.at).label("seconds"),
             )
             .join_from(HOLDINGS, CASES, CASES.c.case_id == columns.case_id)
-            .where(CASES.c.kind == text("'complaint'"), columns.person == (holder == "person"))
+            .where(*theirs)
             .subquery()
         )
         wanted: list[Any] = [spans.c.holder != ""]
-        if projects is not None:
-            wanted.append(spans.c.project_id.in_(projects))
         if month is not None:
             wanted.append(spans.c.month == month)
         sums = (func.count().label("times"), func.sum(spans.c.seconds).label("seconds"))

@@ -64,8 +64,6 @@ from steward_sla.domain.timeline import (
 ZONE = "Asia/Shanghai"
 """The zone of a case that names none."""
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/escalation")
-_NO_FIELDS: dict[str, Any] = {}
-"""Of facts that move no clock; states of very many cases are kept in memory."""
 CALENDAR = "calendar_published"
 """What is noted of a case of which a clock waited for a calendar."""
 _OWN = -1_000_000
@@ -437,9 +435,9 @@ class ClocksDecider:
 
     def _note(self, state: Clocks, noted: CaseNoted) -> Clocks:
         counts = state.course is None or noted.noted in state.course.names
-        fields = noted.fields if counts else _NO_FIELDS
         calendars = max(state.calendars, noted.calendars)
-        fact = CaseFact(noted.noted, noted.at, noted.version, fields)
+        # Its fields also where they move nothing: another version may be reapplied that asks for them.
+        fact = CaseFact(noted.noted, noted.at, noted.version, noted.fields)
         after = Clocks(
             case_id=noted.case_id,
             project_id=noted.project_id,
