@@ -179,6 +179,12 @@ def test_past_its_limit_only_with_an_approval_in_time(
     assert clock["excused"] is excused
 
 
+@pytest.mark.parametrize("end", ["case_handled", "case_withdrawn"])
+def test_an_approval_that_comes_too_late_excuses_nothing_that_ended_in_time(end: str) -> None:
+    clock = the_clock([RECEIVED, minor(), ASKED, fact(end, "09-30"), approved("10-02")])
+    assert (clock["breached_at"], clock["excused"]) == (None, False)
+
+
 def test_a_third_extension_and_one_of_more_than_ten_days_need_the_next_role_above() -> None:
     far = at("10-20", "00:00")
     asked, told = {**ASKED, "until": far}, fact("owner_told", "09-30")

@@ -720,7 +720,7 @@ class _Measure:
             due=due,
             provisional=provisional,
             approved_due=approved,
-            excused=excused,
+            excused=excused and breach is not None,
             pauses=pauses,
             pause_reason=reason,
             met_at=run.met_at,
