@@ -182,9 +182,8 @@ def explained(case: Case, due: datetime | None) -> frozenset[Habit] | None:
 
 def count_by(case: Case, habits: Collection[Habit]) -> datetime | None:
     """Count a case as Steward does, but for these habits."""
-    calendar = _calendar(json.dumps(case.calendar))
-    if Habit.NO_MAKE_UP_DAYS in habits:
-        calendar = calendar.model_copy(update={"working_days": {}})
+    left_out = {"working_days": []} if Habit.NO_MAKE_UP_DAYS in habits else {}
+    calendar = _calendar(json.dumps({**case.calendar, **left_out}))
     if case.counting == "elapsed":
         amounts = [(end - begin).total_seconds() for begin, end in case.pauses]
     else:

@@ -350,7 +350,6 @@ def test_a_clock_that_begins_anew_while_the_owner_is_waited_for_stands_still_at_
     )
 
 
-
 @pytest.mark.parametrize(
     ("cause", "started_at"), [("correction", RECEIVED), ("new_facts", RECEIVED + HOUR)]
 )

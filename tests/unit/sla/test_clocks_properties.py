@@ -164,7 +164,6 @@ class Punctual:
             if name in planned
         }
 
-
     def paused(self) -> tuple[set[str], set[str]]:
         """The clocks that stand still: as a listener reads it, and as the stream remembers it."""
         read: set[str] = set()
