@@ -15,8 +15,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -319,10 +322,15 @@ def main() -> None:
     os.environ["STEWARD_KAFKA"] = "none"  # nothing is sent, so no broker is started
     folder = Path(tempfile.mkdtemp(prefix="steward-compare-"))
     state = State(folder / "state")
+    end = asked.first + asked.cases
+    compared = Compared()
     try:
         with running_stack(state, Console(stderr=True), services=False) as stack:
-            cases = list(random_cases(asked.cases, asked.first))
-            compared = uvloop.run(_on_a_database_of_its_own(stack.endpoints.postgres, cases))
+            part = partial(_compare_part, stack.endpoints.postgres, end)
+            with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
+                for found in processes.map(part, range(asked.first, end, TOGETHER)):
+                    compared.equal += found.equal
+                    compared.different += found.different
     finally:
         state.remove()
         shutil.rmtree(folder)
@@ -332,11 +340,21 @@ def main() -> None:
     sys.exit(bool(compared.different))
 
 
-async def _on_a_database_of_its_own(admin: str, cases: Sequence[RandomCase]) -> Compared:
+def _compare_part(admin: str, end: int, first: int) -> Compared:
+    """Compare what is told together, on a database of its own."""
+    cases = list(random_cases(min(TOGETHER, end - first), first))
+    return uvloop.run(_on_a_database_of_its_own(admin, f"compared_{first}", cases))
+
+
+async def _on_a_database_of_its_own(admin: str, name: str, cases: Sequence[RandomCase]) -> Compared:
     connection = await asyncpg.connect(admin)
-    await connection.execute("CREATE DATABASE compared")
-    await connection.close()
-    return await compare(database_dsn(admin, "compared"), cases)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        compared = await compare(database_dsn(admin, name), cases)
+        await connection.execute(f"DROP DATABASE {name}")
+    finally:
+        await connection.close()
+    return compared
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +28,8 @@ from steward_stack import due_times
 ANSWERS = Path(__file__).with_name("rt_answers.jsonl")
 PROGRAM = Path(__file__).with_name("rt_answers.pl")
 CASES = 500
+_AT_ONCE = 4
+"""RT takes a tenth of a second for a ticket, and seconds for one that may take long."""
 _LONGEST = timedelta(days=29)
 """RT looks for the end within whole days that stay below thirty."""
 _NOWHERE = datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -50,7 +53,7 @@ class Habit(StrEnum):
     """A holiday is taken off from its midnight for 86,401 seconds, whatever clocks do meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """A ticket: when it came, how long it may take by which calendar, and when it waited."""
 
@@ -60,6 +63,22 @@ class Case:
     counting: str
     calendar: Mapping[str, Any]
     pauses: tuple[tuple[datetime, datetime], ...]
+
+    @cached_property
+    def due(self) -> datetime:
+        """When Steward wants it done."""
+        [clock] = due_times.answer(self.for_steward())["clocks"]
+        return datetime.fromisoformat(clock["due"])
+
+    @cached_property
+    def hours(self) -> Calendar:
+        """Its calendar, laid out."""
+        return Calendar.from_dict(dict(self.calendar))
+
+    @property
+    def is_working(self) -> bool:
+        """Whether working time is what counts."""
+        return self.counting == "working"
 
     def for_rt(self) -> dict[str, Any]:
         """Give the line that `rt_answers.pl` reads."""
@@ -93,12 +112,6 @@ class Case:
                 {"type": "case_resumed", "time": end.isoformat()},
             ]
         return {"facts": facts, "targets": [target], "calendar": dict(self.calendar)}
-
-
-def steward_due(case: Case) -> datetime:
-    """Ask Steward."""
-    [clock] = due_times.answer(case.for_steward())["clocks"]
-    return datetime.fromisoformat(clock["due"])
 
 
 # ---- random cases ----
@@ -146,8 +159,7 @@ def random_cases() -> Iterator[Case]:
         )
         minutes = chance.choice((chance.randint(5, 600), chance.randint(600, 6_000)))
         if chance.random() < 0.25:  # a whole number of days from an opening ends at a closing
-            laid_out = _calendar(json.dumps(calendar))
-            received = laid_out.next_open(received).astimezone(UTC)
+            received = Calendar.from_dict(calendar).next_open(received).astimezone(UTC)
             minutes = chance.choice((60, 180, 270, 360, 540, 450, 1_080))
         if chance.random() < 0.03:
             minutes = 12_000
@@ -160,11 +172,6 @@ def random_cases() -> Iterator[Case]:
             pauses.append((begin, at))
         counting = "elapsed" if chance.random() < 0.15 else "working"
         yield Case(name, received, minutes, counting, calendar, tuple(pauses))
-
-
-@lru_cache
-def _calendar(written: str) -> Calendar:
-    return Calendar.from_dict(json.loads(written))
 
 
 # ---- RT's habits ----
@@ -182,9 +189,10 @@ def explained(case: Case, due: datetime | None) -> frozenset[Habit] | None:
 
 def count_by(case: Case, habits: Collection[Habit]) -> datetime | None:
     """Count a case as Steward does, but for these habits."""
-    left_out = {"working_days": []} if Habit.NO_MAKE_UP_DAYS in habits else {}
-    calendar = _calendar(json.dumps({**case.calendar, **left_out}))
-    if case.counting == "elapsed":
+    calendar = case.hours
+    if Habit.NO_MAKE_UP_DAYS in habits:
+        calendar = Calendar.from_dict({**case.calendar, "working_days": []})
+    if not case.is_working:
         amounts = [(end - begin).total_seconds() for begin, end in case.pauses]
     else:
         amounts = [
@@ -204,7 +212,7 @@ def _reach(
     case: Case, calendar: Calendar, amounts: Sequence[float], habits: Collection[Habit]
 ) -> datetime | None:
     """Go so far from the reception, one amount after the other."""
-    if case.counting == "elapsed":
+    if not case.is_working:
         return case.received + timedelta(seconds=sum(amounts))
     at = case.received
     for amount in amounts:
@@ -242,41 +250,33 @@ def _beyond(calendar: Calendar, day: str, begin: datetime, end: datetime) -> flo
     return calendar.working_seconds_between(max(begin, midnight), last)
 
 
-def _is_working(case: Case) -> bool:
-    return case.counting == "working"
-
-
 def _has_make_up_days(case: Case) -> bool:
-    until = (steward_due(case) + timedelta(days=1)).date()
+    until = (case.due + timedelta(days=1)).date()
     days = map(date.fromisoformat, case.calendar["working_days"])
-    return _is_working(case) and any(case.received.date() <= day <= until for day in days)
+    return case.is_working and any(case.received.date() <= day <= until for day in days)
 
 
 def _ends_at_closing_time(case: Case) -> bool:
-    calendar = _calendar(json.dumps(case.calendar))
     counted = count_by(case, [h for h in _CALLED_FOR if h is not Habit.NEXT_OPENING])
-    ends = [steward_due(case), *([counted] if counted else [])]
-    return _is_working(case) and not all(map(calendar.is_open, ends))
+    ends = [case.due, *([counted] if counted else [])]
+    return case.is_working and not all(map(case.hours.is_open, ends))
 
 
 def _opens_while_working(case: Case) -> bool:
-    calendar = _calendar(json.dumps(case.calendar))
-    return _is_working(case) and any(calendar.is_open(end) for _, end in case.pauses)
+    return case.is_working and any(case.hours.is_open(end) for _, end in case.pauses)
 
 
 def _pauses_when_overdue(case: Case) -> bool:
-    return any(begin >= steward_due(case) for begin, _ in case.pauses)
+    return any(begin >= case.due for begin, _ in case.pauses)
 
 
 def _takes_long(case: Case) -> bool:
-    return _is_working(case) and steward_due(case) - case.received > _LONGEST
+    return case.is_working and case.due - case.received > _LONGEST
 
 
 def _works_after_a_holiday_of_24_hours(case: Case) -> bool:
-    calendar = _calendar(json.dumps(case.calendar))
-    due = steward_due(case)
-    return _is_working(case) and any(
-        _beyond(calendar, day, case.received, due) for day in case.calendar["holidays"]
+    return case.is_working and any(
+        _beyond(case.hours, day, case.received, case.due) for day in case.calendar["holidays"]
     )
 
 
@@ -300,7 +300,9 @@ class Compared:
 
     equal: int = 0
     habits: Counter[frozenset[Habit]] = field(default_factory=Counter)
-    examples: dict[frozenset[Habit], str] = field(default_factory=dict)
+    examples: dict[Habit, str] = field(default_factory=dict)
+    """For each habit the first ticket that differs by it, by it alone if there is one: a row of
+    docs/request-tracker.md."""
     unexplained: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -311,19 +313,33 @@ class Compared:
 def compare(answers: Mapping[str, datetime | None]) -> Compared:
     """Lay RT's answers beside Steward's."""
     compared = Compared()
+    found: dict[frozenset[Habit], str] = {}
     for case in random_cases():
-        ours, theirs = steward_due(case), answers[case.id]
-        if ours == theirs:
+        theirs = answers[case.id]
+        if case.due == theirs:
             compared.equal += 1
             continue
         habits = explained(case, theirs)
-        said = f"{case.id}: Steward {ours}, RT {theirs and theirs.astimezone(ours.tzinfo)}"
         if habits is None:
-            compared.unexplained.append(f"{said}\n  {json.dumps(case.for_rt())}")
+            compared.unexplained.append(f"{_row(case, theirs)}\n  {json.dumps(case.for_rt())}")
         else:
             compared.habits[habits] += 1
-            compared.examples.setdefault(habits, said)
+            found.setdefault(habits, _row(case, theirs))
+    for habit in Habit:
+        by = sorted((len(habits), row) for habits, row in found.items() if habit in habits)
+        if by:
+            compared.examples[habit] = f"| {habit} {by[0][1]}"
     return compared
+
+
+def _row(case: Case, theirs: datetime | None) -> str:
+    def said(at: datetime | None) -> str:
+        return f"{at.astimezone(case.hours.zone):%Y-%m-%d %H:%M:%S}" if at else "never"
+
+    what = "worked" if case.is_working else "elapsed"
+    waits = "".join(f"; waits {said(begin)} to {said(end)}" for begin, end in case.pauses)
+    told = f"{case.id}, {case.calendar['tz']}: {case.minutes} minutes {what} from {said(case.received)}"
+    return f"| {told}{waits} | {said(case.due)} | {said(theirs)} |"
 
 
 def read_answers(text: str) -> dict[str, datetime | None]:
@@ -336,11 +352,19 @@ def read_answers(text: str) -> dict[str, datetime | None]:
 
 
 def ask_rt() -> str:
-    """Let RT answer anew, in a database of its own; raises OSError or CalledProcessError."""
+    """Let RT answer anew, each part in a database of its own; raises what the program fails with."""
+    cases = list(random_cases())
+    with ThreadPoolExecutor(_AT_ONCE) as parts:
+        said = list(parts.map(_ask_part, (cases[part::_AT_ONCE] for part in range(_AT_ONCE))))
+    lines = sorted(line for part in said for line in part.splitlines()[1:])
+    return "\n".join([said[0].splitlines()[0], *lines, ""])
+
+
+def _ask_part(cases: Sequence[Case]) -> str:
     with tempfile.TemporaryDirectory(prefix="steward-rt-") as folder:
         run = subprocess.run(
             ["perl", PROGRAM, folder],
-            input="".join(json.dumps(case.for_rt()) + "\n" for case in random_cases()),
+            input="".join(json.dumps(case.for_rt()) + "\n" for case in cases),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -356,7 +380,8 @@ def main() -> None:
         ANSWERS.write_text(ask_rt())
     compared = compare(read_answers(ANSWERS.read_text()))
     for habits, count in compared.habits.most_common():
-        print(f"{count:4} {' and '.join(sorted(habits))}: {compared.examples[habits]}")
+        print(f"{count:4} {' and '.join(sorted(habits))}")
+    print(*compared.examples.values(), sep="\n")
     for difference in compared.unexplained:
         print(difference, file=sys.stderr)
     print(f"{CASES} cases: {compared}")
