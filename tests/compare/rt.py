@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -147,8 +147,13 @@ def _calendars() -> Sequence[Mapping[str, Any]]:
     ]
 
 
-def random_cases() -> Iterator[Case]:
+@cache
+def random_cases() -> Sequence[Case]:
     """Give the cases, the same for ever."""
+    return tuple(_random_cases())
+
+
+def _random_cases() -> Iterator[Case]:
     calendars = _calendars()
     for number in range(CASES):
         name = f"t{number:03}"
@@ -353,7 +358,7 @@ def read_answers(text: str) -> dict[str, datetime | None]:
 
 def ask_rt() -> str:
     """Let RT answer anew, each part in a database of its own; raises what the program fails with."""
-    cases = list(random_cases())
+    cases = random_cases()
     with ThreadPoolExecutor(_AT_ONCE) as parts:
         said = list(parts.map(_ask_part, (cases[part::_AT_ONCE] for part in range(_AT_ONCE))))
     lines = sorted(line for part in said for line in part.splitlines()[1:])

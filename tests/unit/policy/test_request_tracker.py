@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,7 @@ def test_without_habits_the_count_is_stewards_own() -> None:
 
 def test_no_habit_explains_a_due_date_that_is_off_by_a_few_seconds() -> None:
     answers = read_answers(ANSWERS.read_text())
-    for case in islice(random_cases(), 100):
+    for case in random_cases()[:100]:
         theirs = answers[case.id]
         if theirs is not None:
             assert explained_by(case, theirs + timedelta(seconds=7)) is None, case.id
