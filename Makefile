@@ -5,12 +5,14 @@
 #   make chaos      processes killed at every point where something is committed or sent (4 minutes)
 #   make chaos-long     the same a thousand times, broken servers, restored databases (hours)
 #   make mutations  each guard taken out in turn: its test must fail (half an hour; ARGS="--only relay")
+#   make compare-due    10,000 random cases: `policy due` beside the live service (a quarter of an hour)
+#   make compare-rt     due dates of Request Tracker beside ours, anew (needs Debian's request-tracker5)
 #   make compose-test   e2e tests against what docker-compose.yml builds; needs Docker
 #   make keys       .env with secrets, for docker-compose.yml
 #   make rules      generated documents anew    make lock       requirements.lock anew
 #   make clean      removes all that was made
 
-.PHONY: run test check chaos chaos-long mutations compose-test bench keys rules lock clean .venv
+.PHONY: run test check chaos chaos-long mutations compare-due compare-rt compose-test bench keys rules lock clean .venv
 .DEFAULT_GOAL := run
 
 ARGS ?=
@@ -46,6 +48,12 @@ chaos-long: .venv
 
 mutations: .venv
 	@.venv/bin/python -m tests.mutation $(ARGS)
+
+compare-due: .venv
+	@.venv/bin/python -m tests.compare.due $(ARGS)
+
+compare-rt: .venv
+	@.venv/bin/python -m tests.compare.rt $(ARGS)
 
 # The images are built within the first test's time.
 compose-test: .venv

@@ -331,6 +331,25 @@ def test_a_pause_ends_by_itself_after_seven_days(clocks: ClocksDecider) -> None:
     )
 
 
+def test_a_clock_that_begins_anew_while_the_owner_is_waited_for_stands_still_at_once(
+    clocks: ClocksDecider,
+) -> None:
+    waits = {"reason": "waiting_owner", "resume_on": (RECEIVED + 5 * DAY).isoformat()}
+    new_facts = {"severity": "important", "validity": "valid", "cause": "new_facts"}
+    given(
+        received(),
+        classified("minor"),
+        heard("case_paused", 3, RECEIVED + HOUR, **waits),
+        heard("case_classified", 4, RECEIVED + 5 * HOUR, **new_facts),
+        by=clocks,
+    ).when(heard("case_classified", 5, RECEIVED + 3 * HOUR, **new_facts)).then(
+        CaseNoted,
+        the_clock(ClockStarted, "important-to-manager#1", started_at=RECEIVED + 3 * HOUR),
+        the_clock(ClockStarted, "important-resolve#1", started_at=RECEIVED + 3 * HOUR),
+        the_clock(ClockPaused, "important-resolve#1"),
+    )
+
+
 @pytest.mark.parametrize(
     ("cause", "started_at"), [("correction", RECEIVED), ("new_facts", RECEIVED + HOUR)]
 )

@@ -11,7 +11,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from steward_decider import Ring
-from steward_events.sla import BreachWithdrawn, ClockBreached, ClockFact
+from steward_events.sla import (
+    BreachWithdrawn,
+    ClockBreached,
+    ClockCancelled,
+    ClockFact,
+    ClockMet,
+    ClockPaused,
+    ClockResumed,
+    ClockStarted,
+)
 from steward_policy import packs
 from steward_sla.domain.clocks import Clocks, ClocksDecider, HearCaseFact
 from steward_sla.domain.timeline import CaseFact, Timeline
@@ -155,6 +164,19 @@ class Punctual:
             if name in planned
         }
 
+    def paused(self) -> tuple[set[str], set[str]]:
+        """The clocks that stand still: as a listener reads it, and as the stream remembers it."""
+        read: set[str] = set()
+        for fact in self.facts:
+            match fact:
+                case ClockPaused():
+                    read.add(fact.clock)
+                case ClockStarted() | ClockResumed() | ClockMet() | ClockCancelled():
+                    read.discard(fact.clock)
+                case _:
+                    pass
+        return read, {name for name, told in (self.state.told or {}).items() if told.paused}
+
 
 def in_time_order(story: list[HearCaseFact]) -> Punctual:
     """Everything is heard as it happens, and every alarm rings on time."""
@@ -178,6 +200,8 @@ def test_any_order_of_arrival_gives_the_same_due_times_and_outcomes(
         late.do(command)
         if chance.random() < 0.5:
             late.ring(command.at + timedelta(days=chance.randint(0, 10)))
+        read, remembered = late.paused()
+        assert read == remembered
     late.ring(HORIZON)
     assert late.outcomes() == in_time_order(story).outcomes()
 

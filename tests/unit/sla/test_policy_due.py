@@ -179,6 +179,12 @@ def test_past_its_limit_only_with_an_approval_in_time(
     assert clock["excused"] is excused
 
 
+@pytest.mark.parametrize("end", ["case_handled", "case_withdrawn"])
+def test_an_approval_that_comes_too_late_excuses_nothing_that_ended_in_time(end: str) -> None:
+    clock = the_clock([RECEIVED, minor(), ASKED, fact(end, "09-30"), approved("10-02")])
+    assert (clock["breached_at"], clock["excused"]) == (None, False)
+
+
 def test_a_third_extension_and_one_of_more_than_ten_days_need_the_next_role_above() -> None:
     far = at("10-20", "00:00")
     asked, told = {**ASKED, "until": far}, fact("owner_told", "09-30")
@@ -259,6 +265,32 @@ def test_a_reclassification(cause: str, start: str, due: str) -> None:
     assert found["minor-resolve"]["status"] == "cancelled"
     resolve = found["important-resolve"]
     assert (resolve["started_at"], resolve["due"]) == (at(start), at(due, "00:00"))
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (fact("case_classified", "09-28", "10:05"), "first"),
+        (fact("severity_raised", "09-28", "10:05"), "age"),
+        (fact("severity_raised", "09-28", "10:05", cause="new_facts"), "new_facts"),
+    ],
+)
+def test_a_change_that_names_no_cause_has_that_of_intakes_facts(
+    change: dict[str, Any], cause: str
+) -> None:
+    classified = fact("case_classified", "09-28", "10:01", cause="correction")
+    later = fact("manager_called", "09-28", "11:00")
+    own = target(starts="manager_called", when={"cause": cause})
+    assert len(answer([RECEIVED, classified, change, later], targets=own)) == 1
+
+
+def test_after_a_classification_without_a_cause_harm_that_was_stopped_is_not_classified_again() -> (
+    None
+):
+    stopped = fact("immediate_measures_taken", "09-28", "11:00")
+    asked = {"facts": [RECEIVED, minor(), stopped], "now": at("10-05")}
+    targets = [clock["target"] for clock in due_times.answer(asked)["clocks"]]
+    assert "triage-after-harm" not in targets
 
 
 def test_a_breach_stands_whatever_the_later_class() -> None:

@@ -725,7 +725,7 @@ def _difference(state: Clocks, clock: Clock, cause: str) -> Iterator[ClocksFact]
             policy=state.policy if cause == REAPPLIED else "",
         )
     paused = not outcome and state.upto is not None and clock.paused_at(state.upto)
-    was_paused = told is not None and told.paused
+    was_paused = told is not None and told.paused and not starts
     if paused and not was_paused:
         yield ClockPaused(**said, reason=clock.pause_reason)
     elif was_paused and not paused and not outcome and state.upto is not None:
@@ -941,6 +941,7 @@ def _tell(
                     started_at=fact.started_at,
                     limit=fact.due_at,
                     about=about,
+                    paused=False,
                     outcome="",
                     met_at=None,
                     known_at=state.known_at,

@@ -29,6 +29,8 @@ ONCE = frozenset({"case_received", "case_classified", "severity_raised"})
 """Facts that start a target once a round; a reopening starts it again."""
 CHANGES = ONCE | {"case_corrected"}
 """Facts whose fields say what the case is."""
+UNSAID = {"case_classified": "first", "severity_raised": "age"}
+"""The cause of a change that names none, as intake's facts have it."""
 ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", "case_merged", "case_moved_out"})
 """Facts after which nothing is owed any longer: what still runs is cancelled."""
 TOLD = frozenset({"owner_informed", "owner_told"})
@@ -403,8 +405,8 @@ def _change(case: dict[str, Any], asked: frozenset[str], fact: CaseFact) -> None
     """Change what a case is by what a fact says, as far as it is asked for."""
     for name in asked & fact.fields.keys():
         case[name] = fact.fields[name]
-    if fact.name == "severity_raised" and "cause" in asked:
-        case.setdefault("cause", "age")
+    if "cause" in asked and "cause" not in fact.fields and fact.name in UNSAID:
+        case["cause"] = UNSAID[fact.name]
 
 
 def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datetime | None:
@@ -838,7 +840,7 @@ class _Measure:
             due=due,
             provisional=provisional,
             approved_due=approved,
-            excused=excused,
+            excused=excused and breach is not None,
             pauses=pauses,
             pause_reason=reason,
             met_at=run.met_at,

@@ -1,0 +1,1 @@
+"""Steward's deadlines beside other answers to the same question."""

@@ -1,0 +1,361 @@
+"""What `steward policy due` answers beside what the live service shows, in three orders of arrival.
+
+The facts go to sla as Kafka delivers them: messages of the topic, its own reaction, its transactions
+in a real PostgreSQL, its lists. Only the broker is left out: who asks for more time is answered
+at once, and that has its place between two facts of the same case, which a topic does not promise.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import uvloop
+from rich.console import Console
+from tests.support.eventstore import StillClock, id_of, migrated
+from tests.support.random_cases import ORDERS, Arrival, Happening, Order, RandomCase, random_cases
+from tests.support.stack import database_dsn
+
+from steward_decider import Command, Refused
+from steward_events import intake
+from steward_events.cloudevents import to_kafka
+from steward_events.fact import Fact
+from steward_events.recorded import Recorded
+from steward_events.vocabulary import Role
+from steward_eventstore.execute import Alarms, Applied, Cause, Executor, Job, NotDone, To
+from steward_eventstore.port import Parcel
+from steward_eventstore.postgres import PostgresStore
+from steward_eventstore.rows import data_of, meta_of
+from steward_policy import packs
+from steward_service.hearing import Hearing
+from steward_service.partitions import partition_of
+from steward_service.provision import make_tables
+from steward_sla.adapters import read_models
+from steward_sla.adapters.clock_lists import PostgresLists
+from steward_sla.api import subscribers
+from steward_sla.application.reactions import stream_of
+from steward_sla.domain.clocks import (
+    ApproveExtension,
+    ClocksDecider,
+    RefuseExtension,
+    RequestExtension,
+)
+from steward_stack.state import State
+from steward_stack.supervisor import running_stack
+
+TOGETHER = 250
+"""Cases that are told at the same time; their facts go into one transaction."""
+TOPIC = "steward.intake"
+PROJECT = "p1"
+_PARTITIONS = 6
+_FACTS: Mapping[str, type[Fact]] = {
+    kind.wire_name.partition(".")[2]: kind
+    for kind in vars(intake).values()
+    if isinstance(kind, type) and issubclass(kind, Fact) and kind.wire_name
+}
+
+Clocks = Mapping[str, tuple[object, ...]]
+"""By its name, what is said of a clock."""
+_STATUS = 6
+
+
+class Told(NamedTuple):
+    """What the live service shows of a case, and when it turned down what it was asked."""
+
+    clocks: Clocks
+    refused: frozenset[datetime]
+
+
+@dataclass(slots=True)
+class Compared:
+    """How many answers are equal; of each that is not, the line and both answers."""
+
+    equal: int = 0
+    different: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"equal {self.equal:,}, different {len(self.different):,}"
+
+
+# ---- the live service ----
+
+
+class Live:
+    """The sla service on a database: its reactions, its decider, its lists."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        rules = packs.built_in()
+        self._policy = rules.version
+        self._executor = Executor(
+            store,
+            StillClock(datetime(2028, 1, 1, tzinfo=UTC)),
+            {"clocks": ClocksDecider({rules.version: rules}.__getitem__)},
+            source="/steward/sla",
+            partition_of=lambda key: partition_of(key, _PARTITIONS),
+            project=read_models.project,
+        )
+        self._hearing = Hearing("sla", {TOPIC: subscribers.on_intake}, feeds=subscribers.feeds)
+        self._lists = PostgresLists(store.pool)
+
+    async def tell(self, cases: Sequence[RandomCase], order: Order) -> list[Told]:
+        """Let the service hear these cases in this order, and ring until each case's `now`."""
+        names = [f"{case.id}-{ORDERS.index(order)}" for case in cases]
+        told = [case.arrivals(order) for case in cases]
+        versions = [itertools.count(1) for _ in cases]
+        refused: list[set[datetime]] = [set() for _ in cases]
+        for step in range(max(map(len, told))):
+            places = [place for place, arrivals in enumerate(told) if step < len(arrivals)]
+            jobs = [self._job(names[place], told[place][step], versions[place]) for place in places]
+            outcomes = await self._executor.execute_batch(jobs)
+            for place, outcome in zip(places, outcomes, strict=True):
+                happening = told[place][step].happening
+                match outcome:
+                    case Applied():
+                        pass
+                    case NotDone(Refused()) if happening.is_more_time:
+                        refused[place].add(happening.at)
+                    case _:
+                        raise AssertionError(f"{names[place]}: {happening} came to {outcome}.")
+        await self._executor.execute_batch(
+            [_alarms(name, case.now) for name, case in zip(names, cases, strict=True)]
+        )
+        return [
+            Told(await self._clocks(name), frozenset(turned_down))
+            for name, turned_down in zip(names, refused, strict=True)
+        ]
+
+    def _job(self, case_id: str, arrival: Arrival, versions: "itertools.count[int]") -> Job:
+        happening = arrival.happening
+        if happening.is_more_time:
+            command = _command(happening)
+            to = To(stream_of(case_id), PROJECT, command)
+            id_ = id_of(f"{case_id}|{happening.name}|{happening.at}")
+            return Job(Cause(id_, "http", known_at=arrival.known_at), lambda: [to])
+        return self._hearing.own_job(self._message(case_id, arrival, next(versions)), "")
+
+    def _message(self, case_id: str, arrival: Arrival, version: int) -> Parcel:
+        """Give a fact as intake's relay publishes it."""
+        happening = arrival.happening
+        said: dict[str, Any] = {"case_id": case_id, **happening.fields}
+        if happening.name == "case_received":
+            said |= {"number": case_id, "project_id": PROJECT, "policy": self._policy}
+        fact = _FACTS[happening.name](**said)
+        recorded = Recorded(
+            id=id_of(f"{case_id}|{version}"),
+            type=fact.wire_type,
+            stream=f"case-{case_id}",
+            version=version,
+            key=PROJECT,
+            source="/steward/intake",
+            occurred_at=happening.at,
+            recorded_at=arrival.known_at,
+            known_at=arrival.known_at,
+            fact=fact,
+        )
+        key, headers, value = to_kafka(
+            recorded.type, recorded.stream, version, data_of(recorded), meta_of(recorded)
+        )
+        return Parcel(TOPIC, key, tuple(headers), value)
+
+    async def _clocks(self, case_id: str) -> Clocks:
+        rows = await self._lists.clocks(None, case_id=case_id, status=None, since=None, limit=1_000)
+        return {
+            row["clock"]: (
+                row["target"],
+                tuple(row["rule"].split()),
+                row["basis"],
+                row["started_at"],
+                row["due_at"],
+                row["provisional"],
+                row["status"],
+                row["met_at"],
+                row["breached_at"],
+                row["excused"],
+            )
+            for row in rows
+        }
+
+
+def _command(happening: Happening) -> Command:
+    said = happening.fields
+    match happening.name:
+        case "extension_requested":
+            until = datetime.fromisoformat(said["until"])
+            return RequestExtension(
+                happening.at, said["extension_id"], said["clock"], until, said["asked_by"]
+            )
+        case "extension_approved":
+            role = Role(said["role"])
+            return ApproveExtension(happening.at, said["extension_id"], said["approved_by"], role)
+        case _:
+            name = said["extension_id"]
+            return RefuseExtension(happening.at, name, "c", Role.GENERAL_MANAGER)
+
+
+def _alarms(case_id: str, until: datetime) -> Job:
+    alarms = To(stream_of(case_id), PROJECT, Alarms(until, until))
+    return Job(Cause(id_of(f"{case_id}|alarms"), "ticker", known_at=until), lambda: [alarms])
+
+
+# ---- `steward policy due` ----
+
+
+def line_of(case: RandomCase, left_out: frozenset[datetime]) -> dict[str, Any]:
+    """Give a case as a person would tell it to the command."""
+    return {
+        "id": case.id,
+        "now": case.now.isoformat(),
+        "facts": [
+            {"type": each.name, "time": each.at.isoformat(), **each.fields}
+            for each in case.story
+            if each.at not in left_out
+        ],
+    }
+
+
+def due_of(lines: Iterable[Mapping[str, Any]]) -> list[Clocks]:
+    """Ask the command; raises AssertionError if it refuses a line."""
+    run = subprocess.run(
+        [sys.executable, "-m", "steward_stack.cli", "policy", "due"],
+        input="".join(json.dumps(line) + "\n" for line in lines),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answers = [json.loads(line) for line in run.stdout.splitlines()]
+    refused = [answer for answer in answers if "error" in answer]
+    assert not refused, refused[:3]
+    return [{clock["clock"]: _said(clock) for clock in answer["clocks"]} for answer in answers]
+
+
+def _said(clock: Mapping[str, Any]) -> tuple[object, ...]:
+    def instant(key: str) -> datetime | None:
+        return datetime.fromisoformat(clock[key]) if clock[key] else None
+
+    return (
+        clock["target"],
+        tuple(clock["rule"]),
+        clock["basis"],
+        instant("started_at"),
+        instant("approved_due") or instant("due"),
+        clock["provisional"],
+        clock["status"],
+        instant("met_at"),
+        instant("breached_at"),
+        clock["excused"],
+    )
+
+
+# ---- side by side ----
+
+
+async def compare(dsn: str, cases: Sequence[RandomCase]) -> Compared:
+    """Tell the cases to the service on this empty database, in every order, and ask both."""
+    await migrated(dsn)
+    await make_tables(dsn, read_models.METADATA)
+    store = await PostgresStore.connect(dsn)
+    compared = Compared()
+    try:
+        service = Live(store)
+        for start in range(0, len(cases), TOGETHER):
+            together = cases[start : start + TOGETHER]
+            told = {order: await service.tell(together, order) for order in ORDERS}
+            first = told["as it happened"]
+            lines = [
+                line_of(case, shown.refused) for case, shown in zip(together, first, strict=True)
+            ]
+            answers = await asyncio.to_thread(due_of, lines)
+            for place, line in enumerate(lines):
+                due = answers[place]
+                for order in ORDERS:
+                    shown = told[order][place]
+                    live = _without_taken_back(shown.clocks, due, order)
+                    if (live, shown.refused) == (due, first[place].refused):
+                        compared.equal += 1
+                    else:
+                        compared.different.append(_difference(order, line, live, due))
+    finally:
+        await store.close()
+    return compared
+
+
+def _without_taken_back(live: Clocks, due: Clocks, order: Order) -> Clocks:
+    """Leave out what was told before a late fact showed that it had never applied.
+
+    It was told, so it stays listed, cancelled; heard in time, nothing is told that has to be.
+    """
+    if order == "as it happened":
+        return live
+    return {
+        name: clock for name, clock in live.items() if name in due or clock[_STATUS] != "cancelled"
+    }
+
+
+def _difference(order: Order, line: Mapping[str, Any], live: Clocks, due: Clocks) -> str:
+    told = [f"{line['id']}, {order}:", json.dumps(line)]
+    for clock in sorted(live.keys() | due.keys()):
+        if live.get(clock) != due.get(clock):
+            told += [f"  {clock}", f"    live {live.get(clock)}", f"    due  {due.get(clock)}"]
+    return "\n".join(told)
+
+
+def main() -> None:
+    """Compare so many cases on a PostgreSQL of one's own."""
+    parser = argparse.ArgumentParser(prog="compare-due", description=__doc__)
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first case")
+    asked = parser.parse_args()
+    os.environ["STEWARD_KAFKA"] = "none"  # nothing is sent, so no broker is started
+    folder = Path(tempfile.mkdtemp(prefix="steward-compare-"))
+    state = State(folder / "state")
+    end = asked.first + asked.cases
+    compared = Compared()
+    try:
+        with running_stack(state, Console(stderr=True), services=False) as stack:
+            part = partial(_compare_part, stack.endpoints.postgres, end)
+            with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
+                for found in processes.map(part, range(asked.first, end, TOGETHER)):
+                    compared.equal += found.equal
+                    compared.different += found.different
+    finally:
+        state.remove()
+        shutil.rmtree(folder)
+    for difference in compared.different[:10]:
+        print(difference, file=sys.stderr)
+    print(f"{asked.cases:,} cases × {len(ORDERS)} orders: {compared}")
+    sys.exit(bool(compared.different))
+
+
+def _compare_part(admin: str, end: int, first: int) -> Compared:
+    """Compare what is told together, on a database of its own."""
+    cases = list(random_cases(min(TOGETHER, end - first), first))
+    return uvloop.run(_on_a_database_of_its_own(admin, f"compared_{first}", cases))
+
+
+async def _on_a_database_of_its_own(admin: str, name: str, cases: Sequence[RandomCase]) -> Compared:
+    connection = await asyncpg.connect(admin)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        compared = await compare(database_dsn(admin, name), cases)
+        await connection.execute(f"DROP DATABASE {name}")
+    finally:
+        await connection.close()
+    return compared
+
+
+if __name__ == "__main__":
+    main()
