@@ -7,12 +7,14 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import (
     Channel,
     External,
+    Grievance,
     Id,
     Instant,
     Kind,
     Party,
     Role,
     Severity,
+    Suggested,
     Urgency,
     Validity,
     Word,
@@ -62,10 +64,20 @@ class CaseReceived(Fact, name="intake.case_received"):
     authority_or_media: bool = False
     date_only: bool = False
     """The source knew the day and not the hour; the hour was spread by rule."""
+    grievance: Grievance | None = None
+    claimed_loss: int | None = None
+    """In yuan, as the owner puts it."""
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
+    """Who else has to act, as far as it is known."""
 
 
 class CaseClassified(Fact, name="intake.case_classified"):
-    """A person decided what the case is. Chooses its targets."""
+    """A person decided what the case is. Chooses its targets.
+
+    `suggested` is what the policy's table said, so that the two can be compared.
+    """
 
     rules = ("RM-3.4", "RC-4.2")
 
@@ -81,6 +93,17 @@ class CaseClassified(Fact, name="intake.case_classified"):
     classified_by: Id | None = None
     confirmed_by: Id | None = None
     """The second person, where new facts or a milder view need one."""
+    reason: Word = ""
+    """Why it was classified anew."""
+    injury: bool | None = None
+    grievance: Grievance | None = None
+    claimed_loss: int | None = None
+    """In yuan, as the owner puts it."""
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
+    """Who has to act in a coordination matter."""
+    suggested: Suggested | None = None
 
 
 class CaseAssigned(Fact, name="intake.case_assigned"):
@@ -538,6 +561,13 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     topic: Word | None = None
     complained_of: Word | None = None
     owner_requested_date: Instant | None = None
+    injury: bool | None = None
+    grievance: Grievance | None = None
+    claimed_loss: int | None = None
+    """In yuan, as the owner puts it."""
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
     summary: Sealed | None = None
     description: Sealed | None = None
     reporter_name: Sealed | None = None

@@ -60,6 +60,36 @@ class Validity(StrEnum):
     EXCESSIVE = "excessive"
 
 
+class Grievance(StrEnum):
+    """What a complaint is about, of the grounds that the rules name (RM-4.3.1a to RM-4.3.3c)."""
+
+    CONTRACT_DUTY = "contract_duty"
+    PROMISE = "promise"
+    REGULATION = "regulation"
+    OVERCHARGING = "overcharging"
+    UNHEEDED_REMINDERS = "unheeded_reminders"
+    STAFF_ATTITUDE = "staff_attitude"
+    SUPPLIER = "supplier"
+    OTHER_HOUSEHOLD = "other_household"
+    DEVELOPER = "developer"
+    OWNERS_MEETING = "owners_meeting"
+    OUTSIDE_UNIT = "outside_unit"
+    AUTHORITY = "authority"
+    NEW_FACILITY = "new_facility"
+    LOWER_CHARGE = "lower_charge"
+    OUTSIDE_CONTRACT = "outside_contract"
+
+
+class OutsideParty(StrEnum):
+    """Who has to act in a coordination matter (RM-4.3.2a..e)."""
+
+    OTHER_HOUSEHOLD = "other_household"
+    DEVELOPER = "developer"
+    OWNERS_MEETING = "owners_meeting"
+    OUTSIDE_UNIT = "outside_unit"
+    AUTHORITY = "authority"
+
+
 class Urgency(StrEnum):
     """How soon a service request needs somebody on the spot."""
 
@@ -168,6 +198,20 @@ class Value(BaseModel):
     """A small frozen shape inside facts."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Suggested(Value):
+    """What the pack's table suggested when a person decided, and by which rows."""
+
+    policy: Word
+    rows: tuple[Word, ...] = ()
+    in_doubt: tuple[Word, ...] = ()
+    """Of what is suggested that for which an input was lacking."""
+    topic: Word | None = None
+    validity: Validity | None = None
+    ground: Word | None = None
+    severity: Severity | None = None
+    work_category: WorkCategory | None = None
 
 
 class External(Value):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from steward_policy.calendars import clock_face
 from steward_policy.catalogue import BY_ID
+from steward_policy.classification import ClassificationRow
 from steward_policy.durations import Counting, Duration, Ending, Roll
 from steward_policy.ladder import TITLES, Role
 from steward_policy.packs import AnyRule, FollowUpRule, QuotaRule, Rules, Tell
@@ -31,6 +32,8 @@ def explain(entry: AnyRule, rules: Rules) -> str:
             lines += _quota(entry)
         case Tell():
             lines += _tell(entry, rules)
+        case ClassificationRow():
+            lines += _row(entry, rules)
     return "\n".join(lines)
 
 
@@ -45,6 +48,16 @@ def _tell(tell: Tell, rules: Rules) -> Iterator[str]:
         yield f"  by: SMS; by email where it fails or has no receipt after {term}"
     night = f"{policy.quiet.since:%H:%M} and {policy.quiet.until:%H:%M}"
     yield f"  not between {night} local time, unless {policy.quiet.unless.in_words()}"
+
+
+def _row(row: ClassificationRow, rules: Rules) -> Iterator[str]:
+    thing = row.gives.thing
+    yield f"  holds when: {row.when.in_words()}"
+    yield f"  gives: {', '.join(f'{name} {value}' for name, value in row.gives.fields.items())}"
+    same = [other.id for other in rules.classification if other.gives.thing == thing]
+    if before := same[: same.index(row.id)]:
+        word = "might hold" if row.only_if_sure else "holds"
+        yield f"  taken unless one above it {word}: {', '.join(before)}"
 
 
 def _target(target: Target, rules: Rules) -> Iterator[str]:

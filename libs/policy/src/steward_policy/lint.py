@@ -1,12 +1,15 @@
 """What is doubtful in a pack that loads: words that no fact bears out, and silence about lateness."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import product
+from math import prod
 from typing import Any, get_args
 
 from steward_events.jsonschema import published_facts
+from steward_policy.classification import INPUTS, ClassificationRow
 from steward_policy.documents import Place
 from steward_policy.packs import (
     AnyRule,
@@ -19,14 +22,14 @@ from steward_policy.packs import (
     read_document,
     standing_on_a_pack,
 )
-from steward_policy.targets import Condition, Target
+from steward_policy.targets import Condition, Scalar, Target
 
 
 def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
     """Find all that is wrong or doubtful in a pack, a sentence each; none when it is clean.
 
-    Beyond what `load` refuses: facts, fields and values that no service knows, and lateness of
-    which nobody is told.
+    Beyond what `load` refuses: facts, fields and values that no service knows, lateness of which
+    nobody is told, and rows of the table that are never taken.
     """
     try:
         rules = load(text, name, *overrides)
@@ -38,6 +41,8 @@ def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
     for kind, index, entry in rules.pack.entries():
         for place, reason in _doubts(entry, spoken):
             findings.append(problem_at(documents, rules.source, (kind, index, *place), reason))
+    for index, reason in _never_taken(rules.classification):
+        findings.append(problem_at(documents, rules.source, ("classification", index), reason))
     return findings
 
 
@@ -47,6 +52,7 @@ class _Vocabulary:
 
     facts: frozenset[str]
     fields: Mapping[str, frozenset[str] | None]
+    no_field: str = "no fact has the field '{}' yet"
 
 
 @lru_cache
@@ -72,6 +78,11 @@ def _closed_values(annotation: Any) -> frozenset[str]:
 def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
     """What an entry says that no fact will ever bear out."""
     if isinstance(entry, QuotaRule):
+        return
+    if isinstance(entry, ClassificationRow):
+        table = {name: spoken.fields.get(name) for name in INPUTS}
+        asked = _Vocabulary(spoken.facts, table, "a row cannot ask for '{}'")
+        yield from _doubts_of_condition(entry.when, ("when",), asked)
         return
     yield from _doubts_of_condition(entry.when, ("when",), spoken)
     if isinstance(entry, Target):
@@ -123,7 +134,7 @@ def _doubts_of_condition(
 ) -> Iterator[tuple[Place, str]]:
     for field_name, values in condition.fields.items():
         if field_name not in spoken.fields:
-            yield place, f"no fact has the field '{field_name}' yet"
+            yield place, spoken.no_field.format(field_name)
             continue
         closed = spoken.fields[field_name]
         for value in values:
@@ -134,7 +145,53 @@ def _doubts_of_condition(
                 )
     for field_name in condition.at_least:
         if field_name not in spoken.fields:
-            yield place, f"no fact has the field '{field_name}' yet"
+            yield place, spoken.no_field.format(field_name)
     inner = (condition.not_,) if condition.not_ else ()
     for part in (*condition.all, *condition.any, *inner):
         yield from _doubts_of_condition(part, place, spoken)
+
+
+_MOST_CASES = 20_000
+"""So many kinds of case are looked at for one row; of a row that asks for more nothing is said."""
+
+
+def _never_taken(rows: Sequence[ClassificationRow]) -> Iterator[tuple[int, str]]:
+    """Find the rows that fit no case, and those that fit none but one above fits it too."""
+    for index, row in enumerate(rows):
+        if not _may_hold(row.when):
+            yield index, "it is never taken: no case fits its condition"
+            continue
+        for above in rows[:index]:
+            if above.gives.thing != row.gives.thing or above.only_if_sure:
+                continue
+            if not _may_hold(row.when, without=above.when):
+                reason = f"it is never taken: wherever it holds, '{above.id}' above it holds too"
+                yield index, reason
+                break
+
+
+def _may_hold(condition: Condition, *, without: Condition | None = None) -> bool:
+    """Say whether some case fits the condition, and not also the other."""
+    conditions = [condition] if without is None else [condition, without]
+    values: dict[str, set[Scalar]] = {}
+    for one in conditions:
+        for name, value in _compared(one):
+            values.setdefault(name, {None, "something else"}).add(value)
+    if prod(map(len, values.values())) > _MOST_CASES:
+        return True
+    cases = (dict(zip(values, case, strict=True)) for case in product(*values.values()))
+    return any(
+        condition.verdict(case) is True and (without is None or without.verdict(case) is not True)
+        for case in cases
+    )
+
+
+def _compared(condition: Condition) -> Iterator[tuple[str, Scalar]]:
+    """Every value with which a condition compares a field; of a number also one just below."""
+    for name, values in condition.fields.items():
+        yield from ((name, value) for value in values)
+    for name, least in condition.at_least.items():
+        yield from ((name, least), (name, least - 1))
+    inner = (condition.not_,) if condition.not_ else ()
+    for part in (*condition.all, *condition.any, *inner):
+        yield from _compared(part)

@@ -23,6 +23,7 @@ from steward_events.vocabulary import Mode, Role
 from steward_policy import calendars as working_calendars
 from steward_policy.calendars import Calendar, CalendarError
 from steward_policy.catalogue import BY_ID
+from steward_policy.classification import ClassificationRow
 from steward_policy.documents import Document, DocumentError, Place, read
 from steward_policy.durations import Counting, Duration
 from steward_policy.targets import (
@@ -37,12 +38,13 @@ from steward_policy.targets import (
 
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"), BeforeValidator(str)]
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-Kind = Literal["targets", "followups", "quotas", "tells"]
+Kind = Literal["targets", "followups", "quotas", "tells", "classification"]
 KINDS: dict[Kind, str] = {
     "targets": "target",
     "followups": "follow-up",
     "quotas": "quota",
     "tells": "tell",
+    "classification": "row",
 }
 """The lists of a pack, with the word for one entry of each."""
 
@@ -122,7 +124,7 @@ class Tell(Entry):
         return iter(())
 
 
-AnyRule = Target | FollowUpRule | QuotaRule | Tell
+AnyRule = Target | FollowUpRule | QuotaRule | Tell | ClassificationRow
 """One entry of a pack."""
 
 
@@ -185,6 +187,7 @@ class PolicyPack(Entry):
     followups: tuple[FollowUpRule, ...] = ()
     quotas: tuple[QuotaRule, ...] = ()
     tells: tuple[Tell, ...] = ()
+    classification: tuple[ClassificationRow, ...] = ()
 
     def entries(self) -> Iterator[tuple[Kind, int, AnyRule]]:
         """Every entry with its list and its place in it."""
@@ -196,15 +199,18 @@ class PolicyPack(Entry):
             yield "quotas", index, quota
         for index, tell in enumerate(self.tells):
             yield "tells", index, tell
+        for index, row in enumerate(self.classification):
+            yield "classification", index, row
 
 
 class Additions(Entry):
-    """Entries that an override adds to the pack below it."""
+    """Entries that an override adds to the pack below it; rows of the table stand above its own."""
 
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
     quotas: tuple[dict[str, Any], ...] = ()
     tells: tuple[dict[str, Any], ...] = ()
+    classification: tuple[dict[str, Any], ...] = ()
 
 
 class Override(Entry):
@@ -222,6 +228,7 @@ class Override(Entry):
     followups: tuple[dict[str, Any], ...] = ()
     quotas: tuple[dict[str, Any], ...] = ()
     tells: tuple[dict[str, Any], ...] = ()
+    classification: tuple[dict[str, Any], ...] = ()
     add: Additions = Additions()
     drop: tuple[Identifier, ...] = ()
 
@@ -257,6 +264,11 @@ class Rules:
     def tells(self) -> tuple[Tell, ...]:
         """Of what owners are told, in the pack's order."""
         return self.pack.tells
+
+    @property
+    def classification(self) -> tuple[ClassificationRow, ...]:
+        """The rows of the table that says what a case is, in the pack's order."""
+        return self.pack.classification
 
     @property
     def effective_from(self) -> date | None:
@@ -581,11 +593,14 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
                     )
                 case _:
                     refuse((kind, index), f"it does not say by its 'id' which {word} it changes.")
-        merged[kind] = [
+        kept = [
             {**entry, **changes.get(name, {})}
             for name, entry in below.items()
             if name not in override.drop
-        ] + list(getattr(override.add, kind))
+        ]
+        added = list(getattr(override.add, kind))
+        # Of the table's rows the first that holds is taken: the most specific stand above.
+        merged[kind] = added + kept if kind == "classification" else kept + added
     if problems:
         raise PackError(problems)
     return merged

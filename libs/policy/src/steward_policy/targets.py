@@ -6,7 +6,7 @@ Every model refuses keys that it does not know. Conditions are data, never code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -86,6 +86,32 @@ class Condition(Entry):
                 return False
         return not self.any or any(part.holds(fields) for part in self.any)
 
+    def verdict(self, fields: Mapping[str, object]) -> bool | frozenset[str]:
+        """Whether it holds; where that hangs on fields that nobody knows, the names of these.
+
+        An absent field is not known, unless it is asked for as null.
+        """
+        parts: list[bool | frozenset[str]] = []
+        for name, values in self.fields.items():
+            known = fields.get(name) is not None or None in values
+            parts.append(fields.get(name) in values if known else frozenset({name}))
+        for name, least in self.at_least.items():
+            number = fields.get(name)
+            known = number is not None
+            reached = isinstance(number, int | float) and number >= least
+            parts.append(reached if known else frozenset({name}))
+        if self.role_at_least is not None:
+            role = fields.get("role")
+            reached = isinstance(role, str) and role_at_least(role, self.role_at_least)
+            parts.append(reached if role is not None else frozenset({"role"}))
+        if self.not_ is not None:
+            part = self.not_.verdict(fields)
+            parts.append(not part if isinstance(part, bool) else part)
+        parts += [part.verdict(fields) for part in self.all]
+        if self.any:
+            parts.append(_decided([part.verdict(fields) for part in self.any], by=True))
+        return _decided(parts, by=False)
+
     @property
     def asked(self) -> frozenset[str]:
         """The fields that it asks for."""
@@ -108,6 +134,14 @@ class Condition(Entry):
         if self.not_ is not None:
             parts.append(f"not ({self.not_.in_words()})")
         return " and ".join(parts) or "always"
+
+
+def _decided(parts: Sequence[bool | frozenset[str]], *, by: bool) -> bool | frozenset[str]:
+    """Give what one part alone decides, else what is lacking, else the other."""
+    if by in parts:
+        return by
+    lacking = [part for part in parts if isinstance(part, frozenset)]
+    return frozenset().union(*lacking) if lacking else not by
 
 
 def _word(value: Scalar) -> str:
