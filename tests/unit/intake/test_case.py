@@ -19,6 +19,7 @@ from steward_events.intake import (
     CaseChased,
     CaseClassified,
     CaseClosed,
+    CaseCorrected,
     CaseHandled,
     CasePaused,
     CaseReceived,
@@ -128,8 +129,15 @@ def test_the_first_classification_is_the_first_whatever_is_said() -> None:
 
 
 def test_a_later_classification_is_a_correction() -> None:
-    changed = when([RECEIVED, CLASSIFIED], ClassifyCase(MONDAY, classified(Severity.IMPORTANT)))
-    assert changed == [classified(Severity.IMPORTANT, cause="correction")]
+    said = classified(Severity.IMPORTANT, reason="误判")
+    changed = when([RECEIVED, CLASSIFIED], ClassifyCase(MONDAY, said))
+    assert changed == [classified(Severity.IMPORTANT, cause="correction", reason="误判")]
+
+
+def test_a_change_says_why() -> None:
+    changed = ClassifyCase(MONDAY, classified(Severity.IMPORTANT))
+    assert "why" in refusal([RECEIVED, CLASSIFIED], changed).reason
+    assert when([RECEIVED, CLASSIFIED], replace(changed, by="external"))
 
 
 def test_the_same_classification_again_is_no_fact() -> None:
@@ -139,6 +147,42 @@ def test_the_same_classification_again_is_no_fact() -> None:
 @rule("RM-4.3.1a..g")
 def test_a_valid_complaint_needs_a_severity() -> None:
     assert "severity" in refusal([RECEIVED], ClassifyCase(MONDAY, classified(None))).reason
+
+
+@rule("RM-4.3.1a..g", "RM-4.3.2a..e", "RM-4.3.3a..c")
+@pytest.mark.parametrize(
+    ("validity", "more", "sentence", "rule_id"),
+    [
+        ("valid", {"severity": "minor", "ground": "h"}, "no ground “h”; there are a to g", "1a..g"),
+        ("coordination", {"ground": "f", "outside_party": "开发商"}, "there are a to e", "2a..e"),
+        ("excessive", {"ground": "合同"}, "there are a to c", "3a..c"),
+        ("excessive", {"severity": "minor"}, "Only a valid complaint has a severity", "3a..c"),
+        ("coordination", {}, "names by outside_party who else", "2a..e"),
+    ],
+)
+def test_a_class_that_the_rules_do_not_know_is_refused_in_a_sentence(
+    validity: str, more: dict[str, Any], sentence: str, rule_id: str
+) -> None:
+    said = CaseClassified.model_validate({"case_id": "c", "validity": validity, **more})
+    refused = refusal([RECEIVED], ClassifyCase(MONDAY, said))
+    assert sentence in refused.reason
+    assert refused.rule == f"RM-4.3.{rule_id}"
+    assert when([RECEIVED], ClassifyCase(MONDAY, said, "history")) == [said]
+
+
+@rule("RM-4.3.2a..e")
+def test_whom_the_reception_or_its_correction_named_need_not_be_named_again() -> None:
+    matter = CaseClassified(case_id="c", validity=Validity.COORDINATION, ground="b")
+    told = RECEIVED.model_copy(update={"outside_party": "开发商"})
+    corrected = CaseCorrected(case_id="c", correction_id="1", outside_party="施工单位")
+    pasts: list[tuple[list[CaseFact], str]] = [
+        ([told], "开发商"),
+        ([told, corrected], "施工单位"),
+    ]
+    for past, party in pasts:
+        [fact] = when(past, ClassifyCase(MONDAY, matter))
+        assert fact == matter.model_copy(update={"outside_party": party})
+        assert when([*past, fact], ClassifyCase(MONDAY, matter)) == []
 
 
 def test_only_a_complaint_has_a_severity() -> None:
@@ -420,6 +464,9 @@ CLASSES = st.builds(
     validity=st.sampled_from([None, *Validity]),
     severity=SEVERITIES,
     cause=st.sampled_from(["first", "correction", "new_facts"]),
+    reason=st.sampled_from(["", "误判"]),
+    ground=st.sampled_from(["", "a", "g"]),
+    outside_party=st.sampled_from([None, "开发商"]),
 )
 COMMANDS: st.SearchStrategy[CaseCommand | Ring] = st.one_of(
     st.builds(ReceiveCase, INSTANTS, st.sampled_from([a_case(kind) for kind in Kind])),

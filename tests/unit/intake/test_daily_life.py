@@ -92,6 +92,8 @@ def a_case(kind: Kind = Kind.COMPLAINT, **more: Any) -> CaseReceived:
 
 def classified(severity: Severity | None, **more: Any) -> CaseClassified:
     said: dict[str, Any] = {"validity": Validity.VALID, "cause": "correction", **more}
+    if said["cause"] != "first":
+        said = {"reason": "误判", **said}
     return CaseClassified(case_id="c", severity=severity, **said)
 
 

@@ -320,6 +320,8 @@ class Fortnight:
         said: dict[str, Any] = {"validity": validity, "topic": topic.name, "person_id": clerk}
         if severity:
             said["severity"] = severity
+        if validity == "coordination":
+            said["outside_party"] = "居委会"
         case.add(classified, "case_classified", **said)
         role = "cs_supervisor" if severity in {"minor", None} else "centre_manager"
         person = self._staff[case.project, role][0]

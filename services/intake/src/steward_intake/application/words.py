@@ -40,6 +40,7 @@ from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
     Channel,
     External,
+    Grievance,
     Kind,
     Moment,
     Party,
@@ -81,6 +82,10 @@ class Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Loss = Annotated[int, Field(ge=0, le=1_000_000_000)]
+"""What somebody claims to have lost, in yuan."""
+
+
 class Reporter(Said):
     """Who speaks, and how to reach them."""
 
@@ -114,6 +119,11 @@ class Reception(Said):
     received_by: Name | None = None
     external: External | None = None
     date_only: bool = False
+    grievance: Grievance | None = None
+    claimed_loss: Loss | None = None
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,7 @@ class Action(Said, ABC):
 
 
 class Classify(Action):
-    """What the case is (RC-4.2)."""
+    """What the case is (RC-4.2), with what is known by then; `reason` says why it is changed."""
 
     type: Literal["case_classified"] = "case_classified"
     validity: Validity | None = None
@@ -153,8 +163,15 @@ class Classify(Action):
     work_category: WorkCategory | None = None
     rework_of: Name | None = None
     cause: Literal["correction", "new_facts"] = "correction"
+    reason: Word = ""
     person_id: Name | None = None
     confirmed_by: Name | None = None
+    injury: bool | None = None
+    grievance: Grievance | None = None
+    claimed_loss: Loss | None = None
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Classify; the decider knows whether it is the first time."""
@@ -589,6 +606,12 @@ class Correct(Telling):
     topic: Word | None = None
     complained_of: Word | None = None
     owner_requested_date: Moment | None = None
+    injury: bool | None = None
+    grievance: Grievance | None = None
+    claimed_loss: Loss | None = None
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
     summary: Line = ""
     description: Text = ""
     reporter_name: Line = ""

@@ -67,6 +67,7 @@ from steward_intake.domain.story import (
     strictest,
     whereabouts,
 )
+from steward_policy.classification import wrong_ground
 
 How = Literal["in_person", "phone", "message", "letter"]
 
@@ -551,15 +552,19 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
     if command.by == "external" and before is not None:
         # Another system tells what has changed; what it leaves out stands.
         told = wanted.model_dump(exclude_defaults=True)
-        wanted = before.model_copy(update={**told, "cause": "correction", "classified_by": None})
+        how = {"cause": "correction", "classified_by": None, "reason": "", "suggested": None}
+        wanted = before.model_copy(update={**told, **how})
     if story.kind is Kind.COMPLAINT:
-        if wanted.validity is None or (
-            wanted.validity is Validity.VALID and wanted.severity is None
-        ):
+        validity = wanted.validity
+        if validity is None or (validity is Validity.VALID and wanted.severity is None):
             raise Refused(
                 "A complaint is classified by its validity and, when valid, by its severity.",
                 rule="RM-4.3.1a..g",
             )
+        if validity is Validity.COORDINATION and not wanted.outside_party:
+            wanted = wanted.model_copy(update={"outside_party": story.outside_party})
+        if command.by == "steward":
+            _demand_a_class(wanted, validity)
         if wanted.severity is not None:
             if command.by == "steward" and _is_below(wanted.severity, story.least):
                 raise Refused(
@@ -575,16 +580,39 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         wanted = wanted.model_copy(update={"cause": "first"})
     else:
         cause = "correction" if wanted.cause == "first" else wanted.cause
-        how = {"cause", "classified_by", "confirmed_by"}
+        how = {"cause", "classified_by", "confirmed_by", "reason", "suggested"}
         if wanted.model_dump(exclude=how) == before.model_dump(exclude=how):
             return []
         wanted = wanted.model_copy(update={"cause": cause})
     if command.by == "steward":
         _refuse_closed(state, "classified")
+        if before is not None and not wanted.reason:
+            raise Refused("Say by reason why the case is classified anew.", rule="RC-4.2")
         if before is not None and _demand_confirmation(command, wanted, story):
             confirmed_by = command.approver.person_id if command.approver else None
             wanted = wanted.model_copy(update={"confirmed_by": confirmed_by})
     return [wanted]
+
+
+_CLASSES = {
+    Validity.VALID: "RM-4.3.1a..g",
+    Validity.COORDINATION: "RM-4.3.2a..e",
+    Validity.EXCESSIVE: "RM-4.3.3a..c",
+}
+"""The rule that names the grounds of each."""
+
+
+def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
+    """Refuse what the rules know no class for."""
+    rule = _CLASSES[validity]
+    if wanted.ground and (problem := wrong_ground(validity, wanted.ground)):
+        raise Refused(problem, rule=rule)
+    if validity is not Validity.VALID and wanted.severity is not None:
+        raise Refused("Only a valid complaint has a severity: leave it out.", rule=rule)
+    if validity is Validity.COORDINATION and not wanted.outside_party:
+        raise Refused(
+            "A coordination matter names by outside_party who else has to act.", rule=rule
+        )
 
 
 def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: Story) -> bool:
@@ -813,9 +841,8 @@ def _reopened(command: ReopenCase, story: Story) -> Sequence[CaseFact]:
     before = story.classified
     if least is None or before is None or before.severity is not Severity.MINOR:
         return [reopened]
-    raised = before.model_copy(
-        update={"severity": least, "cause": "new_facts", "classified_by": None}
-    )
+    nobody = {"classified_by": None, "confirmed_by": None, "reason": "", "suggested": None}
+    raised = before.model_copy(update={"severity": least, "cause": "new_facts", **nobody})
     return [reopened, raised]
 
 
@@ -893,7 +920,14 @@ def _end_history(command: EndHistory, story: Story) -> Sequence[CaseFact]:
 def evolve(state: Case, fact: CaseFact) -> Case:
     """Give the case after one more fact."""
     if isinstance(fact, CaseReceived):
-        return Open(Story(fact.case_id, fact.kind, harm_ongoing=fact.harm_ongoing))
+        return Open(
+            Story(
+                fact.case_id,
+                fact.kind,
+                harm_ongoing=fact.harm_ongoing,
+                outside_party=fact.outside_party,
+            )
+        )
     if isinstance(state, Nothing):
         return state
     if isinstance(fact, SaidFact):
@@ -902,7 +936,9 @@ def evolve(state: Case, fact: CaseFact) -> Case:
     match fact:
         case CaseClassified():
             raised = None if _is_below(fact.severity, story.raised) else story.raised
-            return replace(state, story=replace(story, classified=fact, raised=raised))
+            outside_party = fact.outside_party or story.outside_party
+            said_last = replace(story, raised=raised, outside_party=outside_party)
+            return replace(state, story=replace(said_last, classified=fact))
         case SeverityRaised():
             raised_story = replace(_weighed(story, fact.severity), raised=fact.severity)
             return replace(state, story=raised_story)

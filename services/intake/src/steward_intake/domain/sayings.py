@@ -290,6 +290,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return replace(story, followed_up=max(story.followed_up, fact.round))
         case BreachNoted():
             return replace(story, breached=True)
+        case CaseCorrected(outside_party=str(outside_party)):
+            return replace(story, outside_party=outside_party)
         case (
             AppointmentKept()
             | AppointmentMissed()

@@ -61,6 +61,8 @@ class Story:
     round: int = 1
     efforts: Efforts = Efforts()
     classified: CaseClassified | None = None
+    outside_party: str | None = None
+    """Who else has to act, as it was said last."""
     raised: Severity | None = None
     """What a rule has raised it to; below that it is not classified lightly."""
     breached: bool = False
