@@ -4,9 +4,10 @@ Each test is two: on the whole pack what it says holds, and where a project's ov
 entry the same no longer does.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from tests.support.rules import rule
@@ -412,7 +413,7 @@ def test_what_cannot_be_met_is_answered_with_reasons_within_two_days(seen: Seen)
 
 COORDINATION = (
     received(),
-    at("0 10:05", "classify", validity="coordination"),
+    at("0 10:05", "classify", validity="coordination", outside_party="居委会"),
     at("0 11:00", "answer", decision="will_not", reasons="由居委会处理"),
 )
 INSIDE = at("0 11:09", "forward", to="centre_manager")
@@ -1044,5 +1045,202 @@ def test_a_solution_and_progress_that_reached_the_owner_by_message_are_told(seen
     ]
 
 
+# ---- what a case is: a table suggests, a person decides ----
+
+
+def asked_of(*known: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Ask the table what the case is, each time after one more thing became known of it."""
+    steps = ((at("0 10:05", "correct", **one), at("0 10:05", "suggest")) for one in known)
+    return tuple(step for pair in steps for step in pair)
+
+
+def about(*grievances: str) -> tuple[Step, ...]:
+    return asked_of(*({"grievance": grievance} for grievance in grievances))
+
+
+def suggested(case: Case, *fields: str) -> list[tuple[str | None, ...]]:
+    return [tuple(one["suggested"][field] for field in fields) for one in case.suggested]
+
+
+def reasons(case: Case) -> list[list[str]]:
+    """Which rows were taken, each time."""
+    return [[row["row"] for row in one["reasons"] if row["taken"]] for one in case.suggested]
+
+
+def decided(case: Case) -> tuple[list[str], str | None]:
+    """What the classification that was published says of the table: its rows, and the severity."""
+    [fact] = case.said("intake", "case_classified")
+    told = fact["suggested"]
+    [taken_in] = case.said("intake", "case_received")
+    assert told["policy"] == taken_in["policy"]
+    return told["rows"], told["severity"]
+
+
+@rule("RM-4.3.1a..g")
+@scenario(
+    "valid-contract",
+    received(),
+    at("0 10:00", "suggest"),
+    *about("contract_duty", "promise", "regulation", "overcharging", "unheeded_reminders"),
+    *about("staff_attitude", "supplier"),
+    classified("important", "0 10:09", ground="g"),
+    until="0 11:20",
+    others=(
+        *("valid-promise", "valid-regulation", "valid-charge", "valid-unheeded"),
+        *("valid-attitude", "valid-supplier", "valid-in-doubt"),
+    ),
+)
+def test_a_complaint_is_valid_on_one_of_seven_grounds_and_until_that_is_known(seen: Seen) -> None:
+    [unknown, *known] = suggested(seen.late, "validity", "ground")
+    assert unknown == ("valid", None)
+    assert seen.late.suggested[0]["in_doubt"]["validity"] == ["grievance"]
+    assert known == [("valid", ground) for ground in "abcdefg"]
+    assert decided(seen.late) == (["valid-supplier", "important-in-doubt"], "important")
+
+
+@rule("RM-4.3.2a..e", "RM-4.8")
+@scenario(
+    "coordination-household",
+    received(),
+    *about("other_household", "developer", "owners_meeting", "outside_unit", "authority"),
+    at("0 10:09", "classify", validity="coordination", ground="e", outside_party="交通委"),
+    until="0 11:20",
+    others=(
+        *("coordination-developer", "coordination-owners-meeting"),
+        *("coordination-unit", "coordination-authority"),
+    ),
+)
+def test_a_coordination_matter_has_one_of_five_grounds_and_names_who_has_to_act(
+    seen: Seen,
+) -> None:
+    parties = ("other_household", "developer", "owners_meeting", "outside_unit", "authority")
+    assert suggested(seen.late, "validity", "ground", "outside_party", "severity") == [
+        ("coordination", ground, party, None)
+        for ground, party in zip("abcde", parties, strict=True)
+    ]
+    assert decided(seen.late) == (["coordination-authority"], None)
+
+
+@rule("RM-4.3.3a..c", "RM-4.8")
+@scenario(
+    "excessive-facility",
+    received(),
+    *about("new_facility", "lower_charge", "outside_contract"),
+    at("0 10:09", "classify", validity="excessive", ground="c"),
+    until="0 11:20",
+    others=("excessive-charge", "excessive-extra"),
+)
+def test_an_excessive_demand_has_one_of_three_grounds_and_no_severity(seen: Seen) -> None:
+    assert suggested(seen.late, "validity", "ground", "severity") == [
+        ("excessive", ground, None) for ground in "abc"
+    ]
+    assert decided(seen.late) == (["excessive-extra"], None)
+
+
+@rule("RM-4.4.1a")
+@scenario(
+    "major-repeated",
+    received(),
+    at("0 10:05", "chase"),
+    at("0 10:05", "suggest"),
+    at("0 10:05", "chase"),
+    at("0 10:05", "suggest"),
+    classified("major", "0 10:09"),
+    until="0 11:20",
+)
+def test_what_was_raised_twice_before_and_not_resolved_is_suggested_as_major(seen: Seen) -> None:
+    assert suggested(seen.late, "severity") == [("important",), ("major",)]
+    assert [one["earlier_mentions"] for one in seen.late.suggested] == [1, 2]
+    [mention] = seen.late.suggested[1]["mentions"]
+    assert (mention["number"], mention["times"]) == (seen.late.number, 2)
+    assert decided(seen.late) == (["major-repeated"], "major")
+
+
+@rule("RM-4.4.1b")
+@scenario(
+    "major-injury",
+    received(grievance="contract_duty", company_at_fault=True),
+    *asked_of({"claimed_loss": 4999}, {"claimed_loss": 5000}, {"claimed_loss": 0, "injury": True}),
+    classified("major", "0 10:09", ground="a"),
+    until="0 11:20",
+    others=("major-loss",),
+)
+def test_injury_or_a_great_loss_by_the_companys_fault_is_suggested_as_major(seen: Seen) -> None:
+    assert reasons(seen.late) == [
+        ["valid-contract", row] for row in ("important-fault", "major-loss", "major-injury")
+    ]
+    assert decided(seen.late) == (["valid-contract", "major-injury"], "major")
+
+
+@rule("RM-4.4.2")
+@scenario(
+    "important-fault",
+    received(easily_remedied=True),
+    *asked_of(
+        {"grievance": "supplier", "company_at_fault": True},
+        {"grievance": "promise", "company_at_fault": False},
+        {"grievance": "supplier", "easily_remedied": False},
+    ),
+    classified("important", "0 10:09", ground="g"),
+    until="0 11:20",
+    others=("important-ground", "important-in-doubt"),
+)
+def test_fault_a_weighty_ground_or_doubt_makes_it_important(seen: Seen) -> None:
+    assert [rows[1:] for rows in reasons(seen.late)] == [
+        ["important-fault"],
+        ["important-ground"],
+        ["important-in-doubt"],
+    ]
+    assert suggested(seen.late, "severity") == [("important",)] * 3
+    assert decided(seen.late) == (["valid-supplier", "important-in-doubt"], "important")
+
+
+@rule("RM-4.4.3")
+@scenario(
+    "minor-slight",
+    received(grievance="supplier", company_at_fault=False),
+    at("0 10:00", "suggest"),
+    *asked_of({"easily_remedied": True}),
+    classified("minor", "0 10:09", ground="g"),
+    until="0 11:20",
+)
+def test_what_is_slight_and_easily_remedied_is_suggested_as_minor(seen: Seen) -> None:
+    assert suggested(seen.late, "severity") == [("important",), ("minor",)]
+    assert seen.late.suggested[0]["in_doubt"]["severity"] == ["easily_remedied"]
+    assert decided(seen.late) == (["valid-supplier", "minor-slight"], "minor")
+
+
+@rule("RC-4.2")
+@scenario(
+    "topic-of-charges",
+    received(),
+    *about("overcharging", "lower_charge", "staff_attitude", "other_household"),
+    until="0 11:20",
+    others=("topic-of-attitude", "topic-of-neighbours"),
+)
+def test_a_complaint_is_put_into_its_category(seen: Seen) -> None:
+    topics = ("收费", "收费", "服务态度", "邻里")
+    assert suggested(seen.late, "topic") == [(topic,) for topic in topics]
+
+
+@rule("RC-4.2")
+@scenario(
+    "work-ordinary",
+    received(kind="service_request", topic="灯具"),
+    at("0 10:00", "suggest"),
+    *asked_of({"topic": "外墙渗水"}, {"topic": "卫生间漏水"}),
+    *asked_of({"topic": "管道堵塞"}, {"topic": "隐蔽工程"}),
+    at("0 10:09", "classify", work_category="concealed"),
+    until="0 11:20",
+    others=("work-on-leaks", "work-on-bathroom-leaks", "work-on-drains", "work-concealed"),
+)
+def test_a_repair_is_put_into_its_work_category(seen: Seen) -> None:
+    categories = ("ordinary", "leak_slab_window_wall", "leak_bathroom", "blocked_drain")
+    assert suggested(seen.late, "work_category") == [
+        (category,) for category in (*categories, "concealed")
+    ]
+    assert decided(seen.late) == (["work-concealed"], None)
+
+
 def test_every_entry_of_the_pack_has_a_scenario() -> None:
-    assert {one.entry for one in SCENARIOS} == entries()
+    assert {entry for one in SCENARIOS for entry in one.entries} == entries()

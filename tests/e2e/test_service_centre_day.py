@@ -913,7 +913,7 @@ CASES = (
         "complaint", "phone", "2-202", "邻居夜里施工",
         """
         09:20 received
-        09:30 classify validity=coordination ground=a
+        09:30 classify validity=coordination ground=a outside_party=施工单位
         10:00 forward outside_party=施工单位 person_id=lin
         10:30 answer decision=partly by_date=+5T18:00 reasons=需对方配合
         11:00 inform about=progress how=phone
@@ -948,7 +948,7 @@ CASES = (
         """
         09:30 received
         09:36 classify validity=valid severity=minor
-        09:50 classify validity=excessive ground=c person_id=lin confirmed_by=zhou
+        09:50 classify validity=excessive ground=c reason=合同没有代收一项 person_id=lin confirmed_by=zhou
         10:30 refuse reason=合同以外的项目 person_id=lin approved_by=zhou
         """,
         "refused",

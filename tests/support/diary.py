@@ -160,7 +160,7 @@ class Playing:
             case "suggestion":
                 suggested = await self.system.get("intake", f"{path}/suggestion")
                 assert suggested["earlier_mentions"] == body["times"]
-                assert suggested["suggested_severity"] == body["severity"]
+                assert suggested["suggested"]["severity"] == body["severity"]
             case "followup":
                 rows = (await self.system.get("visits", "/v1/followups", case_id=case_id))["items"]
                 [owed] = [row["followup_id"] for row in rows if row["status"] == "owed"]

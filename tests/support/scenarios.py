@@ -104,6 +104,13 @@ class Scenario:
     story: tuple[Step, ...]
     kept: tuple[Step, ...]
     until: str
+    others: tuple[str, ...] = ()
+    """Entries that carry out the same rule, and are dropped with it."""
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """All that is tried."""
+        return self.entry, *self.others
 
     def __str__(self) -> str:
         return self.entry
@@ -152,6 +159,8 @@ class Case:
     id: str = ""
     number: str = ""
     extension: str = ""
+    suggested: list[Mapping[str, Any]] = field(default_factory=list)
+    """What the table said each time that it was asked."""
     refused: list[str] = field(default_factory=list)
     heard: Mapping[str, Sequence[Published]] = field(default_factory=dict, repr=False)
     """All that was published of the project, by service."""
@@ -309,11 +318,15 @@ Plays = Mapping[tuple[Scenario, str], Seen]
 
 
 def scenario(
-    entry: str, *story: Step, until: str, kept: Step | Sequence[Step] = ()
+    entry: str,
+    *story: Step,
+    until: str,
+    kept: Step | Sequence[Step] = (),
+    others: Sequence[str] = (),
 ) -> Callable[[Check], Callable[..., None]]:
     """Make two tests of what is checked: it holds on the whole pack, and not without the entry."""
     also = (kept,) if isinstance(kept, Step) else tuple(kept)
-    one = Scenario(entry, story, also, until)
+    one = Scenario(entry, story, also, until, tuple(others))
     SCENARIOS.append(one)
 
     def tests(check: Check) -> Callable[..., None]:
@@ -429,7 +442,7 @@ async def _register(system: System, driver: SteppedDriver, cases: Sequence[Case]
 
 def _override(case: Case) -> str:
     # An entry that the pack does not have fails its own test alone.
-    drop = case.scenario.entry if case.scenario.entry in entries() else ""
+    drop = ", ".join(entry for entry in case.scenario.entries if entry in entries())
     return f"overrides: residential-cn\nversion: {case.project}\ndrop: [{drop}]\n"
 
 
@@ -508,6 +521,9 @@ async def _say(system: System, case: Case, step: Step) -> None:
             told = await system.get("sla", "/v1/escalations", case_id=case.id, status="open")
             for one in told["items"]:
                 await post("sla", f"/v1/escalations/{one['escalation_id']}/acknowledge", body)
+        case "suggest":
+            path = f"/v1/cases/{case.id}/suggestion"
+            case.suggested.append(await system.get("intake", path))
         case "look":
             pass
         case action:

@@ -228,20 +228,6 @@ async def test_a_case_whose_owner_has_left_is_listed(registered: Caller) -> None
     assert sorted(await listed()) == sorted([owned, nobodys])
 
 
-@rule("RM-4.4.1a")
-async def test_a_matter_raised_twice_before_is_suggested_as_major(registered: Caller) -> None:
-    early = NOON - timedelta(days=20)
-    first = await received(registered, occurred_at=early.isoformat())
-    await received(registered, topic="噪音", occurred_at=early.isoformat())
-    again = await received(registered)
-    said = (await registered.get(f"cases/{again}/suggestion")).json()
-    assert (said["earlier_mentions"], said["suggested_severity"]) == (1, None)
-    await do(registered, first, "chase")
-    said = (await registered.get(f"cases/{again}/suggestion")).json()
-    assert (said["earlier_mentions"], said["suggested_severity"]) == (2, "major")
-    assert [(m["case_id"], m["times"]) for m in said["mentions"]] == [(first, 2)]
-
-
 async def test_an_import_tells_a_daily_life_in_the_same_words(registered: Caller) -> None:
     at = [(NOON - timedelta(days=9 - day)).isoformat() for day in range(5)]
     record = {

@@ -421,6 +421,19 @@ def test_after_a_breach_only_the_manager_lowers() -> None:
     breached.when(ClassifyCase(MONDAY, higher)).then(higher)
 
 
+def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid() -> None:
+    away = classified(None, validity=Validity.EXCESSIVE, classified_by="a")
+    breached = a_complaint(IMPORTANT, BreachNoted(case_id="c", clock="x#1"), away)
+    minor = classified(Severity.MINOR, classified_by="a")
+    assert "second person" in breached.refuses(ClassifyCase(MONDAY, minor)).reason
+    breached.refuses(ClassifyCase(MONDAY, minor, approver=SUPERVISOR))
+    breached.when(ClassifyCase(MONDAY, minor, approver=MANAGER)).then(CaseClassified)
+    as_before = classified(Severity.IMPORTANT, classified_by="a")
+    breached.when(ClassifyCase(MONDAY, as_before)).then(as_before)
+    elsewhere = classified(None, validity=Validity.COORDINATION, outside_party="开发商")
+    breached.when(ClassifyCase(MONDAY, elsewhere)).then(elsewhere)
+
+
 @rule("RM-4.8")
 def test_a_complaint_leaves_the_valid_ones_only_with_a_second_person() -> None:
     excessive = classified(None, validity=Validity.EXCESSIVE, classified_by="a")

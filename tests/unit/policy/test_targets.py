@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from steward_policy.ladder import LADDER, TITLES, Role, next_above, role_at_least
@@ -45,6 +47,52 @@ def test_a_condition_holds_of_the_fields_of_a_case(
     condition: dict[str, Any], fields: dict[str, object], holds: bool
 ) -> None:
     assert Condition.model_validate(condition).holds(fields) is holds
+
+
+@pytest.mark.parametrize(
+    ("condition", "fields", "verdict"),
+    [
+        ({"a": 1, "b": 2}, {"a": 3}, False),
+        ({"a": 1, "b": 2}, {"a": 1}, {"b"}),
+        ({"a": None, "b": [None, 2]}, {}, True),
+        ({"any": [{"a": 1}, {"b": 2}]}, {"b": 2}, True),
+        ({"any": [{"a": 1}, {"b": 2}]}, {}, {"a", "b"}),
+        ({"not": {"a": 1}}, {}, {"a"}),
+        ({"at_least": {"a": 5}}, {}, {"a"}),
+        ({"role_at_least": "centre_manager"}, {}, {"role"}),
+        ({"role_at_least": "centre_manager"}, {"role": "frontline"}, False),
+    ],
+)
+def test_of_what_is_not_known_a_condition_names_the_fields_on_which_it_hangs(
+    condition: dict[str, Any], fields: dict[str, object], verdict: object
+) -> None:
+    assert Condition.model_validate(condition).verdict(fields) == verdict
+
+
+FIELDS = st.sampled_from("abc")
+CONDITIONS: st.SearchStrategy[dict[str, Any]] = st.recursive(
+    st.dictionaries(FIELDS, st.integers(0, 1), max_size=2)
+    | st.builds(lambda name, least: {"at_least": {name: least}}, FIELDS, st.integers(0, 2)),
+    lambda inner: st.builds(
+        lambda key, parts: {key: parts if key != "not" else parts[0]},
+        st.sampled_from(["all", "any", "not"]),
+        st.lists(inner, min_size=1, max_size=3),
+    ),
+    max_leaves=8,
+)
+WHOLE = st.fixed_dictionaries(dict.fromkeys("abc", st.integers(0, 1)))
+
+
+@for_all(CONDITIONS, WHOLE, st.sets(FIELDS))
+def test_a_verdict_stands_whatever_else_becomes_known(
+    written: dict[str, Any], whole: dict[str, int], hidden: set[str]
+) -> None:
+    condition = Condition.model_validate(written)
+    holds = condition.holds(whole)
+    assert condition.verdict(whole) is holds
+    known = {name: value for name, value in whole.items() if name not in hidden}
+    verdict = condition.verdict(known)
+    assert verdict is holds or (isinstance(verdict, frozenset) and verdict <= hidden and verdict)
 
 
 @pytest.mark.parametrize(

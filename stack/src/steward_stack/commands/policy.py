@@ -70,13 +70,16 @@ def show(
 @app.command(epilog="Example: steward policy explain minor-resolve")
 def explain(
     entry: Annotated[
-        str, typer.Argument(help="The ID of a target, a follow-up, a quota or a tell.")
+        str,
+        typer.Argument(
+            help="The ID of a target, a follow-up, a quota, a tell or a row of the table."
+        ),
     ],
     *,
     pack: PackOption = None,
     override: OnOption = None,
 ) -> None:
-    """Explain one entry: its rules in their own words, its basis, and what is due when."""
+    """Explain one entry: its rules in their own words, its basis, and what is due when or suggested."""
     rules = _rules(pack, override)
     for _, _, found in rules.pack.entries():
         if found.id == entry:

@@ -54,6 +54,12 @@ class PostgresRegisters:
         query = select(POLICIES).where(columns.pack == pack)
         return await fetch(self._pool, query.order_by(columns.changed_at, columns.version))
 
+    async def policy_text(self, pack: str, version: str) -> str | None:
+        """Give the text of one published version."""
+        columns = POLICIES.c
+        query = select(columns.text).where(columns.pack == pack, columns.version == version)
+        return next((row["text"] for row in await fetch(self._pool, query)), None)
+
     async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
         """Count on in a transaction of its own, so that nobody waits for a long one."""
         added = insert(CASE_NUMBERS).values(project_id=project_id, year=year, last=count)

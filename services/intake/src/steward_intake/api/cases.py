@@ -1,6 +1,7 @@
 """One case over HTTP: its reception, and all that is said of it afterwards."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,16 +22,18 @@ from steward_intake.application.desk import (
     subject_of,
 )
 from steward_intake.application.ports import Row
+from steward_intake.application.suggestion import advise
 from steward_intake.application.words import (
     ACTIONS,
     Action,
+    Classify,
     Correct,
     Dispatch,
     Link,
     Reception,
     Reopen,
 )
-from steward_intake.domain.case import ReceiveCase
+from steward_intake.domain.case import ClassifyCase, ReceiveCase
 from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle
@@ -131,6 +134,8 @@ async def _act(
         case_id = to[0].stream.removeprefix("case-")
     else:
         to = [await acting(desk, case, said, at, expected)]
+    if isinstance(said, Classify):
+        to = [await _advised(service, case, to[0])]
     answer = done(case_id, case["version"] if case_id == case["case_id"] else None)
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
@@ -153,6 +158,16 @@ async def acting(
     subject = subject_of(case_id, household_id)
     speaking = desk.speaking(at, "steward", str(uuid7()), subject, project_id)
     return To(f"case-{case_id}", project_id, await said.command(speaking), expected=expected)
+
+
+async def _advised(service: Intake, case: Row, to: To) -> To:
+    """Let a classification say what was suggested, so that people and table can be compared."""
+    assert isinstance(to.command, ClassifyCase)  # noqa: S101 - the caller saw to it
+    story = await service.executor.store.facts_of(to.stream)
+    decided = to.command.classified
+    advice = await advise(service.registers, case, story, decided)
+    decided = decided.model_copy(update={"suggested": advice.suggested})
+    return to._replace(command=replace(to.command, classified=decided))
 
 
 def done(

@@ -1,6 +1,5 @@
 """Cases as they stand and as they came about, for readers."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -13,15 +12,10 @@ from steward_events.vocabulary import Kind, Severity, Word
 from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
 from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown, told_of
-from steward_intake.application.desk import twelve_months_before
-from steward_intake.application.ports import Row
 from steward_service.auth import Principal, require
 from steward_service.idempotency import etag
 from steward_service.lists import Cursor, Page, cursor_of, page_of
 from steward_service.problems import not_found
-
-MENTIONS = 2
-"""So many earlier mentions of an unresolved matter make a complaint major (RM-4.4.1a)."""
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(require("case.read"))]
@@ -54,35 +48,6 @@ async def get_cases_without_owner(
         principal.listed(asked.project_id), cursor_of(asked.since), asked.limit
     )
     return page_of(rows, KEYS["cases"], asked.since, asked.limit, shown)
-
-
-@router.get("/v1/cases/{case_id}/suggestion")
-async def get_suggestion(principal: Reader, service: Served, case_id: str) -> Response:
-    """Show how often the matter was raised before; twice and unresolved, major is suggested."""
-    case = await case_of(service, principal, case_id)
-    received_at = case["received_at"]
-    earlier: Sequence[Row] = ()
-    if case["household_id"] and case["topic"]:
-        earlier = await service.registers.cases_of(
-            case["household_id"], case["topic"], twelve_months_before(received_at), received_at
-        )
-    mentions = [
-        *({"case_id": row["case_id"], "number": row["number"], "times": 1 + row["chased"],
-           "received_at": row["received_at"].isoformat()} for row in earlier),
-        *([{"case_id": case_id, "number": case["number"], "times": case["chased"],
-            "received_at": received_at.isoformat()}] if case["chased"] else []),
-    ]  # fmt: skip
-    times = sum(mention["times"] for mention in mentions)
-    unmet = case["kind"] == Kind.COMPLAINT and case["status"] in ("open", "waiting")
-    return JSONResponse(
-        {
-            "case_id": case_id,
-            "earlier_mentions": times,
-            "mentions": mentions,
-            "suggested_severity": Severity.MAJOR if unmet and times >= MENTIONS else None,
-            "rule": "RM-4.4.1a",
-        }
-    )
 
 
 @router.get("/v1/households/{household_id}/timeline")

@@ -10,12 +10,14 @@ from steward_intake.api import (
     registry,
     search,
     several,
+    suggestion,
 )
 
 ROUTERS = (
     registry.router,
     cases.router,
     several.router,
+    suggestion.router,
     reading.router,
     history.router,
     register_files.router,

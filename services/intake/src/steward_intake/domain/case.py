@@ -544,6 +544,10 @@ def _refuse_missing(key: str) -> NoReturn:
     raise Refused(reason, rule=rule)
 
 
+_BY_NOBODY = {"classified_by": None, "confirmed_by": None, "reason": "", "suggested": None}
+"""What a classification says of how a person came to it."""
+
+
 def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
     story, before = state.story, state.story.classified
     wanted = command.classified.model_copy(update={"case_id": story.case_id})
@@ -552,8 +556,7 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
     if command.by == "external" and before is not None:
         # Another system tells what has changed; what it leaves out stands.
         told = wanted.model_dump(exclude_defaults=True)
-        how = {"cause": "correction", "classified_by": None, "reason": "", "suggested": None}
-        wanted = before.model_copy(update={**told, **how})
+        wanted = before.model_copy(update={**told, **_BY_NOBODY, "cause": "correction"})
     if story.kind is Kind.COMPLAINT:
         validity = wanted.validity
         if validity is None or (validity is Validity.VALID and wanted.severity is None):
@@ -580,7 +583,7 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         wanted = wanted.model_copy(update={"cause": "first"})
     else:
         cause = "correction" if wanted.cause == "first" else wanted.cause
-        how = {"cause", "classified_by", "confirmed_by", "reason", "suggested"}
+        how = {"cause", *_BY_NOBODY}
         if wanted.model_dump(exclude=how) == before.model_dump(exclude=how):
             return []
         wanted = wanted.model_copy(update={"cause": cause})
@@ -618,7 +621,8 @@ def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
 def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: Story) -> bool:
     """Say whether the change needs a second person; refuse it without one who is high enough."""
     leaves_valid = story.is_valid_complaint and wanted.validity is not Validity.VALID
-    milder = leaves_valid or _is_below(wanted.severity, story.severity)
+    was = story.severity or story.left_at
+    milder = leaves_valid or (wanted.severity is not None and _is_below(wanted.severity, was))
     if milder and (story.raised or story.breached):
         least, rule = Role.CENTRE_MANAGER, "RM-4.4.1c" if story.raised else None
     elif leaves_valid:
@@ -841,8 +845,7 @@ def _reopened(command: ReopenCase, story: Story) -> Sequence[CaseFact]:
     before = story.classified
     if least is None or before is None or before.severity is not Severity.MINOR:
         return [reopened]
-    nobody = {"classified_by": None, "confirmed_by": None, "reason": "", "suggested": None}
-    raised = before.model_copy(update={"severity": least, "cause": "new_facts", **nobody})
+    raised = before.model_copy(update={**_BY_NOBODY, "severity": least, "cause": "new_facts"})
     return [reopened, raised]
 
 
@@ -936,9 +939,14 @@ def evolve(state: Case, fact: CaseFact) -> Case:
     match fact:
         case CaseClassified():
             raised = None if _is_below(fact.severity, story.raised) else story.raised
-            outside_party = fact.outside_party or story.outside_party
-            said_last = replace(story, raised=raised, outside_party=outside_party)
-            return replace(state, story=replace(said_last, classified=fact))
+            classified_story = replace(
+                story,
+                classified=fact,
+                raised=raised,
+                left_at=None if fact.severity else story.severity or story.left_at,
+                outside_party=fact.outside_party or story.outside_party,
+            )
+            return replace(state, story=classified_story)
         case SeverityRaised():
             raised_story = replace(_weighed(story, fact.severity), raised=fact.severity)
             return replace(state, story=raised_story)

@@ -61,6 +61,8 @@ class Story:
     round: int = 1
     efforts: Efforts = Efforts()
     classified: CaseClassified | None = None
+    left_at: Severity | None = None
+    """How weighty it was when it left the valid ones: it does not come back milder unseen."""
     outside_party: str | None = None
     """Who else has to act, as it was said last."""
     raised: Severity | None = None
