@@ -85,6 +85,11 @@ def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
         asked = _Vocabulary(spoken.facts, table, "a row cannot ask for '{}'")
         yield from _doubts_of_condition(entry.when, ("when",), asked)
         return
+    if isinstance(entry, ClassificationRow):
+        table = {name: spoken.fields.get(name) for name in INPUTS}
+        asked = _Vocabulary(spoken.facts, table, "a row cannot ask for '{}'")
+        yield from _doubts_of_condition(entry.when, ("when",), asked)
+        return
     yield from _doubts_of_condition(entry.when, ("when",), spoken)
     if isinstance(entry, Target):
         for condition, place in _other_conditions(entry):
