@@ -64,6 +64,7 @@ async def test_what_is_learned_later_changes_what_is_suggested(registered: Calle
     assert said["suggested"]["severity"] == "major"
     assert "severity" not in said["in_doubt"]
     assert [r["row"] for r in said["reasons"] if not r["taken"]] == [
+        "valid-in-doubt",
         "important-fault",
         "important-in-doubt",
     ]
