@@ -47,6 +47,7 @@ from steward_service.provision import make_tables
 from steward_sla.adapters import read_models
 from steward_sla.adapters.clock_lists import PostgresLists
 from steward_sla.api import subscribers
+from steward_sla.application.ports import Asked
 from steward_sla.application.reactions import stream_of
 from steward_sla.domain.clocks import (
     ApproveExtension,
@@ -172,7 +173,8 @@ class Live:
         return Parcel(TOPIC, key, tuple(headers), value)
 
     async def _clocks(self, case_id: str) -> Clocks:
-        rows = await self._lists.clocks(None, case_id=case_id, status=None, since=None, limit=1_000)
+        asked = Asked(case_id=case_id)
+        rows = await self._lists.clocks(None, asked=asked, status=None, since=None, limit=1_000)
         return {
             row["clock"]: (
                 row["target"],

@@ -90,10 +90,6 @@ class Registers(Protocol):
         """Give the text of one published version."""
         ...
 
-    async def policy_text(self, pack: str, version: str) -> str | None:
-        """Give the text of one published version."""
-        ...
-
     async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
         """Take the next numbers of a project and year; nobody gets them again."""
         ...
