@@ -99,8 +99,6 @@ async def test_an_import_brings_the_stack_up_and_what_is_read_follows_from_the_f
         tried = ["policy", "diff", packs.built_in().version, "residential-cn", "--running"]
         code, said, told = await steward(*tried, *state, "--json")
         assert (code, said) == (0, ""), told
-        tried = ["policy", "reapply", packs.built_in().version, *state, "--json"]
-        assert (await steward(*tried))[:2] == (0, "")
         await edited_by_hand(tmp_path / "state", "UPDATE cases SET topic = 'other'")
         code, said, told = await steward("verify", *state, "--json")
         assert code == 1

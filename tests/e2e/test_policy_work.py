@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from rich.progress import Progress
 from tests.support.rules import rule
 from tests.support.system import System
 from uuid_utils.compat import uuid7
-
-from steward_stack.door import Door
-from steward_stack.policy_work import carried_out, looked, projects_of
 
 PACK = """
 overrides: residential-cn
@@ -88,24 +84,26 @@ async def test_a_published_year_and_a_reapplied_policy_move_a_case_that_runs(
 
     second = await publish("b", 40)
 
-    async def heard() -> bool:
+    async def looked() -> bool:
         look = {"policy": second, "projects": [project]}
         answer = await system.post("sla", "/v1/policies/reapply", look)
         return answer.is_success and len(answer.json()["moves"]) == 1
 
-    await system.until(heard, "nothing would move by the second version")
+    await system.until(looked, "nothing would move by the second version")
     assert await clock_of(system, case_id) == moved
-    door = Door(system.stack.endpoints.services, system.stack.settings.admin_key)
-    asked = {"policy": second, "projects": await projects_of(door, group)}
-    [move] = await looked(door, asked, Progress(disable=True))
-    why = {"reason": "合同约定变更", "asked_by": staff}
-    done = await carried_out(door, asked | why, Progress(disable=True))
-    await door.close()
-    assert done["cases"] >= 1
-    assert (await clock_of(system, case_id))["policy"] == second
-    assert datetime.fromisoformat(move["new_due"]) == datetime.fromisoformat(
-        (await clock_of(system, case_id))["due_at"]
-    )
+    asked = {
+        "policy": second,
+        "projects": [project],
+        "reason": "合同约定变更",
+        "asked_by": staff,
+        "dry_run": False,
+    }
+    await system.accepted("sla", "/v1/policies/reapply", asked)
+
+    async def reapplied() -> bool:
+        return bool((await clock_of(system, case_id))["policy"] == second)
+
+    await system.until(reapplied, "the case does not go by the second version")
     assert (await clock_of(system, case_id))["due_at"] > moved["due_at"]
     told = await system.get("sla", f"/v1/clocks/{case_id}/explain")
     [clock] = [one for one in told["clocks"] if one["target"] == "minor-resolve"]
