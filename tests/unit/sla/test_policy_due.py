@@ -179,6 +179,18 @@ def test_past_its_limit_only_with_an_approval_in_time(
     assert clock["excused"] is excused
 
 
+def test_an_approval_of_what_was_asked_for_another_target_moves_nothing_here() -> None:
+    asked = {**ASKED, "extension_id": "x1", "target": "important-resolve"}
+    facts = [RECEIVED, minor(), asked, approved(extension_id="x1"), TOLD]
+    assert the_clock(facts)["approved_due"] is None
+    assert (
+        the_clock([RECEIVED, minor(), {**asked, "target": "minor-resolve"}, *facts[3:]])[
+            "approved_due"
+        ]
+        == UNTIL
+    )
+
+
 @pytest.mark.parametrize("end", ["case_handled", "case_withdrawn"])
 def test_an_approval_that_comes_too_late_excuses_nothing_that_ended_in_time(end: str) -> None:
     clock = the_clock([RECEIVED, minor(), ASKED, fact(end, "09-30"), approved("10-02")])

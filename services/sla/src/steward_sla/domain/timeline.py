@@ -941,6 +941,12 @@ class _Measure:
         overdue = self.target.overdue
         assert overdue is not None  # noqa: S101 - asked by the caller
         asked: dict[str, CaseFact] = {}
+        elsewhere = {
+            fact.fields.get("extension_id")
+            for fact in facts
+            if fact.name == "extension_requested"
+            and fact.fields.get("target") not in (None, self.target.id)
+        }
         pending: tuple[str, datetime] | None = None
         limit, times, excused = due, 0, False
         for fact in facts:
@@ -952,7 +958,7 @@ class _Measure:
             match fact.name:
                 case "extension_requested":
                     asked[name] = fact
-                case "extension_approved":
+                case "extension_approved" if name not in elsewhere:
                     request = asked.get(name)
                     until = instant_of(
                         fact.fields.get("until") or (request and request.fields.get("until")), zone
