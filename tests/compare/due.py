@@ -125,6 +125,8 @@ class Live:
             for place, outcome in zip(places, outcomes, strict=True):
                 happening = told[place][step].happening
                 match outcome:
+                    case Applied(facts) if happening.is_more_time and not _are_new(facts):
+                        refused[place].add(happening.at)
                     case Applied():
                         pass
                     case NotDone(Refused()) if happening.is_more_time:
@@ -190,6 +192,11 @@ class Live:
             )
             for row in rows
         }
+
+
+def _are_new(facts: Sequence[Recorded]) -> bool:
+    """Whether more time was asked for or decided on: a repeat is answered with nothing."""
+    return any(fact.type.startswith("sla.extension_") for fact in facts)
 
 
 def _command(happening: Happening) -> Command:
