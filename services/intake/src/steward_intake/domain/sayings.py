@@ -202,7 +202,7 @@ def _linked(fact: CaseLinked, story: Story, _said: Say) -> None:
 
 def _corrected(fact: CaseCorrected, _story: Story, _said: Say) -> None:
     how = {"case_id", "correction_id", "person_id", "lacks"}
-    if not any(value for name, value in fact if name not in how and value is not None):
+    if all(name in how or value in (None, "", {}) for name, value in fact):
         raise Refused("Say what is to be corrected.")
 
 
