@@ -72,6 +72,7 @@ RULES = {
         version("2", days=2),
         version("3", days=9, more=CALL_BACK),
         packs.load(PACK.format(version="4", days=5, more="").replace("id: answer", "id: reply")),
+        packs.load(PACK.format(version="6", days=5, more="").replace("id: accept", "id: take")),
     )
 }
 
@@ -252,6 +253,10 @@ def test_what_was_met_or_is_late_stays_under_its_own_version(office: Office) -> 
     met = after.when(heard("case_accepted", 2, summer + DAY + DAY, role="cs_supervisor"))
     met.then(CaseNoted, ClockMet)
     assert met.facts[1].outcome == "breached"  # type: ignore[attr-defined]
+    # Also where its alarm has not rung yet, and the other version does not know the target.
+    after = office.case(received=summer).when(reapplied("6", summer + DAY))
+    rung = Given(office.decider, after.state).when(Ring(summer + timedelta(hours=1)))
+    assert rung.state.of("accept#1").breach == 1
 
 
 def test_a_late_fact_still_withdraws_what_was_kept(office: Office) -> None:
