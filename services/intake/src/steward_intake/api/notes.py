@@ -12,7 +12,7 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import Word
 from steward_eventstore.execute import Job, To
 from steward_intake.api.http import Intake, Served, always, case_of, cause_of, open_desk
-from steward_intake.application.desk import invalid, twelve_months_after
+from steward_intake.application.desk import invalid, years_from
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Note, RetiredNote
 from steward_intake.domain.note import AddNote, RetireNote, RevealNote
@@ -51,7 +51,7 @@ async def post_note(
         project_id=project_id,
         about=body.about,
         note=await desk.seal(f"household-{household_id}", "note", body.note),
-        until=twelve_months_after(at),
+        until=years_from(at, 1),
         case_id=body.case_id,
         person_id=body.person_id,
     )

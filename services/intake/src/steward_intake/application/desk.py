@@ -436,16 +436,10 @@ def _corrections(fact: CaseCorrected) -> dict[str, object]:
     return {name: value for name, value in fact if name not in how and value is not None}
 
 
-def twelve_months_before(at: datetime) -> datetime:
-    """Give the same date of the year before; of a 29th of February the 28th."""
+def years_from(at: datetime, years: int) -> datetime:
+    """Give the same date of another year, earlier or later; of a 29th of February the 28th."""
     day = 28 if (at.month, at.day) == (2, 29) else at.day
-    return at.replace(year=at.year - 1, day=day)
-
-
-def twelve_months_after(at: datetime) -> datetime:
-    """Give the same date of the year after; of a 29th of February the 28th."""
-    day = 28 if (at.month, at.day) == (2, 29) else at.day
-    return at.replace(year=at.year + 1, day=day)
+    return at.replace(year=at.year + years, day=day)
 
 
 def subject_of(case_id: str, household_id: str | None) -> str:

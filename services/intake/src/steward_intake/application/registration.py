@@ -566,12 +566,10 @@ class CalendarYear(Registration):
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Check the days, then publish them to everybody."""
-        days = {
-            day.date if isinstance(day, WorkedDay) else day: day.hours
-            if isinstance(day, WorkedDay)
-            else None
+        days = dict(
+            (day.date, day.hours) if isinstance(day, WorkedDay) else (day, None)
             for day in self.working_days
-        }
+        )
         try:
             below = await self._below(desk)
             below.with_year(self.year, self.holidays, days, self.version)

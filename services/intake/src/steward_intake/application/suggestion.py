@@ -10,7 +10,7 @@ import structlog
 from steward_events.intake import CaseClassified, CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import Kind, Suggested
-from steward_intake.application.desk import twelve_months_before
+from steward_intake.application.desk import years_from
 from steward_intake.application.ports import Registers, Row
 from steward_policy.catalogue import BY_ID
 from steward_policy.classification import INPUTS, ClassificationRow, Suggestion, suggest
@@ -113,7 +113,7 @@ async def _mentions(registers: Registers, case: Row, topic: str) -> list[dict[st
     received_at = case["received_at"]
     earlier: Sequence[Row] = ()
     if case["household_id"] and topic:
-        since = twelve_months_before(received_at)
+        since = years_from(received_at, -1)
         earlier = await registers.cases_of(case["household_id"], topic, since, received_at)
     found = [(row, 1 + row["chased"]) for row in earlier]
     if case["chased"]:
