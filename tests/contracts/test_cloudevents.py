@@ -1,6 +1,5 @@
 """CloudEvents 1.0 on Kafka: what goes out comes in alike, and every fault is one clear sentence."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -60,8 +59,8 @@ def changed(name: str, value: bytes | None) -> Headers:
     "recorded",
     [
         FACT,
-        replace(FACT, history=None, traceparent="", correlation_id="", causation_id=""),
-        replace(FACT, everywhere=True),
+        FACT._replace(history=None, traceparent="", correlation_id="", causation_id=""),
+        FACT._replace(everywhere=True),
     ],
 )
 def test_a_fact_comes_in_as_it_went_out(recorded: Recorded) -> None:

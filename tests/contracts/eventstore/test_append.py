@@ -1,7 +1,6 @@
 """Facts of a stream: appended in order, once, whole; read as a whole or after a known version."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -84,7 +83,7 @@ async def test_a_stale_version_changes_nothing(shop: OpenShop) -> None:
     other = Head("clock-0", "p-1", partition_of("p-1"), 1, START)
     write = Write(
         streams=[
-            StreamWrite(other, 0, (replace(fact, stream="clock-0"),)),
+            StreamWrite(other, 0, (fact._replace(stream="clock-0"),)),
             StreamWrite(head, 0, (fact,)),
         ]
     )

@@ -162,7 +162,7 @@ async def test_what_lines_up_in_front_is_tried_at_once_and_nothing_else_is(
     second, third = (foreign("ticket-1", f"{n}", ask("first"), order=n) for n in (2, 3))
     await kinds(shop, second)
     for tried in range(9):
-        await kinds(shop, replace(second, retry=True, attempts=tried))
+        await kinds(shop, second._replace(retry=True, attempts=tried))
     [long] = await shop.store.parked()
     assert (long.attempts, long.retry_at - shop.wall.now()) == (9, timedelta(minutes=10))
     shop.wall.instant += timedelta(seconds=1)

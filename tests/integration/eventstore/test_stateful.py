@@ -204,8 +204,8 @@ class Stores(RuleBasedStateMachine):
         known = self.past(until)
         note = self.command(0 if when % 3 else 1, when, until)
         asked = self.request(stream, note)
-        cause = replace(asked.cause, history=at(until), known_at=known, ends_history=ends)
-        self.both([replace(asked, cause=cause)])
+        cause = asked.cause._replace(history=at(until), known_at=known, ends_history=ends)
+        self.both([asked._replace(cause=cause)])
 
     @rule(
         source=sources,
@@ -285,7 +285,7 @@ class Stores(RuleBasedStateMachine):
         told = self.told(source, 0)
         assert told.mark is not None
         sweep = Sweep(f"sweep-{source}/{told.order}", "reapply", prefix, "{}")
-        self.both([replace(told, sweeps=(sweep,))])
+        self.both([told._replace(sweeps=(sweep,))])
 
     @precondition(lambda self: self.memory._sweeps)
     @rule(size=st.integers(1, 2), twice=st.booleans())
@@ -382,7 +382,7 @@ class Stores(RuleBasedStateMachine):
         [parked, *_] = await self.memory.parked()
         [message, *_] = await self.memory.line(parked.consumer, parked.stream)
         given_up = self.from_line(message, parked.attempts)
-        await self._both([replace(given_up, react=tuple, broken=None, sweeps=())])
+        await self._both([given_up._replace(react=tuple, broken=None, sweeps=())])
 
     async def _wait_for_long(self) -> None:
         for place, parked in self.memory._parked.items():
@@ -501,7 +501,7 @@ class Stores(RuleBasedStateMachine):
             made = parked_alarm_job(message)
         else:
             made = self.waiting[message.consumer, message.stream, message.id]
-        return replace(made, retry=True, attempts=attempts, order=message.order)
+        return made._replace(retry=True, attempts=attempts, order=message.order)
 
     # Both, compared.
 

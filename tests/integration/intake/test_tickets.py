@@ -1,7 +1,6 @@
 """Another system's ticket events, from Kafka's message to facts; only Kafka itself is left out."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -174,7 +173,7 @@ async def test_a_parked_ticket_is_taken_once_its_household_is_registered(
     [parked] = await office.store.parked()
     [waiting] = await office.store.line(parked.consumer, parked.stream)
     job = await hearing(office).job_from_line(waiting.parcel, "x")
-    retried = replace(job, retry=True, order=waiting.order)
+    retried = job._replace(retry=True, order=waiting.order)
     [outcome] = await office.executor.execute_batch([retried])
     assert isinstance(outcome, Applied)
     assert await office.store.parked() == []

@@ -5,7 +5,6 @@ That nothing else prevents it is what `make mutations` shows: without the guard 
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -388,8 +387,8 @@ async def test_history_says_nothing_of_what_else_was_heard(
     # So that the history is handled while what comes after it is held.
     monkeypatch.setattr(listening, "MAX_RECORDS", 1)
     # Another system's times may be ahead of ours, by the zone of its clock for example.
-    ahead = replace(
-        fact("case-0", 1, when=at(0)), known_at=at(60), occurred_at=at(60), history=at(90)
+    ahead = fact("case-0", 1, when=at(0))._replace(
+        known_at=at(60), occurred_at=at(60), history=at(90)
     )
     assert await play(workshop, ahead, DONE, fetched=True) == IN_TIME
 

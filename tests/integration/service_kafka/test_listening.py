@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import pytest
 from faststream.kafka.opentelemetry import KafkaTelemetryMiddleware
@@ -73,8 +72,8 @@ async def test_what_cannot_be_read_waits_in_its_own_stream_only(workshop: Worksh
     topic, store = await workshop.topic(), await workshop.store()
     clock = await workshop.clock(store)
     now = clock.now()
-    newer = replace(fact("case-1", 2, when=now), type="sla.clock_started.v9")
-    unknown = replace(fact("case-3", 1, when=now), type="sla.nobody_knows_this.v1")
+    newer = fact("case-1", 2, when=now)._replace(type="sla.clock_started.v9")
+    unknown = fact("case-3", 1, when=now)._replace(type="sla.nobody_knows_this.v1")
     await workshop.publish(
         topic,
         fact("case-1", 1, when=now),
@@ -139,7 +138,7 @@ async def test_a_discarded_message_lets_the_rest_of_its_line_go_on(workshop: Wor
     topic, store = await workshop.topic(), await workshop.store()
     clock = await workshop.clock(store)
     now = clock.now()
-    newer = replace(fact("case-1", 1, when=now), type="sla.clock_started.v9")
+    newer = fact("case-1", 1, when=now)._replace(type="sla.clock_started.v9")
     await workshop.publish(topic, newer, fact("case-1", 2, when=now), fact("case-1", 4, when=now))
     executor = workshop.executor(store, clock)
     await workshop.listening(workshop.listener(executor, clock, {topic: copy}))
@@ -198,7 +197,7 @@ async def test_after_a_barrier_the_next_message_sees_what_was_heard(workshop: Wo
     async def put_on_shelf(heard: Sequence[Recorded]) -> None:
         shelf.extend(each.stream for each in heard if each.type.startswith("sla.clock_met"))
 
-    barrier = replace(fact("policy-1", 1, when=now), fact=met(now), type="sla.clock_met.v1")
+    barrier = fact("policy-1", 1, when=now)._replace(fact=met(now), type="sla.clock_met.v1")
     await workshop.publish(topic, fact("case-1", 1, when=now), barrier, fact("case-2", 1, when=now))
     executor = workshop.executor(store, clock)
     await workshop.listening(

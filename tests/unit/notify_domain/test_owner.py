@@ -223,7 +223,7 @@ def test_who_does_not_speak_for_the_household_is_not_told_at_its_address(party: 
 
 
 def test_of_history_owners_are_told_nothing_and_of_what_follows_they_are() -> None:
-    past = replace(heard(REQUEST), history=NOON)
+    past = heard(REQUEST)._replace(history=NOON)
     assert told(past) == []
     assert len(told(past, APPROVED)) == 2
 

@@ -1,7 +1,6 @@
 """Who is told of an escalation, when, and what of it is taken back."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -178,7 +177,7 @@ def test_the_due_times_own_offset_serves_where_the_zone_is_not_named() -> None:
 
 def test_of_history_nobody_is_told() -> None:
     for fact in (ESCALATED, WITHDRAWN):
-        assert commands(replace(heard(fact), history=MIDNIGHT)) == []
+        assert commands(heard(fact)._replace(history=MIDNIGHT)) == []
 
 
 def test_a_breach_itself_is_told_to_nobody() -> None:
@@ -409,11 +408,11 @@ def test_an_unopened_suggestion_box_is_told_until_the_opening_is_written_down() 
     done = list(on_visits(heard(DutyDone(**duty, done_at=MIDNIGHT - timedelta(hours=2)))))
     assert [to.stream for to in done] == [to.stream for to in on_visits(heard(missed))]
     assert all(isinstance(to.command, Suppress) for to in done)
-    assert list(on_visits(replace(heard(missed), history=MIDNIGHT))) == []
+    assert list(on_visits(heard(missed)._replace(history=MIDNIGHT))) == []
 
 
 def test_of_a_follow_up_late_in_history_nobody_is_told() -> None:
-    assert list(on_visits(replace(heard(LATE), history=MIDNIGHT))) == []
+    assert list(on_visits(heard(LATE)._replace(history=MIDNIGHT))) == []
     unnamed = LATE.model_copy(update={"to": None})
     assert list(on_visits(heard(unnamed))) == []
 

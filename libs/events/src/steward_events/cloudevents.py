@@ -5,7 +5,7 @@ The value is the fact's JSON as it is stored; all else stands in headers, `ce_` 
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -64,6 +64,7 @@ _OPTIONAL = (
     ("ce_traceparent", "trace"),
     ("ce_history", "history"),
 )
+_PLACE = frozenset({"ce_subject", "ce_sequence", "ce_id"})
 
 
 def from_kafka(headers: Headers, key: bytes | None, value: bytes | None) -> Recorded:
@@ -72,7 +73,7 @@ def from_kafka(headers: Headers, key: bytes | None, value: bytes | None) -> Reco
     Raises `Unreadable` and `NewerVersion`.
     """
     envelope = envelope_of(headers, key)
-    return replace(envelope, fact=content_of(envelope.type, value))
+    return envelope._replace(fact=content_of(envelope.type, value))
 
 
 def type_in(headers: Headers) -> bytes:
@@ -129,9 +130,8 @@ def place_of(headers: Headers) -> tuple[str, int, UUID] | None:
 
     With these its stream can wait, instead of all that came the same way.
     """
-    names = ("ce_subject", "ce_sequence", "ce_id")
     try:
-        said = _texts([(name, value) for name, value in headers if name in names])
+        said = _texts([(name, value) for name, value in headers if name in _PLACE])
         return _needed(said, "ce_subject"), _number(said, "ce_sequence"), _uuid(said, "ce_id")
     except Unreadable:
         return None
@@ -258,11 +258,11 @@ def structured(recorded: Recorded) -> bytes:
 
 
 def _texts(headers: Headers) -> dict[str, str]:
-    values = [value for _, value in headers]
     # All is well mostly, and that is seen at once; what is wrong is looked for name by name.
-    if all(map(MAX_TEXT.__ge__, map(len, values))) and b"\x00" not in b"".join(values):
-        with suppress(UnicodeDecodeError):
-            return {name: value.decode() for name, value in headers}
+    with suppress(UnicodeDecodeError):
+        texts = b"\x00".join([value for _, value in headers]).decode().split("\x00")
+        if len(texts) == len(headers) and max(map(len, texts)) <= MAX_TEXT:
+            return {name: text for (name, _), text in zip(headers, texts, strict=True)}
     return {name: _text(value, "The header", name) for name, value in headers}
 
 

@@ -1,14 +1,13 @@
 """A fact with what the store and the wire know of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from steward_events.fact import Fact
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """One stored or heard fact.
 
     `stream` and `version`: its place; `key`: the project's ID (the Kafka key); `occurred_at`: when

@@ -59,8 +59,7 @@ class StuckAlarm(Exception):
     """A stream asks to be woken at the same instant again after it rang: a defect, not a loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why facts are appended: a message, a request or an alarm.
 
     `id` is a UUIDv7 at the edge, the fact's ID in a reaction. `known_at` is None for what becomes
@@ -104,8 +103,7 @@ class Alarms:
     unheard: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One message, request or alarm; all that it causes is committed together or not at all.
 
     `react` is called while deciding and gives the commands; what it raises as `Refused` parks the
@@ -284,7 +282,7 @@ class Executor:
         refusal = Refused(f"The content cannot be stored: {error}", code="bad_data")
         if job.parcel is None or job.broken is not None:
             return [NotDone(refusal)]
-        return await self.execute_batch([replace(job, broken=refusal)])
+        return await self.execute_batch([job._replace(broken=refusal)])
 
     async def _read(self, jobs: Sequence[Job], wanted: Sequence[_Wanted]) -> "_Work":
         own: set[tuple[str, str]] = set()
@@ -350,7 +348,7 @@ def _addressable(job: Job) -> Job:
         case _:
             return job
     refusal = Refused("Its address is too long or contains the character NUL.", code="bad_data")
-    return replace(job, mark=mended, broken=job.broken or refusal)
+    return job._replace(mark=mended, broken=job.broken or refusal)
 
 
 def _is_name(text: str) -> bool:
@@ -583,18 +581,19 @@ class _Work:
         scope: str,
         known_at: datetime,
     ) -> None:
-        head = stream.head
+        head, version = stream.head, stream.head.version
         recorded_at = max(self._now, head.recorded_at)
         history = head.history if head.history is not None and at < head.history else None
         known_at = known_at if history is not None else recorded_at
         causation = str(cause.id)
         correlation = cause.correlation_id or causation
         for number, fact in enumerate(facts):
+            version += 1
             recorded = Recorded(
                 id=_fact_id(scope, number),
                 type=fact.wire_type,
                 stream=head.stream,
-                version=head.version + 1,
+                version=version,
                 key=head.key,
                 source=self._shell.source,
                 occurred_at=at,
@@ -609,8 +608,8 @@ class _Work:
             )
             stream.added.append(recorded)
             stream.state = decider.evolve(stream.state, fact)
-            head = head._replace(version=recorded.version, recorded_at=recorded_at)
-            stream.head = head
+        if facts:
+            stream.head = head._replace(version=version, recorded_at=recorded_at)
 
     def _give_up(self, job: Job, error: Exception) -> Outcome:
         code = error.code if isinstance(error, Refused) else type(error).__name__

@@ -9,7 +9,7 @@ transaction numbers may begin anew: hence the new epoch, and `last_xid` of 0.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from asyncpg import Connection
@@ -231,7 +231,7 @@ class Restoring:
     def _changes(self, told: Told) -> Iterable[Change]:
         try:
             fact = content_of(told.envelope.type, told.data.encode())
-            return self._project(replace(told.envelope, fact=fact))
+            return self._project(told.envelope._replace(fact=fact))
         except (NewerVersion, Unreadable) as error:
             raise CannotRestore(
                 f"This program cannot read what the service has published: {error}"

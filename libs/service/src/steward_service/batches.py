@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -51,4 +50,4 @@ async def run_batch(
             )
             if job.parcel is None or job.broken is not None:
                 return [NotDone(refusal)]
-            jobs = [replace(job, broken=refusal)]
+            jobs = [job._replace(broken=refusal)]

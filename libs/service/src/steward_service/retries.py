@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -135,7 +134,7 @@ class Retries:
             job = await self._hearing.job_from_line(message.parcel, place)
         else:
             raise Refused(f"Nobody here listens as {message.consumer}.", code="no_consumer")
-        return replace(job, retry=True, attempts=attempts, order=message.order)
+        return job._replace(retry=True, attempts=attempts, order=message.order)
 
     async def _postpone(self, parked: ParkedStream, refusal: Refused, head: str = "") -> None:
         later = self._wall.now() + timedelta(minutes=10)

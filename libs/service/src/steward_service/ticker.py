@@ -7,7 +7,6 @@ there. So a service that was down for two hours does not escalate what was handl
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from uuid import NAMESPACE_URL, uuid5
@@ -237,4 +236,4 @@ def parked_alarm_job(message: LinedUp) -> Job:
     at = message.parcel.value.decode()
     job = alarm_job(message.stream, datetime.fromisoformat(at))
     mark = ForeignMark(CONSUMER, message.stream, at, message.stream)
-    return replace(job, mark=mark, parcel=message.parcel)
+    return job._replace(mark=mark, parcel=message.parcel)

@@ -17,7 +17,7 @@ What is true follows from the case's facts alone (`timeline`). `decide` tells th
 what was told before: a fact that comes late moves, withdraws or revives.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -246,12 +246,14 @@ class Told(NamedTuple):
     provisional: bool = False
     """Whether its limit was said to wait for a calendar."""
 
-    def climbed(self, step: int) -> bool:
-        """Whether this step was told, of the breach that stands or of the start."""
-        return any(
-            climb.step == step and climb.breach in (0, self.breach) and not climb.beside
+    @property
+    def climbed(self) -> Collection[int]:
+        """The steps that were told, of the breach that stands or of the start."""
+        return [
+            climb.step
             for climb in self.climbs
-        )
+            if climb.breach in (0, self.breach) and not climb.beside
+        ]
 
 
 class Era(NamedTuple):
@@ -566,8 +568,9 @@ def _alarms(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
     if clock.breach_at is not None and not told.breach:
         yield Alarm(clock.breach_at, "breach", clock)
     if not told.acknowledged:
+        climbed = told.climbed
         for at, step in clock.steps:
-            if not told.climbed(step):
+            if step not in climbed:
                 yield Alarm(at, "step", clock, step)
         if told.climbs:
             yield from _unanswered(state, clock, told)
