@@ -11,11 +11,12 @@ from steward_events.tickets import Name
 from steward_events.vocabulary import ContactChannel, Kind, Party, Severity, Word
 from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
-from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown, told_of
+from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown
 from steward_service.auth import Principal, require
 from steward_service.idempotency import etag
 from steward_service.lists import Cursor, Page, cursor_of, page_of
 from steward_service.problems import not_found
+from steward_service.stories import told_of
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(require("case.read"))]
