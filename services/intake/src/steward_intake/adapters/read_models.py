@@ -1,7 +1,7 @@
 """What intake remembers in tables so that requests can be checked and lists be shown."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import (
     BigInteger,
@@ -30,6 +30,8 @@ from steward_events.intake import (
     CaseCorrected,
     CaseDispatched,
     CaseHandled,
+    CaseJoinedIncident,
+    CaseLeftIncident,
     CaseMerged,
     CaseMovedOut,
     CasePaused,
@@ -45,6 +47,11 @@ from steward_events.intake import (
     HouseholdNoteAdded,
     HouseholdNoteRetired,
     ImmediateMeasuresTaken,
+    IncidentCaseAttached,
+    IncidentCaseDetached,
+    IncidentClosed,
+    IncidentInformed,
+    IncidentOpened,
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
@@ -206,6 +213,7 @@ CASES = Table(
     Column("document_author", Text),
     Column("lacks", ARRAY(Text), nullable=False, default=()),
     Column("goes_on_in", Text),
+    Column("incident_id", Text),
     Column("chased", Integer, nullable=False, default=0),
     Column("satisfaction", Integer),
     Column("followed_up_round", Integer, nullable=False, default=0),
@@ -226,6 +234,7 @@ CASES = Table(
     Index("cases_committee", "committee_id", postgresql_where=text("committee_id IS NOT NULL")),
     Index("cases_visit", "visit_id", postgresql_where=text("visit_id IS NOT NULL")),
     Index("cases_followup", "followup_id", postgresql_where=text("followup_id IS NOT NULL")),
+    Index("cases_incident", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     Index("cases_author", "document_author", postgresql_where=text("document_author IS NOT NULL")),
 )
 
@@ -270,6 +279,24 @@ HOUSEHOLD_NOTES = Table(
     Column("added_at", DateTime(timezone=True)),
     Column("until", DateTime(timezone=True)),
     Index("household_notes_household", "household_id"),
+)
+
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("incident_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("title", Text, nullable=False, default=""),
+    Column("cause", Text, nullable=False, default=""),
+    Column("status", Text, nullable=False, default="open"),
+    Column("attached", Integer, nullable=False, default=0),
+    Column("opened_at", DateTime(timezone=True)),
+    Column("opened_by", Text),
+    Column("informed_at", DateTime(timezone=True)),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("incidents_changed", "changed_at", "incident_id"),
+    Index("incidents_project", "project_id", "changed_at", "incident_id"),
 )
 
 ATTACHMENTS = Table(
@@ -385,6 +412,14 @@ def project(recorded: Recorded) -> Iterable[Change]:
             yield Upsert(HOUSEHOLD_NOTES, row | {"note": note})
         case HouseholdNoteRetired() as fact:
             yield Delete(HOUSEHOLD_NOTES, {"note_id": fact.note_id})
+        case (
+            IncidentOpened()
+            | IncidentCaseAttached()
+            | IncidentCaseDetached()
+            | IncidentInformed()
+            | IncidentClosed()
+        ) as fact:
+            yield from _incident(recorded, fact)
         case PolicyPublished() as fact:
             yield Upsert(POLICIES, fact.model_dump() | changed)
         case SubjectErased() as fact:
@@ -396,6 +431,33 @@ def project(recorded: Recorded) -> Iterable[Change]:
             yield from _case(recorded)
         case _:
             return
+
+
+def _incident(
+    recorded: Recorded,
+    fact: IncidentOpened
+    | IncidentCaseAttached
+    | IncidentCaseDetached
+    | IncidentInformed
+    | IncidentClosed,
+) -> Iterable[Change]:
+    key, at = {"incident_id": fact.incident}, recorded.occurred_at
+    values: dict[str, Any] = {}
+    match fact:
+        case IncidentOpened():
+            values = fact.model_dump(include={"title", "cause"})
+            values |= {"project_id": fact.project, "opened_at": at, "opened_by": fact.person_id}
+        case IncidentCaseAttached():
+            yield Increment(INCIDENTS, key, {"attached": 1})
+        case IncidentCaseDetached():
+            yield Increment(INCIDENTS, key, {"attached": -1})
+        case IncidentInformed():
+            values = {"informed_at": at}
+        case IncidentClosed():
+            values = {"status": "closed", "closed_at": at}
+        case _:
+            assert_never(fact)
+    yield Upsert(INCIDENTS, key | values | {"changed_at": recorded.recorded_at})
 
 
 def _case(recorded: Recorded) -> Iterable[Change]:
@@ -502,6 +564,10 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "closed_at": None,
                 "satisfaction": None,
             }
+        case CaseJoinedIncident() as fact:
+            return {"incident_id": fact.incident_id}
+        case CaseLeftIncident():
+            return {"incident_id": None}
         case HistoryEnded() as fact:
             return {"history_until": fact.until}
         case _:

@@ -18,6 +18,7 @@ from steward_intake.adapters.read_models import (
     GROUPS,
     HOUSEHOLD_NOTES,
     HOUSEHOLDS,
+    INCIDENTS,
     PEOPLE,
     POLICIES,
     PROJECTS,
@@ -34,7 +35,7 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(GROUPS, PROJECTS, DEPARTMENTS, HOUSEHOLDS, PEOPLE, STAFF, ROLES, ZONES),
-        *(CASES, POLICIES, ERASURES, COMMITTEES, SUGGESTION_BOXES, HOUSEHOLD_NOTES),
+        *(CASES, POLICIES, ERASURES, COMMITTEES, SUGGESTION_BOXES, HOUSEHOLD_NOTES, INCIDENTS),
     )
 }
 

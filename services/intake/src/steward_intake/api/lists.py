@@ -48,6 +48,7 @@ KEYS = {
     "suggestion_boxes": "box_id",
     "policies": "pack|version",
     "cases": "case_id",
+    "incidents": "incident_id",
     "erasures": "subject",
 }
 """What tells the rows of each list apart."""

@@ -43,6 +43,7 @@ class AskedCases(AskedByProject):
     followup_id: Name | None = None
     document: Word | None = None
     document_author: Name | None = None
+    incident_id: Name | None = None
     incomplete: bool | None = None
     """Whether its record lacks what it must hold."""
 
