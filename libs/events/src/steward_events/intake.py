@@ -240,6 +240,8 @@ class SatisfactionGiven(Fact, name="intake.satisfaction_given"):
 class CaseClosed(Fact, name="intake.case_closed"):
     """Nothing more is owed; `missing` lists what a closing from elsewhere left out."""
 
+    rules = ("RC-7",)
+
     case_id: Id
     round: int = 1
     by: Literal["steward", "external", "history"] = "steward"
@@ -577,6 +579,8 @@ class CaseMovedOut(Fact, name="intake.case_moved_out"):
 
 class CaseLinked(Fact, name="intake.case_linked"):
     """The case has to do with another one."""
+
+    rules = ("RC-7",)
 
     case_id: Id
     other: Id
