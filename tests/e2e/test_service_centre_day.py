@@ -1969,10 +1969,16 @@ async def test_a_households_timeline_tells_all_of_its_cases(played: Played) -> N
     theirs = [case for case, said in BOOK.items() if said.home == "1-101" and case != "{15m}"]
     assert theirs == ["{1}", "{7}", "{11}", "{15}", "{16}", "{24}"]
     assert {row["number"] for row in page["cases"]} == {played.number(case) for case in theirs}
-    told = Counter((item["case_id"], item["type"].split(".")[1]) for item in page["items"])
+    said = [item for item in page["items"] if item["type"].startswith("intake.")]
+    told = Counter((item["case_id"], item["type"].split(".")[1]) for item in said)
     assert told == Counter(
         (played.cases[case], _name(fact)) for case in theirs for fact in expected_facts(BOOK[case])
     )
+    # And what the others have told of them.
+    others = {item["type"].rpartition(".v")[0] for item in page["items"]} - {
+        item["type"].rpartition(".v")[0] for item in said
+    }
+    assert {"visits.followup_due", "visits.followup_done", "notify.message_delivered"} <= others
 
 
 async def test_who_is_erased_is_read_nowhere_any_more(played: Played) -> None:
@@ -1984,7 +1990,8 @@ async def test_who_is_erased_is_read_nowhere_any_more(played: Played) -> None:
     timeline = await played.reader.get("intake", f"/v1/households/{ERASED}/timeline")
     gone = {"erased": True}
     sealed = ("summary", "description", "reporter_name", "reporter_phone")
-    for facts in (story["facts"], timeline["items"]):
+    items = [item for item in timeline["items"] if item["type"].startswith("intake.")]
+    for facts in (story["facts"], items):
         told = {fact["type"].split(".")[1]: fact["data"] for fact in facts}
         assert len(facts) == len(expected_facts(CASES[38]))
         assert [told["case_received"][name] for name in sealed] == [gone] * 4

@@ -37,6 +37,7 @@ _RELAY = f"{_SERVICE}/relay.py"
 _TICKER = f"{_SERVICE}/ticker.py"
 _KEYS = f"{_SERVICE}/keys.py"
 _NOTIFY = "services/notify/src/steward_notify"
+_INCIDENT = "services/intake/src/steward_intake/domain"
 
 _ALARMS_TEST = "tests/contracts/eventstore/test_alarms.py::"
 _APPEND_TEST = "tests/contracts/eventstore/test_append.py::"
@@ -1233,5 +1234,35 @@ GUARDS: tuple[Guard, ...] = (
         "if isinstance(address, Erased) or any(",
         "if any(",
         f"{_SENDER_TEST}test_who_was_erased_is_sent_nothing",
+    ),
+    Guard(
+        _SENDING,
+        "Whoever is attached to an incident while its owners are told is told too.",
+        "a statement is for all who are attached",
+        f"{_INCIDENT}/incident.py",
+        """    if command.cases != state.cases:
+        raise _changed()
+    if state.statements""",
+        "    if state.statements",
+        "tests/unit/intake/test_incident.py::"
+        "test_a_statement_is_for_the_cases_that_are_attached_when_it_is_made",
+    ),
+    Guard(
+        _SENDING,
+        "Owners of an incident's cases are not told the same again.",
+        "no statement twice",
+        f"{_INCIDENT}/incident.py",
+        "if state.statements and informed.text == state.statements[-1].text:",
+        "if False:",
+        "tests/unit/intake/test_incident.py::test_owners_are_not_told_the_same_again",
+    ),
+    Guard(
+        _SENDING,
+        "A case is in one incident at a time, so that nobody is told twice of one cause.",
+        "one incident for a case",
+        f"{_INCIDENT}/sayings.py",
+        "if story.incident not in (None, fact.incident_id):",
+        "if False:",
+        "tests/unit/intake/test_incident.py::test_a_case_is_in_one_incident_at_a_time",
     ),
 )

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import FrameType, ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -180,6 +180,42 @@ def verify(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
         out.print(table)
     if not equal:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: steward case lakeside-2026-00012 --json | jq '.facts[].type'")
+def case(
+    case_id: Annotated[
+        str, typer.Argument(metavar="CASE", help="Its ID or number.", show_default=False)
+    ],
+    *,
+    state: StateOption = STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell all that the services have told of one case, each fact with its rules, in one order.
+
+    `steward policy explain --case` explains its clocks; JSON has them as `clocks`.
+    """
+    from steward_stack import story
+    from steward_stack.door import Door
+    from steward_stack.supervisor import endpoints_of_running
+
+    folder = State(state)
+    services = endpoints_of_running(folder).services
+
+    async def told() -> dict[str, Any]:
+        door = Door(services, folder.settings(()).admin_key)
+        try:
+            return await story.story_of(door, case_id)
+        finally:
+            await door.close()
+
+    found = asyncio.run(told())
+    if as_json:
+        print_json(found)
+        return
+    row = found["case"]
+    out.print(f"{row['number']}  {row['kind']}  {row['status']}", soft_wrap=True, highlight=False)
+    Console(width=WIDEST).print(story.lines(found["facts"]))
 
 
 @app.command(epilog="Example: steward demo --tickets tickets.csv.gz --format nyc311")

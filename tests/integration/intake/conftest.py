@@ -32,6 +32,7 @@ from steward_intake.application.desk import Desk
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.box import BoxDecider
 from steward_intake.domain.case import CaseDecider
+from steward_intake.domain.incident import IncidentDecider
 from steward_intake.domain.note import NoteDecider
 from steward_intake.domain.registry import DECIDERS
 from steward_service import keys
@@ -124,7 +125,13 @@ async def office(fresh_database: FreshDatabase) -> AsyncIterator[Office]:
         executor = Executor(
             store,
             clock,
-            {"case": CaseDecider(), "box": BoxDecider(), "note": NoteDecider(), **DECIDERS},
+            {
+                "case": CaseDecider(),
+                "box": BoxDecider(),
+                "note": NoteDecider(),
+                "incident": IncidentDecider(),
+                **DECIDERS,
+            },
             source="/steward/intake",
             partition_of=lambda _: 0,
             project=read_models.project,

@@ -43,6 +43,24 @@ async def test_a_matter_raised_twice_before_is_suggested_as_major(registered: Ca
     assert (await suggested(registered, again))["suggested"]["severity"] is None
 
 
+@rule("RM-4.4.1a")
+async def test_a_matter_of_a_place_was_mentioned_whoever_did(registered: Caller) -> None:
+    lift: dict[str, Any] = {"place": "3号楼电梯", "topic": "电梯"}
+    early = (NOON - timedelta(days=20)).isoformat()
+    neighbours = await received(registered, **lift, household_id=None, occurred_at=early)
+    own = await received(registered, topic="电梯", occurred_at=early)
+    await received(
+        registered, topic="电梯", place="5号楼电梯", household_id=None, occurred_at=early
+    )
+    again = await received(registered, **lift)
+    said = await suggested(registered, again)
+    assert sorted(m["case_id"] for m in said["mentions"]) == sorted([neighbours, own])
+    moved = await received(registered, topic="电梯", household_id=None)
+    assert (await suggested(registered, moved))["mentions"] == []
+    await do(registered, moved, "correct", place="3号楼电梯")
+    assert [m["case_id"] for m in (await suggested(registered, moved))["mentions"]] == [neighbours]
+
+
 @rule("RM-4.4.1b", "RM-4.4.2")
 async def test_what_is_learned_later_changes_what_is_suggested(registered: Caller) -> None:
     case_id = await received(registered, grievance="contract_duty", claimed_loss=8000)

@@ -156,6 +156,17 @@ def test_a_solution_or_progress_is_told_by_message_where_somebody_asks_for_it(ab
     assert (sms.about, sms.sealed) == (about, {"text": TEXT})
 
 
+def test_a_message_that_speaks_for_several_cases_says_so_when_it_has_arrived() -> None:
+    asked = OwnerMessageRequested(
+        case_id="c1", request_id="s1", about="progress", text=TEXT, incident="i1", also=("c2",)
+    )
+    answer = after(COMPLAINT, asked)
+    sms, _ = answer.facts
+    assert isinstance(sms, MessageRequested)
+    delivered = arrived(answer, sms)
+    assert (delivered.case_id, delivered.incident, delivered.also) == ("c1", "i1", ("c2",))
+
+
 def arrived(answer: Answer, sms: MessageRequested) -> MessageDelivered:
     for command in (
         BeginSending(NOON, None, None),

@@ -15,6 +15,7 @@ from steward_intake.api.routers import ROUTERS
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.box import BoxDecider
 from steward_intake.domain.case import CaseDecider
+from steward_intake.domain.incident import IncidentDecider
 from steward_intake.domain.note import NoteDecider
 from steward_intake.domain.registry import DECIDERS
 from steward_intake.settings import Settings
@@ -63,7 +64,13 @@ def service(settings: Settings) -> IntakeService:
     intake = IntakeService(
         name="intake",
         settings=settings,
-        deciders={"case": CaseDecider(), "box": BoxDecider(), "note": NoteDecider(), **DECIDERS},
+        deciders={
+            "case": CaseDecider(),
+            "box": BoxDecider(),
+            "note": NoteDecider(),
+            "incident": IncidentDecider(),
+            **DECIDERS,
+        },
         topic="steward.intake",
         listens={
             "steward.visits": subscribers.on_visits,

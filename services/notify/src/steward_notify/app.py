@@ -25,15 +25,19 @@ from steward_notify.adapters.gateways import MailGateway, SmsGateway
 from steward_notify.adapters.outbox import PostgresMessageList, PostgresOutbox
 from steward_notify.adapters.sms_aliyun import RECEIPTS_TAKEN, Account, AliyunSms, parse_receipts
 from steward_notify.api import http, subscribers
+from steward_notify.application.reactions import owner_stream_of, stream_of
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import MessageDecider
 from steward_notify.domain.owner import OwnerDecider
 from steward_notify.settings import Settings
+from steward_service import stories
 from steward_service.keys import forget_keys
 from steward_service.policies import Policies
 from steward_service.runtime import Service
 
 PROVIDER_SECONDS = 10.0
+AT_MOST = 500
+"""Messages of which a case's story tells."""
 
 
 def build(settings: Settings) -> Service:
@@ -76,6 +80,11 @@ def build(settings: Settings) -> Service:
     async def outstanding() -> int:
         return await PostgresMessageList(service.store.pool).outstanding(service.clock.now())
 
+    async def streams_of(case_id: str) -> Sequence[str]:
+        messages = PostgresMessageList(service.store.pool)
+        rows = await messages.listed(None, {"case_id": case_id}, None, AT_MOST)
+        return sorted({owner_stream_of(case_id), *(stream_of(row["message_id"]) for row in rows)})
+
     service = Service(
         name="notify",
         settings=settings,
@@ -98,7 +107,8 @@ def build(settings: Settings) -> Service:
                 parse_receipts,
                 settings.receipts_token,
                 RECEIPTS_TAKEN,
-            )
+            ),
+            stories.router("message.read", streams_of, "messages"),
         ],
         background=[send] if "relay" in settings.roles else [],
         outstanding=outstanding,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached
+from steward_service import stories
 from steward_service.policies import Policies
 from steward_service.runtime import Service
 from steward_sla.adapters import read_models
@@ -11,6 +12,7 @@ from steward_sla.adapters.clock_lists import PostgresLists, count_running, count
 from steward_sla.adapters.sweeping import CALENDAR, Calendars, Sweeping, begun_by
 from steward_sla.api import http, policy_work, subscribers
 from steward_sla.application.ports import POLICY
+from steward_sla.application.reactions import stream_of
 from steward_sla.domain.clocks import ClocksDecider
 from steward_sla.domain.reapplications import ReapplicationDecider
 from steward_sla.settings import Settings
@@ -60,9 +62,15 @@ def build(settings: Settings) -> Service:
         routers=[
             http.router(lambda: PostgresLists(service.store.pool), policies),
             policy_work.router(lambda: PostgresLists(service.store.pool), policies, calendars),
+            stories.router("clock.read", streams_of, "clocks"),
         ],
     )
     return service
+
+
+async def streams_of(case_id: str) -> Sequence[str]:
+    """Name where a case is told of."""
+    return [stream_of(case_id)]
 
 
 def main() -> None:

@@ -1,5 +1,8 @@
 """Wires visits."""
 
+from collections.abc import Sequence
+
+from steward_service import stories
 from steward_service.runtime import Service
 from steward_visits.adapters import read_models
 from steward_visits.adapters.followup_list import PostgresFollowupList
@@ -7,6 +10,7 @@ from steward_visits.adapters.publications import Publications
 from steward_visits.adapters.registers import PostgresRegisters
 from steward_visits.adapters.visit_list import PostgresVisitList
 from steward_visits.api import http, subscribers, visits
+from steward_visits.application.reactions import stream_of
 from steward_visits.domain.duties import DutiesDecider
 from steward_visits.domain.followups import FollowupsDecider
 from steward_visits.domain.ledger import LedgerDecider
@@ -41,9 +45,15 @@ def build(settings: Settings) -> Service:
         routers=[
             http.router(lambda: PostgresFollowupList(service.store.pool), registers),
             visits.router(lambda: PostgresVisitList(service.store.pool), registers),
+            stories.router("followup.read", streams_of, "follow-ups"),
         ],
     )
     return service
+
+
+async def streams_of(case_id: str) -> Sequence[str]:
+    """Name where a case is told of."""
+    return [stream_of(case_id)]
 
 
 def main() -> None:

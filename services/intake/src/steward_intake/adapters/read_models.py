@@ -1,7 +1,8 @@
 """What intake remembers in tables so that requests can be checked and lists be shown."""
 
+import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from steward_events.fact import Fact
 from steward_events.intake import (
     BoxOpened,
     CaseAbsorbed,
@@ -30,6 +32,8 @@ from steward_events.intake import (
     CaseCorrected,
     CaseDispatched,
     CaseHandled,
+    CaseJoinedIncident,
+    CaseLeftIncident,
     CaseMerged,
     CaseMovedOut,
     CasePaused,
@@ -45,9 +49,23 @@ from steward_events.intake import (
     HouseholdNoteAdded,
     HouseholdNoteRetired,
     ImmediateMeasuresTaken,
+    IncidentCaseAttached,
+    IncidentCaseDetached,
+    IncidentClosed,
+    IncidentInformed,
+    IncidentOpened,
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
+)
+from steward_events.notify import (
+    MessageDelivered,
+    MessageFact,
+    MessageFailed,
+    MessageRequested,
+    MessageSent,
+    MessageSuppressed,
+    MessageUnknown,
 )
 from steward_events.recorded import Recorded
 from steward_events.registry import (
@@ -66,6 +84,15 @@ from steward_events.registry import (
     ZoneAssigned,
 )
 from steward_events.sealed import Sealed
+from steward_events.sla import ClockBreached, ClockFact, MajorByAge
+from steward_events.visits import (
+    FollowupDone,
+    FollowupDue,
+    FollowupOverdue,
+    FollowupWaived,
+    VisitDone,
+    VisitStruck,
+)
 from steward_events.vocabulary import IssuedDocument
 from steward_eventstore.port import Change, Delete, Increment, Upsert
 
@@ -206,6 +233,8 @@ CASES = Table(
     Column("document_author", Text),
     Column("lacks", ARRAY(Text), nullable=False, default=()),
     Column("goes_on_in", Text),
+    Column("incident_id", Text),
+    Column("place", Text, nullable=False, default=""),
     Column("chased", Integer, nullable=False, default=0),
     Column("satisfaction", Integer),
     Column("followed_up_round", Integer, nullable=False, default=0),
@@ -226,6 +255,10 @@ CASES = Table(
     Index("cases_committee", "committee_id", postgresql_where=text("committee_id IS NOT NULL")),
     Index("cases_visit", "visit_id", postgresql_where=text("visit_id IS NOT NULL")),
     Index("cases_followup", "followup_id", postgresql_where=text("followup_id IS NOT NULL")),
+    Index(
+        "cases_place", "project_id", "place", "received_at", postgresql_where=text("place <> ''")
+    ),
+    Index("cases_incident", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     Index("cases_author", "document_author", postgresql_where=text("document_author IS NOT NULL")),
 )
 
@@ -272,6 +305,24 @@ HOUSEHOLD_NOTES = Table(
     Index("household_notes_household", "household_id"),
 )
 
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("incident_id", Text, primary_key=True),
+    Column("project_id", Text, nullable=False, default=""),
+    Column("title", Text, nullable=False, default=""),
+    Column("cause", Text, nullable=False, default=""),
+    Column("status", Text, nullable=False, default="open"),
+    Column("attached", Integer, nullable=False, default=0),
+    Column("opened_at", DateTime(timezone=True)),
+    Column("opened_by", Text),
+    Column("informed_at", DateTime(timezone=True)),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("changed_at", DateTime(timezone=True)),
+    Index("incidents_changed", "changed_at", "incident_id"),
+    Index("incidents_project", "project_id", "changed_at", "incident_id"),
+)
+
 ATTACHMENTS = Table(
     "attachments",
     METADATA,
@@ -283,6 +334,33 @@ ATTACHMENTS = Table(
     Index("attachments_subject", "subject"),
     info={"projected": False},  # the files themselves; the facts hold only their digests
 )
+
+HEARD_FACTS = Table(
+    "heard_facts",
+    METADATA,
+    Column("stream_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("case_id", Text),
+    Column("household_id", Text),
+    Column("occurred_at", DateTime(timezone=True)),
+    Column("recorded_at", DateTime(timezone=True)),
+    Column("known_at", DateTime(timezone=True)),
+    Column("history", DateTime(timezone=True)),
+    Column("data", Text, nullable=False),
+    Index("heard_facts_case", "case_id"),
+    Index("heard_facts_household", "household_id"),
+)
+"""What the others have told of households and their cases, as it came: what is sealed stays so."""
+
+CASE_RULES = Table(
+    "case_rules",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+)
+"""By which rules something was owed or missed in a case, as the others have told."""
 
 CASE_NUMBERS = Table(
     "case_numbers",
@@ -385,17 +463,103 @@ def project(recorded: Recorded) -> Iterable[Change]:
             yield Upsert(HOUSEHOLD_NOTES, row | {"note": note})
         case HouseholdNoteRetired() as fact:
             yield Delete(HOUSEHOLD_NOTES, {"note_id": fact.note_id})
+        case (
+            IncidentOpened()
+            | IncidentCaseAttached()
+            | IncidentCaseDetached()
+            | IncidentInformed()
+            | IncidentClosed()
+        ) as fact:
+            yield from _incident(recorded, fact)
         case PolicyPublished() as fact:
             yield Upsert(POLICIES, fact.model_dump() | changed)
         case SubjectErased() as fact:
             erased = {"reason": str(fact.reason), "erased_at": recorded.occurred_at}
             yield Upsert(ERASURES, fact.model_dump() | erased | changed)
+        case (
+            FollowupDue()
+            | FollowupDone()
+            | FollowupWaived()
+            | FollowupOverdue()
+            | VisitDone()
+            | VisitStruck()
+            | MessageRequested()
+            | MessageSent()
+            | MessageDelivered()
+            | MessageFailed()
+            | MessageUnknown()
+            | MessageSuppressed()
+            | ClockBreached()
+            | MajorByAge()
+        ) as fact:
+            yield from _heard(recorded, fact)
         case None:
             return
         case _ if recorded.stream.startswith("case-") and recorded.type.startswith("intake."):
             yield from _case(recorded)
         case _:
             return
+
+
+def _incident(
+    recorded: Recorded,
+    fact: IncidentOpened
+    | IncidentCaseAttached
+    | IncidentCaseDetached
+    | IncidentInformed
+    | IncidentClosed,
+) -> Iterable[Change]:
+    key, at = {"incident_id": fact.incident}, recorded.occurred_at
+    values: dict[str, Any] = {}
+    match fact:
+        case IncidentOpened():
+            values = fact.model_dump(include={"title", "cause"})
+            values |= {"project_id": fact.project, "opened_at": at, "opened_by": fact.person_id}
+        case IncidentCaseAttached():
+            yield Increment(INCIDENTS, key, {"attached": 1})
+        case IncidentCaseDetached():
+            yield Increment(INCIDENTS, key, {"attached": -1})
+        case IncidentInformed():
+            values = {"informed_at": at}
+        case IncidentClosed():
+            values = {"status": "closed", "closed_at": at}
+        case _:
+            assert_never(fact)
+    yield Upsert(INCIDENTS, key | values | {"changed_at": recorded.recorded_at})
+
+
+def _heard(recorded: Recorded, fact: Fact) -> Iterable[Change]:
+    """Keep what is of a household's story, and by which rule something was owed or missed."""
+    case_id = getattr(fact, "case_id", None)
+    match fact:
+        case ClockBreached() | MajorByAge() | FollowupDue():
+            for rule in fact.rule:
+                yield Upsert(CASE_RULES, {"case_id": fact.case_id, "rule": rule})
+        case MessageFact():
+            # Those to a case's owner stand in a stream with its name; staff are told in others.
+            kind, _, case_id = recorded.stream.partition("-")
+            if kind != "owner":
+                return
+        case _:
+            pass
+    if not isinstance(fact, ClockFact):
+        yield Upsert(
+            HEARD_FACTS,
+            {
+                "stream_id": recorded.stream,
+                "version": recorded.version,
+                "event_id": str(recorded.id),
+                "type": recorded.type,
+                "case_id": case_id,
+                "household_id": getattr(fact, "household_id", None),
+                "occurred_at": recorded.occurred_at,
+                "recorded_at": recorded.recorded_at,
+                "known_at": recorded.known_at,
+                "history": recorded.history,
+                # In one order, whichever way the fact was read.
+                "data": json.dumps(fact.model_dump(mode="json"), sort_keys=True),
+            },
+        )
 
 
 def _case(recorded: Recorded) -> Iterable[Change]:
@@ -430,6 +594,7 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "visit_id": fact.visit_id,
                 "followup_id": fact.followup_id,
                 **_document(fact.document),
+                "place": fact.place,
                 "lacks": fact.lacks,
                 "received_at": at,
                 "external_source": fact.external.source if fact.external else None,
@@ -450,6 +615,7 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             corrected = {
                 "household_id": fact.household_id,
                 "topic": fact.topic,
+                "place": fact.place,
                 "lacks": fact.lacks,
                 **_document(fact.document),
             }
@@ -502,6 +668,10 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "closed_at": None,
                 "satisfaction": None,
             }
+        case CaseJoinedIncident() as fact:
+            return {"incident_id": fact.incident_id}
+        case CaseLeftIncident():
+            return {"incident_id": None}
         case HistoryEnded() as fact:
             return {"history_until": fact.until}
         case _:

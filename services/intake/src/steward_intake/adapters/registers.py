@@ -3,21 +3,41 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    and_,
+    column,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+)
 from sqlalchemy.dialects.postgresql import insert
 
+from steward_events.fact import known_facts, read_fact
+from steward_events.intake import CaseReceived
+from steward_events.recorded import Recorded
 from steward_intake.adapters.read_models import (
     CASE_NUMBERS,
+    CASE_RULES,
     CASES,
     COMMITTEES,
     DEPARTMENTS,
     ERASURES,
     GOES_ON,
     GROUPS,
+    HEARD_FACTS,
     HOUSEHOLD_NOTES,
     HOUSEHOLDS,
+    INCIDENTS,
     PEOPLE,
     POLICIES,
     PROJECTS,
@@ -26,7 +46,7 @@ from steward_intake.adapters.read_models import (
     SUGGESTION_BOXES,
     ZONES,
 )
-from steward_intake.application.ports import Row
+from steward_intake.application.ports import Row, Sought
 from steward_service.lists import Cursor, foreign_cursor
 from steward_service.queries import fetch, page
 
@@ -34,7 +54,7 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(GROUPS, PROJECTS, DEPARTMENTS, HOUSEHOLDS, PEOPLE, STAFF, ROLES, ZONES),
-        *(CASES, POLICIES, ERASURES, COMMITTEES, SUGGESTION_BOXES, HOUSEHOLD_NOTES),
+        *(CASES, POLICIES, ERASURES, COMMITTEES, SUGGESTION_BOXES, HOUSEHOLD_NOTES, INCIDENTS),
     )
 }
 
@@ -126,6 +146,55 @@ class PostgresRegisters:
             query = query.where(columns.received_at < until)
         return await fetch(self._pool, query.order_by(columns.received_at, columns.case_id))
 
+    async def cases_at(
+        self, project_id: str, place: str, topic: str, since: datetime, until: datetime
+    ) -> Sequence[Row]:
+        """Give the cases at a place of a project on a topic."""
+        columns = CASES.c
+        query = select(CASES).where(
+            columns.project_id == project_id,
+            columns.place == place,
+            columns.topic == topic,
+            columns.received_at >= since,
+            columns.received_at < until,
+        )
+        return await fetch(self._pool, query)
+
+    async def archived(
+        self, projects: Sequence[str] | None, sought: Sought, since: Cursor | None, limit: int
+    ) -> Sequence[Row]:
+        """Give such cases in the order of their last change."""
+        query = _filtered(CASES, projects, {}).where(*matching(sought))
+        after = None if since is None else [since.changed_at, since.id]
+        order = [CASES.c.changed_at, CASES.c.case_id]
+        return await fetch(self._pool, page(query, order, after, limit))
+
+    async def named(
+        self, project_id: str, words: str, sought: Sought, limit: int, after: str
+    ) -> Sequence[Row]:
+        """Give such cases by number or topic, in the order of their streams."""
+        columns, stream = CASES.c, STREAM_OF_CASE.collate("C")
+        in_number, in_topic = (
+            name.icontains(words, autoescape=True) for name in (columns.number, columns.topic)
+        )
+        query = select(CASES).where(
+            columns.project_id == project_id,
+            or_(in_number, in_topic),
+            stream > after,
+            *matching(sought),
+        )
+        return await fetch(self._pool, query.order_by(stream).limit(limit))
+
+    async def heard_of(
+        self, household_id: str, cases: Sequence[str]
+    ) -> Sequence[tuple[str | None, Recorded]]:
+        """Give what the others have told of a household and of its cases, with the case."""
+        columns = HEARD_FACTS.c
+        query = select(HEARD_FACTS).where(
+            or_(columns.household_id == household_id, columns.case_id.in_(cases))
+        )
+        return [(row["case_id"], _recorded(row)) for row in await fetch(self._pool, query)]
+
     async def notes_of(self, household_id: str) -> Sequence[Row]:
         """Give the notes about a household that were not retired, the newest first."""
         columns = HOUSEHOLD_NOTES.c
@@ -171,6 +240,53 @@ class PostgresRegisters:
             raise foreign_cursor()
         query = page(_filtered(table, projects, filters), order, after, limit)
         return await fetch(self._pool, query)
+
+
+def _recorded(row: Row) -> Recorded:
+    owner = str(row["type"]).partition(".")[0]
+    return Recorded(
+        id=UUID(row["event_id"]),
+        type=row["type"],
+        stream=row["stream_id"],
+        version=row["version"],
+        key="",  # the household's project, which nobody asks for here
+        source=f"/steward/{owner}",
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        known_at=row["known_at"],
+        fact=read_fact(row["type"], row["data"]),
+        history=row["history"],
+    )
+
+
+STREAM_OF_CASE = literal("case-", Text) + CASES.c.case_id
+_EVENTS = table("events", column("stream_id", Text), column("type", Text))
+
+
+def matching(sought: Sought) -> list[ColumnElement[bool]]:
+    """Say which cases are sought."""
+    columns = CASES.c
+    found = [columns[name] == value for name, value in sought.columns.items()]
+    if sought.received_from is not None:
+        found.append(columns.received_at >= sought.received_from)
+    if sought.received_to is not None:
+        found.append(columns.received_at < sought.received_to)
+    if sought.rule is not None:
+        found.append(_touched_by(sought.rule))
+    return found
+
+
+def _touched_by(rule: str) -> ColumnElement[bool]:
+    """Say in which cases a fact carries the rule out, or one of another service names it.
+
+    What a reception carries out, depending on how it came, says little: it is not asked for.
+    """
+    types = [
+        fact.wire_type for fact in known_facts() if rule in fact.rules and fact is not CaseReceived
+    ]
+    done = exists().where(_EVENTS.c.stream_id == STREAM_OF_CASE, _EVENTS.c.type.in_(types))
+    heard = exists().where(CASE_RULES.c.case_id == CASES.c.case_id, CASE_RULES.c.rule == rule)
+    return or_(done, heard)
 
 
 def _filtered(

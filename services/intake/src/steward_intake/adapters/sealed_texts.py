@@ -10,14 +10,17 @@ from time import monotonic
 
 import asyncpg
 import structlog
+from sqlalchemy import exists, select
 
 from steward_events.fact import NewerVersion, Unreadable
 from steward_events.sealed import Sealed
 from steward_eventstore.port import Cursor, EventStore, Relayed, Unavailable
 from steward_eventstore.rows import recorded_of
+from steward_intake.adapters.read_models import SEALED_TEXTS
+from steward_intake.adapters.registers import STREAM_OF_CASE, matching
 from steward_intake.application.erasure import sealed_values
-from steward_intake.application.ports import Row, Seals
-from steward_service.queries import DATABASE_FAULTS
+from steward_intake.application.ports import NOTHING, Row, Seals, Sought
+from steward_service.queries import DATABASE_FAULTS, fetch
 from steward_service.sealing import BrokenSeal, KeyNotHeard
 from steward_service.search_terms import SearchTerms, plain
 
@@ -28,13 +31,6 @@ PAUSE_SECONDS = 0.2
 _BUSY_SHARE = 3
 """It rests so many times as long as it has worked: others go first."""
 
-_FIND = """
-WITH candidates AS MATERIALIZED (
-    SELECT stream_id, subject, field, sealed FROM sealed_texts
-     WHERE project_id = $1 AND terms @> $2 AND stream_id > $3
-), streams AS (SELECT DISTINCT stream_id FROM candidates ORDER BY stream_id LIMIT $4)
-SELECT * FROM candidates JOIN streams USING (stream_id) ORDER BY stream_id, field
-"""
 _WITHOUT = "DELETE FROM sealed_texts WHERE subject = ANY($1)"
 _READ = "SELECT epoch, xid, pos FROM sealed_texts_read"
 _READ_ON = """
@@ -52,6 +48,8 @@ INSERT INTO sealed_texts (value_id, stream_id, project_id, subject, field, seale
 SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT FROM erasures WHERE subject = $4)
 ON CONFLICT DO NOTHING
 """
+_STORIES = ("case-", "incident-")
+"""Streams of which every text stays, whatever was said before."""
 _LOCK = 7_311_954_020_003
 
 _FAULTS: tuple[type[Exception], ...] = (Unavailable, KeyNotHeard, *DATABASE_FAULTS)
@@ -66,13 +64,27 @@ class PostgresSealedTexts:
         self._pool = pool
         self._terms = terms
 
-    async def find(self, project_id: str, text: str, limit: int, after: str = "") -> Sequence[Row]:
+    async def find(
+        self, project_id: str, text: str, limit: int, after: str = "", sought: Sought = NOTHING
+    ) -> Sequence[Row]:
         """Give sealed texts that have all terms of a text, of so many streams: only candidates."""
         terms = self._terms.of(project_id, text)
         if not terms:
             return []
-        rows = await self._pool.fetch(_FIND, project_id, terms, after, limit)
-        return [dict(row) for row in rows]
+        columns = SEALED_TEXTS.c
+        # Of one collation, so that streams from elsewhere can be put between.
+        stream = columns.stream_id.collate("C")
+        query = select(stream.label("stream_id"), columns.subject, columns.field, columns.sealed)
+        query = query.where(
+            columns.project_id == project_id, columns.terms.contains(terms), stream > after
+        )
+        if sought:
+            query = query.where(exists().where(stream == STREAM_OF_CASE, *matching(sought)))
+        candidates = query.cte("candidates")  # named twice, so that it is found but once
+        place = candidates.c.stream_id
+        streams = select(place).distinct().order_by(place).limit(limit)
+        found = select(candidates).where(place.in_(streams)).order_by(place, candidates.c.field)
+        return await fetch(self._pool, found)
 
     async def take_out(self, subjects: Iterable[str]) -> None:
         """Forget all that was sealed for these subjects."""
@@ -122,6 +134,8 @@ class PostgresSealedTexts:
             recorded = recorded_of(row.stream, row.version, row.type, row.data, row.meta)
         except (NewerVersion, Unreadable):
             return []
+        if getattr(recorded.fact, "incident", None) and row.stream.startswith("case-"):
+            return []  # a statement of the incident, which has it itself
         found: list[Kept] = []
         for sealed in sealed_values(recorded.fact):
             text = await _opened(seals, sealed)
@@ -135,7 +149,7 @@ class PostgresSealedTexts:
 async def _store(
     connection: asyncpg.pool.PoolConnectionProxy, cursor: Cursor, kept: Sequence[Kept]
 ) -> None:
-    registered = {(text[1], text[4]): text for text in kept if not text[1].startswith("case-")}
+    registered = {(text[1], text[4]): text for text in kept if not text[1].startswith(_STORIES)}
     last = [text for text in kept if registered.get((text[1], text[4]), text) is text]
     async with connection.transaction():
         if registered:

@@ -4,11 +4,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
+from starlette.responses import JSONResponse, Response
 
 from steward_decider import Refused
 from steward_events.recorded import Recorded
-from steward_eventstore.execute import Applied, Executor, Job, NotDone, Parked, Repeated
+from steward_eventstore.execute import (
+    Applied,
+    Cause,
+    Executor,
+    Job,
+    NotDone,
+    Parked,
+    Repeated,
+    To,
+)
+from steward_eventstore.port import ForeignMark
 from steward_intake.application.words import Said
 from steward_service.problems import Problem, problem_of
 
@@ -40,6 +51,21 @@ def _expected(error: BaseException) -> Exception:
     if isinstance(error, Refused | Problem):
         return error
     raise error
+
+
+def line_of(
+    cause: Cause, mark: tuple[str, str, str], to: Sequence[To], said: Mapping[str, Any]
+) -> Job:
+    """Make the job of one line; the mark is who says it, the line's own key, and a fingerprint."""
+    by, key, fingerprint = mark
+    place = ForeignMark("http", by, key, to[0].stream, fingerprint)
+    return Job(cause, lambda: to, place, answer=always_said(to_json(said)))
+
+
+def with_cases(case_ids: Sequence[str], results: Mapping[int, dict[str, Any]]) -> Response:
+    """Answer with a result for each case, in their order."""
+    lines = [{"case_id": id_, **results[place]} for place, id_ in enumerate(case_ids)]
+    return JSONResponse({"results": lines})
 
 
 def always_said(said: bytes) -> Callable[[Sequence[Recorded]], bytes]:

@@ -14,6 +14,7 @@ from steward_intake.application.erasure import sealed_values
 from steward_intake.application.ports import Row
 from steward_service.auth import Principal
 from steward_service.lists import Limit, Page, cursor_of, page_of
+from steward_service.stories import named
 
 
 class Asked(BaseModel):
@@ -47,6 +48,7 @@ KEYS = {
     "suggestion_boxes": "box_id",
     "policies": "pack|version",
     "cases": "case_id",
+    "incidents": "incident_id",
     "erasures": "subject",
 }
 """What tells the rows of each list apart."""
@@ -84,7 +86,7 @@ def shown(row: Row, gone: Collection[str] = ()) -> dict[str, Any]:
 
 def _named_if_sealed(row: Row, name: str, gone: Collection[str]) -> Any:
     sealed = _sealed_at(row, name)
-    return row[name] if sealed is None else _name_of(sealed, gone)
+    return row[name] if sealed is None else named(sealed, gone)
 
 
 def _sealed_at(row: Row, name: str) -> Sealed | None:
@@ -92,10 +94,6 @@ def _sealed_at(row: Row, name: str) -> Sealed | None:
     if name in _SEALED_COLUMNS and isinstance(value, str) and value.startswith('{"subject"'):
         return Sealed.model_validate_json(value)
     return None
-
-
-def _name_of(sealed: Sealed, gone: Collection[str]) -> dict[str, bool]:
-    return {"erased": True} if sealed.subject in gone else {"sealed": True}
 
 
 def _subjects_of(rows: Iterable[Row]) -> set[str]:
@@ -110,24 +108,3 @@ def _subjects_of(rows: Iterable[Row]) -> set[str]:
 async def erased_in(service: Intake, facts: Iterable[Recorded]) -> frozenset[str]:
     subjects = {sealed.subject for fact in facts for sealed in sealed_values(fact.fact)}
     return await service.registers.erased(subjects)
-
-
-def told_of(recorded: Recorded, gone: Collection[str]) -> dict[str, Any]:
-    data = recorded.fact.model_dump(mode="json") if recorded.fact else {}
-    if recorded.fact is not None:
-        data |= {
-            name: _name_of(value, gone)
-            for name, value in recorded.fact
-            if isinstance(value, Sealed)
-        }
-    return {
-        "id": str(recorded.id),
-        "type": recorded.type,
-        "version": recorded.version,
-        "occurred_at": recorded.occurred_at.isoformat(),
-        "recorded_at": recorded.recorded_at.isoformat(),
-        "known_at": recorded.known_at.isoformat(),
-        "history": recorded.history.isoformat() if recorded.history else None,
-        "rules": list(type(recorded.fact).rules) if recorded.fact else [],
-        "data": data,
-    }

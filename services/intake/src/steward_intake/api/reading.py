@@ -11,11 +11,12 @@ from steward_events.tickets import Name
 from steward_events.vocabulary import ContactChannel, Kind, Party, Severity, Word
 from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
-from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown, told_of
+from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown
 from steward_service.auth import Principal, require
 from steward_service.idempotency import etag
 from steward_service.lists import Cursor, Page, cursor_of, page_of
 from steward_service.problems import not_found
+from steward_service.stories import told_of
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(require("case.read"))]
@@ -42,6 +43,7 @@ class AskedCases(AskedByProject):
     followup_id: Name | None = None
     document: Word | None = None
     document_author: Name | None = None
+    incident_id: Name | None = None
     incomplete: bool | None = None
     """Whether its record lacks what it must hold."""
 
@@ -66,33 +68,37 @@ async def get_timeline(
     household_id: str,
     asked: Annotated[Asked, Query()],
 ) -> Response:
-    """Show a household's cases and what happened in them, the newest last."""
+    """Show a household's cases and all that happened, the newest last.
+
+    What was said in the cases, and what the other services have told: follow-ups, visits, and the
+    messages to the household.
+    """
     household = (await service.registers.entries("households", [household_id])).get(household_id)
     if household is None or not principal.may(household["project_id"]):
         raise not_found("household of this ID")
     cases = await service.registers.cases_of(household_id)
     streams = {f"case-{case['case_id']}": 0 for case in cases}
     view = await service.executor.store.read(Reading(streams))
+    heard = await service.registers.heard_of(household_id, [case["case_id"] for case in cases])
+    said = [
+        (fact.stream.removeprefix("case-"), fact) for facts in view.facts.values() for fact in facts
+    ]
     after = cursor_of(asked.since)
     told = sorted(
         (
-            (_place(fact), fact)
-            for facts in view.facts.values()
-            for fact in facts
+            (_place(fact), case_id, fact)
+            for case_id, fact in (*said, *heard)
             if after is None or _place(fact) > (after.changed_at, after.id)
         ),
         key=lambda each: each[0],
     )[: asked.limit]
-    gone = await erased_in(service, [fact for _, fact in told])
+    gone = await erased_in(service, [fact for _, _, fact in told])
     return JSONResponse(
         {
             "household_id": household_id,
             "cases": [shown(case) for case in cases],
             "notes": len(await service.registers.notes_of(household_id)),
-            "items": [
-                {"case_id": fact.stream.removeprefix("case-"), **told_of(fact, gone)}
-                for _, fact in told
-            ],
+            "items": [{"case_id": case_id, **told_of(fact, gone)} for _, case_id, fact in told],
             "next": str(Cursor(*told[-1][0])) if told else asked.since,
             "more": len(told) == asked.limit,
         }

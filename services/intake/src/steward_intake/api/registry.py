@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic_core import to_json
 from starlette.responses import JSONResponse, Response
 
 from steward_events.tickets import Name
 from steward_eventstore.execute import Job, To
-from steward_eventstore.port import ForeignMark
-from steward_intake.api.by_line import always_said, error_of, read_lines, results_of, side_by_side
-from steward_intake.api.http import Intake, Served, always, cause_of, open_desk
+from steward_intake.api.by_line import error_of, line_of, read_lines, results_of, side_by_side
+from steward_intake.api.http import Intake, Served, cause_of, open_desk
 from steward_intake.api.lists import Asked, AskedByProject, listed
 from steward_intake.application import registration as registry
 from steward_intake.application.desk import Desk
@@ -111,16 +109,10 @@ async def post_registers(
             if isinstance(to, Exception):
                 results[place] = error_of(to)
                 continue
-            mark = ForeignMark(
-                "http",
-                principal.id,
-                f"{key}|{place}",
-                to[0].stream,
-                hashlib.sha256(line.model_dump_json().encode()).hexdigest(),
-            )
-            answer = to_json({"id": to[0].stream.partition("-")[2]})
-            cause = cause_of(request)
-            jobs[place] = Job(cause, always(to), mark, answer=always_said(answer))
+            fingerprint = hashlib.sha256(line.model_dump_json().encode()).hexdigest()
+            mark = (principal.id, f"{key}|{place}", fingerprint)
+            answer = {"id": to[0].stream.partition("-")[2]}
+            jobs[place] = line_of(cause_of(request), mark, to, answer)
         results |= await results_of(service.executor, jobs)
     return JSONResponse({"results": [results[place] for place in range(len(body))]})
 

@@ -4,15 +4,14 @@ import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic_core import to_json
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
-from steward_eventstore.port import ForeignMark
-from steward_intake.api.by_line import always_said, error_of, results_of, side_by_side
+from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
 from steward_intake.api.cases import acting, done
-from steward_intake.api.http import Served, always, case_of, cause_of, open_desk
+from steward_intake.api.http import Served, case_of, cause_of, open_desk
+from steward_intake.api.incidents import cases_of
 from steward_intake.application.desk import Desk, invalid, next_case_id
 from steward_intake.application.ports import Row
 from steward_intake.application.words import ACTIONS, Action, Bulk, Merge, Move
@@ -98,7 +97,9 @@ async def post_bulk(
     service: Served,
     body: Bulk,
 ) -> Response:
-    """Say one thing of many cases; each has its result, and one bad line stops no other."""
+    """Say one thing of many cases, or of all of an incident; each has its result."""
+    if (body.case_ids is None) == (body.incident is None):
+        raise invalid("Name either case_ids or an incident.")
     key = idempotency_key(request)
     [name] = [name for name, kind in ACTIONS.items() if isinstance(body.say, kind)]
     if not principal.can(f"case.{name}"):
@@ -106,28 +107,25 @@ async def post_bulk(
     desk = open_desk(service)
     said = body.say.model_copy(update={"reason": body.reason})
     fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
-    cases = await service.registers.entries("cases", body.case_ids)
+    case_ids = body.case_ids or []
+    if body.incident is not None:
+        case_ids = await cases_of(service, principal, body.incident)
+    cases = await service.registers.entries("cases", case_ids)
     found = await side_by_side(
-        _acting_on(desk, principal, cases.get(case_id), said) for case_id in body.case_ids
+        _acting_on(desk, principal, cases.get(case_id), said) for case_id in case_ids
     )
     results: dict[int, dict[str, Any]] = {}
     jobs: dict[int, Job] = {}
-    for place, (case_id, to) in enumerate(zip(body.case_ids, found, strict=True)):
+    for place, (case_id, to) in enumerate(zip(case_ids, found, strict=True)):
         if isinstance(to, Exception):
             results[place] = error_of(to)
             continue
-        mark = ForeignMark("http", principal.id, f"{key}|{place}", to.stream, fingerprint)
-        answer = always_said(to_json({"case_id": case_id}))
-        jobs[place] = Job(cause_of(request), always([to]), mark, answer=answer)
+        # An incident may have other cases when the same is sent again: each is known by itself.
+        line = f"{key}|{case_id if body.incident else place}"
+        mark = (principal.id, line, fingerprint)
+        jobs[place] = line_of(cause_of(request), mark, [to], {"case_id": case_id})
     results |= await results_of(service.executor, jobs)
-    return JSONResponse(
-        {
-            "results": [
-                {"case_id": case_id, **results[place]}
-                for place, case_id in enumerate(body.case_ids)
-            ]
-        }
-    )
+    return with_cases(case_ids, results)
 
 
 async def _acting_on(desk: Desk, principal: Principal, case: Row | None, said: Action) -> To:

@@ -4,18 +4,38 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from steward_events.cloudevents import ForeignEvent
 from steward_events.fact import Fact
-from steward_events.notify import MessageDelivered
+from steward_events.notify import (
+    MessageDelivered,
+    MessageFailed,
+    MessageRequested,
+    MessageSent,
+    MessageSuppressed,
+    MessageUnknown,
+)
 from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached, MajorByAge
-from steward_events.visits import FollowupDone, FollowupWaived
+from steward_events.visits import (
+    FollowupDone,
+    FollowupDue,
+    FollowupOverdue,
+    FollowupWaived,
+    VisitDone,
+    VisitStruck,
+)
 from steward_eventstore.execute import To
 from steward_intake.application import reactions, tickets
 from steward_intake.application.desk import Desk
 
 HEEDS: Mapping[str, Collection[type[Fact]]] = {
-    "steward.visits": (FollowupDone, FollowupWaived),
+    "steward.visits": (
+        *(FollowupDue, FollowupDone, FollowupWaived, FollowupOverdue),
+        *(VisitDone, VisitStruck),
+    ),
     "steward.sla": (ClockBreached, MajorByAge),
-    "steward.notify": (MessageDelivered,),
+    "steward.notify": (
+        *(MessageRequested, MessageSent, MessageDelivered),
+        *(MessageFailed, MessageUnknown, MessageSuppressed),
+    ),
 }
 """The facts that mean something to intake; of all others only the place is read."""
 

@@ -263,5 +263,6 @@ def _content(parcel: Parcel) -> tuple[str, str]:
 def sealed_values(fact: Fact | None) -> Iterable[Sealed]:
     """Give every sealed value of a fact."""
     for _, value in fact or ():
-        if isinstance(value, Sealed):
-            yield value
+        for each in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(each, Sealed):
+                yield each

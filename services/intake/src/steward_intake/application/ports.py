@@ -1,10 +1,11 @@
 """What the application needs of others: the registers, and a sealer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_service.lists import Cursor
 
@@ -64,13 +65,33 @@ class Blobs(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is asked of cases: columns as they stand, when they were received, by which rule."""
+
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    received_from: datetime | None = None
+    received_to: datetime | None = None
+    rule: str | None = None
+
+    def __bool__(self) -> bool:
+        """Say whether anything is asked."""
+        return bool(self.columns or self.received_from or self.received_to or self.rule)
+
+
+NOTHING = Sought()
+
+
 class SealedTexts(Protocol):
     """The index in which sealed texts are found."""
 
-    async def find(self, project_id: str, text: str, limit: int, after: str = "") -> Sequence[Row]:
+    async def find(
+        self, project_id: str, text: str, limit: int, after: str = "", sought: Sought = NOTHING
+    ) -> Sequence[Row]:
         """Give `stream_id`, subject, field and ciphertext of what may contain a text.
 
-        Of so many streams at most, those after a stream.
+        Of so many streams at most, those after a stream; where something is sought of cases, of
+        such cases alone.
         """
         ...
 
@@ -118,6 +139,30 @@ class Registers(Protocol):
         until: datetime | None = None,
     ) -> Sequence[Row]:
         """Give a household's cases, or those on a topic received from `since` to before `until`."""
+        ...
+
+    async def cases_at(
+        self, project_id: str, place: str, topic: str, since: datetime, until: datetime
+    ) -> Sequence[Row]:
+        """Give the cases at a place on a topic received from `since` to before `until`."""
+        ...
+
+    async def archived(
+        self, projects: Sequence[str] | None, sought: Sought, since: Cursor | None, limit: int
+    ) -> Sequence[Row]:
+        """Give such cases in the order of their last change; `projects` None for all."""
+        ...
+
+    async def named(
+        self, project_id: str, words: str, sought: Sought, limit: int, after: str
+    ) -> Sequence[Row]:
+        """Give such cases that have these words in number or topic, those after a stream."""
+        ...
+
+    async def heard_of(
+        self, household_id: str, cases: Sequence[str]
+    ) -> Sequence[tuple[str | None, Recorded]]:
+        """Give what the others have told of a household and of its cases, each with its case."""
         ...
 
     async def notes_of(self, household_id: str) -> Sequence[Row]:

@@ -55,8 +55,10 @@ def on_clock(recorded: Recorded) -> Iterable[To]:
 def on_message(recorded: Recorded) -> Iterable[To]:
     """What a delivered message was about, the owner knows (RM-4.6.3, RC-5.1..2, RM-4.10.1)."""
     match recorded.fact:
-        case MessageDelivered(case_id=str(case_id)) as fact if fact.about:
-            yield To(f"case-{case_id}", recorded.key, _told(recorded.occurred_at, case_id, fact))
+        case MessageDelivered(case_id=str(of_message)) as fact if fact.about:
+            for case_id in (of_message, *fact.also):
+                told = _told(recorded.occurred_at, case_id, fact)
+                yield To(f"case-{case_id}", recorded.key, told)
         case _:
             return
 
@@ -75,10 +77,15 @@ def _told(at: datetime, case_id: str, fact: MessageDelivered) -> Command:
                 about=about,
                 how="message",
                 extension_id=extension_id,
+                incident=fact.incident,
             )
             return Say(at, informed, "external")
         case _:
             informed = OwnerInformed(
-                case_id=case_id, notice_id=fact.message_id, about="other", how="message"
+                case_id=case_id,
+                notice_id=fact.message_id,
+                about="other",
+                how="message",
+                incident=fact.incident,
             )
             return Say(at, informed, "external")

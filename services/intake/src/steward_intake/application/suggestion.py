@@ -109,12 +109,22 @@ def _known(facts: Sequence[object]) -> dict[str, Any]:
 
 
 async def _mentions(registers: Registers, case: Row, topic: str) -> list[dict[str, Any]]:
-    """List earlier cases of the household on the topic, and chases: twelve months back (RM-4.4.1a)."""
+    """List earlier cases on the same matter, and chases: twelve months back (RM-4.4.1a).
+
+    The matter is the topic, of the household or at the place: a lift is everybody's.
+    """
     received_at = case["received_at"]
-    earlier: Sequence[Row] = ()
+    since = years_from(received_at, -1)
+    earlier: list[Row] = []
     if case["household_id"] and topic:
-        since = years_from(received_at, -1)
-        earlier = await registers.cases_of(case["household_id"], topic, since, received_at)
+        earlier += await registers.cases_of(case["household_id"], topic, since, received_at)
+    if case["place"] and topic:
+        here = (case["project_id"], case["place"])
+        earlier += await registers.cases_at(*here, topic, since, received_at)
+    earlier = sorted(
+        {row["case_id"]: row for row in earlier}.values(),
+        key=lambda row: (row["received_at"], row["case_id"]),
+    )
     found = [(row, 1 + row["chased"]) for row in earlier]
     if case["chased"]:
         found.append((case, case["chased"]))

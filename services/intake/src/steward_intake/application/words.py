@@ -86,6 +86,9 @@ class Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Told = Annotated[Line, StringConstraints(min_length=1, max_length=35)]
+"""What is told by message: an SMS takes no more."""
+
 Loss = Annotated[int, Field(ge=0, le=1_000_000_000)]
 """What somebody claims to have lost, in yuan."""
 
@@ -523,13 +526,13 @@ class Inform(Telling):
 
 
 class AskToTell(Telling):
-    """What the owner is to be told by message, of which an SMS takes no more than 35 characters."""
+    """What the owner is to be told by message."""
 
     tells = OwnerMessageRequested
     type: Literal["owner_message_requested"] = "owner_message_requested"
     request_id: Name | None = None
     about: Literal["result", "solution", "progress", "other"]
-    text: Annotated[Line, StringConstraints(min_length=1, max_length=35)]
+    text: Told
 
 
 class Appoint(Telling):
@@ -760,11 +763,60 @@ class Opening(Said):
     slips: Annotated[list[Slip], Field(max_length=100)] = []
 
 
-class Bulk(Said):
-    """One thing said of many cases, for one reason."""
+Reason = Annotated[Word, StringConstraints(min_length=1)]
+Many = Annotated[list[Name], Field(min_length=1, max_length=500)]
+"""What is done to many cases at once is done to so many."""
 
-    case_ids: Annotated[list[Name], Field(min_length=1, max_length=500)]
-    reason: Annotated[Word, StringConstraints(min_length=1)]
+
+class NewIncident(Said):
+    """Which cause many cases have."""
+
+    occurred_at: Moment | None = None
+    project_id: Name
+    title: Annotated[Word, StringConstraints(min_length=1)]
+    cause: Word = ""
+    person_id: Name | None = None
+
+
+class AttachedCases(Said):
+    """Which cases have the cause."""
+
+    occurred_at: Moment | None = None
+    case_ids: Many
+    person_id: Name | None = None
+
+
+class DetachedCase(Said):
+    """Which case has another cause after all, and why."""
+
+    occurred_at: Moment | None = None
+    case_id: Name
+    reason: Reason
+    person_id: Name | None = None
+
+
+class Statement(Said):
+    """What all owners are told by message, now."""
+
+    about: Literal["progress", "other"] = "progress"
+    text: Told
+    person_id: Name | None = None
+
+
+class IncidentEnd(Said):
+    """Who says that the cause is gone, and whether cases may go on without it."""
+
+    occurred_at: Moment | None = None
+    leave_open: bool = False
+    person_id: Name | None = None
+
+
+class Bulk(Said):
+    """One thing said of many cases, or of all of an incident, for one reason."""
+
+    case_ids: Many | None = None
+    incident: Name | None = None
+    reason: Reason
     say: Annotated[Assign | Dispatch | Inform | Close, Field(discriminator="type")]
 
 

@@ -22,6 +22,8 @@ from steward_events.intake import (
     CaseChased,
     CaseCorrected,
     CaseForwarded,
+    CaseJoinedIncident,
+    CaseLeftIncident,
     CaseLinked,
     ContactFailed,
     FollowupNoted,
@@ -66,6 +68,8 @@ SaidFact = (
     | CaseChased
     | CaseCorrected
     | CaseForwarded
+    | CaseJoinedIncident
+    | CaseLeftIncident
     | CaseLinked
     | ContactFailed
     | FollowupNoted
@@ -200,6 +204,16 @@ def _linked(fact: CaseLinked, story: Story, _said: Say) -> None:
         raise Refused("A case is not linked to itself.")
 
 
+def _joined(fact: CaseJoinedIncident, story: Story, _said: Say) -> None:
+    if story.incident not in (None, fact.incident_id):
+        raise Refused("The case is in another incident: detach it there first.")
+
+
+def _left(fact: CaseLeftIncident, story: Story, _said: Say) -> None:
+    if story.incident != fact.incident_id:
+        raise Refused("The case is not in this incident.")
+
+
 def _corrected(fact: CaseCorrected, _story: Story, _said: Say) -> None:
     how = {"case_id", "correction_id", "person_id", "lacks"}
     if all(name in how or value in (None, "", {}) for name, value in fact):
@@ -218,6 +232,8 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     CaseChased: Saying(("chase_id",)),
     CaseCorrected: Saying(("correction_id",), _corrected, afterwards=True),
     CaseForwarded: Saying(("forward_id",), _forwarded),
+    CaseJoinedIncident: Saying(("incident_id",), _joined),
+    CaseLeftIncident: Saying(("incident_id",), _left, afterwards=True),
     CaseLinked: Saying(("other", "why"), _linked, afterwards=True),
     ContactFailed: Saying(("contact_id",), afterwards=True),
     FollowupNoted: Saying(("followup_id",), afterwards=True),
@@ -292,6 +308,12 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return _forget(story, AppointmentMissed.wire_name, fact.appointment_id)
         case PromiseMade():
             return _forget(story, PromiseKept.wire_name, fact.promise_id)
+        case CaseJoinedIncident():
+            story = _forget(story, CaseLeftIncident.wire_name, fact.incident_id)
+            return replace(story, incident=fact.incident_id)
+        case CaseLeftIncident():
+            story = _forget(story, CaseJoinedIncident.wire_name, fact.incident_id)
+            return replace(story, incident=None)
         case WorkStarted(person_id=str(person)):
             return replace(story, hands=story.hands | {person})
         case FollowupNoted():

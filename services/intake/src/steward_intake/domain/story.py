@@ -78,6 +78,8 @@ class Story:
     """What its record must hold and does not."""
     followed_up: int = 0
     """The last round whose follow-up is done or waived."""
+    incident: str | None = None
+    """The incident to which it was attached last."""
     history_until: datetime | None = None
 
     @property

@@ -1,6 +1,7 @@
 """What notify does about a fact that it hears: owes messages, and takes them back."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import get_args
 from uuid import NAMESPACE_URL, uuid5
@@ -151,7 +152,8 @@ def _of_owner(heard: Recorded) -> Iterator[Tidings]:
         case OwnerMessageRequested(text=Sealed() as text) as fact:
             name = "result" if fact.about == "result" else "text"
             about_id = str(fact.round)
-            yield _tidings(heard, sealed={name: text}, about=fact.about, about_id=about_id)
+            tidings = _tidings(heard, sealed={name: text}, about=fact.about, about_id=about_id)
+            yield replace(tidings, incident=fact.incident, also=fact.also)
         case CaseAccepted() | CaseClosed():
             yield _tidings(heard)
         case _:

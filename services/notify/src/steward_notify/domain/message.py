@@ -55,6 +55,8 @@ class RequestMessage:
     sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
     about: str = ""
     about_id: str = ""
+    incident: str | None = None
+    also: tuple[str, ...] = ()
     together: bool = False
 
 
@@ -312,6 +314,8 @@ def _requested(command: RequestMessage) -> MessageRequested:
         sealed=dict(command.sealed),
         about=command.about,
         about_id=command.about_id,
+        incident=command.incident,
+        also=command.also,
         together=command.together,
     )
 

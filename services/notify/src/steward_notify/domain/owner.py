@@ -70,6 +70,9 @@ class Tidings:
     sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
     about: str = ""
     about_id: str = ""
+    incident: str | None = None
+    also: tuple[str, ...] = ()
+    """Other cases of the same owner that the message speaks for too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,7 @@ class Unheard:
 class OneMessage:
     """One message to the owner: what it is about, and how far it is."""
 
-    about: str
-    about_id: str
+    requested: MessageRequested
     state: message.State
 
 
@@ -154,7 +156,7 @@ class OwnerDecider:
                 return replace(state, case=fact)
             case Known(), _:
                 one = (
-                    OneMessage(fact.about, fact.about_id, self._message.initial)
+                    OneMessage(fact, self._message.initial)
                     if isinstance(fact, MessageRequested)
                     else state.messages[fact.message_id]
                 )
@@ -220,6 +222,8 @@ class OwnerDecider:
                 sealed=tidings.sealed,
                 about=tidings.about,
                 about_id=tidings.about_id,
+                incident=tidings.incident,
+                also=tidings.also,
             )
             facts = self._message.decide(request, self._message.initial)
             yield from facts
@@ -263,5 +267,6 @@ def _changed(case: CaseNoted, command: NoteChange) -> CaseNoted:
 def _with_subject(fact: NotifyFact, case: CaseNoted, one: OneMessage) -> NotifyFact:
     if not isinstance(fact, MessageDelivered):
         return fact
-    about = {"case_id": case.case_id, "about": one.about, "about_id": one.about_id}
-    return fact.model_copy(update=about)
+    names = ("about", "about_id", "incident", "also")
+    about = {name: getattr(one.requested, name) for name in names}
+    return fact.model_copy(update={"case_id": case.case_id, **about})

@@ -1,0 +1,188 @@
+"""An incident with its cases: who is told together, and what attaches one more case."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from steward_events.intake import (
+    CaseJoinedIncident,
+    CaseLeftIncident,
+    IncidentInformed,
+    OwnerInformed,
+    OwnerMessageRequested,
+)
+from steward_events.vocabulary import Party
+from steward_eventstore.execute import To
+from steward_eventstore.port import EventStore
+from steward_intake.application.desk import invalid, subject_of
+from steward_intake.application.ports import Registers, Row
+from steward_intake.domain.incident import (
+    AttachCase,
+    Command,
+    IncidentDecider,
+    Nothing,
+    Open,
+    State,
+)
+from steward_intake.domain.sayings import SaidFact, Say
+
+
+def stream_of(incident_id: str) -> str:
+    """Name the stream of an incident, and the subject whose key seals what is told of it."""
+    return f"incident-{incident_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """An incident's row and state, and the rows of cases, its own at least."""
+
+    row: Row
+    state: State
+    rows: Mapping[str, Row]
+
+    @property
+    def cases(self) -> frozenset[str]:
+        """Name those that are attached."""
+        return frozenset() if isinstance(self.state, Nothing) else self.state.cases
+
+    @property
+    def statement(self) -> IncidentInformed | None:
+        """Give what all owners were told last, while the incident is open."""
+        if isinstance(self.state, Open) and self.state.statements:
+            return self.state.statements[-1]
+        return None
+
+    @property
+    def going_on(self) -> Sequence[Row]:
+        """Give the attached cases in which something is still owed, the first received first."""
+        rows = [self.rows[case] for case in self.cases]
+        going_on = [row for row in rows if row["closed_at"] is None]
+        return sorted(going_on, key=lambda row: (row["received_at"], row["case_id"]))
+
+    def to(self, command: Command) -> To:
+        """Address a command to the incident."""
+        return To(stream_of(self.row["incident_id"]), self.row["project_id"], command)
+
+    def say(self, at: datetime, case_id: str, fact: SaidFact) -> To:
+        """Put a fact into the story of one of the cases."""
+        return To(f"case-{case_id}", self.row["project_id"], Say(at, fact))
+
+
+async def gather(
+    store: EventStore, registers: Registers, row: Row, others: Iterable[str] = ()
+) -> Gathered:
+    """Read an incident with its cases, and the rows of some others."""
+    decider = IncidentDecider()
+    state = decider.initial
+    for recorded in await store.facts_of(stream_of(row["incident_id"])):
+        state = decider.evolve(state, recorded.fact)  # type: ignore[arg-type]
+    gathered = Gathered(row, state, {})
+    rows = await registers.entries("cases", sorted(gathered.cases.union(others)))
+    return Gathered(row, state, rows)
+
+
+def homes(cases: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+    """Put cases together whose owners are told together."""
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for case in cases:
+        found[_home_of(case)].append(case)
+    return found
+
+
+def _home_of(case: Row) -> str:
+    """Name who is told together: a household, else whoever reported the one case."""
+    speaks = case["household_id"] if case["party"] == Party.HOUSEHOLD else None
+    return subject_of(case["case_id"], speaks)
+
+
+def ask_to_tell(statement: IncidentInformed, case: Row, *also: Row) -> OwnerMessageRequested:
+    """Ask that the owner be told by one message, in all of these cases."""
+    return OwnerMessageRequested(
+        case_id=case["case_id"],
+        request_id=statement.statement_id,
+        about=statement.about,
+        text=statement.text,
+        person_id=statement.person_id,
+        incident=statement.incident,
+        also=tuple(other["case_id"] for other in also),
+    )
+
+
+@dataclass(slots=True)
+class Attaching:
+    """Makes the commands that attach cases, one case after the other."""
+
+    store: EventStore
+    gathered: Gathered
+    closed: frozenset[str]
+    """Incidents that are over, in which a case may still be said to be."""
+    asked: set[str] = field(default_factory=set)
+    """The households of which somebody is told by now."""
+
+    async def commands(self, case: Row, at: datetime, person_id: str | None) -> list[To]:
+        """Give the commands for one case; refuses one of another project."""
+        gathered, case_id = self.gathered, case["case_id"]
+        incident_id, statement = gathered.row["incident_id"], gathered.statement
+        if case["project_id"] != gathered.row["project_id"]:
+            raise invalid("The case belongs to another project than the incident.")
+        told = statement.statement_id if statement else None
+        said: list[SaidFact] = []
+        if case["incident_id"] in self.closed:
+            said.append(CaseLeftIncident(case_id=case_id, incident_id=case["incident_id"]))
+        said.append(CaseJoinedIncident(case_id=case_id, incident_id=incident_id))
+        if statement is not None and case_id not in gathered.cases:
+            said += await self._telling(case, statement)
+        attach = gathered.to(AttachCase(at, case_id, person_id, told))
+        return [attach, *(gathered.say(at, case_id, fact) for fact in said)]
+
+    async def _telling(self, case: Row, statement: IncidentInformed) -> list[SaidFact]:
+        """Tell the case's owner what the others were told, unless the household was."""
+        home = _home_of(case)
+        theirs = homes(self.gathered.rows[id_] for id_ in self.gathered.cases).get(home, ())
+        match await _reached(self.store, theirs, statement):
+            case "told":
+                known = OwnerInformed(
+                    case_id=case["case_id"],
+                    notice_id=statement.statement_id,
+                    about=statement.about,
+                    how="message",
+                    incident=statement.incident,
+                )
+                return [known]
+            case "no" if home not in self.asked and case["closed_at"] is None:
+                self.asked.add(home)
+                return [ask_to_tell(statement, case)]
+            case _:
+                return []
+
+
+async def attaching(
+    store: EventStore, registers: Registers, row: Row, cases: Iterable[str]
+) -> Attaching:
+    """Read what attaching these cases depends on."""
+    gathered = await gather(store, registers, row, cases)
+    others = {case["incident_id"] for case in gathered.rows.values()} - {None}
+    rows = await registers.entries("incidents", sorted(others))
+    closed = frozenset(name for name, other in rows.items() if other["status"] == "closed")
+    return Attaching(store, gathered, closed)
+
+
+async def _reached(
+    store: EventStore, cases: Iterable[Row], statement: IncidentInformed
+) -> Literal["no", "asked", "told"]:
+    """Say whether a message with the statement was asked for in these cases, or has arrived."""
+    for case in cases:
+        is_asked = False
+        for recorded in await store.facts_of(f"case-{case['case_id']}"):
+            match recorded.fact:
+                case OwnerMessageRequested(request_id=statement.statement_id):
+                    is_asked = True
+                case OwnerInformed(incident=statement.incident) if is_asked:
+                    return "told"
+                case _:
+                    pass
+        if is_asked:
+            return "asked"
+    return "no"
