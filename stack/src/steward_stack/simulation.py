@@ -25,8 +25,10 @@ from steward_sla.adapters.read_models import CLOCKS, POLICIES, month_of
 from steward_sla.adapters.sweeping import Calendars
 from steward_sla.application.queries import WORDS
 from steward_sla.application.reactions import follow
+from steward_sla.domain.case_facts import CaseFact
+from steward_sla.domain.clock import Clock
 from steward_sla.domain.clocks import HearCaseFact
-from steward_sla.domain.timeline import CaseFact, Clock, Timeline
+from steward_sla.domain.timeline import Timeline
 from steward_stack.errors import StewardError
 from steward_stack.snapshots import facts_of, snapshot
 from steward_stack.supervisor import Endpoints

@@ -22,8 +22,9 @@ from steward_events.sla import (
     ClockStarted,
 )
 from steward_policy import packs
+from steward_sla.domain.case_facts import CaseFact
 from steward_sla.domain.clocks import Clocks, ClocksDecider, HearCaseFact
-from steward_sla.domain.timeline import CaseFact, Timeline
+from steward_sla.domain.timeline import Timeline
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 RECEIVED = datetime(2026, 9, 28, 9, tzinfo=SHANGHAI)

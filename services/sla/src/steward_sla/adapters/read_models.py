@@ -41,8 +41,8 @@ from steward_events.sla import (
 )
 from steward_eventstore.port import Change, Upsert
 from steward_service.policies import keep_policy, policies_table
+from steward_sla.domain.case_facts import ENDS
 from steward_sla.domain.clocks import ZONE
-from steward_sla.domain.timeline import ENDS
 
 METADATA = MetaData()
 
