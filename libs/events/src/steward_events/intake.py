@@ -396,6 +396,8 @@ class OwnerInformed(Fact, name="intake.owner_informed"):
     extension_id: Id | None = None
     reason: Word = ""
     person_id: Id | None = None
+    incident: Id | None = None
+    """The incident whose statement they were told."""
 
 
 class OwnerMessageRequested(Fact, name="intake.owner_message_requested"):
@@ -409,6 +411,10 @@ class OwnerMessageRequested(Fact, name="intake.owner_message_requested"):
     about: Literal["result", "solution", "progress", "other"]
     text: Sealed | None = None
     person_id: Id | None = None
+    incident: Id | None = None
+    """The incident whose statement it is; `request_id` names the statement."""
+    also: tuple[Id, ...] = ()
+    """Other cases of the household in the incident, which the one message speaks for too."""
 
 
 class AppointmentMade(Fact, name="intake.appointment_made"):
@@ -679,6 +685,68 @@ class BoxOpened(Fact, name="intake.box_opened"):
     project_id: Id
     person_id: Id
     cases: tuple[Id, ...] = ()
+
+
+class IncidentOpened(Fact, name="intake.incident_opened"):
+    """Many cases have one cause: they are gathered here, and each keeps its clocks."""
+
+    incident: Id
+    project: Id
+    title: Word = ""
+    cause: Word = ""
+    person_id: Id | None = None
+
+
+class IncidentCaseAttached(Fact, name="intake.incident_case_attached"):
+    """The case has this cause; the case itself says so by `case_joined_incident`."""
+
+    incident: Id
+    case: Id
+    person_id: Id | None = None
+
+
+class IncidentCaseDetached(Fact, name="intake.incident_case_detached"):
+    """The case has another cause after all."""
+
+    incident: Id
+    case: Id
+    reason: Word
+    person_id: Id | None = None
+
+
+class IncidentInformed(Fact, name="intake.incident_informed"):
+    """One statement for all whose cases are attached; each household is told it once."""
+
+    rules = ("RC-4.3", "HV-4.3.3c")
+
+    incident: Id
+    statement_id: Id
+    about: Literal["solution", "progress", "other"]
+    text: Sealed | None = None
+    person_id: Id | None = None
+
+
+class IncidentClosed(Fact, name="intake.incident_closed"):
+    """The cause is gone."""
+
+    incident: Id
+    left_open: tuple[Id, ...] = ()
+    """Cases that go on all the same, each by itself."""
+    person_id: Id | None = None
+
+
+class CaseJoinedIncident(Fact, name="intake.case_joined_incident"):
+    """The case is one of many on one cause; its clocks go on as they were."""
+
+    case_id: Id
+    incident_id: Id
+
+
+class CaseLeftIncident(Fact, name="intake.case_left_incident"):
+    """The case is no longer one of many."""
+
+    case_id: Id
+    incident_id: Id
 
 
 class HistoryEnded(Fact, name="intake.history_ended"):

@@ -67,6 +67,10 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     """What the owner knows once it was delivered: receipt, result, new_date, …"""
     about_id: Word = ""
     """Of which: the round of the result, the extension of the new date."""
+    incident: Id | None = None
+    """The incident whose statement it is."""
+    also: tuple[Id, ...] = ()
+    """Other cases of the same owner that it speaks for too."""
 
 
 class MessageSending(MessageFact, name="notify.message_sending"):
@@ -102,6 +106,8 @@ class MessageDelivered(MessageFact, name="notify.message_delivered"):
     case_id: Id | None = None
     about: Word = ""
     about_id: Word = ""
+    incident: Id | None = None
+    also: tuple[Id, ...] = ()
 
 
 class MessageFailed(MessageFact, name="notify.message_failed"):
