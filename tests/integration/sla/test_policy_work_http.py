@@ -89,8 +89,14 @@ class Desk:
         )
         await self.calendars.heard([heard])
 
-    async def case(self, case_id: str, *said: tuple[str, datetime, dict[str, Any]]) -> None:
-        received = ("case_received", TEN, {"kind": "complaint", "policy": "house@1"})
+    async def case(
+        self,
+        case_id: str,
+        *said: tuple[str, datetime, dict[str, Any]],
+        zone: str = "Asia/Shanghai",
+    ) -> None:
+        first = {"kind": "complaint", "policy": "house@1", "zone": zone}
+        received = ("case_received", TEN, first)
         for version, (name, at, fields) in enumerate((received, *said), 1):
             await self.tell(case_id, name, version, at, **fields)
 
@@ -336,6 +342,20 @@ async def test_what_cannot_be_reapplied_is_refused_in_a_sentence(desk: Desk) -> 
         answer = await desk.post("/v1/policies/reapply", asked)
         assert (answer.status_code, sentence in answer.text) == (status, True), answer.text
     assert not await desk.store.sweeps()
+
+
+@pytest.mark.parametrize(("zone", "decides"), [("Asia/Shanghai", True), ("Europe/Berlin", False)])
+async def test_a_version_may_be_reapplied_once_its_first_day_has_begun_where_the_cases_are(
+    desk: Desk, zone: str, decides: bool
+) -> None:
+    await desk.case("c1", zone=zone)
+    desk.policies.put(packs.load(pack("3", 9) + 'effective_from: "2026-12-30"\n'))
+    desk.clock.instant = datetime(2026, 12, 30, 0, 30, tzinfo=SHANGHAI)  # the 29th in UTC
+    asked = {"policy": "house@3", "dry_run": False, "asked_by": "m1", "reason": "r"}
+    answer = await desk.post("/v1/policies/reapply", asked)
+    assert (answer.status_code, "2026-12-30" in answer.text) == (
+        (202, False) if decides else (409, True)
+    )
 
 
 @rule("RM-4.5.2c")

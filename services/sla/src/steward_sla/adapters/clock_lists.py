@@ -268,6 +268,15 @@ class PostgresLists:
         query = select(CASES.c.project_id).distinct().where(CASES.c.case_id.in_(cases))
         return [row["project_id"] for row in await fetch(self._pool, query)]
 
+    async def zones_of(self, projects: Sequence[str], cases: Sequence[str]) -> Sequence[str]:
+        """Name the zones in which the days of cases end, of all where none are named."""
+        query = select(CASES.c.zone).distinct()
+        if cases:
+            query = query.where(CASES.c.case_id.in_(cases))
+        if projects:
+            query = query.where(CASES.c.project_id.in_(projects))
+        return [row["zone"] for row in await fetch(self._pool, query)]
+
     async def concerned(self, which: Reapplication, after: str, limit: int) -> list[str]:
         """Give the cases that a reapplication is about, by name, those after one."""
         query = cases_after(concerned(which), after).limit(limit)

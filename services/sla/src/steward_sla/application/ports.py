@@ -157,6 +157,10 @@ class Lists(Protocol):
         """Name the projects of cases."""
         ...
 
+    async def zones_of(self, projects: Sequence[str], cases: Sequence[str]) -> Sequence[str]:
+        """Name the zones in which the days of cases end, of all where none are named."""
+        ...
+
     async def concerned(self, which: Reapplication, after: str, limit: int) -> list[str]:
         """Give the cases that a reapplication is about, by name, those after one."""
         ...

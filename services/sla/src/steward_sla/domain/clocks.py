@@ -398,12 +398,9 @@ class ClocksDecider:
         if state.course is None:
             return after
         if noted.noted == REAPPLIED:
-            targets = frozenset(map(str, noted.fields.get("targets", ())))
-            policy = str(noted.fields["policy"])
-            era = Era(policy, noted.at, targets, str(noted.fields["reapply_id"]))
-            eras = (*state.eras, era)
+            eras = (*state.eras, era_of(noted))
             course = self._course(eras, calendars, state.course.zone)
-            return replace(after, policy=policy, eras=eras, course=course)
+            return replace(after, policy=eras[-1].policy, eras=eras, course=course)
         if calendars != state.calendars:
             return replace(after, course=self._course(state.eras, calendars, state.course.zone))
         if not counts:
@@ -411,14 +408,7 @@ class ClocksDecider:
         return after
 
     def _course(self, eras: Sequence[Era], calendars: int, zone: ZoneInfo) -> Course:
-        """Begin the case anew by these versions, one instead of the other."""
-        first, *others = eras
-        course = self._timeline(first.policy, calendars).course(zone)
-        for era in others:
-            assert era.at is not None  # noqa: S101 - only the first has no beginning
-            instead = Instead(era.at, era.targets, course)
-            course = self._timeline(era.policy, calendars).course(zone, instead)
-        return course
+        return course_of(eras, lambda version: self._timeline(version, calendars), zone)
 
     def _timeline(self, version: str, calendars: int) -> Timeline:
         known = self._timelines.get((version, calendars))
@@ -429,6 +419,25 @@ class ClocksDecider:
                 raise NotHeardYet(str(unknown)) from None
             self._timelines[version, calendars] = known
         return known
+
+
+def course_of(
+    eras: Sequence[Era], timeline_of: Callable[[str], Timeline], zone: ZoneInfo
+) -> Course:
+    """Begin a case by these versions, one instead of the other."""
+    first, *others = eras
+    course = timeline_of(first.policy).course(zone)
+    for era in others:
+        assert era.at is not None  # noqa: S101 - only the first has no beginning
+        course = timeline_of(era.policy).course(zone, Instead(era.at, era.targets, course))
+    return course
+
+
+def era_of(noted: CaseNoted) -> Era:
+    """Read since when and for what a case goes by another version."""
+    targets = frozenset(map(str, noted.fields.get("targets", ())))
+    fields = noted.fields
+    return Era(str(fields["policy"]), noted.at, targets, str(fields["reapply_id"]))
 
 
 def _place(fact: CaseFact) -> tuple[datetime, int]:
