@@ -73,6 +73,7 @@ RULES = replace(
 )
 SEVERITIES = st.sampled_from(["minor", "important", "major"])
 DAYS = st.integers(1, 20).map(lambda days: (RECEIVED + timedelta(days=days)).isoformat())
+BEFORE = st.integers(0, 40).map(lambda days: (RECEIVED - timedelta(days=days)).isoformat())
 
 
 def said(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, Any]]:
@@ -91,6 +92,7 @@ EVENTS = st.one_of(
     said("dispatch_refused", dispatch_id=st.sampled_from("ab"), refusal=st.sampled_from([1, 2])),
     said("dispatch_accepted", dispatch_id=st.sampled_from("ab")),
     said("severity_raised", severity=st.just("major"), cause=st.sampled_from(["age", "new_facts"])),
+    said("case_absorbed", severity=SEVERITIES, received_at=BEFORE),
     said("harm_reported"),
     said("immediate_measures_taken"),
     said("manager_called"),

@@ -10,11 +10,15 @@ from steward_policy.calendars import END_OF_DAY, first_instant
 
 ONCE = frozenset({"case_received", "case_classified", "severity_raised"})
 """Facts that start a target once a round; a reopening starts it again."""
-CHANGES = ONCE | {"case_corrected"}
+ABSORBED = "case_absorbed"
+"""Another case was merged into this one: it is as early and as weighty as either from then on."""
+CHANGES = ONCE | {"case_corrected", ABSORBED}
 """Facts whose fields say what the case is."""
 UNSAID = {"case_classified": "first", "severity_raised": "age"}
 """The cause of a change that names none, as intake's facts have it."""
-ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", "case_merged", "case_moved_out"})
+MERGED = "case_merged"
+"""The end of a case for which another goes on."""
+ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", MERGED, "case_moved_out"})
 """Facts after which nothing is owed any longer: what still runs is cancelled."""
 TOLD = frozenset({"owner_informed", "owner_told"})
 """Facts that bring the owner an extension's new date, unless they are about something else."""
@@ -41,6 +45,11 @@ class CaseFact:
 
 def change(case: dict[str, Any], asked: frozenset[str], fact: CaseFact) -> None:
     """Change what a case is by what a fact says, as far as it is asked for."""
+    if fact.name == ABSORBED:
+        other = fact.fields.get("severity")
+        if WEIGHT.get(other or "", 0) > WEIGHT.get(case.get("severity") or "", 0):
+            case["severity"] = other
+        return
     for name in asked & fact.fields.keys():
         case[name] = fact.fields[name]
     if "cause" in asked and "cause" not in fact.fields and fact.name in UNSAID:

@@ -51,7 +51,7 @@ from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, UnknownEdition
 from steward_policy.ladder import TITLES, role_at_least
 from steward_policy.packs import Rules, UnknownVersion
 from steward_sla.domain.alarms import Alarm, alarms_of, rung
-from steward_sla.domain.case_facts import REAPPLIED, CaseFact
+from steward_sla.domain.case_facts import ABSORBED, REAPPLIED, CaseFact
 from steward_sla.domain.clock import Clock
 from steward_sla.domain.differences import differences
 from steward_sla.domain.timeline import Course, Instead, Timeline
@@ -380,7 +380,8 @@ class ClocksDecider:
             upto=noted.at if state.upto is None else max(state.upto, noted.at),
             extensions=state.extensions,
             history=noted.history or state.history,
-            known_at=noted.known_at,
+            # What a merger makes late, nobody could be told of before.
+            known_at=noted.known_at or (noted.at if noted.noted == ABSORBED else None),
             calendars=calendars,
             eras=state.eras,
         )
@@ -468,7 +469,8 @@ def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[Cloc
     for name, told in (state.told or {}).items():
         for climb in told.climbs:
             if climb.escalation_id == command.escalation_id:
-                if told.acknowledged or climb.breach not in (0, told.breach):
+                stands = climb.breach in (0, told.breach) and not climb.handed_on
+                if told.acknowledged or not stands:
                     return []
                 return [
                     EscalationAcknowledged(
@@ -670,9 +672,16 @@ def _tell(
                 }
         case EscalationAcknowledged():
             after = told._replace(acknowledged=True)
-        case EscalationWithdrawn():
+        case EscalationWithdrawn(into=None):
             after = told._replace(
                 climbs=tuple(c for c in told.climbs if c.escalation_id != fact.escalation_id)
+            )
+        case EscalationWithdrawn():
+            after = told._replace(
+                climbs=tuple(
+                    c._replace(handed_on=True) if c.escalation_id == fact.escalation_id else c
+                    for c in told.climbs
+                )
             )
         case _:
             assert_never(fact)

@@ -14,9 +14,9 @@ from steward_events.sla import (
     ClockStarted,
     EscalationWithdrawn,
 )
-from steward_sla.domain.case_facts import REAPPLIED
+from steward_sla.domain.case_facts import MERGED, REAPPLIED, CaseFact
 from steward_sla.domain.clock import Clock
-from steward_sla.domain.told import Outcome, Told, said_before, said_of
+from steward_sla.domain.told import Climb, Outcome, Told, said_before, said_of
 
 if TYPE_CHECKING:
     from steward_sla.domain.clocks import Clocks, ClocksFact
@@ -73,7 +73,11 @@ def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFa
         starts or told is None or (told.outcome, told.met_at) != (outcome, clock.met_at)
     ):
         if outcome == "cancelled":
-            yield ClockCancelled(**said, reason=clock.cancelled_by)
+            merged = _merged(state) if clock.cancelled_by == MERGED else None
+            into = merged.fields.get("into") if merged is not None else None
+            yield ClockCancelled(**said, reason=clock.cancelled_by, into=into)
+            if merged is not None and told is not None:
+                yield from _handed_on(state, told, said, merged)
         elif clock.met_at is not None:
             yield ClockMet(**said, met_at=clock.met_at, outcome=outcome)
     if told is not None and told.breach and told.breach_at != clock.breach_at:
@@ -89,16 +93,35 @@ def _withdrawal(
         return
     yield BreachWithdrawn(**said, number=told.breach, reason=cause)
     for climb in told.climbs:
-        if climb.breach == told.breach:
-            yield EscalationWithdrawn(
-                **said,
-                escalation_id=climb.escalation_id,
-                to=climb.to,
-                number=state.number,
-                due_at=climb.due_at,
-                zone=state.zone,
-                policy=state.policy,
-            )
+        if climb.breach == told.breach and not climb.handed_on:
+            yield _withdrawn(state, climb, said)
+
+
+def _handed_on(
+    state: "Clocks", told: Told, said: dict[str, Any], merged: CaseFact
+) -> Iterator[EscalationWithdrawn]:
+    """Who was told is told which case goes on for this one; the breach stands."""
+    for climb in told.climbs:
+        if climb.breach in (0, told.breach) and not climb.handed_on:
+            fields = merged.fields
+            other = {"into": fields.get("into"), "into_number": fields.get("into_number", "")}
+            yield _withdrawn(state, climb, said | other)
+
+
+def _withdrawn(state: "Clocks", climb: Climb, said: dict[str, Any]) -> EscalationWithdrawn:
+    return EscalationWithdrawn(
+        **said,
+        escalation_id=climb.escalation_id,
+        to=climb.to,
+        number=state.number,
+        due_at=climb.due_at,
+        zone=state.zone,
+        policy=state.policy,
+    )
+
+
+def _merged(state: "Clocks") -> CaseFact | None:
+    return next((fact for fact in reversed(state.facts) if fact.name == MERGED), None)
 
 
 def _outcome(clock: Clock) -> Outcome:

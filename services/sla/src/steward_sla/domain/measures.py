@@ -20,6 +20,7 @@ from steward_sla.domain.case_facts import (
     ABOUT_ELSE,
     CHANGES,
     ENDS,
+    MOMENT,
     ONCE,
     TOLD,
     WEIGHT,
@@ -165,26 +166,35 @@ class Measure:
         waits: Sequence[Wait],
         course: "Course",
     ) -> Clock:
-        """Give a run its due time, its breach, and what is told when."""
-        target, zone = self.target, course.zone
-        name = f"{target.id}#{run.round}" + (f":{run.key}" if target.per else "")
-        name = name if run.number == 1 else f"{name}.{run.number}"
-        end = run.met_at or run.cancelled_at
-        pauses, reason = self._pauses(run.started_at, end, waits, zone)
-        due, provisional = self._due(run, end, walk.asked, pauses, zone)
-        least = course.least(name, run.started_at, self)
-        due = max(due, least or due)
-        approved, excused, approvals = (
-            self._extensions(facts, run, end, due, zone) if target.overdue else (None, False, 0)
-        )
+        """Give a run its due time, its breach, and what is told when.
+
+        A late clock is not moved by a merger any more, and more time that was granted stands.
+        """
+        name, zone, end = self._name(run), course.zone, run.met_at or run.cancelled_at
+        started = seen_at = run.started_at
+        least = course.least(name, started, self)
+        pauses, reason = self._pauses(started, end, waits, zone)
+        due, provisional = self._due(run, started, seen_at, walk.asked, pauses, least, zone)
+        dues = [(started, due)]
+        approved, excused, approvals = self._extensions(facts, run, end, dues, zone)
+        for move in run.moves:
+            if (approved or due) < move.at:
+                break
+            started, seen_at = move.earlier, move.at + MOMENT
+            pauses, reason = self._pauses(started, end, waits, zone)
+            due, provisional = self._due(run, started, seen_at, walk.asked, pauses, least, zone)
+            dues.append((move.at, due))
+            approved, excused, approvals = self._extensions(facts, run, end, dues, zone)
         limit = approved or due
-        breach = max(limit, run.not_before) if end is None or end > limit else None
+        # What a reopening takes up late is late from then on; all else at its own time.
+        not_before = started if run.not_before == run.started_at else run.not_before
+        breach = max(limit, not_before) if end is None or end > limit else None
         return Clock(
             id=name,
-            target=target,
+            target=self.target,
             round=run.round,
             severity=run.severity,
-            started_at=run.started_at,
+            started_at=started,
             due=due,
             provisional=provisional,
             approved_due=approved,
@@ -197,29 +207,33 @@ class Measure:
             breach_at=breach,
             warnings=tuple(
                 at
-                for at in self._warnings(run.started_at, limit, zone)
-                if at >= run.not_before and (end is None or at < end)
+                for at in self._warnings(started, limit, zone)
+                if at >= not_before and (end is None or at < end)
             ),
             steps=tuple(
                 step
-                for step in self._steps(run.started_at, breach, zone)
+                for step in self._steps(started, breach, zone)
                 if (end is None or step.at < end)
-                and (not self.looks_back or self._is_meant(step, walk, run, breach))
+                and (not self.looks_back or self._is_meant(step, walk, seen_at, breach))
             ),
-            raises=self._raises(walk, breach),
+            raises=self._raises(walk, breach, seen_at),
             approvals=approvals,
         )
 
-    def _is_meant(self, step: Step, walk: Walk, run: Run, breach: datetime | None) -> bool:
+    def _name(self, run: Run) -> str:
+        name = f"{self.target.id}#{run.round}" + (f":{run.key}" if self.target.per else "")
+        return name if run.number == 1 else f"{name}.{run.number}"
+
+    def _is_meant(self, step: Step, walk: Walk, seen_at: datetime, breach: datetime | None) -> bool:
         planned = self.target.escalate[step.place]
-        base = run.started_at if planned.at == "start" or breach is None else breach
+        base = seen_at if planned.at == "start" or breach is None else max(breach, seen_at)
         return planned.when.holds(walk.case_before(base))
 
-    def _raises(self, walk: Walk, breach: datetime | None) -> str:
+    def _raises(self, walk: Walk, breach: datetime | None, seen_at: datetime) -> str:
         if self.target.on_breach is None or breach is None:
             return ""
         raised = self.target.on_breach.raise_severity
-        before = str(walk.case_before(breach).get("severity") or "")
+        before = str(walk.case_before(max(breach, seen_at)).get("severity") or "")
         return raised if WEIGHT.get(before, 0) < WEIGHT[raised] else ""
 
     def with_grace(self, due: datetime, zone: ZoneInfo) -> datetime:
@@ -255,16 +269,22 @@ class Measure:
     def _due(
         self,
         run: Run,
-        end: datetime | None,
+        started: datetime,
+        seen_at: datetime,
         asked: Sequence[tuple[datetime, datetime | None]],
         pauses: tuple[Pause, ...],
+        least: datetime | None,
         zone: ZoneInfo,
     ) -> tuple[datetime, bool]:
-        provisional = False
+        """When a run is due that counts from `started`, and whether that may still move.
+
+        Dates that were asked for count if they were before it was due, or before `seen_at`.
+        """
+        provisional, end = False, run.met_at or run.cancelled_at
         if self.target.within is not None:
             # Later stages of the calendar count only for what ran until then; most have one.
-            ended = end if self._almanac.edition and len(self.stages(run.started_at)) > 1 else None
-            due, provisional = self._within(run.started_at, pauses, ended, zone)
+            ended = end if self._almanac.edition and len(self.stages(started)) > 1 else None
+            due, provisional = self._within(started, pauses, ended, zone)
         else:
             (_, due), *moved = run.start.dues
             for at, other in moved:
@@ -273,21 +293,26 @@ class Measure:
         if self.target.or_by is not None:
             base = due
             for at, date_ in asked:
-                if at <= max(due, run.started_at) and (end is None or at <= end):
-                    due = _governs(self.target.or_by.take, base, date_, run.started_at)
-        return due, provisional and due > run.started_at
+                if at <= max(due, seen_at) and (end is None or at <= end):
+                    due = _governs(self.target.or_by.take, base, date_, started)
+        return max(due, least or due), provisional and due > started
 
     def _extensions(
         self,
         facts: Iterable[CaseFact],
         run: Run,
         end: datetime | None,
-        due: datetime,
+        dues: Sequence[tuple[datetime, datetime]],
         zone: ZoneInfo,
     ) -> tuple[datetime | None, bool, int]:
-        """The later due time that was approved in time, whether one was afterwards, how often."""
+        """The later due time that was approved in time, whether one was afterwards, how often.
+
+        `dues` says from when on it was due when.
+        """
         overdue = self.target.overdue
-        assert overdue is not None  # noqa: S101 - asked by the caller
+        if overdue is None:
+            return None, False, 0
+        (_, due), *moved = dues
         asked: dict[str, CaseFact] = {}
         elsewhere = {
             fact.fields.get("extension_id")
@@ -302,6 +327,9 @@ class Measure:
                 continue
             if end is not None and fact.at > end and not fact.name.startswith("extension"):
                 break
+            while moved and moved[0][0] <= fact.at:
+                before, (_, due) = due, moved.pop(0)
+                limit = due if limit == before else limit
             name = str(fact.fields.get("extension_id") or "")
             match fact.name:
                 case "extension_requested":

@@ -3,21 +3,37 @@
 a fact --stops what runs, changes what the case is, starts what it may--> the next fact
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from steward_policy.calendars import END_OF_DAY, first_instant
 from steward_policy.durations import Ending
 from steward_policy.targets import CountFrom, OnReopen
-from steward_sla.domain.case_facts import CHANGES, ENDS, MOMENT, ONCE, CaseFact, change, instant_of
+from steward_sla.domain.case_facts import (
+    ABSORBED,
+    CHANGES,
+    ENDS,
+    MOMENT,
+    ONCE,
+    CaseFact,
+    change,
+    instant_of,
+)
 
 if TYPE_CHECKING:
     from steward_sla.domain.measures import Measure
 
 _NO_LONGER = "no_longer_applies"
+
+
+class Move(NamedTuple):
+    """From `at` on it counts from an earlier reception than its own."""
+
+    at: datetime
+    earlier: datetime
 
 
 @dataclass(slots=True)
@@ -29,6 +45,14 @@ class Start:
     index: int
     dues: list[tuple[datetime, datetime]] = field(default_factory=list)
     """When which due time was named, for a target whose start names it."""
+    is_reception: bool = False
+    moves: list[Move] = field(default_factory=list)
+    """The receptions of the cases that were merged into this one, each earlier than the last."""
+
+    @property
+    def counts_from(self) -> datetime:
+        """From where a clock counts that begins now."""
+        return self.moves[-1].earlier if self.moves else self.at
 
 
 @dataclass(slots=True)
@@ -50,6 +74,25 @@ class Run:
     @property
     def is_open(self) -> bool:
         return self.met_at is None and self.cancelled_at is None
+
+    @property
+    def moves(self) -> Sequence[Move]:
+        """The moves of its start that concern it: it counts from there, and was open then."""
+        start = self.start
+        if not start.moves or self.started_at not in (start.at, *(m.earlier for m in start.moves)):
+            return ()
+        end = self.met_at or self.cancelled_at
+        return [
+            move
+            for move in start.moves
+            if move.earlier < self.started_at and (end is None or move.at < end)
+        ]
+
+    @property
+    def counts_from(self) -> datetime:
+        """Where it began, or the earlier reception to which that was moved."""
+        moves = self.moves
+        return moves[-1].earlier if moves else self.started_at
 
 
 class Walk:
@@ -89,6 +132,8 @@ class Walk:
                 stopped = stopped or not run.is_open
         if name == "case_reopened":
             self._reopen(fact, said)
+        if name == ABSORBED:
+            self._absorb(fact)
         if name in CHANGES:
             self._change(fact)
         if name == self.measure.dated_by:
@@ -158,12 +203,20 @@ class Walk:
             case OnReopen.CONTINUE if self._applies:
                 for run in {run.key: run for run in self.runs}.values():
                     if not run.is_open:
-                        seen = len(self._seen)
-                        start = Start(run.started_at, fact.at, seen, run.start.dues)
+                        began, seen = run.counts_from, len(self._seen)
+                        received = run.start.is_reception
+                        start = Start(began, fact.at, seen, run.start.dues, received)
                         self._starts[run.key] = start
-                        self._open(run.key, start, run.started_at, fact.at)
+                        self._open(run.key, start, began, fact.at)
             case _:
                 pass
+
+    def _absorb(self, fact: CaseFact) -> None:
+        """Let what counts from the reception count from the other case's, if that is earlier."""
+        received_at = instant_of(fact.fields.get("received_at"), self.zone)
+        for start in self._starts.values():
+            if start.is_reception and received_at and received_at < start.counts_from:
+                start.moves.append(Move(fact.at, received_at))
 
     def _change(self, fact: CaseFact) -> None:
         measure, target = self.measure, self.measure.target
@@ -189,7 +242,7 @@ class Walk:
         for key, start in self._starts.items():
             last = latest.get(key)
             if last is None or last.start is not start or last.cancelled_by == _NO_LONGER:
-                at = fact.at if cause is CountFrom.CHANGE else start.at
+                at = fact.at if cause is CountFrom.CHANGE else start.counts_from
                 self._open(key, start, at, at)
 
     def _ask(self, fact: CaseFact, fields: Mapping[str, Any]) -> None:
@@ -231,10 +284,11 @@ class Walk:
             unnamed = target.due is not None and fact.fields.get(target.due.field) is None
             if at is None or value is None or unnamed:
                 continue
-            self._begin(fact, at, str(value))
+            is_reception = fact.name == "case_received" and not pattern.at
+            self._begin(fact, at, str(value), is_reception=is_reception)
             return
 
-    def _begin(self, fact: CaseFact, at: datetime, key: str) -> None:
+    def _begin(self, fact: CaseFact, at: datetime, key: str, *, is_reception: bool) -> None:
         target = self.measure.target
         start = self._starts.get(key)
         last = next((run for run in reversed(self.runs) if run.key == key), None)
@@ -244,7 +298,8 @@ class Walk:
             afresh = (again and not later_round) or not target.met_before
             # A case that ends in the same instant has been seen to end, and starts nothing.
             ends = bool(self._seen) and _ends_at(self._seen[-1][0], fact.at)
-            start = Start(at, fact.at, len(self._seen) - ends if afresh else self._round_began)
+            index = len(self._seen) - ends if afresh else self._round_began
+            start = Start(at, fact.at, index, is_reception=is_reception)
             self._starts[key] = start
             self._note_due(start, fact)
             if self._applies:

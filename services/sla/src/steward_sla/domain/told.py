@@ -23,6 +23,8 @@ class Climb(NamedTuple):
     due_at: datetime
     at: datetime | None = None
     beside: bool = False
+    handed_on: bool = False
+    """Whether it was told that another case goes on for this one."""
 
 
 @dataclass(frozen=True, slots=True)
