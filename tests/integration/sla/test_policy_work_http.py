@@ -459,6 +459,28 @@ async def test_outcomes_and_time_held_are_told_by_department_and_person(desk: De
     }
 
 
+async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(desk: Desk) -> None:
+    joined = ("case_joined_incident", TEN, {"incident_id": "i1"})
+    for case_id in ("c1", "c2"):
+        await desk.case(case_id, joined)
+    await desk.case("c3")
+    await desk.case("c4", joined, ("case_left_incident", TEN, {"incident_id": "i1"}))
+    for case_id in ("c1", "c2", "c3", "c4"):  # its alarms ring before it is heard
+        await desk.tell(case_id, "case_chased", 9, day(5) + timedelta(hours=9))
+    path, asked = "/v1/escalations/acknowledge", {"person_id": "m1", "incident": "i1"}
+    for wrong in ({"person_id": "x"}, {"incident": "i2"}, {"to": "general_manager"}):
+        assert (await desk.post(path, {**asked, **wrong})).status_code == 404
+    headers = {"Idempotency-Key": str(uuid7())}
+    done = await desk.client.post(path, json=asked, headers=headers)
+    assert (done.status_code, done.json()) == (200, {"acknowledged": 2, "left": 0})
+    again = await desk.client.post(path, json=asked, headers=headers)
+    assert again.json() == done.json()
+    rows = (await desk.get("/v1/escalations?limit=100"))["items"]
+    status = {row["case_id"]: (row["status"], row["person_id"]) for row in rows}
+    taken = ("acknowledged", "m1")
+    assert status == {"c1": taken, "c2": taken, "c3": ("open", None), "c4": ("open", None)}
+
+
 async def test_compliance_of_a_month_stays_when_another_version_is_reapplied(desk: Desk) -> None:
     await desk.case("c1", ("case_handled", TEN + timedelta(hours=1), {"round": 1}))
     await desk.case("c2", ("case_withdrawn", TEN + timedelta(hours=1), {}))

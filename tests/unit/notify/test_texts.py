@@ -38,6 +38,7 @@ ESCALATION = {
     "count": "3",
     "numbers": "XHY-2026-000123、000124",
     "into": "XHY-2026-000122",
+    "incident": "1号楼水管爆裂",
 }
 
 

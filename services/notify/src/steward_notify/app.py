@@ -40,6 +40,7 @@ def build(settings: Settings) -> Service:
     """Put the service together."""
     wake = asyncio.Event()
     policies = Policies()
+    senders: list[Sender] = []
 
     async def prepare(service: Service) -> None:
         await policies.load(service.store.pool, read_models.POLICIES)
@@ -64,6 +65,7 @@ def build(settings: Settings) -> Service:
                 service.wall,
                 wake,
             )
+            senders[:] = [sender]
             await sender.run()
 
     def on_facts(facts: Sequence[Recorded]) -> None:
@@ -74,7 +76,9 @@ def build(settings: Settings) -> Service:
                 service.metrics.messages.labels(recorded.fact.channel, outcome).inc()
 
     async def outstanding() -> int:
-        return await PostgresMessageList(service.store.pool).outstanding(service.clock.now())
+        now = service.clock.now()
+        held = [message for sender in senders for message in sender.held(now)]
+        return await PostgresMessageList(service.store.pool).outstanding(now, held)
 
     service = Service(
         name="notify",

@@ -153,6 +153,18 @@ class Lists(Protocol):
         """Give one escalation."""
         ...
 
+    async def open_of_incident(
+        self,
+        projects: Sequence[str] | None,
+        incident: str,
+        *,
+        to: str | None,
+        target: str | None,
+        limit: int,
+    ) -> tuple[list[Row], int]:
+        """Give the last escalation of each clock of an incident that nobody took over, and how many."""
+        ...
+
     async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
         """Name the projects of cases."""
         ...
