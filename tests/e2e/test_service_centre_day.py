@@ -905,12 +905,15 @@ CASES = (
         "merged",
         """
         triage 09:20 → 09:50, met 09:26
-        minor-to-supervisor 09:26 → 11:26, to cs_supervisor 09:26, cancelled by case_merged
+        minor-to-supervisor 09:26 → 11:26, to cs_supervisor 09:26, cancelled by case_merged, cs_supervisor told of 00026
         minor-resolve 09:20 → +2T24:00, cancelled by case_merged
         month-resolve 09:20 → a month, cancelled by case_merged
         dispatched 09:26 → 09:56, cancelled by case_merged
         """,
-        texts="09:26 zhou alarm 轻微投诉 转客服部主管 11:26 RM-3.2",
+        texts="""
+        09:26 zhou alarm 轻微投诉 转客服部主管 11:26 RM-3.2
+        09:36 zhou merged 轻微投诉 转客服部主管 11:26 RM-3.2 {27}
+        """,
     ),
     # 29: the neighbour's building works: a coordination matter, still open.
     Case(
@@ -1339,6 +1342,12 @@ WORDS = {
         "[Please act] {number} {project}",
         '{project}: "{target}" of {severity} {number} is with you ({role}), due by {due}. Rule {rule}.',
     ),
+    "merged": (
+        "severity target due rule into",
+        "【并案】{number} {project}",
+        "{project}：{number}与{into}为同一事项，已并入后者继续处理，"
+        "“{target}”请在{into}下跟进。依据{rule}。",
+    ),
     "escalation": (
         "severity target due rule",
         "【升级】{number} {project}",
@@ -1594,6 +1603,8 @@ def _written(played: Played, name: str, line: str) -> tuple[Sent, str]:
     names, subject, body = WORDS[what]
     values = dict(zip(names.split(), said, strict=True))
     values |= {"number": played.number(name), "summary": BOOK[name].summary}
+    if "into" in values:
+        values["into"] = played.number(values["into"])
     values["project"] = NAMES[OTHER if name == "{15m}" else PROJECT]
     if to in STAFF:
         values["role"] = STAFF[to].title
@@ -1879,6 +1890,7 @@ def test_nothing_else_was_published_than_what_was_said_and_what_follows(played: 
         clock_resumed=4,
         escalated=32,
         escalation_acknowledged=1,
+        escalation_withdrawn=1,
         extension_requested=2,
         extension_approved=1,
         extension_refused=1,
@@ -1913,9 +1925,9 @@ def test_every_message_came_to_its_end(played: Played) -> None:
         for life in lives(played.published["notify"])
     )
     assert told == {
-        "sms: requested, sending, sent, delivered": 52,
+        "sms: requested, sending, sent, delivered": 53,
         "sms: requested, sending, sent, failed MOBILE_NOT_ON_SERVICE": 2,
-        "email: requested, sending, sent": 34,
+        "email: requested, sending, sent": 35,
         "email: requested, suppressed told_by_sms": 20,
     }
     words = ("case_noted", *(f"message_{word}" for word in ("requested", "sending", "sent")))

@@ -39,6 +39,18 @@ _KEYS = f"{_SERVICE}/keys.py"
 _NOTIFY = "services/notify/src/steward_notify"
 _INCIDENT = "services/intake/src/steward_intake/domain"
 
+_CASE = "services/intake/src/steward_intake/domain/case.py"
+_SAYINGS = "services/intake/src/steward_intake/domain/sayings.py"
+_REACTIONS = "services/intake/src/steward_intake/application/reactions.py"
+_INTAKE_MODELS = "services/intake/src/steward_intake/adapters/read_models.py"
+_COMPLETENESS = "services/intake/src/steward_intake/domain/completeness.py"
+_APPROVAL = "services/intake/src/steward_intake/domain/approval.py"
+_CASE_FACTS = "services/sla/src/steward_sla/domain/case_facts.py"
+_MEASURES = "services/sla/src/steward_sla/domain/measures.py"
+_RUNS = "services/sla/src/steward_sla/domain/runs.py"
+_CLOCKS = "services/sla/src/steward_sla/domain/clocks.py"
+_DIFFERENCES = "services/sla/src/steward_sla/domain/differences.py"
+
 _ALARMS_TEST = "tests/contracts/eventstore/test_alarms.py::"
 _APPEND_TEST = "tests/contracts/eventstore/test_append.py::"
 _INBOX_TEST = "tests/contracts/eventstore/test_inbox.py::"
@@ -49,6 +61,13 @@ _RELAY_TEST = "tests/integration/service_kafka/test_relay.py::"
 _TICKER_TEST = "tests/integration/service_kafka/test_ticker.py::"
 _SEALING_TEST = "tests/integration/service_http/test_sealing.py::"
 _SENDER_TEST = "tests/integration/notify/test_sender.py::"
+
+_CASE_TEST = "tests/unit/intake/test_case.py::"
+_DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
+_OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
+_TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
+_MERGING_TEST = "tests/unit/sla/test_merging.py::"
+_MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
 
 _TIME = "Time and alarms"
 _HISTORY = "History"
@@ -61,6 +80,7 @@ _TIMERS = "Timers and sweeps"
 _HEARING_KAFKA = "Hearing Kafka"
 _ERASURE = "Keys and erasure"
 _SENDING = "Sending"
+_RULES = "Rules that the services carry out themselves"
 
 GUARDS: tuple[Guard, ...] = (
     Guard(
@@ -1147,6 +1167,397 @@ GUARDS: tuple[Guard, ...] = (
         '        if not wrapped:\n            raise ValueError("no key")\n',
         "",
         f"{_SEALING_TEST}test_records_that_cannot_be_read_are_passed_over",
+    ),
+    Guard(
+        _RULES,
+        "Whatever kind somebody comes with is taken in (RC-2).",
+        "every kind",
+        _CASE,
+        "        case ReceiveCase(received=received, owner=None):\n",
+        "        case ReceiveCase(received=received, owner=None) if received.kind is not "
+        "Kind.COMPLAINT:\n"
+        "            return []\n"
+        "        case ReceiveCase(received=received, owner=None):\n",
+        f"{_CASE_TEST}test_every_kind_is_taken_in",
+    ),
+    Guard(
+        _RULES,
+        "Who hears a case first answers for it (RM-3.4).",
+        "the first who hears it",
+        _CASE,
+        "            return [received, first]\n",
+        "            return [received]\n",
+        f"{_DAILY_TEST}test_who_hears_a_case_first_answers_for_it",
+    ),
+    Guard(
+        _RULES,
+        "The hotline is a channel like any other (RM-3.5).",
+        "the hotline",
+        "libs/events/src/steward_events/vocabulary.py",
+        '    """Every way in which somebody comes to us: the channels that the rules '
+        'list (RM-4.2, HV-4.1)."""\n'
+        "\n"
+        '    HOTLINE = "hotline"\n',
+        '    """Every way in which somebody comes to us: the channels that the rules '
+        'list (RM-4.2, HV-4.1)."""\n'
+        "\n"
+        '    HOTLINE = "telephone"\n',
+        f"{_TAKING_IN_TEST}test_the_hotline_is_stamped_at_any_hour",
+    ),
+    Guard(
+        _RULES,
+        "Each contact is kept with the channel by which it came (RM-4.2ch, HV-4.1).",
+        "the channel as it was said",
+        _INTAKE_MODELS,
+        '"channel": fact.came_by or str(fact.channel),',
+        '"channel": str(fact.channel),',
+        f"{_TAKING_IN_TEST}test_a_case_is_found_by_the_channel_by_which_it_came",
+    ),
+    Guard(
+        _RULES,
+        "What somebody raised in a visit is a case that stays with it (CV-9.3.2d).",
+        "the visit",
+        _INTAKE_MODELS,
+        '                "visit_id": fact.visit_id,\n',
+        "",
+        f"{_TAKING_IN_TEST}test_what_a_visit_or_a_follow_up_raised_is_listed_with_it",
+    ),
+    Guard(
+        _RULES,
+        "The owners' committee is a party of its own (RM-4.2.9).",
+        "the committee",
+        _INTAKE_MODELS,
+        '                "committee_id": fact.committee_id,\n',
+        "",
+        f"{_TAKING_IN_TEST}test_the_owners_committee_is_a_party_of_its_own",
+    ),
+    Guard(
+        _RULES,
+        "A slip of the suggestion box runs as any complaint does (RM-4.7, RM-4.2.8).",
+        "every slip",
+        "services/intake/src/steward_intake/api/boxes.py",
+        "            for command in receptions\n",
+        "            for command in receptions[:1]\n",
+        f"{_TAKING_IN_TEST}test_what_lies_in_the_suggestion_box_becomes_cases_when_it_is_opened",
+    ),
+    Guard(
+        _RULES,
+        "What the record of a complaint lacks is named until it is said (RM-4.5.1a).",
+        "what a complaint lacks",
+        _COMPLETENESS,
+        '    Kind.COMPLAINT: ("place", "complained_of", "matter", "demand", "contact"),\n',
+        "",
+        f"{_TAKING_IN_TEST}test_a_complaint_lacks_what_nobody_asked_for",
+    ),
+    Guard(
+        _RULES,
+        "What the record of a consultation lacks is named until it is said (RC-3.1).",
+        "what a consultation lacks",
+        _COMPLETENESS,
+        '    Kind.CONSULTATION: ("place", "matter"),\n',
+        "",
+        f"{_TAKING_IN_TEST}test_a_consultation_that_does_not_say_where_is_listed_until_it_does",
+    ),
+    Guard(
+        _RULES,
+        "A complaint of a document names it and its author (FU-5.3).",
+        "the document's author",
+        _INTAKE_MODELS,
+        '        "document_author": document.author,\n',
+        "",
+        f"{_TAKING_IN_TEST}test_a_complaint_of_a_document_names_it_and_its_author",
+    ),
+    Guard(
+        _RULES,
+        "A valid complaint has a severity (RM-4.3.1a..g).",
+        "a class that is whole",
+        _CASE,
+        "(validity is Validity.VALID and wanted.severity is None)",
+        "False",
+        f"{_CASE_TEST}test_a_valid_complaint_needs_a_severity",
+    ),
+    Guard(
+        _RULES,
+        "A ground is one of those that the rules name (RM-4.3.1a..g, RM-4.3.2a..e, RM-4.3.3a..c).",
+        "the grounds",
+        _CASE,
+        "    if wanted.ground and (problem := wrong_ground(validity, wanted.ground)):\n"
+        "        raise Refused(problem, rule=rule)\n",
+        "",
+        f"{_CASE_TEST}test_a_class_that_the_rules_do_not_know_is_refused_in_a_sentence",
+    ),
+    Guard(
+        _RULES,
+        "A complaint that is reopened twice is at least important (RM-4.4.2).",
+        "the second reopening",
+        _CASE,
+        "    return [reopened, raised]\n",
+        "    return [reopened]\n",
+        f"{_CASE_TEST}test_the_second_reopening_makes_it_at_least_important",
+    ),
+    Guard(
+        _RULES,
+        "A valid complaint that is a month old is major (RM-4.4.1c).",
+        "raised by age",
+        _REACTIONS,
+        "        case MajorByAge() as fact:\n",
+        "        case MajorByAge() as fact if False:\n",
+        f"{_DAILY_TEST}test_intake_raises_what_sla_says_is_a_month_old",
+    ),
+    Guard(
+        _RULES,
+        "What a rule has raised only the manager lowers (RM-4.4.1c).",
+        "lowered by the manager",
+        _CASE,
+        "    if milder and (story.raised or story.breached):\n",
+        "    if milder and story.breached:\n",
+        f"{_DAILY_TEST}test_what_a_rule_has_raised_only_the_manager_lowers",
+    ),
+    Guard(
+        _RULES,
+        "The manager takes a case into the procedure once (RM-4.5.2b).",
+        "taken over once",
+        _CASE,
+        "            if (command.role, command.person_id) in story.efforts.accepted:\n"
+        "                return []\n",
+        "",
+        f"{_CASE_TEST}test_the_manager_takes_the_case_into_the_procedure_once",
+    ),
+    Guard(
+        _RULES,
+        "A complaint is classified before it is handled (RC-4.2).",
+        "classified before handled",
+        _CASE,
+        '        if story.classified is None:\n            _refuse_missing("classified")\n',
+        "",
+        f"{_CASE_TEST}test_a_complaint_is_classified_before_it_is_handled",
+    ),
+    Guard(
+        _RULES,
+        "A valid complaint is handled with a corrective and a preventive measure (RM-4.6.1).",
+        "both measures",
+        _CASE,
+        "        if story.is_valid_complaint and not (command.corrective and "
+        "command.preventive):\n"
+        '            _refuse_missing("measures")\n',
+        "",
+        f"{_CASE_TEST}test_a_valid_complaint_is_not_handled_without_both_measures",
+    ),
+    Guard(
+        _RULES,
+        "The second department that refuses is known as the second (RM-4.6.1).",
+        "refusals are counted",
+        _CASE,
+        "refusal=story.efforts.refusals + 1,",
+        "refusal=1,",
+        f"{_DAILY_TEST}test_the_second_department_that_refuses_is_the_second_refusal",
+    ),
+    Guard(
+        _RULES,
+        "The owner is told the result of what was done, not before (RM-4.6.3).",
+        "done before it is told",
+        _CASE,
+        "        case Open() | Waiting():\n"
+        '            _refuse_missing("handled")\n'
+        "    return [\n"
+        "        ResultTold(",
+        "        case _:\n            pass\n    return [\n        ResultTold(",
+        f"{_CASE_TEST}test_nothing_is_told_before_the_work_is_done",
+    ),
+    Guard(
+        _RULES,
+        "A result is told when its message was delivered (RM-4.6.3).",
+        "delivered, told",
+        _REACTIONS,
+        '        case "result":\n',
+        '        case "nothing":\n',
+        f"{_OWNER_TEST}test_the_result_reached_the_owner_when_its_message_was_delivered",
+    ),
+    Guard(
+        _RULES,
+        "A confirmation that was delivered has confirmed the request (RC-5.1..2).",
+        "delivered, confirmed",
+        _REACTIONS,
+        '        case "receipt":\n',
+        '        case "nothing":\n',
+        f"{_OWNER_TEST}test_a_delivered_confirmation_confirms_the_receipt_once",
+    ),
+    Guard(
+        _RULES,
+        "A new date holds when the owner has been told it (RM-4.10.1, RM-4.10.2).",
+        "of which extension",
+        _REACTIONS,
+        'fact.about_id if about == "new_date" else None',
+        "None",
+        f"{_OWNER_TEST}test_a_delivered_new_date_is_told_for_its_extension",
+    ),
+    Guard(
+        _RULES,
+        "A complaint never closes by silence: told, and followed up (RM-4.6.3, RM-4.6.4a).",
+        "followed up before it closes",
+        _CASE,
+        '        if story.followed_up < story.round:\n            found.append("followup")\n',
+        "",
+        f"{_CASE_TEST}test_a_complaint_never_closes_by_silence",
+    ),
+    Guard(
+        _RULES,
+        "A refusal tells the owner its reason (RM-4.8).",
+        "refused with a reason",
+        _CASE,
+        "        if command.reason is None:\n"
+        '            raise Refused("A refusal tells the owner its reason.", rule="RM-4.8")\n',
+        "",
+        f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
+        "Whoever asked for it or handled it does not confirm it (RM-4.8).",
+        "a second person",
+        _APPROVAL,
+        "if approver.person_id == asker or approver.person_id in hands:",
+        "if False:",
+        f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
+        "Only who is high enough confirms it (RM-4.8).",
+        "high enough",
+        _APPROVAL,
+        "    if least is not None and not any(role_at_least(role, least) for role in "
+        "approver.roles):\n",
+        "    if False and least is not None:\n",
+        f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
+        "What will not be done is answered with its reasons (RM-4.8).",
+        "no without reasons",
+        _SAYINGS,
+        "        if fact.reasons is None:\n",
+        "        if False:\n",
+        f"{_DAILY_TEST}test_an_answer_names_its_date_or_its_reasons",
+    ),
+    Guard(
+        _RULES,
+        "A clear answer names a date still to come (RM-4.10.3).",
+        "an answer with a date",
+        _SAYINGS,
+        "(fact.by_date is None or fact.by_date <= said.at)",
+        "False",
+        f"{_DAILY_TEST}test_an_answer_names_its_date_or_its_reasons",
+    ),
+    Guard(
+        _RULES,
+        "Weighty work waits until the owner knows the solution (RC-4.3).",
+        "the solution first",
+        _SAYINGS,
+        '            raise Refused("Before such work the owner is told the solution.", '
+        'rule="RC-4.3")\n',
+        "            pass\n",
+        f"{_DAILY_TEST}test_weighty_work_starts_when_the_owner_knows_the_solution",
+    ),
+    Guard(
+        _RULES,
+        "Measures answer a harm that was reported (RM-4.9).",
+        "a harm before its measures",
+        _SAYINGS,
+        "    if not story.harm_ongoing:\n",
+        "    if False:\n",
+        f"{_DAILY_TEST}test_measures_answer_a_harm_and_a_new_harm_needs_new_ones",
+    ),
+    Guard(
+        _RULES,
+        "Staff move what was promised only with the supervisor (FU-S1).",
+        "a promise is not moved alone",
+        _SAYINGS,
+        '            demand_second(said.approver, fact.person_id, "FU-S1", '
+        "least=Role.CS_SUPERVISOR)\n",
+        "            pass\n",
+        f"{_DAILY_TEST}test_the_owner_moves_a_promise_and_staff_need_the_supervisor",
+    ),
+    Guard(
+        _RULES,
+        "An appointment that was missed is kept when it is made again (FU-S1).",
+        "missed is not kept",
+        _SAYINGS,
+        "    if (AppointmentMissed.wire_name, fact.appointment_id) in story.said:\n",
+        "    if False:\n",
+        f"{_DAILY_TEST}test_a_missed_appointment_is_not_kept_before_it_is_made_again",
+    ),
+    Guard(
+        _RULES,
+        "Who asked for more time does not decide on it (RM-4.10.1, RM-4.10.2).",
+        "not who asked",
+        _CLOCKS,
+        "    if command.person_id == asked.asked_by:\n",
+        "    if False:\n",
+        f"{_MORE_TIME_TEST}test_only_the_role_or_above_decides_and_never_who_asked",
+    ),
+    Guard(
+        _RULES,
+        "More time that is granted after the due time excuses the breach and does not "
+        "undo it (RM-4.10.1).",
+        "too late for a date",
+        _MEASURES,
+        "                    if too_late:\n                        excused = True\n",
+        "                    if False:\n                        excused = True\n",
+        _MORE_TIME_TEST
+        + "test_an_approval_after_the_due_time_excuses_the_breach_and_does_not_undo_it",
+    ),
+    Guard(
+        _RULES,
+        "Two cases become one that is as early as either.",
+        "the earliest reception",
+        _RUNS,
+        "                start.moves.append(Move(fact.at, received_at))\n",
+        "                pass\n",
+        f"{_MERGING_TEST}test_it_counts_from_the_earliest_reception",
+    ),
+    Guard(
+        _RULES,
+        "Two cases become one that is as weighty as either.",
+        "the strictest severity",
+        _CASE_FACTS,
+        '            case["severity"] = other\n',
+        "            pass\n",
+        f"{_MERGING_TEST}test_it_goes_by_the_strictest_severity_from_its_reception",
+    ),
+    Guard(
+        _RULES,
+        "What is late already when another case is merged into it stays as late as it was.",
+        "late before the merger",
+        _MEASURES,
+        "            if (approved or due) < move.at:\n                break\n",
+        "",
+        f"{_MERGING_TEST}test_what_is_late_already_stays_late_as_it_was",
+    ),
+    Guard(
+        _RULES,
+        "Who was told of a case that is merged is told which goes on.",
+        "handed on",
+        _DIFFERENCES,
+        "                yield from _handed_on(state, told, said, merged)\n",
+        "                pass\n",
+        f"{_MERGING_TEST}test_of_the_other_the_clocks_end_with_a_pointer_and_its_breach_stands",
+    ),
+    Guard(
+        _SENDING,
+        "Many cases of one incident are told in one text.",
+        "one text for an incident",
+        f"{_NOTIFY}/application/sender.py",
+        "    return message.incident is not None and _is_step(message)\n",
+        "    return False\n",
+        f"{_SENDER_TEST}test_what_many_cases_of_an_incident_bring_is_one_text_that_names_it",
+    ),
+    Guard(
+        _SENDING,
+        "More of the same incident comes a minute later, in one text.",
+        "a minute between texts of an incident",
+        f"{_NOTIFY}/application/sender.py",
+        "        gathering.again_at = now + AGAIN_AFTER\n",
+        "",
+        f"{_SENDER_TEST}test_more_of_the_same_incident_is_told_in_one_text_a_minute_later",
     ),
     Guard(
         _SENDING,

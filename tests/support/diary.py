@@ -250,6 +250,8 @@ def _of_clock(fact: Published, day: Day) -> str:
             return f"refused by {data['refused_by']}"
         case "escalation_acknowledged":
             return f"acknowledged by {data['person_id']}"
+        case "escalation_withdrawn" if data["into"]:
+            return f"{data['to']} told of {data['into_number'][-5:]}"
         case other:
             return other
 

@@ -10,8 +10,8 @@ from rich.progress import Progress
 from tests.support.crowd import PROJECTS, Told
 from tests.support.system import HEARS, OWNERS, Published, System
 
-from steward_events.sla import Escalated
-from steward_notify.application.reactions import message_id_of, template_of
+from steward_events.sla import Escalated, EscalationWithdrawn
+from steward_notify.application.reactions import correction_of, message_id_of, template_of
 from steward_notify.domain.message import Channel
 from steward_stack.verifying import verify
 
@@ -235,7 +235,10 @@ class Judge:
             (fact.data["escalation_id"], template_of(Escalated.model_validate(fact.data)))
             for fact in self._of("sla.escalated")
         } | {
-            (fact.data["escalation_id"], "breach_withdrawn")
+            (
+                fact.data["escalation_id"],
+                correction_of(EscalationWithdrawn.model_validate(fact.data)),
+            )
             for fact in self._of("sla.escalation_withdrawn")
         }
         wanted = {(*one, channel) for one in told for channel in ("sms", "email")}

@@ -248,7 +248,10 @@ class _Teller:
         return {"into": "another"}
 
     def _case_absorbed(self) -> dict[str, Any]:
-        return {"merged": "another", "received_at": self._day(0)}
+        said = {"merged": "another", "received_at": self._day(0)}
+        if self.kind != "complaint" or self._often(0.3):
+            return said
+        return said | {"severity": self.chance.choice(("minor", "important", "major"))}
 
     def _case_moved_out(self) -> dict[str, Any]:
         return {"to_project": "p2", "to_case": "another"}

@@ -1,11 +1,14 @@
 """The registry of guards and what it names belong together."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.mutation.guards import GUARDS, Guard
+
+from steward_stack.rulebook import places
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,6 +27,18 @@ def test_every_test_that_is_named_is_there() -> None:
 
 def test_no_two_guards_have_one_name() -> None:
     assert len({guard.name for guard in GUARDS}) == len(GUARDS)
+
+
+def test_every_rule_that_no_entry_of_the_pack_carries_out_has_a_guard() -> None:
+    named = {rule for guard in GUARDS for rule in re.split(r"[(), ]+", guard.guarantee)}
+    theirs = [
+        place.rule.id
+        for place in places(ROOT)
+        if place.state == "carried out" and not place.policy
+        if {"intake", "sla"} & set(place.rule.service.split(", "))
+    ]
+    assert theirs
+    assert [rule for rule in theirs if rule not in named] == []
 
 
 def _tests(file: Path) -> Iterator[str]:

@@ -13,7 +13,9 @@ from steward_events.vocabulary import instant
 from steward_policy import packs
 from steward_policy.calendars import Calendar
 from steward_policy.packs import PackError, Rules, read_targets
-from steward_sla.domain.timeline import CaseFact, Clock, Timeline
+from steward_sla.domain.case_facts import CaseFact
+from steward_sla.domain.clock import Clock
+from steward_sla.domain.timeline import Timeline
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:

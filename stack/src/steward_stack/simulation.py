@@ -6,7 +6,7 @@ was raised by age) is left out and follows anew from the rules that are tried.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from rich.progress import Progress
 from sqlalchemy import func, select
 
 from steward_events.recorded import Recorded
+from steward_events.sla import CaseNoted
 from steward_policy.packs import Rules, UnknownVersion
 from steward_service.policies import Policies
 from steward_service.queries import DATABASE_FAULTS, fetch
@@ -25,8 +26,10 @@ from steward_sla.adapters.read_models import CLOCKS, POLICIES, month_of
 from steward_sla.adapters.sweeping import Calendars
 from steward_sla.application.queries import WORDS
 from steward_sla.application.reactions import follow
-from steward_sla.domain.clocks import HearCaseFact
-from steward_sla.domain.timeline import CaseFact, Clock, Timeline
+from steward_sla.domain.case_facts import CaseFact
+from steward_sla.domain.clock import Clock
+from steward_sla.domain.clocks import Era, HearCaseFact, course_of, era_of
+from steward_sla.domain.timeline import Course, Timeline
 from steward_stack.errors import StewardError
 from steward_stack.snapshots import facts_of, snapshot
 from steward_stack.supervisor import Endpoints
@@ -34,6 +37,11 @@ from steward_stack.supervisor import Endpoints
 _CASES = """
 SELECT stream_id, version, type, data::text, meta::text FROM events
  WHERE starts_with(stream_id, 'case-') ORDER BY stream_id, version
+"""
+_REAPPLIED = """
+SELECT stream_id, version, type, data::text, meta::text FROM events
+ WHERE type = 'sla.case_noted.v1' AND data ->> 'noted' = 'policy_reapplied'
+ ORDER BY stream_id, version
 """
 _EXTENT = """
 SELECT count(*), max(greatest((meta ->> 'occurred')::timestamptz, (data ->> 'until')::timestamptz))
@@ -71,7 +79,7 @@ class Outcomes:
 
 
 async def simulate(endpoints: Endpoints, rules: Rules | None, progress: Progress) -> Outcomes:
-    """Walk every case under these rules, or each under those that it was taken in with.
+    """Walk every case under these rules, or each under its own, reapplied ones among them.
 
     Raises StewardError when the databases cannot be read.
     """
@@ -79,10 +87,11 @@ async def simulate(endpoints: Endpoints, rules: Rules | None, progress: Progress
     try:
         async with snapshot(endpoints, "sla") as sla, snapshot(endpoints, "intake") as intake:
             timelines = await _timelines(sla, rules)
+            eras = await _eras(sla) if rules is None else {}
             [(total, found.until)] = await intake.fetch(_EXTENT)
             task = progress.add_task("Facts", total=total, now="")
             async for case in _cases(intake):
-                _walk(case, timelines, found)
+                walk(case, timelines, eras, found)
                 progress.advance(task, len(case))
             await _look_up(sla, found)
     except DATABASE_FAULTS as error:
@@ -111,6 +120,15 @@ async def _timelines(sla: asyncpg.Connection, rules: Rules | None) -> Callable[[
     return timeline_of
 
 
+async def _eras(sla: asyncpg.Connection) -> Mapping[str, Sequence[Era]]:
+    """Give by case which other versions it went by since when."""
+    found: dict[str, list[Era]] = {}
+    async for recorded in facts_of(sla, _REAPPLIED):
+        if isinstance(recorded.fact, CaseNoted):
+            found.setdefault(recorded.fact.case_id, []).append(era_of(recorded.fact))
+    return found
+
+
 async def _cases(intake: asyncpg.Connection) -> AsyncIterator[list[Recorded]]:
     """Give the facts of one case after the other."""
     case: list[Recorded] = []
@@ -123,9 +141,13 @@ async def _cases(intake: asyncpg.Connection) -> AsyncIterator[list[Recorded]]:
         yield case
 
 
-def _walk(
-    case: Sequence[Recorded], timeline_of: Callable[[str], Timeline], found: Outcomes
+def walk(
+    case: Sequence[Recorded],
+    timeline_of: Callable[[str], Timeline],
+    eras: Mapping[str, Sequence[Era]],
+    found: Outcomes,
 ) -> None:
+    """Count what would have come of one case."""
     told = [
         to.command
         for recorded in case
@@ -141,21 +163,20 @@ def _walk(
     if received is None or found.until is None:
         return
     found.cases += 1
-    timeline = timeline_of(str(received.fields.get("policy", "")))
+    first = Era(str(received.fields.get("policy", "")))
     zone = ZoneInfo(str(received.fields["zone"]))
-    for clock in _clocks(timeline, facts, zone, found.until):
+    course = course_of([first, *eras.get(told[0].case_id, ())], timeline_of, zone)
+    for clock in _clocks(course, facts, found.until):
         place = (clock.target.id, told[0].project_id, month_of(clock.limit))
         found.simulated.setdefault(place, Counter())[WORDS[clock.status(found.until)]] += 1
 
 
-def _clocks(
-    timeline: Timeline, facts: list[CaseFact], zone: ZoneInfo, until: datetime
-) -> Sequence[Clock]:
+def _clocks(course: Course, facts: list[CaseFact], until: datetime) -> Sequence[Clock]:
     """Give the clocks of a case; what a breach does to the case is done, and all is walked again."""
     raised: set[str] = set()
     while True:
         facts.sort(key=lambda fact: (fact.at, fact.version))
-        clocks = timeline.clocks(facts, zone)
+        clocks = course.clocks(tuple(facts))
         for clock in clocks:
             at, then = clock.breach_at, clock.target.on_breach
             if then is None or at is None or at >= until or clock.id in raised:

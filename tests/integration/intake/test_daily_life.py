@@ -96,6 +96,8 @@ async def test_a_merged_case_points_to_the_one_that_goes_on(registered: Caller) 
     case = await shown(registered, first)
     assert (case["status"], case["goes_on_in"]) == ("merged", second)
     survivor = await shown(registered, second)
+    facts = (await registered.get(f"cases/{first}/facts")).json()["facts"]
+    assert facts[-1]["data"]["into_number"] == survivor["number"]
     assert survivor["severity"] == "major"
     assert survivor["received_at"] == (await shown(registered, first))["received_at"]
     refused = await do(registered, first, "chase", 409)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,13 @@ from tests.support.waiting import until
 
 import steward_notify
 from steward_events.fact import Fact
-from steward_events.intake import CaseHandled, CaseReceived
+from steward_events.intake import (
+    CaseHandled,
+    CaseJoinedIncident,
+    CaseLeftIncident,
+    CaseReceived,
+    IncidentOpened,
+)
 from steward_events.notify import AdministratorAlarmed, MessageSent, MessageSuppressed
 from steward_events.recorded import Recorded
 from steward_events.registry import (
@@ -651,6 +658,113 @@ async def test_what_goes_to_different_people_is_not_put_together(
         (["s2@example.cn"], "【升级】P1-2026-00003 星河湾"),
         (["wang@example.cn"], "【2件待办】星河湾"),
     ]
+
+
+# ---- many cases of one incident ----
+
+
+BURST = IncidentOpened(incident="i1", project="p1", title="1号楼水管爆裂")
+
+
+async def request_at_once(notify: Notify, *numbers: int, **more: Any) -> list[str]:
+    """Owe what is told at once of cases of the incident."""
+    await notify.hear(
+        BURST, *(CaseJoinedIncident(case_id=f"c{n}", incident_id="i1") for n in numbers)
+    )
+    ids = [f"m{number}" for number in numbers]
+    for number, id_ in zip(numbers, ids, strict=True):
+        values = VALUES | {"case_number": f"P1-2026-{number:05d}"}
+        await notify.request(id_, values=values, case_id=f"c{number}", **more)
+    return ids
+
+
+async def test_what_many_cases_of_an_incident_bring_is_one_text_that_names_it(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    ids = await request_at_once(notify, *range(1, 61))
+    other = VALUES | {"target": "triage"}
+    await notify.request("another-duty", values=other, case_id="c1")
+    await notify.request("another-case", case_id="c99")
+    alone = ["another-duty", "another-case"]
+    async with notify.sending():
+        await until(ended(notify, *ids, *alone), "not all were sent")
+    mails = sink.index()
+    assert sorted(mail["subject"] for mail in mails) == [
+        "【1号楼水管爆裂：60件待办】星河湾",
+        "【升级】P1-1 星河湾",
+        "【升级】P1-1 星河湾",
+    ]
+    [of_all] = [mail for mail in mails if "60件" in mail["subject"]]
+    kept = message_from_bytes((sink.folder / of_all["file"]).read_bytes(), policy=default)
+    whole = kept.get_content()
+    assert "“1号楼水管爆裂”中有60件事项的“处理完成”逾期或待您（客服部主管）处理" in whole
+    # Nobody is told less: each has its whole text, and a life of its own.
+    assert all(f"P1-2026-{number:05d}的“处理完成”应于" in whole for number in range(1, 61))
+    assert {(await notify.statuses())[id_] for id_ in ids} == {"sent"}
+
+
+class Moving:
+    """The time as the test sets it."""
+
+    def __init__(self) -> None:
+        self.instant = NOW
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+async def test_more_of_the_same_incident_is_told_in_one_text_a_minute_later(
+    notify: Notify, sink: RunningSink
+) -> None:
+    clock = notify.sender.clock = Moving()
+    await assign(notify)
+    first = await request_at_once(notify, 1)
+    async with notify.sending():
+        await until(ended(notify, *first), "the first was not told at once")
+        later = await request_at_once(notify, 2, 3, 4)
+
+        async def held() -> bool:
+            return sorted(notify.sender.held(clock.now())) == later
+
+        await until(held, "more of the same does not wait")
+        assert len(sink.index()) == 1
+        assert await notify.messages.outstanding(NOW, later) == 0
+        clock.instant = NOW + timedelta(minutes=1)
+        assert notify.sender.held(clock.now()) == []
+        await until(ended(notify, *later), "what waited was not told")
+    assert [mail["subject"] for mail in sink.index()] == [
+        "【升级】P1-2026-00001 星河湾",
+        "【1号楼水管爆裂：3件待办】星河湾",
+    ]
+
+
+async def test_a_case_that_has_left_its_incident_is_told_by_itself(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    ids = await request_at_once(notify, 1, 2)
+    await notify.hear(CaseLeftIncident(case_id="c2", incident_id="i1"))
+    async with notify.sending():
+        await until(ended(notify, *ids), "not both were sent")
+    assert len(sink.index()) == 2
+
+
+async def test_a_storm_of_no_incident_is_put_together_by_project_and_rule(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    ids = [f"m{number}" for number in range(sender.STORM)]
+    for id_ in ids:
+        await notify.request(id_)
+    other = VALUES | {"target": "triage"}
+    few = [f"t{number}" for number in range(3)]
+    for id_ in few:
+        await notify.request(id_, values=other)
+    async with notify.sending():
+        await until(ended(notify, *ids, *few), "not all were sent")
+    subjects = Counter(mail["subject"] for mail in sink.index())
+    assert subjects == {"【50件待办】星河湾": 1, "【升级】P1-1 星河湾": 3}
 
 
 class Dying:

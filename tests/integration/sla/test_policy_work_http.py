@@ -89,8 +89,14 @@ class Desk:
         )
         await self.calendars.heard([heard])
 
-    async def case(self, case_id: str, *said: tuple[str, datetime, dict[str, Any]]) -> None:
-        received = ("case_received", TEN, {"kind": "complaint", "policy": "house@1"})
+    async def case(
+        self,
+        case_id: str,
+        *said: tuple[str, datetime, dict[str, Any]],
+        zone: str = "Asia/Shanghai",
+    ) -> None:
+        first = {"kind": "complaint", "policy": "house@1", "zone": zone}
+        received = ("case_received", TEN, first)
         for version, (name, at, fields) in enumerate((received, *said), 1):
             await self.tell(case_id, name, version, at, **fields)
 
@@ -338,6 +344,20 @@ async def test_what_cannot_be_reapplied_is_refused_in_a_sentence(desk: Desk) -> 
     assert not await desk.store.sweeps()
 
 
+@pytest.mark.parametrize(("zone", "decides"), [("Asia/Shanghai", True), ("Europe/Berlin", False)])
+async def test_a_version_may_be_reapplied_once_its_first_day_has_begun_where_the_cases_are(
+    desk: Desk, zone: str, decides: bool
+) -> None:
+    await desk.case("c1", zone=zone)
+    desk.policies.put(packs.load(pack("3", 9) + 'effective_from: "2026-12-30"\n'))
+    desk.clock.instant = datetime(2026, 12, 30, 0, 30, tzinfo=SHANGHAI)  # the 29th in UTC
+    asked = {"policy": "house@3", "dry_run": False, "asked_by": "m1", "reason": "r"}
+    answer = await desk.post("/v1/policies/reapply", asked)
+    assert (answer.status_code, "2026-12-30" in answer.text) == (
+        (202, False) if decides else (409, True)
+    )
+
+
 @rule("RM-4.5.2c")
 async def test_a_case_is_explained_interval_by_interval_within_a_tenth_of_a_second(
     desk: Desk,
@@ -437,6 +457,28 @@ async def test_outcomes_and_time_held_are_told_by_department_and_person(desk: De
         "m1": (1, 0),
         "": (0, 1),
     }
+
+
+async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(desk: Desk) -> None:
+    joined = ("case_joined_incident", TEN, {"incident_id": "i1"})
+    for case_id in ("c1", "c2"):
+        await desk.case(case_id, joined)
+    await desk.case("c3")
+    await desk.case("c4", joined, ("case_left_incident", TEN, {"incident_id": "i1"}))
+    for case_id in ("c1", "c2", "c3", "c4"):  # its alarms ring before it is heard
+        await desk.tell(case_id, "case_chased", 9, day(5) + timedelta(hours=9))
+    path, asked = "/v1/escalations/acknowledge", {"person_id": "m1", "incident": "i1"}
+    for wrong in ({"person_id": "x"}, {"incident": "i2"}, {"to": "general_manager"}):
+        assert (await desk.post(path, {**asked, **wrong})).status_code == 404
+    headers = {"Idempotency-Key": str(uuid7())}
+    done = await desk.client.post(path, json=asked, headers=headers)
+    assert (done.status_code, done.json()) == (200, {"acknowledged": 2, "left": 0})
+    again = await desk.client.post(path, json=asked, headers=headers)
+    assert again.json() == done.json()
+    rows = (await desk.get("/v1/escalations?limit=100"))["items"]
+    status = {row["case_id"]: (row["status"], row["person_id"]) for row in rows}
+    taken = ("acknowledged", "m1")
+    assert status == {"c1": taken, "c2": taken, "c3": ("open", None), "c4": ("open", None)}
 
 
 async def test_compliance_of_a_month_stays_when_another_version_is_reapplied(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """A case's daily life: what is said of it, who confirms what, and how it ends elsewhere."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID
@@ -531,6 +532,22 @@ def test_the_surviving_case_is_as_early_and_as_weighty_as_either() -> None:
     major = classified(Severity.MAJOR)
     a_complaint(major).when(absorb).then(absorbed.model_copy(update={"severity": Severity.MAJOR}))
     assert a_complaint(MINOR, absorbed).refuses(said(STARTED)).rule == "RC-4.3"
+
+
+def test_what_was_merged_into_a_case_without_a_class_says_how_weighty_it_is_at_least() -> None:
+    absorbed = CaseAbsorbed(
+        case_id="c", merged="d", received_at=MONDAY, severity=Severity.IMPORTANT
+    )
+    unclassified = a_complaint(absorbed)
+    minor = ClassifyCase(MONDAY, classified(Severity.MINOR))
+    important = ClassifyCase(MONDAY, classified(Severity.IMPORTANT))
+    assert "merged into this one" in unclassified.refuses(minor).reason
+    unclassified.when(important).then(CaseClassified)
+    from_outside = replace(minor, by="external")
+    told = unclassified.when(from_outside).facts
+    assert [fact.severity for fact in told if isinstance(fact, CaseClassified)] == [
+        Severity.IMPORTANT
+    ]
 
 
 def test_no_closed_case_and_no_lighter_kind_goes_on_for_a_complaint() -> None:

@@ -37,6 +37,8 @@ ESCALATION = {
     "text": "零件已订购，周五到货",
     "count": "3",
     "numbers": "XHY-2026-000123、000124",
+    "into": "XHY-2026-000122",
+    "incident": "1号楼水管爆裂",
 }
 
 

@@ -194,6 +194,19 @@ def test_a_withdrawal_takes_back_what_is_owed_and_corrects_what_was_sent() -> No
     assert {c.template for c in corrections} == {"breach_withdrawn"}
 
 
+def test_who_was_told_of_a_case_that_was_merged_is_told_where_it_goes_on() -> None:
+    merged = WITHDRAWN.model_copy(
+        update={"into": "c7", "into_number": "P1-2026-00007", "due_at": MIDNIGHT}
+    )
+    sms = next(c for c in commands(heard(merged)) if isinstance(c, RequestMessage))
+    assert sms.template == "merged"
+    text = render(sms.template, "zh", {**sms.values, "project": "星河湾"})
+    assert text.body == (
+        "星河湾：P1-2026-00001与P1-2026-00007为同一事项，已并入后者继续处理，"
+        "“处理完成”请在P1-2026-00007下跟进。依据RM-4.5.2c、RM-4.10.1。"
+    )
+
+
 def test_the_same_escalation_heard_twice_is_the_same_message() -> None:
     assert [to.stream for to in on_sla(heard(ESCALATED))] == [
         to.stream for to in on_sla(heard(ESCALATED))

@@ -22,8 +22,9 @@ from steward_events.sla import (
     ClockStarted,
 )
 from steward_policy import packs
+from steward_sla.domain.case_facts import CaseFact
 from steward_sla.domain.clocks import Clocks, ClocksDecider, HearCaseFact
-from steward_sla.domain.timeline import CaseFact, Timeline
+from steward_sla.domain.timeline import Timeline
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 RECEIVED = datetime(2026, 9, 28, 9, tzinfo=SHANGHAI)
@@ -72,6 +73,7 @@ RULES = replace(
 )
 SEVERITIES = st.sampled_from(["minor", "important", "major"])
 DAYS = st.integers(1, 20).map(lambda days: (RECEIVED + timedelta(days=days)).isoformat())
+BEFORE = st.integers(0, 40).map(lambda days: (RECEIVED - timedelta(days=days)).isoformat())
 
 
 def said(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, Any]]:
@@ -90,6 +92,7 @@ EVENTS = st.one_of(
     said("dispatch_refused", dispatch_id=st.sampled_from("ab"), refusal=st.sampled_from([1, 2])),
     said("dispatch_accepted", dispatch_id=st.sampled_from("ab")),
     said("severity_raised", severity=st.just("major"), cause=st.sampled_from(["age", "new_facts"])),
+    said("case_absorbed", severity=SEVERITIES, received_at=BEFORE),
     said("harm_reported"),
     said("immediate_measures_taken"),
     said("manager_called"),

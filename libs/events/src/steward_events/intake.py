@@ -556,6 +556,7 @@ class CaseMerged(Fact, name="intake.case_merged"):
     case_id: Id
     into: Id
     person_id: Id | None = None
+    into_number: Word = ""
 
 
 class CaseAbsorbed(Fact, name="intake.case_absorbed"):

@@ -39,7 +39,10 @@ class CaseNoted(Fact, name="sla.case_noted"):
 
 
 class ClockStarted(ClockFact, name="sla.clock_started"):
-    """A target began to run, or runs again after a late fact; breaches that stand go on standing."""
+    """A target began to run, runs again after a late fact, or counts from an earlier reception.
+
+    Breaches that stand go on standing.
+    """
 
     started_at: Instant
     due_at: Instant
@@ -122,6 +125,8 @@ class ClockCancelled(ClockFact, name="sla.clock_cancelled"):
     """The target no longer applies; breaches stand."""
 
     reason: Word
+    into: Id | None = None
+    """The case that goes on for this one, where it was merged."""
 
 
 class Escalated(ClockFact, name="sla.escalated"):
@@ -153,7 +158,11 @@ class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):
 
 
 class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
-    """Those who had been told are told that it was withdrawn."""
+    """Those who had been told are told that it was withdrawn.
+
+    There was no breach after all, or the case was merged `into` another, which goes on for it; then
+    its breach stands.
+    """
 
     escalation_id: Id
     to: Role
@@ -161,6 +170,8 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     due_at: Instant | None = None
     zone: Word = ""
     policy: Word = ""
+    into: Id | None = None
+    into_number: Word = ""
 
 
 class ExtensionRequested(ClockFact, name="sla.extension_requested"):

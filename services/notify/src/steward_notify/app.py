@@ -44,6 +44,7 @@ def build(settings: Settings) -> Service:
     """Put the service together."""
     wake = asyncio.Event()
     policies = Policies()
+    senders: list[Sender] = []
 
     async def prepare(service: Service) -> None:
         await policies.load(service.store.pool, read_models.POLICIES)
@@ -68,6 +69,7 @@ def build(settings: Settings) -> Service:
                 service.wall,
                 wake,
             )
+            senders[:] = [sender]
             await sender.run()
 
     def on_facts(facts: Sequence[Recorded]) -> None:
@@ -78,7 +80,9 @@ def build(settings: Settings) -> Service:
                 service.metrics.messages.labels(recorded.fact.channel, outcome).inc()
 
     async def outstanding() -> int:
-        return await PostgresMessageList(service.store.pool).outstanding(service.clock.now())
+        now = service.clock.now()
+        held = [message for sender in senders for message in sender.held(now)]
+        return await PostgresMessageList(service.store.pool).outstanding(now, held)
 
     async def streams_of(case_id: str) -> Sequence[str]:
         messages = PostgresMessageList(service.store.pool)

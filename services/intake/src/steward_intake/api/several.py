@@ -38,7 +38,7 @@ async def post_merge(
     if case["project_id"] != into["project_id"]:
         raise invalid("The two cases belong to different projects: move one of them first.")
     at = open_desk(service).moment(body.occurred_at, after=case["received_at"])
-    merge = MergeCase(at, body.into, body.person_id)
+    merge = MergeCase(at, body.into, body.person_id, into["number"])
     absorb = AbsorbCase(
         at,
         case_id,

@@ -261,6 +261,7 @@ class MergeCase:
     at: datetime
     into: str
     person_id: str | None = None
+    into_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,7 +487,12 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
                 raise Refused("A case is not merged into itself.")
             _refuse_closed(state, "merged")
             return [
-                CaseMerged(case_id=story.case_id, into=command.into, person_id=command.person_id)
+                CaseMerged(
+                    case_id=story.case_id,
+                    into=command.into,
+                    person_id=command.person_id,
+                    into_number=command.into_number,
+                )
             ]
         case AbsorbCase():
             return _absorb(command, state)
@@ -573,9 +579,11 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
                 raise Refused(
                     "A complaint that was reopened twice is at least important.", rule="RM-4.4.2"
                 )
+            if command.by == "steward" and before is None:
+                _demand_as_weighty(wanted.severity, story.absorbed)
             if command.by != "steward":
                 # Another system does not know our rules: what they have raised stands.
-                least = strictest(wanted.severity, story.least, story.raised)
+                least = strictest(wanted.severity, story.least, story.raised, story.absorbed)
                 wanted = wanted.model_copy(update={"severity": least})
     elif wanted.severity is not None or wanted.validity is not None:
         raise Refused("Only a complaint has a validity and a severity.", rule="RM-4.3.1a..g")
@@ -603,6 +611,15 @@ _CLASSES = {
     Validity.EXCESSIVE: "RM-4.3.3a..c",
 }
 """The rule that names the grounds of each."""
+
+
+def _demand_as_weighty(wanted: Severity, absorbed: Severity | None) -> None:
+    if _is_below(wanted, absorbed):
+        raise Refused(
+            f"A case that is {absorbed} was merged into this one, which is as weighty as either:"
+            " classify it so, and anew if that was wrong.",
+            rule="RC-4.2",
+        )
 
 
 def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
@@ -988,7 +1005,9 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             return Ended(story, fact)
         case CaseAbsorbed():
             said = {**story.said, _absorbed(fact.merged): None}
-            return replace(state, story=replace(_weighed(story, fact.severity), said=said))
+            absorbed = strictest(story.absorbed, fact.severity) if not story.classified else None
+            weighed = replace(_weighed(story, fact.severity), said=said, absorbed=absorbed)
+            return replace(state, story=weighed)
         case HistoryEnded():
             return replace(state, story=replace(story, history_until=fact.until))
         case _:

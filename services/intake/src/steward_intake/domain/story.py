@@ -67,6 +67,8 @@ class Story:
     """Who else has to act, as it was said last."""
     raised: Severity | None = None
     """What a rule has raised it to; below that it is not classified lightly."""
+    absorbed: Severity | None = None
+    """How weighty the cases are that were merged into it before it was classified itself."""
     breached: bool = False
     owner: str | None = None
     hands: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
-from steward_notify.adapters.read_models import MESSAGES
+from steward_notify.adapters.read_models import INCIDENT_CASES, INCIDENTS, MESSAGES
 from steward_notify.application.ports import Lead, OwedMessage, Row
 from steward_service.lists import Cursor
 from steward_service.queries import fetch, page
@@ -23,12 +23,19 @@ _COLUMNS = MESSAGES.c
 
 
 def _messages() -> Select[Any]:
-    return select(
-        MESSAGES, _EARLIER.c.status.label("earlier"), _EARLIER.c.content.label("before")
-    ).join(
-        _EARLIER,
-        func.coalesce(_COLUMNS.only_if_sent, _COLUMNS.instead_of) == _EARLIER.c.message_id,
-        isouter=True,
+    before = func.coalesce(_COLUMNS.only_if_sent, _COLUMNS.instead_of)
+    of_case, incident = INCIDENT_CASES.c, INCIDENTS.c
+    return (
+        select(
+            MESSAGES,
+            _EARLIER.c.status.label("earlier"),
+            _EARLIER.c.content.label("before"),
+            of_case.incident_id.label("incident"),
+            func.coalesce(incident.name, of_case.incident_id).label("incident_name"),
+        )
+        .outerjoin(_EARLIER, before == _EARLIER.c.message_id)
+        .outerjoin(INCIDENT_CASES, of_case.case_id == _COLUMNS.case_id)
+        .outerjoin(INCIDENTS, incident.incident_id == of_case.incident_id)
     )
 
 
@@ -133,9 +140,9 @@ class PostgresMessageList:
             found.setdefault(row["channel"], {})[row["status"]] = row["n"]
         return found
 
-    async def outstanding(self, now: datetime) -> int:
-        """Count what is owed and due, under way, or waits for its receipt."""
-        due = (_COLUMNS.status == "owed") & _due(now)
+    async def outstanding(self, now: datetime, held: Sequence[str] = ()) -> int:
+        """Count what is owed and due and not `held` back, under way, or waits for its receipt."""
+        due = (_COLUMNS.status == "owed") & _due(now) & _COLUMNS.message_id.not_in(held)
         awaited = (_COLUMNS.status == "sent") & (_COLUMNS.channel == "sms")
         waits = or_(due, _COLUMNS.status == "sending", awaited)
         query = _messages().where(waits).with_only_columns(func.count().label("n"))
@@ -173,4 +180,6 @@ def _owed(row: Row) -> OwedMessage:
         {name: Sealed(**box) for name, box in content.get("sealed", {}).items()},
         row["together"],
         row["correlation_id"],
+        row["incident"],
+        row["incident_name"] or "",
     )

@@ -7,7 +7,13 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
-from steward_events.intake import CaseHandled, WorkStarted
+from steward_events.intake import (
+    CaseHandled,
+    CaseJoinedIncident,
+    CaseLeftIncident,
+    IncidentOpened,
+    WorkStarted,
+)
 from steward_events.notify import (
     MessageDelivered,
     MessageFact,
@@ -112,6 +118,20 @@ HANDS = Table(
     Column("what", Text, primary_key=True),
 )
 
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    Column("incident_id", Text, primary_key=True),
+    Column("name", Text, nullable=False, default=""),
+)
+
+INCIDENT_CASES = Table(
+    "incident_cases",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False, default=""),
+)
+
 MESSAGES = Table(
     "messages",
     METADATA,
@@ -180,6 +200,14 @@ def project(recorded: Recorded) -> Iterable[Change]:
             yield Upsert(ROSTERS, roster | {"shifts": shifts, "until": until})
         case CaseHandled(person_id=str(person)) | WorkStarted(person_id=str(person)) as fact:
             yield _hand(fact.case_id, person, "handled")
+        case IncidentOpened() as fact:
+            name = fact.title or fact.cause or fact.incident
+            yield Upsert(INCIDENTS, {"incident_id": fact.incident, "name": name})
+        case CaseJoinedIncident() as fact:
+            joined = {"case_id": fact.case_id, "incident_id": fact.incident_id}
+            yield Upsert(INCIDENT_CASES, joined)
+        case CaseLeftIncident() as fact:
+            yield Delete(INCIDENT_CASES, {"case_id": fact.case_id})
         case ExtensionRequested() as fact:
             yield _hand(fact.case_id, fact.asked_by, "asked")
         case MessageFact() as fact:

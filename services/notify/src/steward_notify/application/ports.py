@@ -37,6 +37,9 @@ class OwedMessage:
     sealed: Mapping[str, Sealed] = field(default_factory=dict, repr=False)
     together: bool = False
     correlation_id: str = ""
+    incident: str | None = None
+    """The incident that the case is one of."""
+    incident_name: str = ""
 
 
 class Lead(Protocol):

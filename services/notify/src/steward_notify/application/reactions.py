@@ -227,20 +227,28 @@ def template_of(fact: Escalated) -> str:
     return "escalation" if fact.breach else "alarm"
 
 
+def correction_of(fact: EscalationWithdrawn) -> str:
+    """What who was told is told now: another case goes on for this one, or nothing was late."""
+    return "merged" if fact.into else "breach_withdrawn"
+
+
 def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone) if fact.zone else None
-    rules = rules_of(fact.policy)
+    rules, template = rules_of(fact.policy), correction_of(fact)
+    values = _values(fact, zone)
+    if fact.into is not None:
+        values["into"] = fact.into_number or fact.into
     for channel in get_args(Channel):
         told = message_id_of(fact.escalation_id, "escalation", channel)
         yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "withdrawn"))
         request = RequestMessage(
             heard.occurred_at,
-            message_id_of(fact.escalation_id, "breach_withdrawn", channel),
+            message_id_of(fact.escalation_id, template, channel),
             channel,
             fact.project_id,
-            "breach_withdrawn",
+            template,
             fact.to,
-            _values(fact, zone),
+            values,
             rule=fact.rule,
             case_id=fact.case_id,
             escalation_id=fact.escalation_id,

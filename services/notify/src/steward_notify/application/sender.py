@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from time import monotonic
@@ -48,6 +49,21 @@ AT_ONCE = 16
 TOGETHER = 50
 """Messages in one text."""
 
+OF_INCIDENT = 500
+"""Messages of one incident in one text."""
+
+STORM = TOGETHER
+"""So much of one kind that is told at once, of no incident, is put together all the same."""
+
+_STEPS = frozenset({"escalation", "alarm", "undecided"})
+
+QUIET_SECONDS = 0.5
+GATHERING_SECONDS = 5.0
+"""One text for an incident's cases waits until no more came, but no longer than that."""
+
+AGAIN_AFTER = timedelta(minutes=1)
+"""Who was told of an incident is told of more of the same no earlier: all that came, in one text."""
+
 LONGEST_LIST = 35
 """Characters of the case numbers in one text; the SMS provider takes no longer value."""
 
@@ -83,6 +99,13 @@ class Sender:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _under_way: dict[str, asyncio.Task[object]] = field(default_factory=dict)
     _look_at: float = 0.0
+    _gatherings: dict["_Shared", "_Gathering"] = field(default_factory=dict)
+    _held: dict[str, datetime] = field(default_factory=dict)
+
+    def held(self, now: datetime) -> list[str]:
+        """Name what waits, since more of its incident was told just before."""
+        self._held = {name: until for name, until in self._held.items() if until > now}
+        return list(self._held)
 
     async def run(self) -> None:
         """Lead whenever nobody else does, and send."""
@@ -117,17 +140,34 @@ class Sender:
         free = AT_ONCE - len(set(self._under_way.values()))
         if free <= 0:
             return
-        now, wall, without = self.clock.now(), self.wall.now(), list(self._under_way)
+        now, wall = self.clock.now(), self.wall.now()
+        without = [*self._under_way, *self.held(now)]
         owed = await lead.owed(now, wall, without, free)
-        if any(message.together for message in owed):
+        if any(map(_shares, owed)) or (len(owed) == free and _are_alike(owed)):
             if free < AT_ONCE // 2:  # so many are not read again for every place that is free
-                owed = [message for message in owed if not message.together]
+                owed = [message for message in owed if not _shares(message)]
             else:
                 owed = await lead.owed(now, wall, without, AT_ONCE * TOGETHER)
-        for messages in islice(_in_texts(owed), free):
+        ready = (messages for messages in _in_texts(owed) if self._may_go(messages, now))
+        for messages in islice(ready, free):
             alone = len(messages) == 1
             work = self._send(messages[0]) if alone else self._send_together(messages)
             self._begin(messages, work)
+
+    def _may_go(self, messages: Sequence[OwedMessage], now: datetime) -> bool:
+        """Say whether a text for an incident goes now: the first soon, more of the same later."""
+        (message, *_) = messages
+        if not _is_of_incident(message):
+            return True
+        gathering = self._gatherings.setdefault(_shared_by(message), _Gathering())
+        again_at = gathering.again_at
+        if again_at is not None and again_at > now:
+            self._held.update((m.message_id, again_at) for m in messages)
+            return False
+        if not gathering.is_complete(len(messages), monotonic()):
+            return False
+        gathering.again_at = now + AGAIN_AFTER
+        return True
 
     def _begin(self, messages: Sequence[OwedMessage], work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
@@ -245,15 +285,18 @@ class Sender:
         project = await self.directory.project_name(message.project_id)
         language = found.person.language
         numbers = list(dict.fromkeys(m.values.get("case_number", "") for m in begun))
+        template = "incident" if _is_of_incident(message) else "several"
         values = {
             "project": project,
             "role": str(found.role),
             "count": str(len(begun)),
             "numbers": in_short(numbers, language, LONGEST_LIST),
+            "incident": message.incident_name,
+            **{name: message.values.get(name, "") for name in ("target", "rule")},
         }
-        text = render("several", language, values)
+        text = render(template, language, values)
         bodies = [text.body, *(texts[m.message_id].body for m in begun)]
-        several = replace(message, message_id=group_id, template="several")
+        several = replace(message, message_id=group_id, template=template)
         whole = Text(text.subject, "\n\n".join(bodies))
         result = await self._attempt(several, found, address, values, whole)
         await self._note_all([(m, _of_group(result, group_id)) for m in begun])
@@ -381,19 +424,75 @@ class Sender:
         return bool(getattr(outcome, "facts", ()))
 
 
+_Shared = tuple[str, Role | None, Channel, str, str, str]
+"""What messages in one text have in common: project, role, channel; incident and kind, if of one."""
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """How many cases of an incident wait for one text, since when, and since when no more came."""
+
+    count: int = 0
+    since: float = 0.0
+    quiet_since: float = 0.0
+    again_at: datetime | None = None
+
+    def is_complete(self, count: int, now: float) -> bool:
+        """Say whether no more came for a moment, or all have waited long enough; then begin anew."""
+        if not self.count:
+            self.since = now
+        if count != self.count:
+            self.count, self.quiet_since = count, now
+        complete = now - self.quiet_since >= QUIET_SECONDS or now - self.since >= GATHERING_SECONDS
+        if complete:
+            self.count = 0
+        return complete
+
+
+def _is_step(message: OwedMessage) -> bool:
+    return message.template in _STEPS and message.instead_of is None
+
+
+def _is_of_incident(message: OwedMessage) -> bool:
+    return message.incident is not None and _is_step(message)
+
+
+def _shares(message: OwedMessage) -> bool:
+    """Say whether it may go in one text with others, however few."""
+    return message.together or _is_of_incident(message)
+
+
+def _shared_by(message: OwedMessage) -> _Shared:
+    by = (message.project_id, message.role, message.channel)
+    kind = (message.template, message.values.get("target", ""))
+    if _is_of_incident(message):
+        return (*by, message.incident or "", *kind)
+    return (*by, "", "", "") if message.together else (*by, "", *kind)
+
+
+def _are_alike(owed: Iterable[OwedMessage]) -> bool:
+    """Say whether a storm may be under way: two of them are told of the same to one role."""
+    shared = [_shared_by(message) for message in owed if _is_step(message)]
+    return len(set(shared)) < len(shared)
+
+
 def _in_texts(owed: Iterable[OwedMessage]) -> list[list[OwedMessage]]:
     """Put together what may go to one role in one text; what goes alone goes first."""
+    found: dict[_Shared, list[OwedMessage]] = {}
     alone: list[list[OwedMessage]] = []
-    shared: dict[tuple[str, Role | None, Channel], list[list[OwedMessage]]] = {}
     for message in owed:
-        if not message.together:
+        if _shares(message) or _is_step(message):
+            found.setdefault(_shared_by(message), []).append(message)
+        else:
             alone.append([message])
+    shared: list[list[OwedMessage]] = []
+    for messages in found.values():
+        if not _shares(messages[0]) and len(messages) < STORM:
+            alone += [[message] for message in messages]
             continue
-        theirs = shared.setdefault((message.project_id, message.role, message.channel), [[]])
-        if len(theirs[-1]) == TOGETHER:
-            theirs.append([])
-        theirs[-1].append(message)
-    return [*alone, *(messages for theirs in shared.values() for messages in theirs)]
+        most = OF_INCIDENT if _is_of_incident(messages[0]) else TOGETHER
+        shared += [messages[start : start + most] for start in range(0, len(messages), most)]
+    return [*alone, *shared]
 
 
 def _of_group(command: Command, group_id: str) -> Command:

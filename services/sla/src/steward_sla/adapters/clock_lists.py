@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import and_, case, func, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from steward_service.lists import Cursor
 from steward_service.queries import fetch, page
@@ -263,10 +264,50 @@ class PostgresLists:
         )
         return rows[0] if rows else None
 
+    async def open_of_incident(
+        self,
+        projects: Sequence[str] | None,
+        incident: str,
+        *,
+        to: str | None,
+        target: str | None,
+        limit: int,
+    ) -> tuple[list[Row], int]:
+        """Give the last escalation of each clock of an incident that nobody took over, and how many."""
+        columns, taken = ESCALATIONS.c, ESCALATIONS.alias("taken").c
+        of_incident = select(CASES.c.case_id).where(CASES.c.incident == incident)
+        of_one_clock = (taken.case_id == columns.case_id, taken.clock == columns.clock)
+        answered = select(taken.escalation_id).where(
+            *of_one_clock, taken.breach == columns.breach, taken.status == "acknowledged"
+        )
+        wanted: list[Any] = [columns.case_id.in_(of_incident), columns.status == "open"]
+        wanted.append(~answered.exists())
+        if projects is not None:
+            wanted.append(columns.project_id.in_(projects))
+        if to is not None:
+            wanted.append(columns.to == to)
+        if target is not None:
+            wanted.append(columns.target == target)
+        clock = (columns.case_id, columns.clock)
+        last = select(ESCALATIONS).where(*wanted).ext(distinct_on(*clock))
+        found = last.order_by(*clock, columns.escalated_at.desc()).subquery()
+        query = select(found, func.count().over().label("n")).limit(limit)
+        rows: list[Row] = [*await fetch(self._pool, query)]
+        return rows, int(rows[0]["n"]) if rows else 0
+
     async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
         """Name the projects of cases."""
         query = select(CASES.c.project_id).distinct().where(CASES.c.case_id.in_(cases))
         return [row["project_id"] for row in await fetch(self._pool, query)]
+
+    async def zones_of(self, projects: Sequence[str], cases: Sequence[str]) -> Sequence[str]:
+        """Name the zones in which the days of cases end, of all where none are named."""
+        query = select(CASES.c.zone).distinct()
+        if cases:
+            query = query.where(CASES.c.case_id.in_(cases))
+        if projects:
+            query = query.where(CASES.c.project_id.in_(projects))
+        return [row["zone"] for row in await fetch(self._pool, query)]
 
     async def concerned(self, which: Reapplication, after: str, limit: int) -> list[str]:
         """Give the cases that a reapplication is about, by name, those after one."""

@@ -41,8 +41,8 @@ from steward_events.sla import (
 )
 from steward_eventstore.port import Change, Upsert
 from steward_service.policies import keep_policy, policies_table
+from steward_sla.domain.case_facts import ENDS
 from steward_sla.domain.clocks import ZONE
-from steward_sla.domain.timeline import ENDS
 
 METADATA = MetaData()
 
@@ -140,9 +140,11 @@ CASES = Table(
     Column("zone", Text, nullable=False, default=ZONE),
     Column("person_id", Text, nullable=False, default=""),
     Column("department", Text, nullable=False, default=""),
+    Column("incident", Text, nullable=False, default="", server_default=text("''")),
     Index("cases_person", "person_id"),
+    Index("cases_incident", "incident", postgresql_where=text("incident <> ''")),
 )
-"""What each case is, who owns it now, and which department has it."""
+"""What each case is, who owns it now, which department has it, and which incident it is one of."""
 
 HOLDINGS = Table(
     "holdings",
@@ -246,6 +248,10 @@ def _held(noted: CaseNoted) -> Iterable[Change]:
             yield from (_case(noted, department=department), _holding(noted, department))
         case "dispatch_refused":
             yield from (_case(noted, department=""), _holding(noted, ""))
+        case "case_joined_incident":
+            yield _case(noted, incident=str(fields.get("incident_id") or ""))
+        case "case_left_incident":
+            yield _case(noted, incident="")
         case name if name in _LETS_GO:
             yield from (_holding(noted, ""), _holding(noted, "", person=True))
         case _:

@@ -43,6 +43,8 @@ ExtensionReader = Annotated[Principal, Depends(require("extension.read"))]
 Asker = Annotated[Principal, Depends(require("extension.request"))]
 Approver = Annotated[Principal, Depends(require("extension.decide"))]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+AT_ONCE = 500
+"""What is done to many at once is done to so many."""
 
 
 class TakenOver(BaseModel):
@@ -51,6 +53,15 @@ class TakenOver(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     person_id: Id
+
+
+class TakenOverTogether(TakenOver):
+    """Somebody takes over what one message told of many cases of an incident."""
+
+    incident: Id
+    to: Role | None = None
+    """Only what this role was told."""
+    target: Word | None = None
 
 
 class MoreTime(BaseModel):
@@ -302,14 +313,42 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
             status=200,
         )
 
+    @routes.post("/escalations/acknowledge", tags=["escalations"])
+    async def acknowledge_together(
+        request: Request, principal: Acknowledger, said: TakenOverTogether
+    ) -> Response:
+        """Take over what is open of an incident's cases, 500 at a time; each is told by itself."""
+        rows, total = await lists().open_of_incident(
+            principal.listed(None),
+            said.incident,
+            to=said.to,
+            target=said.target,
+            limit=AT_ONCE,
+        )
+        service = request.app.state.service
+        at = service.clock.now()
+        commands = [
+            To(
+                stream_of(row["case_id"]),
+                row["project_id"],
+                AcknowledgeEscalation(at, row["escalation_id"], said.person_id),
+            )
+            for row in rows
+        ]
+        to: Sequence[To] | Refused = await _of_staff(lists(), said.person_id, *commands)
+        if not rows:
+            to = Refused(f"Nothing of the incident {said.incident} is open.", code="not_found")
+        answer = {"acknowledged": len(rows), "left": total - len(rows)}
+        return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
     return routes
 
 
-async def _of_staff(lists: Lists, person_id: str, to: To) -> Sequence[To] | Refused:
+async def _of_staff(lists: Lists, person_id: str, *to: To) -> Sequence[To] | Refused:
     """Give what a person says as the commands of a write; refuses who is no registered staff."""
     if not await lists.is_staff(person_id):
         return Refused(f"There is no member of staff “{person_id}”.", code="not_found")
-    return [to]
+    return to
 
 
 def _of_role(asked: _Filters, policies: Policies) -> Asked:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -24,7 +25,7 @@ from steward_sla.application.explanations import explained
 from steward_sla.application.ports import Lists, Reapplication
 from steward_sla.application.previews import moves, states
 from steward_sla.application.reactions import stream_of
-from steward_sla.domain.clocks import Clocks, ClocksDecider
+from steward_sla.domain.clocks import ZONE, Clocks, ClocksDecider
 from steward_sla.domain.reapplications import Reapply
 
 ClockReader = Annotated[Principal, Depends(require("clock.read"))]
@@ -160,7 +161,9 @@ def router(
     async def _refusal(asked: OtherVersion, rules: Rules, which: Reapplication) -> Refused | None:
         if not await lists().is_staff(asked.asked_by or ""):
             return Refused(f"There is no member of staff “{asked.asked_by}”.", code="not_found")
-        if rules.effective_from is not None and rules.effective_from > which.at.date():
+        zones = await lists().zones_of(which.projects, which.cases) or [ZONE]
+        today = min(which.at.astimezone(ZoneInfo(zone)).date() for zone in zones)
+        if rules.effective_from is not None and rules.effective_from > today:
             return Refused(
                 f"{rules.version} decides from {rules.effective_from.isoformat()} on: until then"
                 " nothing can go by it."

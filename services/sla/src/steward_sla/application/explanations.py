@@ -6,8 +6,9 @@ from typing import Any
 from steward_policy.catalogue import BY_ID
 from steward_policy.explanation import BASIS, duration_in_words
 from steward_policy.spans import WORDS, spans
+from steward_sla.domain.clock import Clock
 from steward_sla.domain.clocks import Clocks
-from steward_sla.domain.timeline import Clock, Course
+from steward_sla.domain.timeline import Course
 
 
 def explained(state: Clocks, now: datetime, only: str | None = None) -> list[dict[str, Any]]:

@@ -153,8 +153,24 @@ class Lists(Protocol):
         """Give one escalation."""
         ...
 
+    async def open_of_incident(
+        self,
+        projects: Sequence[str] | None,
+        incident: str,
+        *,
+        to: str | None,
+        target: str | None,
+        limit: int,
+    ) -> tuple[list[Row], int]:
+        """Give the last escalation of each clock of an incident that nobody took over, and how many."""
+        ...
+
     async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
         """Name the projects of cases."""
+        ...
+
+    async def zones_of(self, projects: Sequence[str], cases: Sequence[str]) -> Sequence[str]:
+        """Name the zones in which the days of cases end, of all where none are named."""
         ...
 
     async def concerned(self, which: Reapplication, after: str, limit: int) -> list[str]:

@@ -17,12 +17,11 @@ What is true follows from the case's facts alone (`timeline`). `decide` tells th
 what was told before: a fact that comes late moves, withdraws or revives.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, assert_never
-from uuid import NAMESPACE_URL, uuid5
+from typing import Any, NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from steward_decider import NotHeardYet, Refused, Ring
@@ -49,21 +48,26 @@ from steward_events.sla import (
 )
 from steward_events.vocabulary import Role
 from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, UnknownEdition
-from steward_policy.ladder import TITLES, next_above, role_at_least
+from steward_policy.ladder import TITLES, role_at_least
 from steward_policy.packs import Rules, UnknownVersion
-from steward_policy.targets import Deliver
-from steward_sla.domain.timeline import (
-    REAPPLIED,
-    CaseFact,
-    Clock,
-    Course,
-    Instead,
-    Timeline,
+from steward_sla.domain.alarms import Alarm, alarms_of, rung
+from steward_sla.domain.case_facts import ABSORBED, REAPPLIED, CaseFact
+from steward_sla.domain.clock import Clock
+from steward_sla.domain.differences import differences
+from steward_sla.domain.timeline import Course, Instead, Timeline
+from steward_sla.domain.told import (
+    About,
+    Asked,
+    Climb,
+    Decided,
+    Extension,
+    Told,
+    said_before,
+    said_of,
 )
 
 ZONE = "Asia/Shanghai"
 """The zone of a case that names none."""
-_NAMESPACE = uuid5(NAMESPACE_URL, "steward/escalation")
 CALENDAR = "calendar_published"
 """What is noted of a case of which a clock waited for a calendar."""
 _OWN = -1_000_000
@@ -179,81 +183,6 @@ ClocksFact = (
     | ExtensionApproved
     | ExtensionRefused
 )
-Outcome = Literal["", "in_time", "with_approval", "breached", "cancelled"]
-
-
-class Climb(NamedTuple):
-    """An escalation that was told; `beside` the steps of the pack where nobody had answered."""
-
-    escalation_id: str
-    breach: int
-    step: int
-    to: Role
-    due_at: datetime
-    at: datetime | None = None
-    beside: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """More time was asked for and not decided on; `told` once the role above was told of that."""
-
-    clock: str
-    at: datetime
-    until: datetime
-    asked_by: str
-    told: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """More time was granted or not."""
-
-    clock: str
-    approved: bool
-
-
-Extension = Asked | Decided
-
-
-class About(NamedTuple):
-    """What every fact about a clock repeats."""
-
-    target: str
-    rule: tuple[str, ...]
-    basis: Literal["rule", "default"]
-    severity: str
-
-
-class Told(NamedTuple):
-    """What has been said of one clock; `breach` is the number of the breach that stands."""
-
-    started_at: datetime
-    limit: datetime
-    about: About
-    paused: bool = False
-    outcome: Outcome = ""
-    met_at: datetime | None = None
-    warned: frozenset[datetime] = frozenset()
-    breaches: int = 0
-    breach: int = 0
-    breach_at: datetime | None = None
-    climbs: tuple[Climb, ...] = ()
-    acknowledged: bool = False
-    excused: bool = False
-    known_at: datetime | None = None
-    """When the clock became known, where that was after its start."""
-    provisional: bool = False
-    """Whether its limit was said to wait for a calendar."""
-
-    @property
-    def climbed(self) -> Collection[int]:
-        """The steps that were told, of the breach that stands or of the start."""
-        return [
-            climb.step
-            for climb in self.climbs
-            if climb.breach in (0, self.breach) and not climb.beside
-        ]
 
 
 class Era(NamedTuple):
@@ -297,9 +226,9 @@ class Clocks:
         return () if self.course is None else self.course.clocks(self.facts)
 
     @cached_property
-    def alarms(self) -> Sequence["Alarm"]:
+    def alarms(self) -> Sequence[Alarm]:
         """All that is planned and has not been told, clock by clock, in each in order of time."""
-        return [alarm for clock in self.plan for alarm in _alarms_of(self, clock)]
+        return [alarm for clock in self.plan for alarm in alarms_of(self, clock)]
 
     def of(self, clock: str) -> Told | None:
         """What was told of a clock."""
@@ -342,7 +271,7 @@ class ClocksDecider:
                 # The shell evolves with this very fact next: the plan is not made twice.
                 self._last = (state, noted, after)
                 try:
-                    return [noted, *_differences(after, command.name)]
+                    return [noted, *differences(after, command.name)]
                 except ValueError as error:
                     raise Refused(f"The clocks cannot be computed: {error}") from error
             case NoteCalendars():
@@ -354,7 +283,7 @@ class ClocksDecider:
                     fact
                     for alarm in state.alarms
                     if alarm.at <= command.at
-                    for fact in _rung(state, alarm, unheard=command.unheard)
+                    for fact in rung(state, alarm, unheard=command.unheard)
                 ]
             case AcknowledgeEscalation():
                 return _acknowledge(command, state)
@@ -420,7 +349,7 @@ class ClocksDecider:
         )
         after = self._note(state, noted)
         try:
-            return [noted, *_differences(after, name)]
+            return [noted, *differences(after, name)]
         except ValueError as error:
             raise Refused(f"The clocks cannot be computed: {error}") from error
 
@@ -433,7 +362,7 @@ class ClocksDecider:
         after = state
         for fact in facts:
             after = self.evolve(after, fact)
-        return [*facts, *(d for fact in facts for d in _differences(after, _short_name(fact)))]
+        return [*facts, *(d for fact in facts for d in differences(after, _short_name(fact)))]
 
     def _note(self, state: Clocks, noted: CaseNoted) -> Clocks:
         counts = state.course is None or noted.noted in state.course.names
@@ -451,7 +380,8 @@ class ClocksDecider:
             upto=noted.at if state.upto is None else max(state.upto, noted.at),
             extensions=state.extensions,
             history=noted.history or state.history,
-            known_at=noted.known_at,
+            # What a merger makes late, nobody could be told of before.
+            known_at=noted.known_at or (noted.at if noted.noted == ABSORBED else None),
             calendars=calendars,
             eras=state.eras,
         )
@@ -469,12 +399,9 @@ class ClocksDecider:
         if state.course is None:
             return after
         if noted.noted == REAPPLIED:
-            targets = frozenset(map(str, noted.fields.get("targets", ())))
-            policy = str(noted.fields["policy"])
-            era = Era(policy, noted.at, targets, str(noted.fields["reapply_id"]))
-            eras = (*state.eras, era)
+            eras = (*state.eras, era_of(noted))
             course = self._course(eras, calendars, state.course.zone)
-            return replace(after, policy=policy, eras=eras, course=course)
+            return replace(after, policy=eras[-1].policy, eras=eras, course=course)
         if calendars != state.calendars:
             return replace(after, course=self._course(state.eras, calendars, state.course.zone))
         if not counts:
@@ -482,14 +409,7 @@ class ClocksDecider:
         return after
 
     def _course(self, eras: Sequence[Era], calendars: int, zone: ZoneInfo) -> Course:
-        """Begin the case anew by these versions, one instead of the other."""
-        first, *others = eras
-        course = self._timeline(first.policy, calendars).course(zone)
-        for era in others:
-            assert era.at is not None  # noqa: S101 - only the first has no beginning
-            instead = Instead(era.at, era.targets, course)
-            course = self._timeline(era.policy, calendars).course(zone, instead)
-        return course
+        return course_of(eras, lambda version: self._timeline(version, calendars), zone)
 
     def _timeline(self, version: str, calendars: int) -> Timeline:
         known = self._timelines.get((version, calendars))
@@ -500,6 +420,25 @@ class ClocksDecider:
                 raise NotHeardYet(str(unknown)) from None
             self._timelines[version, calendars] = known
         return known
+
+
+def course_of(
+    eras: Sequence[Era], timeline_of: Callable[[str], Timeline], zone: ZoneInfo
+) -> Course:
+    """Begin a case by these versions, one instead of the other."""
+    first, *others = eras
+    course = timeline_of(first.policy).course(zone)
+    for era in others:
+        assert era.at is not None  # noqa: S101 - only the first has no beginning
+        course = timeline_of(era.policy).course(zone, Instead(era.at, era.targets, course))
+    return course
+
+
+def era_of(noted: CaseNoted) -> Era:
+    """Read since when and for what a case goes by another version."""
+    targets = frozenset(map(str, noted.fields.get("targets", ())))
+    fields = noted.fields
+    return Era(str(fields["policy"]), noted.at, targets, str(fields["reapply_id"]))
 
 
 def _place(fact: CaseFact) -> tuple[datetime, int]:
@@ -526,283 +465,16 @@ def _short_name(fact: ClocksFact) -> str:
     return fact.wire_name.partition(".")[2]
 
 
-# ---- what is due to be told ----
-
-
-class Alarm(NamedTuple):
-    """Something that rings at its instant; `step` is the place of an escalation step."""
-
-    at: datetime
-    what: Literal["resume", "warn", "breach", "step", "unacknowledged", "undecided"]
-    clock: Clock
-    step: int = -1
-    to: Role | None = None
-    extension: str = ""
-
-
-def _alarms_of(state: Clocks, clock: Clock) -> Sequence[Alarm]:
-    """The alarms of one clock; they stay while it and what was told of it do."""
-    told = state.of(clock.id)
-    if told is None or (clock.ended_at and not clock.breach_at and not clock.steps):
-        return ()
-    course = state.course
-    if course is None or told.paused or state.extensions:
-        return list(_alarms(state, clock, told))
-    known = course.alarms.get(clock.id)
-    if known is None or known[0] is not clock or known[1] is not told or known[2] != state.history:
-        known = (clock, told, state.history, list(_alarms(state, clock, told)))
-        course.alarms[clock.id] = known
-    return known[3]
-
-
-def _alarms(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
-    """Of a clock that has ended only its breach and the steps before its end are still told."""
-    if clock.ended_at is None:
-        if told.paused and state.upto is not None:
-            for pause in clock.pauses:
-                if pause.start <= state.upto < pause.end:
-                    yield Alarm(pause.end, "resume", clock)
-        for at in clock.warnings:
-            if at not in told.warned:
-                yield Alarm(at, "warn", clock)
-    if clock.breach_at is not None and not told.breach:
-        yield Alarm(clock.breach_at, "breach", clock)
-    if not told.acknowledged:
-        climbed = told.climbed
-        for at, step in clock.steps:
-            if step not in climbed:
-                yield Alarm(at, "step", clock, step)
-        if told.climbs:
-            yield from _unanswered(state, clock, told)
-    for name, asked in (state.extensions or {}).items():
-        if isinstance(asked, Asked) and asked.clock == clock.id and not asked.told:
-            yield from _undecided(state, clock, name, asked)
-
-
-def _unanswered(state: Clocks, clock: Clock, told: Told) -> Iterator[Alarm]:
-    """Nobody answered for the last escalation: the next role above is told.
-
-    Of history nobody was told, so nobody could answer.
-    """
-    standing = [
-        (climb.at, climb) for climb in told.climbs if climb.breach == told.breach and climb.at
-    ]
-    if not standing or state.course is None:
-        return
-    highest = standing[0][1].to
-    for _, climb in standing:
-        highest = climb.to if role_at_least(climb.to, highest) else highest
-    told_at, last = max(standing, key=lambda one: one[0])
-    to = next_above(highest)
-    urgent = clock.target.urgent and _deliver(clock, last.step) is Deliver.AT_ONCE
-    at = state.course.timeline_of(clock).answer_by(told_at, urgent, state.course.zone)
-    # A breach has a ladder of its own.
-    ends = (clock.ended_at, None if told.breach else clock.breach_at)
-    is_over = any(end is not None and at >= end for end in ends)
-    was_silent = state.history is not None and at < state.history
-    if to is not None and not is_over and not was_silent:
-        yield Alarm(at, "unacknowledged", clock, last.step, to)
-
-
-def _undecided(state: Clocks, clock: Clock, name: str, asked: Asked) -> Iterator[Alarm]:
-    """A request for more time that nobody decides on is told to the next role above."""
-    if state.course is None or clock.ended_at is not None:
-        return
-    timeline, zone = state.course.timeline_of(clock), state.course.zone
-    role = timeline.approver(clock, asked.until, zone)
-    if role is not None:
-        at = timeline.decide_by(clock, asked.at, zone)
-        yield Alarm(at, "undecided", clock, to=next_above(role) or role, extension=name)
-
-
-def _deliver(clock: Clock, step: int) -> Deliver:
-    return clock.target.escalate[step].deliver if step >= 0 else Deliver.DUTY_HOURS
-
-
-def _rung(state: Clocks, alarm: Alarm, *, unheard: bool) -> Iterator[ClocksFact]:
-    clock = alarm.clock
-    told, said = state.of(clock.id), _said(state, clock)
-    assert told is not None  # noqa: S101 - only what was told of rings
-    match alarm.what:
-        case "resume":
-            yield ClockResumed(**said, resumed_at=alarm.at, due_at=clock.limit)
-        case "warn":
-            yield ClockWarned(
-                **said,
-                warned_at=alarm.at,
-                due_at=clock.limit,
-                warning=1 + clock.warnings.index(alarm.at),
-                number=state.number,
-            )
-        case "breach":
-            yield ClockBreached(
-                **said,
-                due_at=clock.limit,
-                breached_at=alarm.at,
-                number=told.breaches + 1,
-                unheard=unheard,
-            )
-            if clock.raises:
-                yield MajorByAge(**said)
-            if clock.excused:
-                yield BreachExcused(**said, number=told.breaches + 1)
-        case "step":
-            step = clock.target.escalate[alarm.step]
-            breach = 0 if step.at == "start" else told.breach or told.breaches + 1
-            yield _escalated(state, alarm, breach, step.to)
-        case "unacknowledged" | "undecided":
-            assert alarm.to is not None  # noqa: S101 - such an alarm names whom it tells
-            breach = told.breach if alarm.what == "unacknowledged" else 0
-            yield _escalated(state, alarm, breach, alarm.to, alarm.what)
-
-
-def _escalated(
-    state: Clocks,
-    alarm: Alarm,
-    breach: int,
-    to: Role,
-    because: Literal["unacknowledged", "undecided"] | None = None,
-) -> Escalated:
-    clock, told = alarm.clock, state.of(alarm.clock.id)
-    known_at = told.known_at if told is not None else None
-    key = f"{state.case_id}|{clock.limit.isoformat()}|{clock.id}|{alarm.step}|{breach}"
-    if because is not None:
-        key += f"|{because}|{alarm.extension or to}"
-    return Escalated(
-        **_said(state, clock),
-        escalation_id=str(uuid5(_NAMESPACE, key)),
-        breach=breach,
-        step=alarm.step,
-        to=to,
-        deliver=_deliver(clock, alarm.step).value,
-        due_at=clock.limit,
-        number=state.number,
-        zone=state.zone,
-        policy=state.policy,
-        because=because,
-        told_at=max(alarm.at, known_at or alarm.at),
-    )
-
-
-# ---- the difference to what was told ----
-
-
-def _differences(state: Clocks, cause: str) -> Iterator[ClocksFact]:
-    planned: set[str] = set()
-    for clock in state.plan:
-        planned.add(clock.id)
-        yield from _difference(state, clock, cause)
-    for name, told in (state.told or {}).items():
-        if name not in planned and (told.outcome != "cancelled" or told.breach):
-            said = _said_before(state, name, told)
-            if told.outcome != "cancelled":
-                yield ClockCancelled(**said, reason="never_applied")
-            yield from _withdrawal(state, told, said, cause)
-
-
-def _difference(state: Clocks, clock: Clock, cause: str) -> Iterator[ClocksFact]:
-    told, said = state.of(clock.id), _said(state, clock)
-    outcome = _outcome(clock)
-    starts = (
-        told is None or told.started_at != clock.started_at or (bool(told.outcome) and not outcome)
-    )
-    if starts or told is None:
-        yield ClockStarted(
-            **said,
-            started_at=clock.started_at,
-            due_at=clock.limit,
-            provisional=clock.provisional,
-            policy=state.policy
-            if state.course is None
-            else state.course.timeline_of(clock).version,
-            calendar=clock.target.calendar or "",
-        )
-    elif told.limit != clock.limit or (not outcome and told.provisional != clock.provisional):
-        # Of one that does not move it is told that it is sure by now.
-        yield ClockRescheduled(
-            **said,
-            old_due=told.limit,
-            new_due=clock.limit,
-            cause=cause,
-            provisional=clock.provisional,
-            policy=state.policy if cause == REAPPLIED else "",
-        )
-    paused = not outcome and state.upto is not None and clock.paused_at(state.upto)
-    was_paused = told is not None and told.paused and not starts
-    if paused and not was_paused:
-        yield ClockPaused(**said, reason=clock.pause_reason)
-    elif was_paused and not paused and not outcome and state.upto is not None:
-        yield ClockResumed(**said, resumed_at=state.upto, due_at=clock.limit)
-    if outcome and (
-        starts or told is None or (told.outcome, told.met_at) != (outcome, clock.met_at)
-    ):
-        if outcome == "cancelled":
-            yield ClockCancelled(**said, reason=clock.cancelled_by)
-        elif clock.met_at is not None:
-            yield ClockMet(**said, met_at=clock.met_at, outcome=outcome)
-    if told is not None and told.breach and told.breach_at != clock.breach_at:
-        yield from _withdrawal(state, told, said, cause)
-    elif told is not None and told.breach and clock.excused and not told.excused:
-        yield BreachExcused(**said, number=told.breach)
-
-
-def _withdrawal(
-    state: Clocks, told: Told, said: dict[str, Any], cause: str
-) -> Iterator[ClocksFact]:
-    if not told.breach:
-        return
-    yield BreachWithdrawn(**said, number=told.breach, reason=cause)
-    for climb in told.climbs:
-        if climb.breach == told.breach:
-            yield EscalationWithdrawn(
-                **said,
-                escalation_id=climb.escalation_id,
-                to=climb.to,
-                number=state.number,
-                due_at=climb.due_at,
-                zone=state.zone,
-                policy=state.policy,
-            )
-
-
-def _outcome(clock: Clock) -> Outcome:
-    if clock.met_at is not None:
-        if clock.breach_at is not None:
-            return "breached"
-        return "in_time" if clock.met_at <= clock.due else "with_approval"
-    return "cancelled" if clock.cancelled_at is not None else ""
-
-
-def _said(state: Clocks, clock: Clock) -> dict[str, Any]:
-    return {
-        "case_id": state.case_id,
-        "project_id": state.project_id,
-        "clock": clock.id,
-        "target": clock.target.id,
-        "rule": clock.target.rule,
-        "basis": clock.target.basis,
-        "severity": clock.severity,
-    }
-
-
-def _said_before(state: Clocks, clock: str, told: Told) -> dict[str, Any]:
-    return {
-        "case_id": state.case_id,
-        "project_id": state.project_id,
-        "clock": clock,
-        **told.about._asdict(),
-    }
-
-
 def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[ClocksFact]:
     for name, told in (state.told or {}).items():
         for climb in told.climbs:
             if climb.escalation_id == command.escalation_id:
-                if told.acknowledged or climb.breach not in (0, told.breach):
+                stands = climb.breach in (0, told.breach) and not climb.handed_on
+                if told.acknowledged or not stands:
                     return []
                 return [
                     EscalationAcknowledged(
-                        **_said_before(state, name, told),
+                        **said_before(state, name, told),
                         escalation_id=command.escalation_id,
                         person_id=command.person_id,
                     )
@@ -834,7 +506,7 @@ def _request(command: RequestExtension, state: Clocks) -> Sequence[ExtensionRequ
         raise Refused("Another request for more time is still to be decided on.", rule=rule)
     return [
         ExtensionRequested(
-            **_said(state, clock),
+            **said_of(state, clock),
             extension_id=command.extension_id,
             at=command.at,
             until=command.until,
@@ -868,7 +540,7 @@ def _decide_extension(
     if needed is None or not role_at_least(command.role, needed):
         title = TITLES[needed or Role.GENERAL_MANAGER][1]
         raise Refused(f"Only the {title} or above decides on this.", rule=rule)
-    said = {**_said(state, clock), "extension_id": command.extension_id, "at": command.at}
+    said = {**said_of(state, clock), "extension_id": command.extension_id, "at": command.at}
     if approves:
         return [
             ExtensionApproved(
@@ -1000,9 +672,16 @@ def _tell(
                 }
         case EscalationAcknowledged():
             after = told._replace(acknowledged=True)
-        case EscalationWithdrawn():
+        case EscalationWithdrawn(into=None):
             after = told._replace(
                 climbs=tuple(c for c in told.climbs if c.escalation_id != fact.escalation_id)
+            )
+        case EscalationWithdrawn():
+            after = told._replace(
+                climbs=tuple(
+                    c._replace(handed_on=True) if c.escalation_id == fact.escalation_id else c
+                    for c in told.climbs
+                )
             )
         case _:
             assert_never(fact)
