@@ -31,6 +31,11 @@ class Fact(BaseModel):
     wire_type: ClassVar[str] = ""
     rules: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """The rules that this very fact carries out: of its kind, and of the entry that made it."""
+        return (*self.rules, *getattr(self, "rule", ()))
+
     def __init_subclass__(cls, *, name: str | None = None, version: int = 1, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)  # name and version are taken below
 

@@ -68,6 +68,11 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     about_id: Word = ""
     """Of which: the round of the result, the extension of the new date."""
 
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """The rules that ask for this very message."""
+        return self.rule
+
 
 class MessageSending(MessageFact, name="notify.message_sending"):
     """An attempt begins: said before the provider is called, so that a crash leaves one unknown."""

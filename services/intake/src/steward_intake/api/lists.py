@@ -128,6 +128,6 @@ def told_of(recorded: Recorded, gone: Collection[str]) -> dict[str, Any]:
         "recorded_at": recorded.recorded_at.isoformat(),
         "known_at": recorded.known_at.isoformat(),
         "history": recorded.history.isoformat() if recorded.history else None,
-        "rules": list(type(recorded.fact).rules) if recorded.fact else [],
+        "rules": list(recorded.fact.carries_out) if recorded.fact else [],
         "data": data,
     }
