@@ -55,6 +55,7 @@ from steward_sla.domain.clocks import (
     RefuseExtension,
     RequestExtension,
 )
+from steward_stack.door import progress_on
 from steward_stack.state import State
 from steward_stack.supervisor import running_stack
 
@@ -336,10 +337,15 @@ def main() -> None:
     try:
         with running_stack(state, Console(stderr=True), services=False) as stack:
             part = partial(_compare_part, stack.endpoints.postgres, end)
-            with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes:
+            with (
+                progress_on(Console(stderr=True)) as progress,
+                ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as processes,
+            ):
+                task = progress.add_task("Cases", total=asked.cases, now="")
                 for found in processes.map(part, range(asked.first, end, TOGETHER)):
                     compared.equal += found.equal
                     compared.different += found.different
+                    progress.update(task, advance=TOGETHER, now=str(compared))
     finally:
         state.remove()
         shutil.rmtree(folder)

@@ -4,10 +4,7 @@ Over HTTP nothing of it is stored. On Kafka its stream waits with the reason, th
 and `steward parked retry` takes it once the cause is mended.
 """
 
-import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +13,7 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from tests.support.system import SOURCE, System
+from tests.support.system import SOURCE, System, steward
 from uuid_utils.compat import uuid7
 
 from steward_events.vocabulary import External
@@ -90,18 +87,10 @@ class Door:
 
         await self.system.until(is_heard, f"the case {case_id} had no effect", 20)
 
-    async def steward(self, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        """Run the command on this system."""
-        command = [sys.executable, "-m", "steward_stack.cli", *arguments]
-        done = await asyncio.to_thread(
-            subprocess.run, command, input=stdin, capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stdout, done.stderr
-
     async def parked(self, *arguments: str) -> tuple[int, Any, str]:
         """Run `steward parked …` and read its JSON."""
         state = str(self.system.stack.state.folder)
-        code, said, told = await self.steward("parked", *arguments, "--json", "--state", state)
+        code, said, told = await steward("parked", *arguments, "--json", "--state", state)
         return code, json.loads(said) if said else None, told
 
     async def given_up(self, stream: str, *services: str) -> None:
@@ -308,7 +297,7 @@ async def test_a_calendar_without_working_time_is_refused(door: Door) -> None:
         "calendar": {"tz": "Asia/Shanghai", "hours": {}},
         "input": {"at": "2026-09-28T09:00:00+08:00", "seconds": 1},
     }
-    code, said, _ = await door.steward("calendar", "calc", stdin=json.dumps(asked))
+    code, said, _ = await steward("calendar", "calc", stdin=json.dumps(asked))
     assert code == 0
     assert json.loads(said) == {"id": "1", "error": "The calendar has no working time."}
 
@@ -331,7 +320,7 @@ async def test_a_pack_with_an_unknown_target_is_refused(door: Door, tmp_path: An
     )
     pack = tmp_path / "pack.yaml"
     pack.write_text(built_in_text())
-    code, said, _ = await door.steward("policy", "lint", str(pack), "--override", str(override))
+    code, said, _ = await steward("policy", "lint", str(pack), "--override", str(override))
     assert code == 1
     assert f"{override}:4: the target 'no-such-target' is unknown in 'residential-cn'" in said
 
@@ -562,7 +551,7 @@ async def test_the_list_of_what_is_parked_is_empty_in_the_end_and_speaks_plainly
     code, found, _ = await door.parked("list")
     assert code == 0
     assert [line for line in found if line["stream"].startswith(SOURCE)] == []
-    code, _, told = await door.steward("parked", "list", "--state", "/nowhere/at/all")
+    code, _, told = await steward("parked", "list", "--state", "/nowhere/at/all")
     assert code == 1
     assert told.strip() == "Steward is not running: `steward up` starts it."
 

@@ -1,15 +1,12 @@
 """`steward import`: pasts are taken in whole and once, and nobody is texted about them."""
 
-import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 from tests.support.stack import database_dsn
-from tests.support.system import System, entered
+from tests.support.system import System, entered, steward
 from tests.unit.intake.test_nyc311 import written
 from tests.unit.stack.test_servicenow import at, written_log
 
@@ -18,15 +15,6 @@ from steward_service.clocks import SteppedDriver
 from steward_stack.example.fortnight import BOUNDARY
 from steward_stack.state import State
 from steward_stack.supervisor import Stack, endpoints_of
-
-
-async def steward(*arguments: str) -> tuple[int, str, str]:
-    """Run the command as a person does."""
-    command = [sys.executable, "-m", "steward_stack.cli", *arguments]
-    done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 async def imported(system: System, *what: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """A running case when the year it reaches into is published, and when its house changes its rules."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from tests.support.rules import rule
-from tests.support.system import System
+from tests.support.system import System, steward
 from uuid_utils.compat import uuid7
 
 PACK = """
@@ -90,21 +91,28 @@ async def test_a_published_year_and_a_reapplied_policy_move_a_case_that_runs(
         return answer.is_success and len(answer.json()["moves"]) == 1
 
     await system.until(looked, "nothing would move by the second version")
+    # The command says what would move and asks first; whoever says no has changed nothing.
+    scope = ("--project", project, "--state", str(system.stack.state.folder))
+    decided = ("--reason", "合同约定变更", "--by", staff, "--carry-out")
+    reapply = ("policy", "reapply", second, *scope, *decided)
+    code, shown, told = await steward(*reapply, stdin="n\n")
+    assert (code, shown.split()[1:3]) == (1, ["minor-resolve#1", "moves"])
+    assert "1 running clocks would move" in told
+    assert told.endswith("Nothing was changed.\n")
     assert await clock_of(system, case_id) == moved
-    asked = {
-        "policy": second,
-        "projects": [project],
-        "reason": "合同约定变更",
-        "asked_by": staff,
-        "dry_run": False,
-    }
-    await system.accepted("sla", "/v1/policies/reapply", asked)
+    code, shown, told = await steward(*reapply, "--yes", "--json")
+    assert code == 0, told
+    would, done = map(json.loads, shown.splitlines())
+    assert (would["what"], done["cases"]) == ("moves", 1)
+    assert datetime.fromisoformat(would["old_due"]) == datetime.fromisoformat(moved["due_at"])
 
     async def reapplied() -> bool:
         return bool((await clock_of(system, case_id))["policy"] == second)
 
     await system.until(reapplied, "the case does not go by the second version")
-    assert (await clock_of(system, case_id))["due_at"] > moved["due_at"]
+    due = datetime.fromisoformat((await clock_of(system, case_id))["due_at"])
+    assert due == datetime.fromisoformat(would["new_due"])
+    assert due > datetime.fromisoformat(moved["due_at"])
     told = await system.get("sla", f"/v1/clocks/{case_id}/explain")
     [clock] = [one for one in told["clocks"] if one["target"] == "minor-resolve"]
     assert {"first_day", "counts", "weekend", "holiday"} == {

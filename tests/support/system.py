@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -289,6 +290,15 @@ class System:
             return False
         finally:
             await admin.close()
+
+
+async def steward(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    """Run the command as a person does; gives its exit status, its answer, and what it tells."""
+    command = [sys.executable, "-m", "steward_stack.cli", *arguments]
+    done = await asyncio.to_thread(
+        subprocess.run, command, input=stdin, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 SOURCE = "urn:test:tickets"

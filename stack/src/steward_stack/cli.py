@@ -2,9 +2,10 @@
 
 import asyncio
 import base64
+import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from steward_stack import commands
 from steward_stack.detaching import detach
-from steward_stack.errors import StewardError
+from steward_stack.errors import StewardError, problem_of
 from steward_stack.interrupting import ENDING_SIGNALS
 from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
 from steward_stack.state import RunningAlreadyError, State
@@ -34,6 +35,20 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
+ServiceArgument = Annotated[str, typer.Argument(help="A service, such as sla.", show_default=False)]
+PathArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A path, as /v1/late; in quotation marks if it has a #.", show_default=False
+    ),
+]
+ShowOption = Annotated[
+    str | None,
+    typer.Option("--show", help="Columns, with commas; one alone is shown without its name."),
+]
+RowsOption = Annotated[
+    str | None, typer.Option("--rows", help="What of the answer are the rows, if not its items.")
+]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Forget what this world holds.")]
 
 
@@ -259,6 +274,81 @@ def demo(
             _wait_for_ever()
 
 
+@app.command(
+    epilog="Example: steward get sla /v1/late project_id=lakeside hours=4 --show number,target,due_at"
+)
+def get(
+    service: ServiceArgument,
+    path: PathArgument,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="What is asked, as hours=4 or since=-2h."),
+    ] = None,
+    *,
+    show: ShowOption = None,
+    rows: RowsOption = None,
+    state: StateOption = STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a service of the running stack what stands at a path of its OpenAPI document."""
+    from steward_stack import asking
+    from steward_stack.door import through_door
+
+    answer = through_door(state, lambda door: asking.asked(door, service, path, words or []))
+    _answer(answer, show, rows, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: steward post intake /v1/cases project_id=lakeside kind=complaint channel=hotline"
+    " occurred_at=-2h summary=电梯停运"
+)
+def post(
+    service: ServiceArgument,
+    path: PathArgument,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE]...",
+            help="What is said: name=text, name:=JSON, name=@file; -90m, -2h and +3d are instants.",
+        ),
+    ] = None,
+    *,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="The Idempotency-Key; the same for the same write again."),
+    ] = None,
+    show: ShowOption = None,
+    rows: RowsOption = None,
+    state: StateOption = STATE,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a service of the running stack something, once."""
+    from steward_stack import asking
+    from steward_stack.door import through_door
+
+    answer = through_door(state, lambda door: asking.told(door, service, path, words or [], key))
+    _answer(answer, show, rows, as_json=as_json)
+
+
+def _answer(answer: Any, show: str | None, rows: str | None, *, as_json: bool) -> None:
+    from steward_stack import asking
+
+    if as_json:
+        print_json(answer)
+        return
+    if show is None and rows is None:
+        out.print_json(data=answer, ensure_ascii=False)
+        return
+    found = asking.rows_of(answer, rows)
+    columns = (
+        show.split(",") if show else list(dict.fromkeys(name for row in found for name in row))
+    )
+    if not found:
+        err.print("There is nothing.")
+        return
+    Console(width=WIDEST).print(asking.table_of(asking.shown(found, columns), columns))
+
+
 def _mount_commands(asked: str) -> None:
     """Add the commands that live in modules of their own; `import_` is `steward import`.
 
@@ -324,15 +414,32 @@ def _wait_for_ever() -> None:
 
 
 def main() -> None:
-    """Run the command; what goes wrong is told in one sentence."""
+    """Run the command; what goes wrong is told in one sentence, with --json as one problem."""
     _mount_commands(sys.argv[1] if len(sys.argv) > 1 else "")
+    as_json = "--json" in sys.argv
     try:
-        app()
+        # By itself the command line words what was typed wrongly for people alone, and ends.
+        status = app(standalone_mode=not as_json)
     except RunningAlreadyError as running:
         err.print(str(running), soft_wrap=True, highlight=False)
+        return
     except StewardError as error:
-        err.print(str(error), soft_wrap=True, highlight=False)
+        if as_json:
+            _tell(error.problem or problem_of("Not possible", "无法进行", str(error)))
+        else:
+            err.print(str(error), soft_wrap=True, highlight=False, markup=False)
         sys.exit(1)
+    except typer.TyperException as error:
+        _tell(problem_of("Typed wrongly", "命令有误", error.format_message()))
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        _tell(problem_of("Given up", "已放弃", "Nothing was done."))
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _tell(problem: Mapping[str, Any]) -> None:
+    sys.stderr.write(f"{json.dumps(problem, ensure_ascii=False)}\n")
 
 
 if __name__ == "__main__":

@@ -7,18 +7,23 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from httpx2 import AsyncClient, Response, TransportError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from steward_stack.errors import StewardError
+from steward_stack.state import State
+from steward_stack.supervisor import endpoints_of
 
 AT_ONCE = {"/v1/registers": 500, "/v1/imports": 100}
 LINE_SECONDS = 5.0
 FILE_SECONDS = 1200.0
 _TRIES = 20
+
+Answer = TypeVar("Answer")
 
 
 async def _at_once() -> None:
@@ -40,9 +45,26 @@ class Door:
         """Let go of connections."""
         await self._client.aclose()
 
+    def known(self, service: str) -> str:
+        """Give the name of a service that is there; raises StewardError for any other."""
+        if service not in self._services:
+            raise StewardError(
+                f"There is no service {service}; there are {', '.join(self._services)}."
+            )
+        return service
+
     async def get(self, service: str, path: str, query: Mapping[str, str]) -> Any:
         """Give what stands at a path."""
         return (await self._client.get(self._services[service] + path, params=query)).json()
+
+    async def asked(self, service: str, path: str, query: Mapping[str, str]) -> Any:
+        """Give what stands at a path; raises StewardError with the sentence of whoever refuses."""
+        try:
+            address = self._services[service] + path
+            answer = await self._client.get(address, params=query or None)
+        except TransportError as error:
+            raise StewardError(f"{service} does not answer at {path}.") from error
+        return answered(answer)
 
     async def post(self, service: str, path: str, body: object, key: str) -> Response:
         """Post one write under its idempotency key."""
@@ -125,6 +147,36 @@ class Door:
         """Count something that did not go in, and why."""
         self.counts["refused"] += 1
         self.refusals.append(sentence)
+
+
+def through_door(folder: Path, work: Callable[[Door], Awaitable[Answer]]) -> Answer:
+    """Do something at the door of the stack that runs there; raises StewardError."""
+    state = State(folder)
+    endpoints = endpoints_of(state)
+    if endpoints is None or not endpoints.services:
+        raise StewardError("Steward does not run here with its services: `steward up`.")
+    services, key = endpoints.services, state.settings(()).admin_key
+
+    async def done() -> Answer:
+        door = Door(services, key)
+        try:
+            return await work(door)
+        finally:
+            await door.close()
+
+    return asyncio.run(done())
+
+
+def answered(answer: Response) -> Any:
+    """Give what a service says; raises StewardError with its sentence where it refuses."""
+    try:
+        said = answer.json()
+    except ValueError as error:
+        raise StewardError(f"The answer is no JSON (status {answer.status_code}).") from error
+    if not answer.is_success:
+        rule = f" ({said['rule']})" if said.get("rule") else ""
+        raise StewardError(f"{said.get('detail', answer.status_code)}{rule}", said)
+    return said
 
 
 @contextmanager

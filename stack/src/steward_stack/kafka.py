@@ -11,8 +11,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from steward_stack.errors import StewardError
@@ -168,6 +166,10 @@ def _accepts(port: int) -> bool:
 
 
 async def _answers(bootstrap: str) -> bool:
+    # Slow to import, and commands that only ask where Kafka is need none of it.
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
     try:
         await admin.start()

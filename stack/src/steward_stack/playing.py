@@ -20,6 +20,7 @@ from steward_stack.scenario import (
     Asked,
     Decided,
     Happened,
+    Opened,
     Received,
     Scenario,
     Step,
@@ -55,6 +56,7 @@ class Player:
         self._cases: dict[str, str] = {}
         self._refs: dict[str, str] = {}
         self._extensions: dict[tuple[str, str], str] = {}
+        self._visits: dict[str, str] = {}
         self._staff: dict[tuple[str, str], str] = {}
         self._called_at: datetime | None = None
         self._to_come: Counter[str] = Counter()
@@ -123,6 +125,8 @@ class Player:
             match step:
                 case Received(at, ref, body):
                     said = {**body, "occurred_at": at.isoformat()}
+                    if "visit_id" in body:
+                        said["visit_id"] = self._visits.get(body["visit_id"])
                     answer = await self._door.post("intake", "/v1/cases", said, f"received-{ref}")
                     if answer.is_success:
                         self._remember(ref, answer.json()["case_id"])
@@ -141,7 +145,13 @@ class Player:
                     await self._decide(step)
                 case Visited(at, ref, body):
                     said = {**body, "occurred_at": at.isoformat()}
-                    await self._door.post("visits", "/v1/visits", said, f"visit-{ref}")
+                    answer = await self._door.post("visits", "/v1/visits", said, f"visit-{ref}")
+                    if answer.is_success:
+                        self._visits[ref] = answer.json()["visit_id"]
+                case Opened(at, ref, body):
+                    said = {**body, "occurred_at": at.isoformat()}
+                    path = f"/v1/suggestion-boxes/{ref}/openings"
+                    await self._door.post("intake", path, said, f"opened-{ref}-{at.isoformat()}")
                 case Ticketed(_, key, event):
                     await self._producer.send_and_wait(
                         INBOUND,

@@ -3,37 +3,22 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
 from steward_policy import packs
 from steward_policy.packs import PackError, Rules
-from steward_stack.door import Door
+from steward_stack.door import Door, answered
 from steward_stack.errors import StewardError
-from steward_stack.state import State
-from steward_stack.supervisor import endpoints_of
 
 AT_ONCE = 200
 POLL_SECONDS = 0.5
 
 
-def door_of(folder: Path) -> Door:
-    """Open the door of the stack that runs there; raises StewardError."""
-    state = State(folder)
-    endpoints = endpoints_of(state)
-    if endpoints is None or "sla" not in endpoints.services:
-        raise StewardError("Steward does not run here with its services: `steward up`.")
-    return Door(endpoints.services, state.settings(()).admin_key)
-
-
 async def asked(door: Door, path: str) -> dict[str, Any]:
     """Give what sla answers; raises StewardError with its sentence."""
-    answer = await door.get("sla", path, {})
-    if "detail" in answer:
-        raise StewardError(str(answer["detail"]))
-    return dict(answer)
+    return dict(await door.asked("sla", path, {}))
 
 
 async def projects_of(door: Door, group: str) -> list[str]:
@@ -91,7 +76,4 @@ async def carried_out(door: Door, body: Mapping[str, Any], progress: Progress) -
 
 async def _told(door: Door, body: Mapping[str, Any]) -> dict[str, Any]:
     answer = await door.post("sla", "/v1/policies/reapply", body, secrets.token_hex(16))
-    told: dict[str, Any] = answer.json()
-    if not answer.is_success:
-        raise StewardError(str(told.get("detail", answer.status_code)))
-    return told
+    return dict(answered(answer))

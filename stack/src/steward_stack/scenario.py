@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Somebody comes with a case: `POST /v1/cases`. `ref` names it in what follows."""
+    """Somebody comes with a case: `POST /v1/cases`. `ref` names it in what follows.
+
+    A `visit_id` of its body is the `ref` of the visit that raised it.
+    """
 
     at: datetime
     ref: str
@@ -59,6 +62,15 @@ class Visited:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """Somebody opened a suggestion box: `POST /v1/suggestion-boxes/{ref}/openings`."""
+
+    at: datetime
+    ref: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Ticketed:
     """Another system says something: a CloudEvent on `steward.inbound.tickets`."""
 
@@ -68,7 +80,7 @@ class Ticketed:
     """Structured JSON, as CloudEvents 1.0 words it."""
 
 
-Step = Received | Happened | Asked | Decided | Visited | Ticketed
+Step = Received | Happened | Asked | Decided | Visited | Opened | Ticketed
 
 
 @dataclass(frozen=True, slots=True)

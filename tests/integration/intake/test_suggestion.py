@@ -100,6 +100,7 @@ async def test_a_decision_says_what_was_suggested(registered: Caller) -> None:
     assert fact["suggested"] == {
         "policy": "residential-cn@2026.1",
         "rows": ["valid-supplier", "minor-slight"],
+        "rule": ["RM-4.3.1a..g", "RM-4.4.3"],
         "in_doubt": [],
         "topic": None,
         "validity": "valid",

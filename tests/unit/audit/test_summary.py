@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +13,17 @@ from steward_audit.adapters import read_models
 from steward_audit.application.ports import Counters, Row
 from steward_audit.application.summary import by_rule, summary, unpublished
 from steward_events.fact import Fact
-from steward_events.intake import CaseHandled, CaseReceived, HistoryEnded
+from steward_events.intake import CaseClassified, CaseHandled, CaseReceived, HistoryEnded
 from steward_events.notify import MessageFailed, MessageRequested, MessageSent
 from steward_events.recorded import Recorded
 from steward_events.sla import BreachWithdrawn, ClockBreached, ClockStarted, Escalated
-from steward_events.vocabulary import Kind, Role
+from steward_events.vocabulary import Channel, IssuedDocument, Kind, Role, Suggested
 from steward_eventstore.execute import Cause, Executor, Job
 from steward_eventstore.memory import MemoryStore
 from steward_policy import packs
+from steward_stack.rulebook import places
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 10, 2, tzinfo=UTC)
 CLOCK: dict[str, Any] = {
     "case_id": "c1",
@@ -99,8 +102,50 @@ async def test_every_fact_is_counted_by_service_and_type() -> None:
 
 
 async def test_facts_are_counted_by_the_rules_that_they_carry() -> None:
-    rows = await remembered(read_models.RULES, RECEIVED, STARTED, BREACHED)
+    rows = await remembered(read_models.RULES, STARTED, BREACHED)
     assert {row["rule"]: row["facts"] for row in rows} == {"RM-4.5.2c": 2, "RM-4.10.1": 2}
+
+
+RECEPTION = {"RC-2", "RM-4.2ch", "HV-4.1", "RM-4.5.1a"}
+"""What every reception of a complaint carries out."""
+
+
+@pytest.mark.parametrize(
+    ("said", "rules"),
+    [
+        ({}, RECEPTION),
+        ({"kind": Kind.CONSULTATION}, RECEPTION - {"RM-4.5.1a"} | {"RC-3.1"}),
+        ({"channel": Channel.HOTLINE}, RECEPTION | {"RM-3.5"}),
+        ({"channel": Channel.LETTER}, RECEPTION | {"RM-4.7"}),
+        ({"committee_id": "c"}, RECEPTION | {"RM-4.2.9"}),
+        ({"visit_id": "v"}, RECEPTION | {"CV-9.3.2d"}),
+        ({"followup_id": "f"}, RECEPTION | {"FU-4.1.3"}),
+        ({"document": IssuedDocument(title="通知", author="a")}, RECEPTION | {"FU-5.3"}),
+    ],
+)
+async def test_a_reception_counts_for_the_rules_of_which_it_is(
+    said: Mapping[str, Any], rules: set[str]
+) -> None:
+    rows = await remembered(read_models.RULES, RECEIVED.model_copy(update=said))
+    assert {row["rule"] for row in rows} == rules
+
+
+async def test_a_class_counts_for_the_rules_by_which_it_was_suggested() -> None:
+    suggested = Suggested(policy="p@1", rows=("major-injury",), rule=("RM-4.4.1b",))
+    rows = await remembered(read_models.RULES, CaseClassified(case_id="c1", suggested=suggested))
+    assert {row["rule"] for row in rows} == {"RM-3.4", "RC-4.2", "RM-4.4.1b"}
+
+
+async def test_what_is_one_of_several_rules_counts_for_that_one() -> None:
+    message = MessageRequested(
+        message_id="m1",
+        channel="sms",
+        project_id="p1",
+        template="escalation",
+        rule=("RM-4.9",),
+    )
+    rows = await remembered(read_models.RULES, message)
+    assert {row["rule"] for row in rows} == {"RM-4.9"}
 
 
 async def test_extensions_quotas_and_what_was_imported_are_counted_by_their_facts() -> None:
@@ -114,7 +159,10 @@ async def test_extensions_quotas_and_what_was_imported_are_counted_by_their_fact
     assert found["extensions"] == {"requested": 3, "approved": 2, "refused": 0}
     assert found["quotas"] == {"reached": 0, "missed": 4}
     assert found["imported"] == {"cases": 5, "facts": 9}
-    assert found["rules"] == {"RM-4.9": 1}
+    assert {rule: n for rule, n in found["rules"].items() if n} == {"RM-4.9": 1}
+    assert found["rules"]["RM-4.5.2c"] == 0
+    placed = {place.rule.id for place in places(ROOT) if place.state == "carried out"}
+    assert placed <= found["rules"].keys()
 
 
 async def test_a_breach_knows_its_escalation_and_its_withdrawal() -> None:

@@ -15,6 +15,9 @@ from steward_intake.application.words import ACTIONS, Reception, Record, Speakin
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import CaseCommand, ReceiveCase, decide, evolve
 from steward_intake.domain.story import Case, Nothing, Origin
+from steward_policy import packs
+from steward_policy.catalogue import RULES
+from steward_policy.classification import suggest
 from steward_stack.example import example
 from steward_stack.example.fortnight import (
     BOUNDARY,
@@ -25,6 +28,7 @@ from steward_stack.example.fortnight import (
     START,
     Fortnight,
 )
+from steward_stack.example.seldom import seldom
 from steward_stack.scenario import Asked, Decided, Happened, Received
 
 
@@ -151,6 +155,22 @@ def test_the_live_days_have_every_kind_of_write() -> None:
     imported = {record["id"] for record in fortnight().history()}
     went_on = {step.ref for step in steps if isinstance(step, Happened)} & imported
     assert len(went_on) > 20
+
+
+def test_what_is_seldom_is_suggested_as_it_is_decided_and_shows_every_rule_of_the_table() -> None:
+    plain = {"kind": "complaint", "party": "household", "injury": False, "harm_ongoing": False}
+    shown: set[str] = set()
+    for each in seldom("v1", "s1", "s2"):
+        chased = sum(what == "case_chased" for _, what, _ in each.meanwhile)
+        known = {"topic": each.topic, "earlier_mentions": chased, "duty_unmet": True}
+        found = suggest(packs.built_in().classification, plain | known | dict(each.said))
+        decided = {name: found.found.get(name) for name in ("validity", "ground", "severity")}
+        assert decided == {name: each.found.get(name) for name in decided}, each.summary
+        shown |= {rule for row in found.held if row.id in found.taken for rule in row.rule}
+    asked = {
+        rule.id for rule in RULES if rule.kind == "class" and "RM-4.3.1" <= rule.id < "RM-4.4.4"
+    }
+    assert asked <= shown
 
 
 def test_some_complaints_have_been_open_since_august_and_others_were_handled_after_a_month() -> (

@@ -24,7 +24,7 @@ from steward_events.vocabulary import Mode, Role
 from steward_notify.api.subscribers import on_sla, on_visits
 from steward_notify.application.ports import Person
 from steward_notify.application.reactions import tell
-from steward_notify.application.recipients import Found, Nobody, find
+from steward_notify.application.recipients import Found, Nobody, find, reached
 from steward_notify.domain.duty_hours import BEGIN, BUILT_IN, END, calendar_of, from_when
 from steward_notify.domain.gaps import UNREACHABLE, gap_after
 from steward_notify.domain.message import Channel, RequestMessage, Suppress
@@ -363,6 +363,21 @@ async def test_whoever_asked_or_handled_the_matter_is_passed_over(what: str) -> 
 async def test_nobody_up_to_the_top_is_said_so() -> None:
     found = await looked_for(Registry(), role=Role.COMPANY_LEADER, channel="email")
     assert found == Nobody(("company_leader: nobody holds it", "general_manager: nobody holds it"))
+
+
+async def test_for_each_role_it_is_said_who_is_told_now() -> None:
+    registry = Registry(on_duty={"frontline": STAND_IN}, centre_manager=MANAGER)
+    told = await reached(registry, "p1", "sms", MIDNIGHT)
+    assert {role: who.person if isinstance(who, Found) else None for role, who in told.items()} == {
+        Role.FRONTLINE: STAND_IN,
+        **dict.fromkeys(
+            (Role.CS_SUPERVISOR, Role.DEPARTMENT_HEAD, Role.ENGINEERING_SUPERVISOR), MANAGER
+        ),
+        Role.DEPUTY_MANAGER: MANAGER,
+        Role.CENTRE_MANAGER: MANAGER,
+        Role.COMPANY_LEADER: None,
+        Role.GENERAL_MANAGER: None,
+    }
 
 
 FOLLOWUP: dict[str, Any] = {

@@ -1,14 +1,21 @@
 """What the command line says to orders that it cannot carry out, and to programs that read it."""
 
 import io
+import json
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 from tests.support.waiting import wait_until
 from tests.unit.stack.test_servicenow import written_log
 
+from steward_stack import cli
 from steward_stack.commands import import_, parked
 from steward_stack.commands.simulate import compliance
 from steward_stack.demo import scenario_of, show
@@ -137,3 +144,39 @@ def test_refused_records_are_named_by_their_number_and_reason() -> None:
         {"error": import_.IMPORTED_BEFORE, "records": 2, "ids": ["INC45", "INC46"]},
         {"error": "There is no project “p1”.", "records": 1, "ids": []},
     ]
+
+
+def commands(group: Any, *names: str) -> Iterator[tuple[str, Any]]:
+    """Give every command that can be typed, by its whole name."""
+    below = getattr(group, "commands", {})
+    for name, command in below.items():
+        yield from commands(command, *names, name)
+    if not below:
+        yield " ".join(names), group
+
+
+def test_every_command_shows_an_example() -> None:
+    cli._mount_commands("")
+    found = dict(commands(typer.main.get_command(cli.app)))
+    assert {"get", "post", "policy reapply", "simulate", "import registers"} <= found.keys()
+    without = [name for name, command in found.items() if "Example" not in (command.epilog or "")]
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "title", "words"),
+    [
+        ("policy explain no-such-entry", 1, "Not possible", "no entry 'no-such-entry'"),
+        ("get sla /v1/late", 1, "Not possible", "does not run here"),
+        ("policy explain --no-such-option", 2, "Typed wrongly", "--no-such-option"),
+    ],
+)
+def test_with_json_an_error_is_one_problem_on_stderr_with_the_same_exit_status(
+    tmp_path: Path, typed: str, status: int, title: str, words: str
+) -> None:
+    command = [sys.executable, "-m", "steward_stack.cli", *typed.split(), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    [line] = done.stderr.splitlines()
+    problem = json.loads(line)
+    assert (done.returncode, done.stdout, problem["title"]) == (status, "", title)
+    assert words in problem["detail"]

@@ -23,6 +23,9 @@ from steward_events.vocabulary import (
     WorkCategory,
 )
 
+_USUAL = {Channel.HOTLINE, Channel.COUNTER, Channel.PHONE, Channel.SYSTEM}
+"""What comes otherwise is of another form, such as a letter (RM-4.7)."""
+
 
 class CaseReceived(Fact, name="intake.case_received"):
     """A case was taken in and given a number. Starts its clocks.
@@ -95,6 +98,22 @@ class CaseReceived(Fact, name="intake.case_received"):
     outside_party: Word | None = None
     """Who else has to act, as far as it is known."""
 
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """Of the rules about receptions those of which this one is."""
+        is_complaint = self.kind is Kind.COMPLAINT
+        holds = {
+            "RC-3.1": self.kind is Kind.CONSULTATION,
+            "RM-3.5": self.channel is Channel.HOTLINE,
+            "RM-4.5.1a": is_complaint,
+            "RM-4.7": is_complaint and self.channel not in _USUAL,
+            "RM-4.2.9": self.committee_id is not None,
+            "CV-9.3.2d": self.visit_id is not None,
+            "FU-4.1.3": self.followup_id is not None,
+            "FU-5.3": self.document is not None,
+        }
+        return tuple(rule for rule in self.rules if holds.get(rule, True))
+
 
 class CaseClassified(Fact, name="intake.case_classified"):
     """A person decided what the case is. Chooses its targets.
@@ -127,6 +146,11 @@ class CaseClassified(Fact, name="intake.case_classified"):
     outside_party: Word | None = None
     """Who has to act in a coordination matter."""
     suggested: Suggested | None = None
+
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """Also the rules by which its class was suggested."""
+        return (*self.rules, *(self.suggested.rule if self.suggested is not None else ()))
 
 
 class CaseAssigned(Fact, name="intake.case_assigned"):
@@ -618,6 +642,11 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     lacks: tuple[Word, ...] | None = None
     """What the record still must hold and does not."""
     person_id: Id | None = None
+
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """FU-5.3 only where it names a document."""
+        return tuple(rule for rule in self.rules if rule != "FU-5.3" or self.document is not None)
 
 
 class AttachmentAdded(Fact, name="intake.attachment_added"):

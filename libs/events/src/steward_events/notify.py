@@ -72,6 +72,11 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     also: tuple[Id, ...] = ()
     """Other cases of the same owner that it speaks for too."""
 
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """The rules that ask for this very message."""
+        return self.rule
+
 
 class MessageSending(MessageFact, name="notify.message_sending"):
     """An attempt begins: said before the provider is called, so that a crash leaves one unknown."""

@@ -54,6 +54,11 @@ class FollowupDue(FollowupFact, name="visits.followup_due"):
     rate: float = 1.0
     """The least part of all that are owed by this rule that has to be made."""
 
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """Of the rules about follow-ups those of which this one is."""
+        return self.rule
+
 
 class FollowupDone(FollowupFact, name="visits.followup_done"):
     """The follow-up was made; `overdue` says that it was made after its time."""
@@ -204,6 +209,11 @@ class QuotaFact(Fact):
     required: int
     """Households, each counted once."""
     policy: Word = ""
+
+    @property
+    def carries_out(self) -> tuple[str, ...]:
+        """Of the rules about quotas that of which this one is."""
+        return self.rule
 
 
 class QuotaDue(QuotaFact, name="visits.quota_due"):

@@ -258,6 +258,8 @@ class Suggested(Value):
 
     policy: Word
     rows: tuple[Word, ...] = ()
+    rule: tuple[Word, ...] = ()
+    """The rules that these rows carry out."""
     in_doubt: tuple[Word, ...] = ()
     """Of what is suggested that for which an input was lacking."""
     topic: Word | None = None

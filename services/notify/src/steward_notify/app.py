@@ -108,6 +108,7 @@ def build(settings: Settings) -> Service:
         routers=[
             http.router(
                 lambda: PostgresMessageList(service.store.pool),
+                lambda: PostgresDirectory(service.store.pool),
                 parse_receipts,
                 settings.receipts_token,
                 RECEIPTS_TAKEN,

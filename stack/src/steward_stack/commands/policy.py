@@ -1,12 +1,11 @@
 """`steward policy`: what packs say and how they differ, why a clock is due, and what would move it."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +16,7 @@ from steward_policy.explanation import explain as explained
 from steward_policy.lint import lint as doubts_of
 from steward_policy.packs import PackError, Rules, whole
 from steward_stack import due_times, policy_work
-from steward_stack.door import Door, progress_on
+from steward_stack.door import Door, progress_on, through_door
 from steward_stack.errors import StewardError
 from steward_stack.jsonlines import answer_lines
 from steward_stack.options import STATE, JsonOption, StateOption, print_json
@@ -40,8 +39,6 @@ ProjectsOption = Annotated[
     list[str] | None, typer.Option("--project", help="Only this project; may be repeated.")
 ]
 _VERSION = "A file, a built-in pack, or a published version as residential-cn@2026.1."
-
-Answer = TypeVar("Answer")
 
 
 @app.command(epilog="Example: steward policy lint our-group.yaml")
@@ -83,7 +80,8 @@ def show(
 
 
 @app.command(
-    epilog="""Examples: steward policy explain minor-resolve; steward policy explain --case 0199b1c2"""
+    epilog="Examples: steward policy explain minor-resolve;"
+    " steward policy explain minor-resolve --case 0199b1c2-5d3e-7c41-9d0a-2f6b8e4a1c77"
 )
 def explain(
     entry: Annotated[
@@ -94,7 +92,8 @@ def explain(
     ] = None,
     *,
     case: Annotated[
-        str | None, typer.Option("--case", help="A case of the running installation instead.")
+        str | None,
+        typer.Option("--case", help="The clocks of this running case, or its one that is named."),
     ] = None,
     pack: PackOption = None,
     override: OnOption = None,
@@ -106,7 +105,7 @@ def explain(
     JSON is a line for each clock of the case.
     """
     if case is not None:
-        _explain_case(case, state, as_json=as_json)
+        _explain_case(case, entry, state, as_json=as_json)
         return
     if entry is None:
         raise StewardError("Name an entry of the pack, or a case with --case.")
@@ -163,7 +162,7 @@ def diff(
     first, second = local
     moves: list[dict[str, Any]] = []
     if running or first is None or second is None:
-        first, second, moves = _through_door(state, both)
+        first, second, moves = through_door(state, both)
     found = list(differences(first, second))
     if as_json:
         for difference in found:
@@ -202,15 +201,16 @@ def reapply(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run/--carry-out", help="Only say what would move, or do it."),
+        typer.Option("--dry-run/--carry-out", help="Only say what would move, or ask and do it."),
     ] = True,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     state: StateOption = STATE,
     as_json: JsonOption = False,
 ) -> None:
     """Let what runs go by another version, for a reason; by default only what would move is said.
 
-    What has ended or is late stays as it was. JSON is a line for each clock that would move, or one
-    of what was done.
+    What has ended or is late stays as it was. JSON is a line for each clock that would move, and
+    one of what was done.
     """
     body: dict[str, Any] = {
         "policy": version,
@@ -231,18 +231,22 @@ def reapply(
         said = {"reason": reason, "asked_by": by}
         return await policy_work.carried_out(door, await whose(door) | said, progress)
 
-    if dry_run:
-        with progress_on(err) as progress:
-            moves = _through_door(state, look)
-        if as_json:
-            for move in moves:
-                print_json(move)
-        else:
-            _tell_moves(moves)
-            err.print("Nothing was changed; --carry-out does it.", highlight=False)
-        return
+    if not dry_run and (reason is None or by is None):
+        raise StewardError("Say why by --reason, and who decided it by --by.")
     with progress_on(err) as progress:
-        done = _through_door(state, carry_out)
+        moves = through_door(state, look)
+    if as_json:
+        for move in moves:
+            print_json(move)
+    else:
+        _tell_moves(moves)
+    if dry_run:
+        err.print("Nothing was changed; --carry-out does it.", highlight=False)
+        return
+    if not yes and not typer.confirm(f"Let what runs go by {version}?", err=True):
+        raise StewardError("Nothing was changed.")
+    with progress_on(err) as progress:
+        done = through_door(state, carry_out)
     if as_json:
         print_json(done)
     else:
@@ -250,12 +254,16 @@ def reapply(
         err.print(said, soft_wrap=True, highlight=False, markup=False)
 
 
-def _explain_case(case: str, state: Path, *, as_json: bool) -> None:
+def _explain_case(case: str, entry: str | None, state: Path, *, as_json: bool) -> None:
     async def told(door: Door) -> dict[str, Any]:
         return await policy_work.asked(door, f"/v1/clocks/{case}/explain")
 
-    clocks: Sequence[dict[str, Any]] = _through_door(state, told)["clocks"]
-    for clock in clocks:
+    clocks: Sequence[dict[str, Any]] = through_door(state, told)["clocks"]
+    found = [clock for clock in clocks if entry in (None, clock["target"], clock["clock"])]
+    if entry is not None and not found:
+        known = ", ".join(clock["clock"] for clock in clocks)
+        raise StewardError(f"The case has no clock {entry}; it has {known or 'none'}.")
+    for clock in found:
         if as_json:
             print_json(clock)
             continue
@@ -298,17 +306,6 @@ def _tell_moves(moves: Sequence[dict[str, Any]]) -> None:
             said += f"  {move['old_due'] or '–'} → {move['new_due'] or '–'}"
         out.print(said, soft_wrap=True, highlight=False, markup=False)
     err.print(f"{len(moves)} running clocks would move, start or end.", highlight=False)
-
-
-def _through_door(state: Path, work: Callable[[Door], Awaitable[Answer]]) -> Answer:
-    async def done() -> Answer:
-        door = policy_work.door_of(state)
-        try:
-            return await work(door)
-        finally:
-            await door.close()
-
-    return asyncio.run(done())
 
 
 def _local(name: str) -> Rules | None:

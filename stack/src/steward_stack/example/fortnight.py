@@ -28,7 +28,16 @@ from steward_stack.example.sayings import (
     TOPICS,
     Topic,
 )
-from steward_stack.scenario import Asked, Decided, Happened, Received, Visited
+from steward_stack.example.seldom import (
+    BOX,
+    CLASSIFIED_AFTER,
+    OPENED,
+    PROJECT,
+    SLIPS,
+    registers,
+    seldom,
+)
+from steward_stack.scenario import Asked, Decided, Happened, Opened, Received, Visited
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OLDEST = datetime(2026, 8, 1, tzinfo=ZONE)
@@ -107,6 +116,8 @@ class _Case:
         return at
 
 
+Live = Received | Happened | Asked | Decided | Visited | Opened
+
 _PATHS = {kind.model_fields["type"].default: name for name, kind in ACTIONS.items()}
 
 
@@ -116,10 +127,11 @@ class Fortnight:
     def __init__(self, seed: int = 2026) -> None:
         self._random = Random(seed)  # noqa: S311 - an example, not a secret
         self._staff: dict[tuple[str, str], list[str]] = {}
-        self.registers = list(self._registers())
+        self.registers = [*self._registers(), *registers()]
         """Lines for `POST /v1/registers`."""
         self._cases = [*self._left_open(), *self._all_cases()]
         self._cases += self._reworks()
+        self._cases += self._seldom()
 
     # Who lives and works there.
 
@@ -460,6 +472,45 @@ class Fortnight:
             topic = next(t for t in TOPICS["service_request"] if t.name == received["topic"])
             yield self._worked_on(case, topic)
 
+    def _seldom(self) -> Iterator[_Case]:
+        """Give the complaints that are told once each, and are handled the same day."""
+        staff = self._at(PROJECT)
+        clerk, supervisor = staff["frontline"][0], staff["cs_supervisor"][0]
+        topics = {topic.name: topic for topic in TOPICS["complaint"]}
+        visited = 2
+        visit = f"{staff['engineering_supervisor'][0]}-{visited}"
+        for number, each in enumerate(seldom(visit, clerk, supervisor), 1):
+            at = BOUNDARY + each.after
+            topic = topics[each.topic]
+            door = visited if "visit_id" in each.said else 90 + number
+            case = _Case(f"S-{number:04d}", PROJECT)
+            received: dict[str, Any] = {
+                "project_id": PROJECT,
+                "kind": "complaint",
+                "household_id": f"{PROJECT}-h{door:03d}",
+                "topic": topic.name,
+                "summary": each.summary,
+                "complained_of": topic.department,
+                "received_by": clerk,
+            }
+            case.add(at, "case_received", **received, **each.said)
+            assigned = at + timedelta(minutes=2)
+            case.add(assigned, "case_assigned", person_id=clerk, reason="首问负责")
+            for minutes, what, body in each.meanwhile:
+                case.add(at + timedelta(minutes=minutes), what, **body)
+            found = {"topic": topic.name, "person_id": clerk, **each.found}
+            case.add(at + CLASSIFIED_AFTER, "case_classified", **found)
+            manager = staff["centre_manager"][0]
+            accepted = at + timedelta(minutes=40)
+            case.add(accepted, "case_accepted", role="centre_manager", person_id=manager)
+            measures: dict[str, Any] = {}
+            if each.found["validity"] == "valid":
+                measures = {"corrective": topic.corrective[0], "preventive": topic.preventive[0]}
+            handled = self._by_day(at + timedelta(hours=5))
+            case.add(handled, "case_handled", person_id=manager, **measures)
+            case.add(handled + timedelta(hours=1), "result_told", how="phone", person_id=clerk)
+            yield self._worked_on(case, topic)
+
     def _visits(self) -> Iterator[Visited]:
         """Let an engineering supervisor visit, in the two days, the households of a month."""
         project = next(iter(PROJECTS))
@@ -514,13 +565,15 @@ class Fortnight:
                     "facts": facts,
                 }
 
-    def live(self) -> Iterator[Received | Happened | Asked | Decided | Visited]:
+    def live(self) -> Iterator[Live]:
         """Give the writes of the last two days, in order.
 
         Complaints are not closed here: that waits for their follow-ups, which are made by whoever
         plays the example.
         """
-        steps: list[Received | Happened | Asked | Decided | Visited] = [*self._visits()]
+        supervisor = self._at(PROJECT)["cs_supervisor"][0]
+        opening = {"person_id": supervisor, "slips": list(SLIPS)}
+        steps: list[Live] = [*self._visits(), Opened(BOUNDARY + OPENED, BOX, opening)]
         steps += [step for case in self._cases for step in self._live(case)]
         yield from sorted(steps, key=lambda step: step.at)
 

@@ -141,7 +141,7 @@ def project(heard: Recorded) -> Iterable[Change]:
     history = int(heard.history is not None)
     counted = {"facts": 1, "history": history}
     yield Increment(HEARD, {"service": service, "type": heard.type}, counted)
-    for rule in getattr(heard.fact, "rule", ()):
+    for rule in dict.fromkeys(heard.fact.carries_out if heard.fact is not None else ()):
         yield Increment(RULES, {"rule": rule}, {"facts": 1})
     yield from keep_policy(POLICIES, heard)
     match heard.fact:

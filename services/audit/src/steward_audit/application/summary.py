@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from steward_audit.application.ports import Counters, Memory, Peers, Row
+from steward_events.jsonschema import published_facts
+from steward_policy import packs
+from steward_policy.catalogue import RULES
 from steward_policy.packs import Rules
 
 
@@ -24,7 +27,7 @@ async def summary(
         "quotas": _of(heard, "visits.quota_", "reached", "missed"),
         "messages": {"sms": {}, "email": {}} | _table(await memory.messages(), "channel", "status"),
         "imported": _imported(await memory.history()),
-        "rules": dict(await memory.rules()),
+        "rules": by_place(await memory.rules()),
         "events": {f"steward.{name}": sum(types.values()) for name, types in sorted(heard.items())},
         "audit": found | {"agree": not any(found.values())},
     }
@@ -81,6 +84,16 @@ def by_rule(clocks: Sequence[Row]) -> list[dict[str, Any]]:
         {"rule": rule, **{name: counts[name] for name in names}}
         for rule, counts in sorted(counted.items())
     ]
+
+
+def by_place(counted: Mapping[str, int]) -> dict[str, int]:
+    """Give how many facts carry out each rule, in the order of the procedures.
+
+    A rule that the built-in pack or a kind of fact names and that nothing carried out yet has 0.
+    """
+    named = {rule for _, _, entry in packs.built_in().pack.entries() for rule in entry.rule}
+    named.update(rule for fact in published_facts() for rule in fact.rules)
+    return dict.fromkeys((rule.id for rule in RULES if rule.id in named), 0) | dict(counted)
 
 
 def unpublished(stored: Mapping[str, Counters], heard: Mapping[str, Mapping[str, int]]) -> int:

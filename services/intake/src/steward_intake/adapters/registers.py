@@ -299,6 +299,8 @@ def _filtered(
 def _asked(table: Table, name: str, value: object) -> ColumnElement[bool]:
     if name == "incomplete":
         return (func.cardinality(table.c.lacks) > 0) == value
+    if name == "received_since":
+        return table.c.received_at >= datetime.fromisoformat(str(value))
     return table.c[name] == value
 
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from steward_events.recorded import Recorded
 from steward_events.tickets import Name
-from steward_events.vocabulary import ContactChannel, Kind, Party, Severity, Word
+from steward_events.vocabulary import ContactChannel, Kind, Moment, Party, Severity, Word
 from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
 from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown
@@ -46,6 +46,8 @@ class AskedCases(AskedByProject):
     incident_id: Name | None = None
     incomplete: bool | None = None
     """Whether its record lacks what it must hold."""
+    received_since: Moment | None = None
+    """Received at this instant or later."""
 
 
 @router.get("/v1/cases/without-owner")

@@ -38,9 +38,13 @@ class Advice:
         found, doubts = self.suggestion.found, self.suggestion.in_doubt
         if not found:
             return None
-        rows = tuple(row.id for row in self.suggestion.held if row.id in self.suggestion.taken)
-        in_doubt = tuple(thing for thing in doubts if thing in found)
-        said = {"policy": self.policy, "rows": rows, "in_doubt": in_doubt}
+        taken = [row for row in self.suggestion.held if row.id in self.suggestion.taken]
+        said = {
+            "policy": self.policy,
+            "rows": tuple(row.id for row in taken),
+            "rule": tuple(dict.fromkeys(rule for row in taken for rule in row.rule)),
+            "in_doubt": tuple(thing for thing in doubts if thing in found),
+        }
         return Suggested.model_validate({**found, **said})
 
     def told(self) -> dict[str, Any]:

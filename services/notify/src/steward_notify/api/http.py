@@ -1,18 +1,19 @@
-"""Messages over HTTP: the list for readers, and the door for the network's receipts."""
+"""Messages over HTTP: the list for readers, who is told now, and the door for receipts."""
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
-from steward_events.vocabulary import Id
+from steward_events.vocabulary import Id, Role
 from steward_eventstore.execute import Cause, Job, NotDone
-from steward_notify.application.ports import MessageList, Receipt, Row
+from steward_notify.application.ports import Directory, MessageList, Receipt, Row
 from steward_notify.application.reactions import to_message
+from steward_notify.application.recipients import Found, Nobody, reached
 from steward_notify.domain.message import Channel, NoteReceipt
 from steward_service.auth import Principal, anyone, require
 from steward_service.lists import Limit, Page, cursor_of, page_of
@@ -20,6 +21,7 @@ from steward_service.problems import Problem, not_found
 
 Status = Literal["owed", "sending", "sent", "delivered", "failed", "unknown", "suppressed"]
 Reader = Annotated[Principal, Depends(require("message.read"))]
+RegistryReader = Annotated[Principal, Depends(require("registry.read"))]
 
 
 class Messages(Page):
@@ -30,6 +32,7 @@ class Messages(Page):
 
 def router(
     messages: Callable[[], MessageList],
+    directory: Callable[[], Directory],
     read_receipts: Callable[[bytes], Sequence[Receipt]],
     receipts_token: SecretStr,
     taken: Mapping[str, object],
@@ -54,6 +57,16 @@ def router(
         rows = await messages().listed(projects, filters, cursor_of(since), limit)
         page = page_of(rows, "message_id", since, limit, _shown)
         return Messages(**dict(page), counts=await messages().counts(projects, filters))
+
+    @routes.get("/on-duty")
+    async def on_duty(
+        request: Request, principal: RegistryReader, project_id: Id, channel: Channel = "sms"
+    ) -> dict[str, Any]:
+        """Say for each role who is told now: holder, who is on duty, delegate, or who is above."""
+        principal.demand(project_id)
+        now = request.app.state.service.clock.now()
+        found = await reached(directory(), project_id, channel, now)
+        return {"items": [_told(role, who) for role, who in found.items()]}
 
     @routes.post("/receipts/aliyun/{token}", dependencies=[anyone], include_in_schema=False)
     async def receipts(request: Request, token: str) -> dict[str, object]:
@@ -89,6 +102,17 @@ def _job(message_id: str, project_id: str, receipt: Receipt, at: datetime) -> Jo
     command = NoteReceipt(at, receipt.provider_id, receipt.delivered, receipt.code)
     to = to_message(message_id, project_id, command)
     return Job(Cause(uuid7(), "receipts"), lambda: [to])
+
+
+def _told(role: Role, who: Found | Nobody) -> dict[str, Any]:
+    match who:
+        case Found(person=person):
+            said = {"person_id": person.person_id, "as": who.role, "standing_in": who.standing_in}
+        case Nobody():
+            said = {"person_id": None, "as": None, "standing_in": None}
+        case _:
+            assert_never(who)
+    return {"role": role, **said, "passed_over": list(who.passed_over)}
 
 
 def _shown(row: Row) -> dict[str, Any]:

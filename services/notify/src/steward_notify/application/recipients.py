@@ -15,7 +15,7 @@ from steward_events.vocabulary import Role
 from steward_notify.application.ports import Directory, Person
 from steward_notify.domain.message import Channel
 from steward_notify.texts import Language
-from steward_policy.ladder import next_above
+from steward_policy.ladder import LADDER, next_above
 
 StandingIn = Literal["on_duty", "delegate"]
 
@@ -67,6 +67,17 @@ async def find(
             passed_over.append(f"{rung}: {person.person_id} {why_not}")
         rung = next_above(rung)
     return Nobody(tuple(passed_over))
+
+
+async def reached(
+    directory: Directory, project_id: str, channel: Channel, at: datetime
+) -> dict[Role, Found | Nobody]:
+    """Say for each role of the ladder who is told now, of what nobody has a hand in yet."""
+    return {
+        role: await find(directory, project_id, role, channel, at, {})
+        for rung in LADDER
+        for role in rung
+    }
 
 
 async def find_owner(
