@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
 from tests.support.system import System
 from tests.support.waiting import until
 from uuid_utils.compat import uuid7
@@ -14,7 +13,6 @@ MANY = 40
 
 
 async def test_many_cases_of_one_burst_pipe_are_told_in_one_text(system: System) -> None:
-    pytest.importorskip("steward_intake.api.incidents")
     staff = {"type": "staff", "person_id": f"{NAME}-s", "group_id": NAME, "name": "何工"}
     role = {"project_id": NAME, "role": "engineering_supervisor", "person_id": f"{NAME}-s"}
     await system.register(
