@@ -38,6 +38,15 @@ def test_working_hours_leave_out_nights_weekends_and_holidays() -> None:
     assert "holiday" in found
 
 
+def test_a_calendar_of_day_and_night_counts_throughout() -> None:
+    half_an_hour = Duration(minutes=30, counting=Counting.WORKING)
+    begin = datetime(2026, 9, 29, 23, 45, tzinfo=SHANGHAI)
+    [span] = spans(
+        begin, begin + timedelta(minutes=30), half_an_hour, built_in("duty-24h"), SHANGHAI
+    )
+    assert (span.why, span.end - span.start) == ("counts", timedelta(minutes=30))
+
+
 def test_dates_count_from_the_second_day_on_through_weekends() -> None:
     assert whys(TEN, TEN + timedelta(days=20), Duration(days=20)) == ["first_day", "counts"]
 

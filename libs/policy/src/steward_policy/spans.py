@@ -101,7 +101,11 @@ def _working_hours(start: datetime, end: datetime, calendar: Calendar) -> Iterat
         at = begin
         while at < until:
             if calendar.is_open(at):
-                close = min(calendar.next_close(at), until)
+                # A calendar of day and night never closes: it is not asked when.
+                through = (
+                    calendar.working_seconds_between(at, until) >= (until - at).total_seconds()
+                )
+                close = until if through else min(calendar.next_close(at), until)
                 yield Span(at, close, why)
             else:
                 close = min(calendar.next_open(at), until)
