@@ -105,6 +105,11 @@ class Sender:
     def held(self, now: datetime) -> list[str]:
         """Name what waits, since more of its incident was told just before."""
         self._held = {name: until for name, until in self._held.items() if until > now}
+        self._gatherings = {
+            shared: gathering
+            for shared, gathering in self._gatherings.items()
+            if gathering.count or (gathering.again_at is not None and gathering.again_at > now)
+        }
         return list(self._held)
 
     async def run(self) -> None:
