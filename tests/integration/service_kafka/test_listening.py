@@ -1,9 +1,11 @@
 """Kafka's messages become facts: in order, none lost, and none of them stops the others."""
 
 import asyncio
+import gc
 from collections.abc import Iterable, Sequence
 
 import pytest
+from aiokafka import ConsumerRecord
 from faststream.kafka.opentelemetry import KafkaTelemetryMiddleware
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from opentelemetry.sdk.trace import TracerProvider
@@ -285,6 +287,27 @@ async def test_a_listener_goes_on_where_the_last_one_stopped(workshop: Workshop)
         await listener.drain()
         assert listener.handled_messages == 1
         await workshop.publish(topic, fact("case-1", 2, when=now))
+
+
+async def test_what_was_handled_leaves_memory_without_a_collection(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    await workshop.publish(topic, *(fact(f"case-{n}", 1, when=clock.now()) for n in range(20)))
+    listener = workshop.listener(executor, clock, {topic: copy})
+    gc.disable()
+    try:
+        await listener.start()
+
+        async def all_heard() -> bool:
+            return await stored(store) == 20
+
+        await until(all_heard, "not everything was heard")
+        await listener.drain()
+        kept = [each for each in gc.get_objects() if isinstance(each, ConsumerRecord)]
+        assert [record for record in kept if record.topic == topic] == []
+    finally:
+        gc.enable()
 
 
 async def test_a_consumer_that_stands_still_is_started_anew(workshop: Workshop) -> None:
