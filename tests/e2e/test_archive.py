@@ -20,6 +20,7 @@ OWN = uuid7().hex[-8:]
 PROJECT = f"archive-{OWN}"
 HOMES = {f"{PROJECT}-h{number}": f"1390000670{number}" for number in range(1, 5)}
 IDS = list(HOMES)
+SIGNS = f"{PROJECT}-manager"
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,7 @@ async def estate(system: System) -> System:
     await system.register(
         {"type": "group", "group_id": group, "name": "汇和物业"},
         {"type": "project", **project},
+        {"type": "staff", "person_id": SIGNS, "group_id": group, "name": "周敏"},
         *({"type": "household", "household_id": home, "project_id": PROJECT} for home in HOMES),
         *(
             {"type": "person", "person_id": f"{home}-p", "household_id": home, "phone": phone}
@@ -153,3 +155,40 @@ async def test_many_cases_on_one_cause_are_told_once_and_keep_their_clocks(estat
         assert read_model.equal, read_model
     left = await estate.accepted("intake", f"{path}/close", {"leave_open": True})
     assert sorted(left["left_open"]) == sorted([first, second, third, fourth])
+
+
+@rule("FU-4.1.2.1b")
+async def test_one_open_letter_makes_the_follow_ups_of_many_cases(estate: System) -> None:
+    said = {"kind": "complaint", "summary": "电梯夜间停运"}
+    cases = [await received(estate, home, **said) for home in (1, 2)]
+    opening = {"project_id": PROJECT, "title": "电梯停运"}
+    incident = (await estate.accepted("intake", "/v1/incidents", opening))["incident_id"]
+    path = f"/v1/incidents/{incident}"
+    await estate.accepted("intake", f"{path}/attach", {"case_ids": cases})
+    valid = {"validity": "valid", "severity": "minor", "ground": "b"}
+    measures = {"corrective": "更换曳引机", "preventive": "每月检查"}
+    for case_id in cases:
+        await estate.accepted("intake", f"/v1/cases/{case_id}/classify", valid)
+        await estate.accepted("intake", f"/v1/cases/{case_id}/handle", measures)
+
+    async def owed() -> bool:
+        for case_id in cases:
+            if "visits.followup_due.v1" not in await estate.facts("visits", f"followups-{case_id}"):
+                return False
+        return True
+
+    await estate.until(owed, "no follow-up is owed")
+    letter = {"text": "关于电梯停运的公开信", "person_id": SIGNS}
+    assert (await estate.accepted("intake", f"{path}/letter", letter))["cases"] == 2
+
+    async def followed_up() -> bool:
+        for case_id in cases:
+            if "intake.followup_noted.v1" not in await estate.facts("intake", f"case-{case_id}"):
+                return False
+        return True
+
+    await estate.until(followed_up, "the letter did not make the follow-ups")
+    for case_id in cases:
+        facts = (await estate.get("visits", f"/v1/cases/{case_id}/facts"))["facts"]
+        [made] = [fact["data"] for fact in facts if fact["type"] == "visits.followup_done.v1"]
+        assert (made["mode"], made["person_id"]) == ("letter", SIGNS)

@@ -1170,6 +1170,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "An open letter makes only the follow-ups that a letter may make (FU-4.1.2.1b).",
+        "what a letter may make",
+        "services/visits/src/steward_visits/domain/followups.py",
+        "if due.round <= command.round and Mode.LETTER in due.modes:",
+        "if due.round <= command.round:",
+        "tests/unit/visits/test_followups.py::"
+        "test_an_open_letter_makes_the_follow_ups_that_a_letter_may_make",
+    ),
+    Guard(
+        _RULES,
         "Whatever kind somebody comes with is taken in (RC-2).",
         "every kind",
         _CASE,

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.support.system import Published, System
 
-from steward_intake.application.words import ACTIONS
+from steward_intake.application.actions import ACTIONS
 from steward_policy import packs
 from steward_service.clocks import SteppedDriver
 

@@ -18,7 +18,8 @@ from steward_events.vocabulary import Kind, Role, Severity, Validity
 from steward_eventstore.execute import Alarms, Applied, Cause, Executor, Job, To
 from steward_eventstore.memory import MemoryStore
 from steward_eventstore.port import Cursor, Parcel
-from steward_intake.domain.case import CaseDecider, ClassifyCase, ReceiveCase
+from steward_intake.domain.case import CaseDecider
+from steward_intake.domain.commands import ClassifyCase, ReceiveCase
 from steward_notify.api.subscribers import on_sla
 from steward_notify.domain.message import BeginSending, MessageDecider, NoteSent
 from steward_policy import packs

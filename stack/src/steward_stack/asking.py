@@ -65,7 +65,7 @@ async def asked(door: Door, service: str, path: str, words: Sequence[str]) -> An
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in said(words).items()
     }
-    return await door.asked(door.known(service), _address(path), query)
+    return await door.get(door.known(service), _address(path), query)
 
 
 async def told(door: Door, service: str, path: str, words: Sequence[str], key: str | None) -> Any:

@@ -54,17 +54,23 @@ class Door:
         return service
 
     async def get(self, service: str, path: str, query: Mapping[str, str]) -> Any:
-        """Give what stands at a path."""
-        return (await self._client.get(self._services[service] + path, params=query)).json()
-
-    async def asked(self, service: str, path: str, query: Mapping[str, str]) -> Any:
         """Give what stands at a path; raises StewardError with the sentence of whoever refuses."""
+        return answered(await self._asked(service, path, query))
+
+    async def found(self, service: str, path: str, query: Mapping[str, str]) -> Any:
+        """Give what stands at a path, None where the service knows of no such thing.
+
+        Raises StewardError for any other refusal.
+        """
+        answer = await self._asked(service, path, query)
+        return None if answer.status_code == 404 else answered(answer)
+
+    async def _asked(self, service: str, path: str, query: Mapping[str, str]) -> Response:
         try:
             address = self._services[service] + path
-            answer = await self._client.get(address, params=query or None)
+            return await self._client.get(address, params=query or None)
         except TransportError as error:
             raise StewardError(f"{service} does not answer at {path}.") from error
-        return answered(answer)
 
     async def post(self, service: str, path: str, body: object, key: str) -> Response:
         """Post one write under its idempotency key."""

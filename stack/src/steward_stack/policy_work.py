@@ -18,7 +18,7 @@ POLL_SECONDS = 0.5
 
 async def asked(door: Door, path: str) -> dict[str, Any]:
     """Give what sla answers; raises StewardError with its sentence."""
-    return dict(await door.asked("sla", path, {}))
+    return dict(await door.get("sla", path, {}))
 
 
 async def projects_of(door: Door, group: str) -> list[str]:

@@ -1,5 +1,6 @@
 """All that the running services have told of one case, in one order, and how its clocks stand."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from rich.table import Table
 from steward_stack.door import Door
 from steward_stack.errors import StewardError
 
+_NUMBER = re.compile(r"(?P<project>.+)-\d{4}-\d{5,9}")
 SERVICES = ("intake", "sla", "visits", "notify")
 
 _SHOWN = (
@@ -21,29 +23,29 @@ _SHOWN = (
 async def story_of(door: Door, case: str) -> dict[str, Any]:
     """Give a case by its ID or number: how it stands, its facts of every service, its clocks.
 
-    Raises StewardError where there is none.
+    Raises StewardError where there is none, or a service does not say what it has told.
     """
     row = await _row_of(door, case)
     path = f"/v1/cases/{row['case_id']}/facts"
     facts: list[dict[str, Any]] = []
     for service in SERVICES:
-        # A service that has told nothing of it answers that there is no such case.
-        told = (await door.get(service, path, {})).get("facts", [])
-        facts += [{"service": service, **fact} for fact in told]
+        # A service that has told nothing of it knows of no such case.
+        told = await door.found(service, path, {})
+        facts += [{"service": service, **fact} for fact in told["facts"]] if told else []
     facts.sort(key=lambda fact: datetime.fromisoformat(fact["recorded_at"]))
-    clocks = (await door.get("sla", f"/v1/clocks/{row['case_id']}/explain", {})).get("clocks", [])
-    return {"case": row, "facts": facts, "clocks": clocks}
+    explained = await door.found("sla", f"/v1/clocks/{row['case_id']}/explain", {})
+    return {"case": row, "facts": facts, "clocks": explained["clocks"] if explained else []}
 
 
 async def _row_of(door: Door, case: str) -> dict[str, Any]:
-    row: dict[str, Any] = await door.get("intake", f"/v1/cases/{case}", {})
-    if "case_id" in row:
-        return row
-    project = case.rsplit("-", 2)[0]
-    found = await door.get("intake", "/v1/search", {"project_id": project, "q": case})
-    for item in found.get("items", []):
-        if item.get("case", {}).get("number") == case:
-            return dict(item["case"])
+    row = await door.found("intake", f"/v1/cases/{case}", {})
+    if row is not None:
+        return dict(row)
+    if number := _NUMBER.fullmatch(case):
+        query = {"project_id": number["project"], "q": case}
+        for item in (await door.get("intake", "/v1/search", query))["items"]:
+            if item.get("case", {}).get("number") == case:
+                return dict(item["case"])
     raise StewardError(f"There is no case {case}.")
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_daily_life import do, shown, staffed
 from tests.integration.intake.test_http import received
+from tests.support.rules import rule
 from uuid_utils.compat import uuid7
 
-from steward_events.intake import OwnerInformed, OwnerMessageRequested
+from steward_events.intake import OpenLetterKept, OwnerInformed, OwnerMessageRequested
 from steward_events.notify import MessageDelivered
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Cause, Job
@@ -243,3 +244,51 @@ async def test_all_cases_of_an_incident_are_dispatched_informed_and_closed_with_
     for wrong in ({}, {"incident": incident, "case_ids": cases}):
         body = {**wrong, "reason": "停水", "say": {"type": "case_closed"}}
         assert (await caller.post("cases/bulk", body)).status_code == 422
+
+
+@rule("FU-4.1.2.1b")
+async def test_an_open_letter_is_kept_with_every_case_that_it_answers(
+    registered: Caller, office: Office
+) -> None:
+    caller = await staffed(registered)
+    incident = await opened(caller)
+    letter: dict[str, Any] = {"text": "关于3号楼停水的公开信：主管已更换。", "person_id": "a"}
+    assert "No case" in (await say(caller, incident, "letter", 409, **letter))["detail"]
+    cases = [await received(caller), await at_home(caller, "h3")]
+    await attach(caller, incident, *cases)
+    done = await say(caller, incident, "letter", key="l", **letter)
+    assert done["cases"] == 2
+    assert await say(caller, incident, "letter", key="l", **letter) == done
+    for case in cases:
+        facts = [recorded.fact for recorded in await office.store.facts_of(f"case-{case}")]
+        [kept] = [fact for fact in facts if isinstance(fact, OpenLetterKept)]
+        assert (kept.letter_id, kept.incident, kept.round) == (done["letter_id"], incident, 1)
+        assert kept.text is not None
+        assert await office.sealer.unseal(kept.text) == letter["text"]
+    told = (await caller.get("households/h3/timeline")).json()["items"]
+    assert told[-1]["type"] == "intake.open_letter_kept.v1"
+    early = {**letter, "occurred_at": (NOON - timedelta(days=2)).isoformat()}
+    await say(caller, incident, "letter", 422, **early)
+    assert (
+        "“nobody”"
+        in (await say(caller, incident, "letter", 404, **{**letter, "person_id": "nobody"}))[
+            "detail"
+        ]
+    )
+
+
+async def test_what_an_incident_has_told_goes_with_its_key(
+    registered: Caller, office: Office
+) -> None:
+    caller = await staffed(registered)
+    incident, case = await opened(caller), await received(caller)
+    await attach(caller, incident, case)
+    await say(caller, incident, "inform", text="张女士家的水管已修好")
+    await say(caller, incident, "letter", text="致各位业主", person_id="a")
+    erase = {"subject": f"incident-{incident}", "reason": "wrongly_kept"}
+    answer = await caller.post("erasures", erase)
+    assert answer.json()["erased"] == [f"incident-{incident}"], answer.text
+    for path in (f"incidents/{incident}/facts", f"cases/{case}/facts"):
+        facts = (await caller.get(path)).json()["facts"]
+        texts = [fact["data"]["text"] for fact in facts if "text" in fact["data"]]
+        assert texts == [{"erased": True}] * 2

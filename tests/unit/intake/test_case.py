@@ -36,13 +36,13 @@ from steward_events.visits import FollowupDone
 from steward_events.vocabulary import Kind, Mode, Role, Severity, Validity
 from steward_intake.api.subscribers import on_visits
 from steward_intake.domain.approval import Approver
-from steward_intake.domain.case import (
+from steward_intake.domain.case import CaseFact, decide, evolve, wake_at
+from steward_intake.domain.commands import (
     AbsorbCase,
     AcceptCase,
     AcceptDispatch,
     AssignCase,
     CaseCommand,
-    CaseFact,
     ClassifyCase,
     CloseCase,
     DispatchCase,
@@ -61,9 +61,6 @@ from steward_intake.domain.case import (
     ResumeCase,
     TellResult,
     WithdrawCase,
-    decide,
-    evolve,
-    wake_at,
 )
 from steward_intake.domain.sayings import SAYINGS, SaidFact, Say
 from steward_intake.domain.story import Case, Closed, Ended, Handled, Nothing, Told
@@ -442,6 +439,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "promised_at": INSTANTS,
     "moved_by": st.sampled_from([None, "owner", "us"]),
     "clock": st.just("minor-resolve#1"),
+    "incident": IDS,
     "other": IDS,
     "sha256": IDS,
     "media_type": st.just("image/png"),

@@ -55,11 +55,11 @@ from steward_events.sla import ClockBreached, MajorByAge
 from steward_events.vocabulary import Kind, Role, Severity, Validity
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
-from steward_intake.domain.case import (
+from steward_intake.domain.case import CaseDecider
+from steward_intake.domain.commands import (
     AbsorbCase,
     AcceptDispatch,
     AssignCase,
-    CaseDecider,
     ClassifyCase,
     CloseCase,
     DispatchCase,

@@ -9,11 +9,13 @@ from pydantic import TypeAdapter
 from steward_events.intake import CaseReceived
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import External
+from steward_intake.application.actions import ACTIONS, Record, Speaking
 from steward_intake.application.desk import external_case_id
 from steward_intake.application.registration import AnyRegistration, Registration
-from steward_intake.application.words import ACTIONS, Reception, Record, Speaking
+from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
-from steward_intake.domain.case import CaseCommand, ReceiveCase, decide, evolve
+from steward_intake.domain.case import decide, evolve
+from steward_intake.domain.commands import CaseCommand, ReceiveCase
 from steward_intake.domain.story import Case, Nothing, Origin
 from steward_policy import packs
 from steward_policy.catalogue import RULES

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from tests.support.given import Given, given
+from tests.support.rules import rule
 from tests.unit.intake.test_daily_life import CLOSED, HANDLED, MINOR, a_complaint
 
 from steward_decider import Refused, Ring
@@ -19,7 +20,9 @@ from steward_events.intake import (
     IncidentCaseDetached,
     IncidentClosed,
     IncidentInformed,
+    IncidentLetterPublished,
     IncidentOpened,
+    OpenLetterKept,
     OwnerInformed,
 )
 from steward_events.notify import MessageDelivered
@@ -35,6 +38,7 @@ from steward_intake.domain.incident import (
     IncidentDecider,
     InformOwners,
     OpenIncident,
+    PublishLetter,
 )
 from steward_intake.domain.sayings import Say
 
@@ -100,6 +104,30 @@ def test_owners_are_not_told_the_same_again() -> None:
     informed.when(inform(statement("2"), "a")).then(statement("2"))
 
 
+def publish(letter_id: str, *cases: str) -> PublishLetter:
+    letter = IncidentLetterPublished(incident="i", letter_id=letter_id, text=text(letter_id))
+    return PublishLetter(NOON, letter, frozenset(cases))
+
+
+@rule("FU-4.1.2.1b")
+def test_an_open_letter_answers_the_cases_that_are_attached_when_it_is_put_up() -> None:
+    one, other = publish("1", "a", "b"), publish("2", "a", "b")
+    attached = an_incident(FIRST, SECOND)
+    assert attached.refuses(publish("1", "a")).code == "precondition"
+    answered = attached.when(one).then(one.letter)
+    answered.when(one).then()
+    answered.when(other).then(other.letter)
+    assert "No case" in an_incident().refuses(publish("1")).reason
+
+
+@rule("FU-4.1.2.1b")
+def test_the_letter_is_kept_with_each_case_also_with_one_that_has_ended() -> None:
+    kept = OpenLetterKept(case_id="c", letter_id="1", incident="i", text=text("1"))
+    for past in ((JOINED,), (MINOR, HANDLED, JOINED, CLOSED)):
+        case = a_complaint(*past).when(Say(NOON, kept)).then(kept)
+        case.when(Say(NOON, kept)).then()
+
+
 def test_an_incident_closes_with_its_cases_unless_they_are_to_go_on_by_themselves() -> None:
     cases = frozenset({"a", "b"})
     one_goes_on = an_incident(FIRST, SECOND)
@@ -114,7 +142,12 @@ def test_an_incident_closes_with_its_cases_unless_they_are_to_go_on_by_themselve
 
 @pytest.mark.parametrize(
     "command",
-    [AttachCase(NOON, "c"), DetachCase(NOON, "a", "误"), inform(statement("1"), "a")],
+    [
+        AttachCase(NOON, "c"),
+        DetachCase(NOON, "a", "误"),
+        inform(statement("1"), "a"),
+        publish("1", "a"),
+    ],
     ids=lambda command: type(command).__name__,
 )
 def test_a_closed_incident_takes_nothing_more(command: Command) -> None:
@@ -132,6 +165,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(AttachCase, st.just(NOON), IDS, st.none(), st.sampled_from([None, "1", "2"])),
     st.builds(DetachCase, st.just(NOON), IDS, st.just("误")),
     st.builds(inform, st.builds(statement, st.sampled_from(["1", "2"])), IDS, IDS),
+    st.builds(publish, st.sampled_from(["1", "2"]), IDS, IDS),
     st.builds(CloseIncident, st.just(NOON), CASES, st.sampled_from([(), ("a",)]), st.booleans()),
     st.just(Ring(NOON)),
 )

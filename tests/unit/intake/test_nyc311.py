@@ -11,7 +11,7 @@ import pytest
 
 from steward_events.cloudevents import foreign_from_json
 from steward_events.tickets import OpenedTicket
-from steward_intake.application.words import Record
+from steward_intake.application.actions import Record
 from steward_stack.imports.files import NotThisFormat
 from steward_stack.imports.nyc311 import COLUMNS, Nyc311, read, scenario
 

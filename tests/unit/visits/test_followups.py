@@ -24,6 +24,7 @@ from steward_events.vocabulary import Mode, Role
 from steward_policy import packs
 from steward_visits.domain.followups import (
     CLOSED_IN_HISTORY,
+    AnswerByLetter,
     Command,
     EndHistory,
     FollowupsDecider,
@@ -335,6 +336,37 @@ def test_one_made_late_says_so_and_one_written_down_late_does_not() -> None:
         [fact] = case.when(done(case.due.followup_id, at=at))
         assert isinstance(fact, FollowupDone)
         assert fact.overdue is overdue
+
+
+@rule("FU-4.1.2.1b")
+def test_an_open_letter_makes_the_follow_ups_that_a_letter_may_make() -> None:
+    letter = AnswerByLetter(HANDLED + timedelta(hours=1), 1, "s1")
+    case = complaint()
+    [fact] = case.when(letter)
+    assert isinstance(fact, FollowupDone)
+    assert (fact.followup_id, fact.mode, fact.person_id, fact.overdue) == (
+        case.due.followup_id,
+        Mode.LETTER,
+        "s1",
+        False,
+    )
+    assert case.when(letter) == []
+    late = complaint()
+    late.when(Ring(THIRD_MIDNIGHT))
+    [fact] = late.when(replace(letter, at=THIRD_MIDNIGHT + timedelta(hours=9)))
+    assert isinstance(fact, FollowupDone)
+    assert fact.overdue
+    # Where the policy wants a call or a visit, the letter is kept and the follow-up is still owed.
+    for other in (complaint("major"), ordinary_repair(), OneCase(received(kind="complaint"))):
+        assert other.when(letter) == []
+
+
+@rule("FU-4.1.2.1b")
+def test_a_letter_about_an_earlier_round_makes_no_follow_up_of_this_one() -> None:
+    case = complaint()
+    case.when(NoteReopening(HANDLED, 2))
+    case.when(handled(at=HANDLED + timedelta(days=1), round=2))
+    assert case.when(AnswerByLetter(HANDLED, 1, "s1")) == []
 
 
 def test_a_waived_follow_up_is_owed_no_longer() -> None:

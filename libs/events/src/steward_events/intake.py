@@ -760,6 +760,18 @@ class IncidentInformed(Fact, name="intake.incident_informed"):
     person_id: Id | None = None
 
 
+class IncidentLetterPublished(Fact, name="intake.incident_letter_published"):
+    """One open letter answers all whose cases are attached (FU-4.1.2.1b)."""
+
+    rules = ("FU-4.1.2.1b",)
+
+    incident: Id
+    letter_id: Id
+    text: Sealed | None = None
+    person_id: Id | None = None
+    """Who signs it."""
+
+
 class IncidentClosed(Fact, name="intake.incident_closed"):
     """The cause is gone."""
 
@@ -788,3 +800,16 @@ class HistoryEnded(Fact, name="intake.history_ended"):
 
     case_id: Id
     until: Instant
+
+
+class OpenLetterKept(Fact, name="intake.open_letter_kept"):
+    """The open letter that answers the case is kept with it; it makes the follow-ups a letter may make."""
+
+    rules = ("FU-4.1.2.1b",)
+
+    case_id: Id
+    letter_id: Id
+    incident: Id
+    round: int = 1
+    text: Sealed | None = None
+    person_id: Id | None = None

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
-from httpx2 import HTTPError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -296,7 +295,7 @@ async def _behind(door: Door) -> int:
     """Count what sla has not handled; nothing if it does not say."""
     try:
         counters = await door.get("sla", "/v1/counters", {})
-    except (HTTPError, ValueError):
+    except StewardError:
         return 0
     return int(counters.get("unhandled", 0))
 

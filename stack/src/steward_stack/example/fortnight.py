@@ -13,8 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from steward_events.vocabulary import External
+from steward_intake.application.actions import ACTIONS
 from steward_intake.application.desk import external_case_id
-from steward_intake.application.words import ACTIONS
 from steward_stack.example.daily_work import circumstances, daily_work
 from steward_stack.example.more_time import more_time
 from steward_stack.example.sayings import (

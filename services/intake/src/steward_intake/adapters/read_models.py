@@ -53,6 +53,7 @@ from steward_events.intake import (
     IncidentCaseDetached,
     IncidentClosed,
     IncidentInformed,
+    IncidentLetterPublished,
     IncidentOpened,
     ResultTold,
     SatisfactionGiven,
@@ -468,6 +469,7 @@ def project(recorded: Recorded) -> Iterable[Change]:
             | IncidentCaseAttached()
             | IncidentCaseDetached()
             | IncidentInformed()
+            | IncidentLetterPublished()
             | IncidentClosed()
         ) as fact:
             yield from _incident(recorded, fact)
@@ -507,6 +509,7 @@ def _incident(
     | IncidentCaseAttached
     | IncidentCaseDetached
     | IncidentInformed
+    | IncidentLetterPublished
     | IncidentClosed,
 ) -> Iterable[Change]:
     key, at = {"incident_id": fact.incident}, recorded.occurred_at
@@ -519,6 +522,8 @@ def _incident(
             yield Increment(INCIDENTS, key, {"attached": 1})
         case IncidentCaseDetached():
             yield Increment(INCIDENTS, key, {"attached": -1})
+        case IncidentLetterPublished():
+            pass  # its story tells it
         case IncidentInformed():
             values = {"informed_at": at}
         case IncidentClosed():

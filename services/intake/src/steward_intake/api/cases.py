@@ -14,6 +14,15 @@ from steward_events.intake import CaseLinked, CaseReceived
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To
 from steward_intake.api.http import Intake, Served, case_of, open_desk
+from steward_intake.application.actions import (
+    ACTIONS,
+    Action,
+    Classify,
+    Correct,
+    Dispatch,
+    Link,
+    Reopen,
+)
 from steward_intake.application.desk import (
     REOPENING,
     Desk,
@@ -23,17 +32,8 @@ from steward_intake.application.desk import (
 )
 from steward_intake.application.ports import Row
 from steward_intake.application.suggestion import advise
-from steward_intake.application.words import (
-    ACTIONS,
-    Action,
-    Classify,
-    Correct,
-    Dispatch,
-    Link,
-    Reception,
-    Reopen,
-)
-from steward_intake.domain.case import ClassifyCase, ReceiveCase
+from steward_intake.application.words import Reception
+from steward_intake.domain.commands import ClassifyCase, ReceiveCase
 from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle

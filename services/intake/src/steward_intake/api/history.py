@@ -11,8 +11,9 @@ from steward_eventstore.execute import Job, To
 from steward_eventstore.port import ForeignMark
 from steward_intake.api.by_line import always_said, error_of, read_lines, results_of, side_by_side
 from steward_intake.api.http import Served, always, cause_of, open_desk
+from steward_intake.application.actions import Record
 from steward_intake.application.desk import Desk, external_case_id, record_subject, year_of
-from steward_intake.application.words import Reception, Record
+from steward_intake.application.words import Reception
 from steward_service.auth import Principal, require
 from steward_service.idempotency import idempotency_key
 from steward_service.lines import Lines

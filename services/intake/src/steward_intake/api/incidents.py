@@ -9,7 +9,12 @@ from starlette.responses import JSONResponse, Response
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
-from steward_events.intake import CaseLeftIncident, IncidentInformed, IncidentOpened
+from steward_events.intake import (
+    CaseLeftIncident,
+    IncidentInformed,
+    IncidentLetterPublished,
+    IncidentOpened,
+)
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, with_cases
 from steward_intake.api.http import Intake, Served, case_of, cause_of, open_desk
@@ -21,6 +26,7 @@ from steward_intake.application.incidents import (
     attaching,
     gather,
     homes,
+    keep,
     stream_of,
 )
 from steward_intake.application.ports import Row
@@ -28,6 +34,7 @@ from steward_intake.application.words import (
     AttachedCases,
     DetachedCase,
     IncidentEnd,
+    Letter,
     NewIncident,
     Statement,
 )
@@ -37,6 +44,7 @@ from steward_intake.domain.incident import (
     InformOwners,
     Open,
     OpenIncident,
+    PublishLetter,
 )
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle, idempotency_key
@@ -200,6 +208,39 @@ async def post_inform(
         return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
     return await _as_it_stands(inform)
+
+
+@router.post("/v1/incidents/{incident_id}/letter")
+async def post_letter(
+    request: Request, principal: Writer, service: Served, incident_id: str, body: Letter
+) -> Response:
+    """Answer all owners by one open letter; it is kept with each case.
+
+    It makes each follow-up that is owed by now and that the policy lets a letter make (FU-4.1.2.1b).
+    """
+    incident = await _incident_of(service, principal, incident_id)
+    desk = open_desk(service)
+    await desk.staff(body.person_id)
+    letter_id = str(uuid7())
+    letter = IncidentLetterPublished(
+        incident=incident_id,
+        letter_id=letter_id,
+        text=await desk.seal(stream_of(incident_id), "text", body.text),
+        person_id=body.person_id,
+    )
+
+    async def publish() -> Response:
+        gathered = await _gathered(service, incident)
+        received = [row["received_at"] for row in gathered.rows.values()]
+        at = desk.moment(body.occurred_at, after=max(received, default=None))
+        to = [
+            gathered.to(PublishLetter(at, letter, gathered.cases)),
+            *(gathered.say(at, case, keep(letter, case)) for case in sorted(gathered.cases)),
+        ]
+        answer = {"letter_id": letter_id, "cases": len(gathered.cases)}
+        return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
+    return await _as_it_stands(publish)
 
 
 @router.post("/v1/incidents/{incident_id}/close")

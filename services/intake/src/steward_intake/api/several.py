@@ -12,10 +12,11 @@ from steward_intake.api.by_line import error_of, line_of, results_of, side_by_si
 from steward_intake.api.cases import acting, done
 from steward_intake.api.http import Served, case_of, cause_of, open_desk
 from steward_intake.api.incidents import cases_of
+from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
 from steward_intake.application.ports import Row
-from steward_intake.application.words import ACTIONS, Action, Bulk, Merge, Move
-from steward_intake.domain.case import AbsorbCase, MergeCase, MoveCase, ReceiveCase
+from steward_intake.application.words import Merge, Move
+from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase, ReceiveCase
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle, idempotency_key
 from steward_service.problems import Problem, not_found

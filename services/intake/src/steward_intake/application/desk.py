@@ -16,10 +16,11 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import REACH, ContactChannel, External, Party, Role, in_reach
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
+from steward_intake.application.actions import Record, Speaking
 from steward_intake.application.ports import Registers, Row, Seals
-from steward_intake.application.words import Reception, Record, Speaking
+from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
-from steward_intake.domain.case import EndHistory, ReceiveCase
+from steward_intake.domain.commands import EndHistory, ReceiveCase
 from steward_intake.domain.completeness import lacking
 from steward_intake.domain.story import Origin
 from steward_policy.calendars import Calendar

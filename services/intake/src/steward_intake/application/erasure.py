@@ -5,6 +5,7 @@
     staff      their own
     committee  its own, as a person
     case       its own, and of the cases to which it was moved or that began anew from it
+    incident   its own: what was told to all, in the incident and in each of its cases
     each       messages of other systems that wait unread and name them
 
 All is looked up before any key is destroyed: afterwards nobody can.
@@ -37,7 +38,7 @@ from steward_service.search_terms import plain
 Subject = Annotated[
     str,
     StringConstraints(
-        max_length=110, pattern=r"^(person|household|staff|committee|case)-[^\x00\s/|]+$"
+        max_length=110, pattern=r"^(person|household|staff|committee|case|incident)-[^\x00\s/|]+$"
     ),
 ]
 
@@ -47,13 +48,14 @@ _REGISTERS = {
     "staff": "staff",
     "committee": "committees",
     "case": "cases",
+    "incident": "incidents",
 }
 _IN_WORDS = {"staff": "member of staff", "committee": "owners' committee"}
 _ALL = 10_000
 
 
 class Erase(Said):
-    """Destroy the key of a person, household, member of staff or case, for good."""
+    """Destroy the key of a person, household, member of staff, case or incident, for good."""
 
     subject: Subject
     reason: ErasureReason
@@ -122,8 +124,10 @@ class Eraser:
             case "household":
                 known.households.add(id_)
                 subjects += await self._of_household(id_, known, with_people=said.with_people)
-            case _:
+            case "case":
                 subjects += await self._of_case(row, known)
+            case _:
+                pass  # an incident: what it says stands under its key alone
         parked: list[ParkedStream] = []
         async for subject, stream in self._waiting(known):
             subjects.append(subject)

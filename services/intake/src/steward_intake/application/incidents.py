@@ -10,6 +10,8 @@ from steward_events.intake import (
     CaseJoinedIncident,
     CaseLeftIncident,
     IncidentInformed,
+    IncidentLetterPublished,
+    OpenLetterKept,
     OwnerInformed,
     OwnerMessageRequested,
 )
@@ -107,6 +109,17 @@ def ask_to_tell(statement: IncidentInformed, case: Row, *also: Row) -> OwnerMess
         person_id=statement.person_id,
         incident=statement.incident,
         also=tuple(other["case_id"] for other in also),
+    )
+
+
+def keep(letter: IncidentLetterPublished, case_id: str) -> OpenLetterKept:
+    """Put the letter with one of the cases that it answers (FU-4.1.2.1b)."""
+    return OpenLetterKept(
+        case_id=case_id,
+        letter_id=letter.letter_id,
+        incident=letter.incident,
+        text=letter.text,
+        person_id=letter.person_id,
     )
 
 

@@ -15,7 +15,7 @@ from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached, MajorByAge
 from steward_events.visits import FollowupDone, FollowupWaived
 from steward_eventstore.execute import To
-from steward_intake.domain.case import RaiseSeverity, ReopenCase, TellResult
+from steward_intake.domain.commands import RaiseSeverity, ReopenCase, TellResult
 from steward_intake.domain.sayings import Say
 
 

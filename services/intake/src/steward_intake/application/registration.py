@@ -32,7 +32,7 @@ from steward_eventstore.execute import To
 from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Said
-from steward_intake.domain.case import HandOver
+from steward_intake.domain.commands import HandOver
 from steward_intake.domain.registry import (
     AssignRole,
     EndRole,

@@ -26,6 +26,7 @@ from steward_events.vocabulary import (
     Kind,
 )
 from steward_eventstore.execute import To
+from steward_intake.application.actions import Happening
 from steward_intake.application.desk import (
     Desk,
     check_reach,
@@ -33,8 +34,8 @@ from steward_intake.application.desk import (
     invalid,
     subject_of,
 )
-from steward_intake.application.words import Happening, Reception, Reporter
-from steward_intake.domain.case import (
+from steward_intake.application.words import Reception, Reporter
+from steward_intake.domain.commands import (
     AssignCase,
     CaseCommand,
     ClassifyCase,

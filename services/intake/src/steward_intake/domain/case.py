@@ -16,9 +16,9 @@ even a closed one be assigned or classified. A case refused or withdrawn may be 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal, NoReturn, assert_never
+from typing import NoReturn, assert_never
 
 from steward_decider import NotHeardYet, Refused, Ring
 from steward_events.fact import Fact
@@ -45,9 +45,33 @@ from steward_events.intake import (
     SatisfactionGiven,
     SeverityRaised,
 )
-from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Role, Severity, Validity
-from steward_intake.domain.approval import Approver, demand_second
+from steward_intake.domain.approval import demand_second
+from steward_intake.domain.commands import (
+    AbsorbCase,
+    AcceptCase,
+    AcceptDispatch,
+    AssignCase,
+    CaseCommand,
+    ClassifyCase,
+    CloseCase,
+    DispatchCase,
+    EndHistory,
+    GiveSatisfaction,
+    HandleCase,
+    HandOver,
+    MergeCase,
+    MoveCase,
+    PauseCase,
+    RaiseSeverity,
+    ReceiveCase,
+    RefuseCase,
+    RefuseDispatch,
+    ReopenCase,
+    ResumeCase,
+    TellResult,
+    WithdrawCase,
+)
 from steward_intake.domain.sayings import SaidFact, Say, retell, say
 from steward_intake.domain.story import (
     WEIGHT,
@@ -60,7 +84,6 @@ from steward_intake.domain.story import (
     Living,
     Nothing,
     Open,
-    Origin,
     Story,
     Told,
     Waiting,
@@ -69,256 +92,10 @@ from steward_intake.domain.story import (
 )
 from steward_policy.classification import wrong_ground
 
-How = Literal["in_person", "phone", "message", "letter"]
-
 LONGEST_PAUSE = timedelta(days=7)
 CONTACTS_BEFORE_PAUSE = 2
 """So many times the owner was not reached before the case may wait for them."""
 
-
-@dataclass(frozen=True, slots=True)
-class ReceiveCase:
-    """Take a case in; `received` is what was said, `owner` who heard it first and answers for it."""
-
-    at: datetime
-    received: CaseReceived
-    owner: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifyCase:
-    """Say what the case is; the first time its `cause` is always `first`."""
-
-    at: datetime
-    classified: CaseClassified
-    by: Origin = "steward"
-    approver: Approver | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseSeverity:
-    """A rule makes a valid complaint weightier; it never makes one less so."""
-
-    at: datetime
-    severity: Severity = Severity.MAJOR
-    cause: Literal["age", "new_facts"] = "age"
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AssignCase:
-    """Give the case to a named person."""
-
-    at: datetime
-    person_id: str
-    reason: str = ""
-    by: Origin = "steward"
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """Give the case to another person if it is still the one's whose role has ended."""
-
-    at: datetime
-    before: str
-    person_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchCase:
-    """Give the case to a department."""
-
-    at: datetime
-    dispatch_id: str
-    department: str
-    reason: str = ""
-    person_id: str | None = None
-    by: Origin = "steward"
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptDispatch:
-    """The department takes it; without an ID the last dispatch is meant."""
-
-    at: datetime
-    dispatch_id: str | None = None
-    person_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefuseDispatch:
-    """The department says that it is not its matter, and why."""
-
-    at: datetime
-    reason: Sealed | None
-    dispatch_id: str | None = None
-    person_id: str | None = None
-    by: Origin = "steward"
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptCase:
-    """Take the case into the procedure, as the holder of a role."""
-
-    at: datetime
-    role: Role
-    person_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PauseCase:
-    """Wait for the owner, until a date."""
-
-    at: datetime
-    resume_on: datetime
-    because: Literal["owner_asked", "not_reached"] = "owner_asked"
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeCase:
-    """End the wait."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class HandleCase:
-    """Say that the work is done, and what was done against it and its return."""
-
-    at: datetime
-    person_id: str | None = None
-    corrective: Sealed | None = None
-    preventive: Sealed | None = None
-    by: Origin = "steward"
-
-
-@dataclass(frozen=True, slots=True)
-class TellResult:
-    """Say that the result has reached the owner."""
-
-    at: datetime
-    how: How
-    person_id: str | None = None
-    round: int | None = None
-    """Whose result a message told; one of another round tells nothing of this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class GiveSatisfaction:
-    """The owner says how content they are, 1 to 5."""
-
-    at: datetime
-    score: int
-    remark: Sealed | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CloseCase:
-    """Say that nothing more is owed."""
-
-    at: datetime
-    by: Origin = "steward"
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReopenCase:
-    """It was not resolved after all; `round` is the one that visits' follow-up found wanting."""
-
-    at: datetime
-    reason: Literal["owner", "followup", "external"] = "owner"
-    round: int | None = None
-    followup_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefuseCase:
-    """Say that what is asked for cannot be met, and why; a supervisor agrees."""
-
-    at: datetime
-    reason: Sealed | None
-    person_id: str | None
-    approver: Approver | None = None
-    by: Origin = "steward"
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawCase:
-    """The owner takes it back; a second person confirms that."""
-
-    at: datetime
-    asked_by: Sealed | None
-    how: How
-    person_id: str | None
-    approver: Approver | None = None
-    by: Origin = "steward"
-
-
-@dataclass(frozen=True, slots=True)
-class MergeCase:
-    """Let another case, `into`, go on for this one too."""
-
-    at: datetime
-    into: str
-    person_id: str | None = None
-    into_number: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AbsorbCase:
-    """Take over another case: `received_at` is the earlier reception of the two."""
-
-    at: datetime
-    merged: str
-    kind: Kind
-    received_at: datetime
-    severity: Severity | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MoveCase:
-    """Let the case go on in another project, as a case there."""
-
-    at: datetime
-    to_project: str
-    to_case: str
-    reason: str = ""
-    person_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EndHistory:
-    """What came before `until` has been imported."""
-
-    at: datetime
-    until: datetime
-
-
-CaseCommand = (
-    ReceiveCase
-    | Say
-    | ClassifyCase
-    | RaiseSeverity
-    | AssignCase
-    | HandOver
-    | DispatchCase
-    | AcceptDispatch
-    | RefuseDispatch
-    | AcceptCase
-    | PauseCase
-    | ResumeCase
-    | HandleCase
-    | TellResult
-    | GiveSatisfaction
-    | CloseCase
-    | ReopenCase
-    | RefuseCase
-    | WithdrawCase
-    | MergeCase
-    | AbsorbCase
-    | MoveCase
-    | EndHistory
-)
 
 CaseFact = (
     SaidFact

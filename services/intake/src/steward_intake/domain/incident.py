@@ -1,6 +1,6 @@
 """One cause of many cases: their owners are told together, and each case keeps its own clocks.
 
-Nothing --open--> Open --attach, detach, inform--> Open --close--> Closed
+Nothing --open--> Open --attach, detach, inform, answer--> Open --close--> Closed
 
 That a case is in one open incident only, the case itself sees to (`case_joined_incident`).
 """
@@ -16,6 +16,7 @@ from steward_events.intake import (
     IncidentCaseDetached,
     IncidentClosed,
     IncidentInformed,
+    IncidentLetterPublished,
     IncidentOpened,
 )
 
@@ -61,6 +62,15 @@ class InformOwners:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishLetter:
+    """Answer all owners by one open letter; `cases` are those that the sender knew to be attached."""
+
+    at: datetime
+    letter: IncidentLetterPublished
+    cases: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CloseIncident:
     """The cause is gone; of `cases`, those attached as the sender knew, some may still go on."""
 
@@ -84,6 +94,7 @@ class Open:
     cases: frozenset[str] = frozenset()
     detached: frozenset[str] = frozenset()
     statements: tuple[IncidentInformed, ...] = ()
+    letters: frozenset[str] = frozenset()
 
     @property
     def told(self) -> str | None:
@@ -98,9 +109,16 @@ class Closed:
     cases: frozenset[str] = frozenset()
 
 
-Command = OpenIncident | AttachCase | DetachCase | InformOwners | CloseIncident | Ring
+Command = (
+    OpenIncident | AttachCase | DetachCase | InformOwners | PublishLetter | CloseIncident | Ring
+)
 IncidentFact = (
-    IncidentOpened | IncidentCaseAttached | IncidentCaseDetached | IncidentInformed | IncidentClosed
+    IncidentOpened
+    | IncidentCaseAttached
+    | IncidentCaseDetached
+    | IncidentInformed
+    | IncidentLetterPublished
+    | IncidentClosed
 )
 State = Nothing | Open | Closed
 
@@ -137,6 +155,8 @@ class IncidentDecider:
                 return replace(state, cases=cases - case, detached=detached | case)
             case IncidentInformed(), Open(statements=statements):
                 return replace(state, statements=(*statements, fact))
+            case IncidentLetterPublished(), Open(letters=letters):
+                return replace(state, letters=letters | {fact.letter_id})
             case IncidentClosed(), Open(cases=cases):
                 return Closed(cases)
             case _:
@@ -167,6 +187,8 @@ def _go_on(command: Command, state: Open) -> Sequence[IncidentFact]:
             return _detach(command, state)
         case InformOwners():
             return _inform(command, state)
+        case PublishLetter():
+            return _publish(command, state)
         case CloseIncident():
             return _close(command, state)
         case _:
@@ -211,6 +233,16 @@ def _inform(command: InformOwners, state: Open) -> Sequence[IncidentFact]:
     if state.statements and informed.text == state.statements[-1].text:
         raise Refused("The owners were told just that: say what is new.")
     return [informed]
+
+
+def _publish(command: PublishLetter, state: Open) -> Sequence[IncidentFact]:
+    if command.letter.letter_id in state.letters:
+        return []
+    if command.cases != state.cases:
+        raise _changed()
+    if not state.cases:
+        raise Refused("No case is attached that the letter could answer.", rule="FU-4.1.2.1b")
+    return [command.letter]
 
 
 def _close(command: CloseIncident, state: Open) -> Sequence[IncidentFact]:

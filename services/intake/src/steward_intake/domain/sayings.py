@@ -31,6 +31,7 @@ from steward_events.intake import (
     ImmediateMeasuresTaken,
     MadeSafe,
     ManagerCalled,
+    OpenLetterKept,
     OwnerInformed,
     OwnerMessageRequested,
     ProgressReported,
@@ -77,6 +78,7 @@ SaidFact = (
     | ImmediateMeasuresTaken
     | MadeSafe
     | ManagerCalled
+    | OpenLetterKept
     | OwnerInformed
     | OwnerMessageRequested
     | ProgressReported
@@ -241,6 +243,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     ImmediateMeasuresTaken: Saying((), _measured, afterwards=True),
     MadeSafe: Saying(("round",)),
     ManagerCalled: Saying(("call_id",)),
+    OpenLetterKept: Saying(("letter_id",), afterwards=True),
     OwnerInformed: Saying(("notice_id",), _informed, afterwards=True),
     OwnerMessageRequested: Saying(("request_id",), _asked_to_tell, afterwards=True),
     ProgressReported: Saying(("report_id",), afterwards=True),
@@ -335,6 +338,7 @@ def retell(story: Story, fact: SaidFact) -> Story:
             | CaseLinked()
             | MadeSafe()
             | ManagerCalled()
+            | OpenLetterKept()
             | OwnerInformed()
             | OwnerMessageRequested()
             | ProgressReported()

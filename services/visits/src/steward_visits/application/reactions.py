@@ -15,6 +15,7 @@ from steward_events.intake import (
     CaseReopened,
     CaseWithdrawn,
     HistoryEnded,
+    OpenLetterKept,
     SeverityRaised,
 )
 from steward_events.recorded import Recorded
@@ -137,6 +138,8 @@ def _commands(heard: Recorded, fact: Fact) -> Iterator[Command]:
             yield followups.NoteReopening(at, fact.round)
         case CaseClosed(by="history"):
             yield followups.WaiveAll(at, followups.CLOSED_IN_HISTORY)
+        case OpenLetterKept():
+            yield followups.AnswerByLetter(at, fact.round, fact.person_id)
         case HistoryEnded():
             yield followups.EndHistory(at)
         case _:

@@ -128,6 +128,15 @@ class RecordFollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerByLetter:
+    """An open letter answers the case: what a letter may follow up is followed up (FU-4.1.2.1b)."""
+
+    at: datetime
+    round: int
+    person_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class WaiveFollowUp:
     """Owe a follow-up no longer."""
 
@@ -147,6 +156,7 @@ Command = (
     | WaiveAll
     | EndHistory
     | RecordFollowUp
+    | AnswerByLetter
     | WaiveFollowUp
     | Ring
 )
@@ -239,6 +249,8 @@ class FollowupsDecider:
                 return list(_waived(state, command.reason))
             case RecordFollowUp():
                 return self._recorded(command, state)
+            case AnswerByLetter():
+                return list(_answered(command, state))
             case WaiveFollowUp():
                 return _given_up(command, state)
             case Ring():
@@ -443,6 +455,17 @@ def _overdue(due: FollowupDue, state: Followed) -> FollowupOverdue:
         zone=state.case.zone,
         policy=due.policy,
     )
+
+
+def _answered(command: AnswerByLetter, state: Followed) -> Iterator[FollowupDone]:
+    for due in _unfinished(state):
+        if due.round <= command.round and Mode.LETTER in due.modes:
+            yield FollowupDone(
+                **_named(due),
+                mode=Mode.LETTER,
+                person_id=command.person_id,
+                overdue=command.at > due.by,
+            )
 
 
 def _given_up(command: WaiveFollowUp, state: Followed) -> Sequence[VisitsFact]:

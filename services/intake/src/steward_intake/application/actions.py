@@ -1,0 +1,698 @@
+"""What may be said of a case after its reception, in clear, and the command that each becomes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import Field, StringConstraints
+
+from steward_events.fact import Fact
+from steward_events.intake import (
+    AppointmentKept,
+    AppointmentMade,
+    AppointmentMissed,
+    CaseAcknowledged,
+    CaseAnswered,
+    CaseChased,
+    CaseClassified,
+    CaseCorrected,
+    CaseForwarded,
+    CaseLinked,
+    ContactFailed,
+    HarmReported,
+    ImmediateMeasuresTaken,
+    MadeSafe,
+    ManagerCalled,
+    OwnerInformed,
+    OwnerMessageRequested,
+    ProgressReported,
+    PromiseKept,
+    PromiseMade,
+    ReceiptConfirmed,
+    RecordSubmitted,
+    SolutionProposed,
+    WorkStarted,
+)
+from steward_events.sealed import Sealed
+from steward_events.tickets import Line, Name, Text
+from steward_events.vocabulary import (
+    Channel,
+    External,
+    Grievance,
+    Moment,
+    NotGiven,
+    Role,
+    Severity,
+    Urgency,
+    Validity,
+    Word,
+    WorkCategory,
+)
+from steward_intake.application.words import (
+    Document,
+    Held,
+    Loss,
+    Many,
+    Reason,
+    Reception,
+    Said,
+    Told,
+)
+from steward_intake.domain.approval import Approver
+from steward_intake.domain.commands import (
+    AcceptCase,
+    AcceptDispatch,
+    AssignCase,
+    CaseCommand,
+    ClassifyCase,
+    CloseCase,
+    DispatchCase,
+    GiveSatisfaction,
+    HandleCase,
+    How,
+    PauseCase,
+    RefuseCase,
+    RefuseDispatch,
+    ReopenCase,
+    ResumeCase,
+    TellResult,
+    WithdrawCase,
+)
+from steward_intake.domain.sayings import SAYINGS, SaidFact, Say
+from steward_intake.domain.story import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """When and through whom something is said; `seal` takes a field's name and its text.
+
+    `approver` gives a second person with the roles that they hold at the case's project.
+    """
+
+    at: datetime
+    by: Origin
+    id: str
+    """Of the saying itself: the same again is known by it."""
+    seal: Callable[[str, str], Awaitable[Sealed | None]]
+    approver: Callable[[str | None], Awaitable[Approver | None]]
+
+
+class Action(Said, ABC):
+    """What happens to a case after its reception."""
+
+    occurred_at: Moment | None = None
+
+    @abstractmethod
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Give the command, with everything personal sealed."""
+
+
+class Classify(Action):
+    """What the case is (RC-4.2), with what is known by then; `reason` says why it is changed."""
+
+    type: Literal["case_classified"] = "case_classified"
+    validity: Validity | None = None
+    ground: Word = ""
+    severity: Severity | None = None
+    topic: Word = ""
+    urgency: Urgency = Urgency.ORDINARY
+    work_category: WorkCategory | None = None
+    rework_of: Name | None = None
+    cause: Literal["correction", "new_facts"] = "correction"
+    reason: Word = ""
+    person_id: Name | None = None
+    confirmed_by: Name | None = None
+    injury: bool | None = None
+    grievance: Grievance | None = None
+    claimed_loss: Loss | None = None
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Classify; the decider knows whether it is the first time."""
+        said = self.model_dump(exclude={"type", "occurred_at", "person_id"})
+        # The stream knows its case; the decider writes the ID in.
+        fact = CaseClassified(case_id="-", classified_by=self.person_id, **said)
+        approver = await speaking.approver(self.confirmed_by)
+        return ClassifyCase(speaking.at, fact, speaking.by, approver)
+
+
+class Assign(Action):
+    """Who owns the case from now on."""
+
+    type: Literal["case_assigned"] = "case_assigned"
+    person_id: Name
+    reason: Word = ""
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Assign."""
+        return AssignCase(speaking.at, self.person_id, self.reason, speaking.by)
+
+
+class Dispatch(Action):
+    """Which department is to work on it (RM-4.6.1)."""
+
+    type: Literal["case_dispatched"] = "case_dispatched"
+    dispatch_id: Name | None = None
+    department: Annotated[Word, StringConstraints(min_length=1)]
+    reason: Word = ""
+    person_id: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Dispatch."""
+        id_ = self.dispatch_id or speaking.id
+        return DispatchCase(
+            speaking.at, id_, self.department, self.reason, self.person_id, speaking.by
+        )
+
+
+class AcceptedDispatch(Action):
+    """The department works on it; without an ID the last dispatch is meant."""
+
+    type: Literal["dispatch_accepted"] = "dispatch_accepted"
+    dispatch_id: Name | None = None
+    person_id: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Accept the dispatch."""
+        return AcceptDispatch(speaking.at, self.dispatch_id, self.person_id)
+
+
+class RefusedDispatch(Action):
+    """Why it is not the department's matter; without an ID the last dispatch is meant."""
+
+    type: Literal["dispatch_refused"] = "dispatch_refused"
+    dispatch_id: Name | None = None
+    reason: Text = ""
+    person_id: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Refuse the dispatch."""
+        reason = await speaking.seal("reason", self.reason)
+        return RefuseDispatch(speaking.at, reason, self.dispatch_id, self.person_id, speaking.by)
+
+
+class Accept(Action):
+    """Who takes it into the procedure, and as what (RM-4.5.2b)."""
+
+    type: Literal["case_accepted"] = "case_accepted"
+    role: Role
+    person_id: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Accept."""
+        return AcceptCase(speaking.at, self.role, self.person_id)
+
+
+class Pause(Action):
+    """Until when the case waits for its owner, and why."""
+
+    type: Literal["case_paused"] = "case_paused"
+    resume_on: Moment
+    because: Literal["owner_asked", "not_reached"] = "owner_asked"
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Pause."""
+        return PauseCase(speaking.at, self.resume_on, self.because)
+
+
+class Resume(Action):
+    """The wait is over."""
+
+    type: Literal["case_resumed"] = "case_resumed"
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Resume."""
+        return ResumeCase(speaking.at)
+
+
+class Handle(Action):
+    """The work is done; what was done against it and its return (RM-4.6.1)."""
+
+    type: Literal["case_handled"] = "case_handled"
+    person_id: Name | None = None
+    corrective: Text = ""
+    preventive: Text = ""
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Handle."""
+        corrective = await speaking.seal("corrective", self.corrective)
+        preventive = await speaking.seal("preventive", self.preventive)
+        return HandleCase(speaking.at, self.person_id, corrective, preventive, speaking.by)
+
+
+class Tell(Action):
+    """How the result reached the owner (RM-4.6.3)."""
+
+    type: Literal["result_told"] = "result_told"
+    how: How
+    person_id: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Tell."""
+        return TellResult(speaking.at, self.how, self.person_id)
+
+
+class Satisfaction(Action):
+    """How content the owner is (RC-4.4)."""
+
+    type: Literal["satisfaction_given"] = "satisfaction_given"
+    score: Annotated[int, Field(ge=1, le=5)]
+    remark: Text = ""
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Give the score."""
+        return GiveSatisfaction(speaking.at, self.score, await speaking.seal("remark", self.remark))
+
+
+class Close(Action):
+    """Nothing more is owed."""
+
+    type: Literal["case_closed"] = "case_closed"
+    reason: Word = ""
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Close."""
+        return CloseCase(speaking.at, speaking.by, self.reason)
+
+
+class Reopen(Action):
+    """It was not resolved after all."""
+
+    type: Literal["case_reopened"] = "case_reopened"
+    reason: Literal["owner", "followup", "external"] = "owner"
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Reopen."""
+        return ReopenCase(speaking.at, self.reason)
+
+
+class Refuse(Action):
+    """Why what is asked for cannot be met, and who agrees (RM-4.8)."""
+
+    type: Literal["case_refused"] = "case_refused"
+    reason: Text = ""
+    person_id: Name | None = None
+    approved_by: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Refuse."""
+        reason = await speaking.seal("reason", self.reason)
+        approver = await speaking.approver(self.approved_by)
+        return RefuseCase(speaking.at, reason, self.person_id, approver, speaking.by)
+
+
+class Withdraw(Action):
+    """Who of the household took it back, how, and who confirms it."""
+
+    type: Literal["case_withdrawn"] = "case_withdrawn"
+    asked_by: Line = ""
+    how: How
+    person_id: Name | None = None
+    confirmed_by: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Withdraw."""
+        asked_by = await speaking.seal("asked_by", self.asked_by)
+        approver = await speaking.approver(self.confirmed_by)
+        return WithdrawCase(speaking.at, asked_by, self.how, self.person_id, approver, speaking.by)
+
+
+class Telling(Action):
+    """What is only said of a case: field by field its fact, the texts sealed.
+
+    An ID that is left out is the saying's own.
+    """
+
+    tells: ClassVar[type[SaidFact]]
+    person_id: Name | None = None
+
+    async def command(self, speaking: Speaking) -> CaseCommand:
+        """Say it."""
+        said: dict[str, Any] = {}
+        for name in self.tells.model_fields.keys() & type(self).model_fields.keys():
+            value = getattr(self, name)
+            if _is_sealed(self.tells, name):
+                value = await speaking.seal(name, value)
+            elif value is None and name in SAYINGS[self.tells].known_by:
+                value = speaking.id
+            said[name] = value
+        # The stream knows its case; the decider writes the ID in.
+        fact = self.tells(case_id="-", **said)
+        approver = await speaking.approver(said.get("approved_by"))
+        return Say(speaking.at, fact, speaking.by, approver)
+
+
+def _is_sealed(fact: type[Fact], field: str) -> bool:
+    return Sealed in get_args(fact.model_fields[field].annotation)
+
+
+class Chase(Telling):
+    """The owner asks again."""
+
+    tells = CaseChased
+    type: Literal["case_chased"] = "case_chased"
+    chase_id: Name | None = None
+    channel: Channel = Channel.PHONE
+    demand: Text = ""
+
+
+class Forward(Telling):
+    """Before which role, or which outside party, the case is put (RM-3.1)."""
+
+    tells = CaseForwarded
+    type: Literal["case_forwarded"] = "case_forwarded"
+    forward_id: Name | None = None
+    to: Role | None = None
+    outside_party: Word = ""
+
+
+class Acknowledge(Telling):
+    """What was answered in public, and where (RM-4.6.7)."""
+
+    tells = CaseAcknowledged
+    type: Literal["case_acknowledged"] = "case_acknowledged"
+    text: Text = ""
+    link: Word = ""
+
+
+class ConfirmReceipt(Telling):
+    """How number and content were confirmed (RC-5.1)."""
+
+    tells = ReceiptConfirmed
+    type: Literal["receipt_confirmed"] = "receipt_confirmed"
+    how: How
+
+
+class CallManager(Telling):
+    """A superior is asked for at once (RM-4.5.1b)."""
+
+    tells = ManagerCalled
+    type: Literal["manager_called"] = "manager_called"
+    call_id: Name | None = None
+
+
+class ReportHarm(Telling):
+    """What harm goes on while we speak (RM-4.9)."""
+
+    tells = HarmReported
+    type: Literal["harm_reported"] = "harm_reported"
+    harm_id: Name | None = None
+    what: Text = ""
+
+
+class TakeMeasures(Telling):
+    """What stopped or lessened the harm (RM-4.9)."""
+
+    tells = ImmediateMeasuresTaken
+    type: Literal["immediate_measures_taken"] = "immediate_measures_taken"
+    measures: Text = ""
+
+
+class Answer(Telling):
+    """What will be done, by when, or why not (RM-4.10.3)."""
+
+    tells = CaseAnswered
+    type: Literal["case_answered"] = "case_answered"
+    answer_id: Name | None = None
+    decision: Literal["will", "partly", "will_not"]
+    by_date: Moment | None = None
+    reasons: Text = ""
+    in_writing: bool = False
+
+
+class Propose(Telling):
+    """What is going to be done (RC-4.3)."""
+
+    tells = SolutionProposed
+    type: Literal["solution_proposed"] = "solution_proposed"
+    proposal_id: Name | None = None
+    text: Text = ""
+    chargeable: bool = False
+
+
+class Inform(Telling):
+    """Of what the owner was told, and how (RC-4.3)."""
+
+    tells = OwnerInformed
+    type: Literal["owner_informed"] = "owner_informed"
+    notice_id: Name | None = None
+    about: Literal["solution", "new_date", "progress", "other"]
+    how: How
+    extension_id: Name | None = None
+    reason: Word = ""
+
+
+class AskToTell(Telling):
+    """What the owner is to be told by message."""
+
+    tells = OwnerMessageRequested
+    type: Literal["owner_message_requested"] = "owner_message_requested"
+    request_id: Name | None = None
+    about: Literal["result", "solution", "progress", "other"]
+    text: Told
+
+
+class Appoint(Telling):
+    """Which time was agreed with the owner; with an ID agreed before, it is moved (FU-S1)."""
+
+    tells = AppointmentMade
+    type: Literal["appointment_made"] = "appointment_made"
+    appointment_id: Name | None = None
+    at: Moment
+    moved_by: Literal["owner", "us"] | None = None
+    approved_by: Name | None = None
+
+
+class KeepAppointment(Telling):
+    """Somebody was there."""
+
+    tells = AppointmentKept
+    type: Literal["appointment_kept"] = "appointment_kept"
+    appointment_id: Name
+
+
+class MissAppointment(Telling):
+    """Who was not there."""
+
+    tells = AppointmentMissed
+    type: Literal["appointment_missed"] = "appointment_missed"
+    appointment_id: Name
+    by: Literal["us", "owner"]
+
+
+class FailContact(Telling):
+    """How the owner was not reached."""
+
+    tells = ContactFailed
+    type: Literal["contact_failed"] = "contact_failed"
+    contact_id: Name | None = None
+    channel: Channel = Channel.PHONE
+
+
+class StartWork(Telling):
+    """Somebody is on the spot and works (RC-4.3)."""
+
+    tells = WorkStarted
+    type: Literal["work_started"] = "work_started"
+    chargeable: bool = False
+
+
+class MakeSafe(Telling):
+    """Nobody is endangered any more (RC-5.1)."""
+
+    tells = MadeSafe
+    type: Literal["made_safe"] = "made_safe"
+
+
+class Progress(Telling):
+    """How far the work is (RM-3.3)."""
+
+    tells = ProgressReported
+    type: Literal["progress_reported"] = "progress_reported"
+    report_id: Name | None = None
+    department: Word = ""
+    text: Text = ""
+
+
+class SubmitRecord(Telling):
+    """The handling record was handed in (RM-4.6.2b)."""
+
+    tells = RecordSubmitted
+    type: Literal["record_submitted"] = "record_submitted"
+
+
+class Promise(Telling):
+    """What was promised, and by when; with an ID promised before, it is moved (FU-S1)."""
+
+    tells = PromiseMade
+    type: Literal["promise_made"] = "promise_made"
+    promise_id: Name | None = None
+    promised_at: Moment
+    what: Text = ""
+    moved_by: Literal["owner", "us"] | None = None
+    approved_by: Name | None = None
+
+
+class KeepPromise(Telling):
+    """What was promised was done (FU-S1)."""
+
+    tells = PromiseKept
+    type: Literal["promise_kept"] = "promise_kept"
+    promise_id: Name
+
+
+class Link(Telling):
+    """With which other case it has to do."""
+
+    tells = CaseLinked
+    type: Literal["case_linked"] = "case_linked"
+    other: Name
+    why: Literal["repeat", "rework", "raised_in_followup", "same_cause"]
+
+
+class Correct(Telling):
+    """What was written down wrongly or left out at reception (RM-4.5.1a)."""
+
+    tells = CaseCorrected
+    type: Literal["case_corrected"] = "case_corrected"
+    correction_id: Name | None = None
+    household_id: Name | None = None
+    topic: Word | None = None
+    complained_of: Word | None = None
+    owner_requested_date: Moment | None = None
+    injury: bool | None = None
+    grievance: Grievance | None = None
+    claimed_loss: Loss | None = None
+    company_at_fault: bool | None = None
+    easily_remedied: bool | None = None
+    outside_party: Word | None = None
+    summary: Line = ""
+    description: Text = ""
+    reporter_name: Line = ""
+    reporter_phone: Line = ""
+    reporter_email: Line = ""
+    document: Document | None = None
+    place: Word | None = None
+    demand: Text = ""
+    not_given: dict[Held, NotGiven] = {}
+
+
+ACTIONS: dict[str, type[Action]] = {
+    "classify": Classify,
+    "assign": Assign,
+    "dispatch": Dispatch,
+    "accept-dispatch": AcceptedDispatch,
+    "refuse-dispatch": RefusedDispatch,
+    "accept": Accept,
+    "acknowledge": Acknowledge,
+    "confirm-receipt": ConfirmReceipt,
+    "forward": Forward,
+    "call-manager": CallManager,
+    "chase": Chase,
+    "report-harm": ReportHarm,
+    "take-measures": TakeMeasures,
+    "answer": Answer,
+    "propose": Propose,
+    "inform": Inform,
+    "message-owner": AskToTell,
+    "appoint": Appoint,
+    "keep-appointment": KeepAppointment,
+    "miss-appointment": MissAppointment,
+    "fail-contact": FailContact,
+    "start-work": StartWork,
+    "make-safe": MakeSafe,
+    "report-progress": Progress,
+    "pause": Pause,
+    "resume": Resume,
+    "handle": Handle,
+    "submit-record": SubmitRecord,
+    "tell-result": Tell,
+    "promise": Promise,
+    "keep-promise": KeepPromise,
+    "satisfaction": Satisfaction,
+    "close": Close,
+    "reopen": Reopen,
+    "refuse": Refuse,
+    "withdraw": Withdraw,
+    "link": Link,
+    "correct": Correct,
+}
+"""By the last part of their address: `POST /v1/cases/{id}/classify`."""
+
+
+class Bulk(Said):
+    """One thing said of many cases, or of all of an incident, for one reason."""
+
+    case_ids: Many | None = None
+    incident: Name | None = None
+    reason: Reason
+    say: Annotated[Assign | Dispatch | Inform | Close, Field(discriminator="type")]
+
+
+class Received(Reception):
+    """The first fact of an imported case."""
+
+    type: Literal["case_received"] = "case_received"
+
+
+Happening = Annotated[
+    Accept
+    | AcceptedDispatch
+    | Acknowledge
+    | Answer
+    | Appoint
+    | AskToTell
+    | Assign
+    | CallManager
+    | Chase
+    | Classify
+    | Close
+    | ConfirmReceipt
+    | Correct
+    | Dispatch
+    | FailContact
+    | Forward
+    | Handle
+    | Inform
+    | KeepAppointment
+    | KeepPromise
+    | Link
+    | MakeSafe
+    | MissAppointment
+    | Pause
+    | Progress
+    | Promise
+    | Propose
+    | Refuse
+    | RefusedDispatch
+    | Reopen
+    | ReportHarm
+    | Resume
+    | Satisfaction
+    | StartWork
+    | SubmitRecord
+    | TakeMeasures
+    | Tell
+    | Withdraw,
+    Field(discriminator="type"),
+]
+"""Any action, as imports and other systems tell it: by its `type`."""
+
+Past = Annotated[Received | Happening, Field(discriminator="type")]
+
+
+class Record(Said):
+    """One case's past, or the rest of it, from another system: told once, whole or not at all.
+
+    `id` makes a repeat known; `external` finds a case that was received before.
+    """
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]+$")]
+    project_id: Name
+    external: External
+    history_until: Moment
+    facts: Annotated[list[Past], Field(min_length=1, max_length=500)]
