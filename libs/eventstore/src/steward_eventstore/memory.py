@@ -201,7 +201,11 @@ class MemoryStore:
     async def due(self, limits: Mapping[int, datetime], at_most: int) -> list[tuple[str, datetime]]:
         """Give due streams, the oldest of each partition, partitions in turn."""
         since = self._clock.now() - ALARMS_WAIT
-        waiting = {p.feeds for p in self._parked.values() if p.feeds and p.since > since}
+        waiting = {
+            p.feeds
+            for p in self._parked.values()
+            if p.feeds and (p.stream == p.feeds or p.since > since)
+        }
         lines: list[list[tuple[datetime, str]]] = [
             sorted(
                 (at, name)

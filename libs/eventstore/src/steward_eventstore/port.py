@@ -362,6 +362,7 @@ class EventStore(Protocol):
 
         The oldest of each partition; where there are more than `at_most`, equal parts of each, and
         what one partition leaves is for the others. No partition with an alarm is left out.
+        What a parked stream feeds waits `ALARMS_WAIT`; a stream whose own alarm is parked, for ever.
         """
         ...
 

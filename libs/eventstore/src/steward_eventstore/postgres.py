@@ -127,7 +127,8 @@ UPDATE relay SET epoch = $2, xid = $3::text::xid8, pos = $4, relayed = relayed +
 """
 
 # Per partition, so that one project's storm does not hold up the others. The time is a parameter
-# (a volatile function disables the index), and the floor skips dead index entries.
+# (a volatile function disables the index), and the floor skips dead index entries. An alarm that
+# failed itself is left to the retries, however long: such alarms would stand before all others.
 DUE = """
 SELECT q.partition, d.stream_id, d.due_at
   FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) AS q (partition, floor, until)
@@ -136,7 +137,8 @@ SELECT q.partition, d.stream_id, d.due_at
      WHERE t.partition = q.partition AND t.due_at >= q.floor AND t.due_at < q.until
        AND NOT EXISTS (SELECT FROM parked_streams p
                         WHERE p.feeds = t.stream_id AND p.feeds <> ''
-                          AND p.since > clock_timestamp() - $5::interval)
+                          AND (p.stream_id = p.feeds
+                               OR p.since > clock_timestamp() - $5::interval))
      ORDER BY t.due_at LIMIT $4) AS d
 """
 

@@ -36,6 +36,8 @@ ForeignReaction = Callable[[ForeignEvent], Awaitable[Iterable[To]]]
 `Refused` for what cannot be mapped."""
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/foreign")
+ALONE = "unreadable:"
+"""Begins the line of a message that names no stream of its own; its place on the topic follows."""
 _SEALED = (("steward-sealed", b"1"),)
 
 
@@ -134,9 +136,13 @@ class Hearing:
     async def defect(self, parcel: Parcel, place: str) -> Job:
         """Make the job that parks a foreign message on which the program itself failed."""
         refusal = Refused("The program failed on it; its log says where.", code="defect")
-        mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
-        cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
-        return Job(cause, _nothing, mark, parcel, broken=refusal)
+        try:
+            event = foreign_from_kafka(parcel.headers, parcel.key or None, parcel.value)
+        except Exception:  # it may be this that fails
+            return self._alone(parcel, place, refusal)
+        cause = Cause(foreign_cause_id(event), self.consumer)
+        mark = self._foreign_mark(event, parcel)
+        return Job(cause, _nothing, mark, parcel, order=event.order, broken=refusal)
 
     async def job_from_line(self, parcel: Parcel, place: str) -> Job:
         """Make the job of a message that was parked; raises `Refused` if it cannot be unsealed."""
@@ -186,9 +192,12 @@ class Hearing:
         found = place_of(parcel.headers)
         if found is not None:
             return self._waiting(parcel, found, _refusal(error))
-        mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
+        return self._alone(parcel, place, _refusal(error))
+
+    def _alone(self, parcel: Parcel, place: str, broken: Refused) -> Job:
+        mark = ForeignMark(self.consumer, parcel.topic, place, f"{ALONE}{place}")
         cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
-        return Job(cause, _nothing, mark, parcel, broken=_refusal(error))
+        return Job(cause, _nothing, mark, parcel, broken=broken)
 
     def _waiting(self, parcel: Parcel, found: tuple[str, int, UUID], broken: Refused | None) -> Job:
         """Make the job of a fact of which only the place is known: it is next, or waits in line."""
@@ -202,16 +211,8 @@ class Hearing:
         try:
             event = foreign_from_kafka(parcel.headers, parcel.key or None, parcel.value)
         except Unreadable as error:
-            mark = ForeignMark(self.consumer, parcel.topic, place, f"unreadable:{place}")
-            cause = Cause(uuid5(_NAMESPACE, place), self.consumer)
-            return Job(cause, _nothing, mark, parcel, broken=_refusal(error))
-        mark = ForeignMark(
-            self.consumer,
-            event.source,
-            event.id,
-            f"{event.source}|{event.subject}",
-            hashlib.sha256(parcel.value).hexdigest(),
-        )
+            return self._alone(parcel, place, _refusal(error))
+        mark = self._foreign_mark(event, parcel)
         cause = Cause(
             foreign_cause_id(event),
             self.consumer,
@@ -225,6 +226,15 @@ class Hearing:
         except Refused as refusal:
             return Job(cause, _nothing, mark, parcel, order=event.order, broken=refusal)
         return Job(cause, lambda: commands, mark, parcel, order=event.order)
+
+    def _foreign_mark(self, event: ForeignEvent, parcel: Parcel) -> ForeignMark:
+        return ForeignMark(
+            self.consumer,
+            event.source,
+            event.id,
+            f"{event.source}|{event.subject}",
+            hashlib.sha256(parcel.value).hexdigest(),
+        )
 
 
 def passed_over(heeds: Collection[type[Fact]]) -> frozenset[bytes]:

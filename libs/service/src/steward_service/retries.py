@@ -30,7 +30,7 @@ from steward_eventstore.port import (
     Write,
 )
 from steward_service.batches import run_batch
-from steward_service.hearing import Hearing
+from steward_service.hearing import ALONE, Hearing
 from steward_service.telemetry import Metrics
 from steward_service.ticker import CONSUMER as ALARMS
 from steward_service.ticker import parked_alarm_job
@@ -120,9 +120,12 @@ class Retries:
                     await self._postpone(parked, refusal, message.id)
                     return False
                 [outcome] = await run_batch(self._executor, [job], lambda: True)
-                if isinstance(outcome, Parked | NotDone):
+                waits = isinstance(outcome, Parked)
+                if isinstance(outcome, NotDone) or (waits and job.retry):
                     return False
-                if self._on_heard is not None and job.heard is not None:
+                if not job.retry:
+                    await self._leave(message)
+                if self._on_heard is not None and job.heard is not None and not waits:
                     await self._on_heard([job.heard])
         return True
 
@@ -130,11 +133,19 @@ class Retries:
         if message.consumer == ALARMS:
             job = parked_alarm_job(message)
         elif message.consumer == self._hearing.consumer:
-            place = message.stream.removeprefix("unreadable:")
+            place = message.stream.removeprefix(ALONE)
             job = await self._hearing.job_from_line(message.parcel, place)
+            stream = job.mark.stream if job.mark is not None else ""
+            if message.stream.startswith(ALONE) and stream != message.stream:
+                return job  # it can be read by now, and is taken as if it had just come
         else:
             raise Refused(f"Nobody here listens as {message.consumer}.", code="no_consumer")
         return job._replace(retry=True, attempts=attempts, order=message.order)
+
+    async def _leave(self, message: LinedUp) -> None:
+        place = (message.consumer, message.stream)
+        leave = Unpark(*place, message.id)
+        await self._store.commit(Write(parked_as_read={place: True}, unpark=[leave]))
 
     async def _postpone(self, parked: ParkedStream, refusal: Refused, head: str = "") -> None:
         later = self._wall.now() + timedelta(minutes=10)

@@ -263,6 +263,7 @@ class Sender:
         try:
             address = await self.unsealer.unseal(found.address)
             texts = {m.message_id: (await self._text(m, f, {}))[0] for m, f in theirs}
+            project = await self.directory.project_name(message.project_id)
         except (KeyNotHeard, BrokenSeal, ValueMissing):
             return False
         if isinstance(address, Erased):
@@ -287,7 +288,6 @@ class Sender:
         if not begun:
             return True  # all were taken back meanwhile
         begun.sort(key=lambda m: m.values.get("case_number", ""))
-        project = await self.directory.project_name(message.project_id)
         language = found.person.language
         numbers = list(dict.fromkeys(m.values.get("case_number", "") for m in begun))
         template = "incident" if _is_of_incident(message) else "several"
