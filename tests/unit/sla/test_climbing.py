@@ -135,6 +135,19 @@ def test_harm_is_told_to_the_manager_at_once_and_climbs_every_quarter_of_an_hour
     ]
 
 
+@rule("RM-4.9")
+def test_who_acknowledged_the_beginning_has_not_answered_for_the_breach() -> None:
+    told, answer = rung(complaint("harm-stopped", harm_ongoing=True), RECEIVED)
+    [first] = [f for f in told if isinstance(f, Escalated)]
+    minutes = timedelta(minutes=1)
+    taken = answer.when(AcknowledgeEscalation(RECEIVED + 5 * minutes, first.escalation_id, "m1"))
+    late = RECEIVED + 30 * minutes
+    assert taken.decider.wake_at(taken.state) == late
+    breached = taken.when(Ring(late))
+    assert climbs(list(breached.facts)) == [("company_leader", "09-28 10:30", "step")]
+    assert breached.decider.wake_at(breached.state) == late + 15 * minutes
+
+
 @rule("RM-3.2", "RM-3.1", "RM-4.5.2a")
 @pytest.mark.parametrize(
     ("target", "severity", "said", "to"),
