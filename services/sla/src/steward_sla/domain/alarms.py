@@ -81,8 +81,15 @@ def _unanswered(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
 
     Of history nobody was told, so nobody could answer.
     """
+    undecided = any(
+        isinstance(asked, Asked) and asked.clock == clock.id and asked.told
+        for asked in (state.extensions or {}).values()
+    )
+    # What was told of a request (no step of the pack) ends with the decision on it.
     standing = [
-        (climb.at, climb) for climb in told.climbs if climb.breach == told.breach and climb.at
+        (climb.at, climb)
+        for climb in told.climbs
+        if climb.breach == told.breach and climb.at and (climb.step >= 0 or undecided)
     ]
     if not standing or state.course is None:
         return
