@@ -241,6 +241,17 @@ def test_what_weighs_much_is_before_the_company_leader_the_same_day(
     assert status("weighty-to-leader", received(**said), accepted) == ["met"] * clocks_
 
 
+@rule("RM-4.5.2a", "RM-4.5.2b")
+def test_what_turns_out_to_be_major_after_a_closing_and_a_reopening_goes_to_both() -> None:
+    closed = fact("case_closed", "09-30", round=1)
+    again = fact("case_reopened", "10-01", round=2)
+    major = {**classified("major", cause="new_facts"), "time": at("10-01", "11:00")}
+    case = [received(), classified("minor"), closed, again, major]
+    assert due("major-to-leader", case) == at("10-02", "00:00")
+    assert status("major-to-leader", *case) == ["breached"]
+    assert status("important-to-manager", *case) == ["breached"]
+
+
 # ---- complaints: answer and resolution ----
 
 MAJOR = [received(), classified("major")]

@@ -181,8 +181,10 @@ class Walk:
             )
         elif round_ >= run.round and measure.matches(measure.met, fact, run.key, named=True):
             run.met_at = run.started_at if before else fact.at
-        elif fact.at >= run.start.told_at and (
-            fact.name in ENDS or measure.matches(measure.cancels, fact, run.key, named=False)
+        elif (
+            round_ >= run.round
+            and fact.at >= run.start.told_at
+            and (fact.name in ENDS or measure.matches(measure.cancels, fact, run.key, named=False))
         ):
             run.cancelled_at, run.cancelled_by = max(fact.at, run.started_at), fact.name
 
