@@ -89,6 +89,16 @@ def test_classification_waits_while_harm_goes_on() -> None:
     assert status("triage-after-harm", harmed, taken, late, again) == ["met"]
 
 
+@rule("RM-4.9")
+def test_classification_waits_again_when_harm_is_reported_again() -> None:
+    stopped = fact("immediate_measures_taken", "09-29", "10:20")
+    worse = fact("harm_reported", "09-29", "10:30")
+    case = [received(harm_ongoing=True), stopped, worse]
+    assert status("triage-after-harm", *case) == ["cancelled"]
+    case += [{**stopped, "time": at("09-29", "11:20")}, classified("minor", "11:40")]
+    assert status("triage-after-harm", *case) == ["cancelled", "met"]
+
+
 PROMISED = fact("promise_made", promise_id="a", promised_at=at("10-02", "18:00"))
 
 
