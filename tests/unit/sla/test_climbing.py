@@ -86,6 +86,19 @@ def test_nobody_is_passed_over_who_could_not_be_told_before_it_was_known() -> No
     ]
 
 
+def test_nobody_is_passed_over_where_a_due_time_moves_back_into_the_past() -> None:
+    waits = {"reason": "waiting_owner", "resume_on": (RECEIVED + 6 * DAY).isoformat()}
+    paused = heard("case_paused", 3, RECEIVED + HOUR, **waits)
+    noon = DUE + 12 * HOUR
+    resumed = replace(heard("case_resumed", 4, RECEIVED + 2 * HOUR), known_at=noon)
+    stream = complaint("minor-resolve").when(classified("minor")).when(paused).when(resumed)
+    told, _ = rung(stream, DUE + 20 * HOUR)
+    assert climbs(told) == [
+        ("cs_supervisor", "10-01 12:00", "step"),
+        ("deputy_manager", "10-01 16:00", "unacknowledged"),
+    ]
+
+
 @pytest.mark.parametrize("answered", [1, 2, 4])
 def test_an_acknowledgement_stops_the_climb(answered: int) -> None:
     stream: Given | Answer = complaint("minor-resolve").when(classified("minor"))

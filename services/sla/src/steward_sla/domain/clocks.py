@@ -626,7 +626,11 @@ def _tell(
         case _ if told is None:
             raise Refused(f"The clock {fact.clock} was never started.", code="unknown")
         case ClockRescheduled():
-            after = told._replace(limit=fact.new_due, provisional=fact.provisional)
+            after = told._replace(
+                limit=fact.new_due,
+                provisional=fact.provisional,
+                known_at=state.known_at or told.known_at,
+            )
         case ClockPaused():
             after = told._replace(paused=True)
         case ClockResumed():
