@@ -86,6 +86,19 @@ def test_nobody_is_passed_over_who_could_not_be_told_before_it_was_known() -> No
     ]
 
 
+def test_nobody_is_passed_over_where_a_due_time_moves_back_into_the_past() -> None:
+    waits = {"reason": "waiting_owner", "resume_on": (RECEIVED + 6 * DAY).isoformat()}
+    paused = heard("case_paused", 3, RECEIVED + HOUR, **waits)
+    noon = DUE + 12 * HOUR
+    resumed = replace(heard("case_resumed", 4, RECEIVED + 2 * HOUR), known_at=noon)
+    stream = complaint("minor-resolve").when(classified("minor")).when(paused).when(resumed)
+    told, _ = rung(stream, DUE + 20 * HOUR)
+    assert climbs(told) == [
+        ("cs_supervisor", "10-01 12:00", "step"),
+        ("deputy_manager", "10-01 16:00", "unacknowledged"),
+    ]
+
+
 @pytest.mark.parametrize("answered", [1, 2, 4])
 def test_an_acknowledgement_stops_the_climb(answered: int) -> None:
     stream: Given | Answer = complaint("minor-resolve").when(classified("minor"))
@@ -133,6 +146,19 @@ def test_harm_is_told_to_the_manager_at_once_and_climbs_every_quarter_of_an_hour
         ("company_leader", "09-28 10:30", "step"),
         ("general_manager", "09-28 10:45", "unacknowledged"),
     ]
+
+
+@rule("RM-4.9")
+def test_who_acknowledged_the_beginning_has_not_answered_for_the_breach() -> None:
+    told, answer = rung(complaint("harm-stopped", harm_ongoing=True), RECEIVED)
+    [first] = [f for f in told if isinstance(f, Escalated)]
+    minutes = timedelta(minutes=1)
+    taken = answer.when(AcknowledgeEscalation(RECEIVED + 5 * minutes, first.escalation_id, "m1"))
+    late = RECEIVED + 30 * minutes
+    assert taken.decider.wake_at(taken.state) == late
+    breached = taken.when(Ring(late))
+    assert climbs(list(breached.facts)) == [("company_leader", "09-28 10:30", "step")]
+    assert breached.decider.wake_at(breached.state) == late + 15 * minutes
 
 
 @rule("RM-3.2", "RM-3.1", "RM-4.5.2a")

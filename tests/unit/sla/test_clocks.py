@@ -386,6 +386,24 @@ def test_a_reopened_case_starts_again_in_its_next_round(clocks: ClocksDecider) -
     )
 
 
+def test_who_was_waited_for_before_a_reopening_is_waited_for_no_longer(
+    clocks: ClocksDecider,
+) -> None:
+    again = RECEIVED + 2 * DAY
+    resume_on = (RECEIVED + 5 * DAY).isoformat()
+    stream = given(
+        received(),
+        classified("minor"),
+        heard("case_paused", 3, RECEIVED + HOUR, reason="waiting_owner", resume_on=resume_on),
+        heard("case_withdrawn", 4, RECEIVED + DAY),
+        by=clocks,
+    )
+    stream.when(heard("case_reopened", 5, again, round=2)).then(
+        CaseNoted,
+        the_clock(ClockStarted, "minor-resolve#2", due_at=END_OF_DAY_TWO + 2 * DAY),
+    )
+
+
 def test_a_closed_case_owes_nothing_more(clocks: ClocksDecider) -> None:
     closed = given(received(), classified("minor"), by=clocks).when(
         heard("case_closed", 3, RECEIVED + HOUR, by="external")

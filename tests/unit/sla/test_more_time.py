@@ -201,6 +201,19 @@ def test_a_request_that_was_decided_on_is_told_to_nobody(minor: Given) -> None:
 
 
 @rule("RM-4.10.1")
+def test_what_was_told_of_a_request_climbs_no_higher_once_it_is_decided_on(minor: Given) -> None:
+    stream = minor.when(asked())
+    told: list[Escalated] = []
+    while not told:
+        stream = stream.when(Ring(stream.decider.wake_at(stream.state) or DUE))
+        told += [f for f in stream.facts if isinstance(f, Escalated)]
+    stream = stream.when(approved((told[0].told_at or DUE) + HOUR))
+    while (at := stream.decider.wake_at(stream.state)) is not None and at < DUE:
+        stream = stream.when(Ring(at))
+        assert not [f for f in stream.facts if isinstance(f, Escalated)]
+
+
+@rule("RM-4.10.1")
 def test_a_request_undecided_at_the_due_time_is_a_breach(minor: Given) -> None:
     answer = after(minor, asked(DUE - HOUR), Ring(DUE))
     assert [type(f) for f in answer.facts if not isinstance(f, Escalated)][-1] is ClockBreached

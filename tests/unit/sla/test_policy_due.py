@@ -477,6 +477,20 @@ def test_new_facts_after_the_end_of_a_case_start_nothing_that_runs() -> None:
     assert (clock["status"], clock["elapsed_seconds"]) == ("cancelled", 0)
 
 
+@pytest.mark.parametrize("on_reopen", ["none", "continue"])
+@pytest.mark.parametrize("cause", ["new_facts", "correction"])
+def test_the_end_of_an_earlier_round_ends_nothing_that_begins_in_a_later_one(
+    on_reopen: str, cause: str
+) -> None:
+    own = target(when={"severity": "important"}, within={"days": 9}, on_reopen=on_reopen)
+    facts = [
+        *(RECEIVED, minor(), fact("case_closed", "09-29", round=1)),
+        fact("case_reopened", "09-30", round=2),
+        fact("case_classified", "10-01", severity="important", cause=cause),
+    ]
+    assert the_clock(facts, targets=own, now=at("10-02"))["status"] == "running"
+
+
 @pytest.mark.parametrize("end", ["case_withdrawn", "appointment_cancelled"])
 def test_what_is_called_off_before_it_begins_is_never_breached(end: str) -> None:
     own = target(

@@ -302,6 +302,20 @@ def test_only_the_targets_that_are_named_go_by_the_other_version(office: Office)
     after.then(CaseNoted, moved("policy_reapplied", end_of(7, 8, 2026), end_of(7, 14, 2026)))
 
 
+def test_the_other_targets_may_follow_to_the_same_version(office: Office) -> None:
+    summer = datetime(2026, 7, 1, 10, tzinfo=SHANGHAI)
+    stream = office.case(received=summer)
+    at = summer + timedelta(minutes=5)
+    first = stream.when(reapplied("3", at, "accept")).then(CaseNoted)
+    rest = ReapplyPolicy(at + timedelta(minutes=5), "r-rest", "house@3")
+    after = first.when(rest).then(
+        CaseNoted,
+        moved("policy_reapplied", end_of(7, 8, 2026), end_of(7, 14, 2026)),
+        lambda fact: isinstance(fact, ClockStarted) and fact.clock == "call-back#1",
+    )
+    after.when(ReapplyPolicy(rest.at, "r-again", "house@3")).then()
+
+
 def test_a_case_of_another_version_than_the_one_to_be_left_is_not_touched(office: Office) -> None:
     stream = office.case(accepted())
     command = ReapplyPolicy(RECEIVED + DAY, "r1", "house@2", instead_of="house@3")

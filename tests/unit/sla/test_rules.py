@@ -89,6 +89,16 @@ def test_classification_waits_while_harm_goes_on() -> None:
     assert status("triage-after-harm", harmed, taken, late, again) == ["met"]
 
 
+@rule("RM-4.9")
+def test_classification_waits_again_when_harm_is_reported_again() -> None:
+    stopped = fact("immediate_measures_taken", "09-29", "10:20")
+    worse = fact("harm_reported", "09-29", "10:30")
+    case = [received(harm_ongoing=True), stopped, worse]
+    assert status("triage-after-harm", *case) == ["cancelled"]
+    case += [{**stopped, "time": at("09-29", "11:20")}, classified("minor", "11:40")]
+    assert status("triage-after-harm", *case) == ["cancelled", "met"]
+
+
 PROMISED = fact("promise_made", promise_id="a", promised_at=at("10-02", "18:00"))
 
 
@@ -130,6 +140,18 @@ def test_an_appointment_is_kept_with_half_an_hour_of_grace() -> None:
     missed = fact("appointment_missed", "09-30", "14:20", appointment_id="v", by="owner")
     assert status("appointment-kept", APPOINTED, missed) == ["cancelled"]
     assert status("appointment-kept", APPOINTED, {**missed, "by": "us"}) == ["breached"]
+
+
+@rule("FU-S1", "FU-4.1.3")
+def test_what_we_missed_and_agreed_anew_is_owed_at_the_new_time() -> None:
+    missed = fact("appointment_missed", "09-30", "14:40", appointment_id="v", by="us")
+    anew = {**APPOINTED, "time": at("09-30", "15:00"), "at": at("10-02", "14:00")}
+    case = [APPOINTED, missed, {**anew, "moved_by": "owner"}]
+    dues = [clock["due"] for clock in clocks("appointment-kept", case)]
+    assert dues == [at("09-30", "14:30"), at("10-02", "14:30")]
+    assert status("appointment-kept", *case) == ["breached", "breached"]
+    kept = fact("appointment_kept", "10-02", "14:10", appointment_id="v")
+    assert status("appointment-kept", *case, kept) == ["breached", "met"]
 
 
 # ---- complaints: reception ----
@@ -239,6 +261,17 @@ def test_what_weighs_much_is_before_the_company_leader_the_same_day(
     assert [clock["due"] for clock in found] == [at("09-30", "00:00")] * clocks_
     accepted = fact("case_accepted", "09-29", "12:00", role="company_leader")
     assert status("weighty-to-leader", received(**said), accepted) == ["met"] * clocks_
+
+
+@rule("RM-4.5.2a", "RM-4.5.2b")
+def test_what_turns_out_to_be_major_after_a_closing_and_a_reopening_goes_to_both() -> None:
+    closed = fact("case_closed", "09-30", round=1)
+    again = fact("case_reopened", "10-01", round=2)
+    major = {**classified("major", cause="new_facts"), "time": at("10-01", "11:00")}
+    case = [received(), classified("minor"), closed, again, major]
+    assert due("major-to-leader", case) == at("10-02", "00:00")
+    assert status("major-to-leader", *case) == ["breached"]
+    assert status("important-to-manager", *case) == ["breached"]
 
 
 # ---- complaints: answer and resolution ----

@@ -63,13 +63,14 @@ def _alarms(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
                 yield Alarm(at, "warn", clock)
     if clock.breach_at is not None and not told.breach:
         yield Alarm(clock.breach_at, "breach", clock)
-    if not told.acknowledged:
-        climbed = told.climbed
-        for at, step in clock.steps:
-            if step not in climbed:
-                yield Alarm(at, "step", clock, step)
-        if told.climbs:
-            yield from _unanswered(state, clock, told)
+    climbed = told.climbed
+    for at, step in clock.steps:
+        # Whoever acknowledged an alarm of the start has not answered for the breach.
+        to_come = not told.breach and clock.target.escalate[step].at == "breach"
+        if step not in climbed and (to_come or not told.acknowledged):
+            yield Alarm(at, "step", clock, step)
+    if told.climbs and not told.acknowledged:
+        yield from _unanswered(state, clock, told)
     for name, asked in (state.extensions or {}).items():
         if isinstance(asked, Asked) and asked.clock == clock.id and not asked.told:
             yield from _undecided(state, clock, name, asked)
@@ -80,8 +81,15 @@ def _unanswered(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
 
     Of history nobody was told, so nobody could answer.
     """
+    undecided = any(
+        isinstance(asked, Asked) and asked.clock == clock.id and asked.told
+        for asked in (state.extensions or {}).values()
+    )
+    # What was told of a request (no step of the pack) ends with the decision on it.
     standing = [
-        (climb.at, climb) for climb in told.climbs if climb.breach == told.breach and climb.at
+        (climb.at, climb)
+        for climb in told.climbs
+        if climb.breach == told.breach and climb.at and (climb.step >= 0 or undecided)
     ]
     if not standing or state.course is None:
         return

@@ -318,13 +318,15 @@ class ClocksDecider:
 
     def _reapply(self, state: Clocks, command: ReapplyPolicy) -> Sequence[ClocksFact]:
         """Let what runs go by another version; what ended or is late stays as it was."""
-        known = {era.reapply_id for era in state.eras}
-        if state.course is None or command.reapply_id in known:
+        course, known = state.course, {era.reapply_id for era in state.eras}
+        if course is None or command.reapply_id in known:
             return []
-        if state.policy == command.policy or command.instead_of not in ("", state.policy):
+        if command.instead_of not in ("", state.policy):
             return []
         if not any(
-            _runs(clock, command.at) and (not command.targets or clock.target.id in command.targets)
+            _runs(clock, command.at)
+            and (not command.targets or clock.target.id in command.targets)
+            and course.timeline_of(clock).version != command.policy
             for clock in state.plan
         ):
             return []
@@ -626,7 +628,11 @@ def _tell(
         case _ if told is None:
             raise Refused(f"The clock {fact.clock} was never started.", code="unknown")
         case ClockRescheduled():
-            after = told._replace(limit=fact.new_due, provisional=fact.provisional)
+            after = told._replace(
+                limit=fact.new_due,
+                provisional=fact.provisional,
+                known_at=state.known_at or told.known_at,
+            )
         case ClockPaused():
             after = told._replace(paused=True)
         case ClockResumed():

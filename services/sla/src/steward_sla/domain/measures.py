@@ -61,7 +61,7 @@ def waits_of(facts: Iterable[CaseFact], zone: ZoneInfo) -> list[Wait]:
             elif open_ is not None:
                 found.append(open_)
             open_ = Wait(fact.at, reason, end)
-        elif fact.name == "case_resumed" and open_ is not None:
+        elif fact.name in ("case_resumed", "case_reopened") and open_ is not None:
             end = fact.at if open_.end is None else min(open_.end, fact.at)
             found.append(open_._replace(end=end))
             open_ = None
