@@ -85,6 +85,7 @@ async def _receive_again(
     case_id: str,
 ) -> Response:
     [first, *_] = await service.executor.store.facts_of(f"case-{case_id}")
+    principal.demand(first.key)  # another project's case says nothing of itself
     assert isinstance(first.fact, CaseReceived)  # noqa: S101 - every case begins with it
     answer = {"case_id": case_id, "number": first.fact.number}
     differing = await desk.differing(body, first.fact, first.occurred_at)

@@ -32,6 +32,7 @@ async def post_imports(
     records = list(read.values())
     desk = open_desk(service)
     await desk.look_up("projects", [record.project_id for record in records])
+    await desk.look_up("cases", [external_case_id(record.external) for record in records])
     receptions = [
         said for record in records for said in record.facts if isinstance(said, Reception)
     ]

@@ -16,7 +16,7 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import REACH, ContactChannel, External, Party, Role, in_reach
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
-from steward_intake.application.actions import Record, Speaking
+from steward_intake.application.actions import Action, Correct, Record, Speaking
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
@@ -146,6 +146,11 @@ class Desk:
                 f"The household “{household_id}” does not belong to the project “{project_id}”."
             )
         return row
+
+    async def check_corrected(self, said: Action, project_id: str) -> None:
+        """Refuse a correction that gives the case to a household of another project."""
+        if isinstance(said, Correct) and said.household_id is not None:
+            await self.household(said.household_id, project_id)
 
     async def staff(self, person_id: str) -> Row:
         """Give a member of staff; refuses an unknown one."""
@@ -373,6 +378,9 @@ class Desk:
         if until > now + AHEAD:
             raise invalid(f"The history cannot end in the future, at {until.isoformat()}.")
         case_id = external_case_id(record.external)
+        case = await self.entry("cases", case_id)
+        if case is not None and case["project_id"] != record.project_id:
+            raise invalid("The case of this external ticket belongs to another project.")
         stream = f"case-{case_id}"
         subject = record_subject(record)
         found: list[To] = []
@@ -391,6 +399,7 @@ class Desk:
                 command = await self.reception(said, case_id, at)
                 found.append(To(stream, project["project_id"], command, known_at=at))
                 continue
+            await self.check_corrected(said, record.project_id)
             speaking = self.speaking(
                 at, "history", str(uuid5(_NAMESPACE, f"{record.id}|{place}")),
                 subject, record.project_id,

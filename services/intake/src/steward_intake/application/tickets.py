@@ -210,6 +210,8 @@ async def _told(
     happenings = _validated(lambda: _HAPPENINGS.validate_python(list(ticket.facts)))
     case_id = external_case_id(_external(event))
     subject = subject_of(case_id, ticket.household_id)
+    for happening in happenings:
+        await desk.check_corrected(happening, ticket.project_id)
     return [
         await happening.command(
             desk.speaking(
