@@ -550,6 +550,32 @@ def test_what_was_merged_into_a_case_without_a_class_says_how_weighty_it_is_at_l
     ]
 
 
+@rule("RM-4.8")
+def test_a_merger_takes_no_valid_complaint_out_of_the_valid_ones_unseen() -> None:
+    absorb = AbsorbCase(MONDAY, "d", Kind.COMPLAINT, MONDAY, Severity.IMPORTANT)
+    excessive = CaseClassified(case_id="c", validity=Validity.EXCESSIVE, ground="a")
+    assert "only in a valid one" in a_complaint(excessive).refuses(absorb).reason
+    absorbed = CaseAbsorbed(
+        case_id="c", merged="d", received_at=MONDAY, severity=Severity.IMPORTANT
+    )
+    excessive = excessive.model_copy(update={"classified_by": "a"})
+    first = ClassifyCase(MONDAY, excessive)
+    assert a_complaint(absorbed).refuses(first).rule == "RM-4.8"
+    supervisor = Approver("s", frozenset({Role.CS_SUPERVISOR}))
+    a_complaint(absorbed).when(replace(first, approver=supervisor)).then(
+        excessive.model_copy(update={"confirmed_by": "s"})
+    )
+
+
+@rule("RM-4.9")
+def test_harm_that_goes_on_in_a_merged_case_goes_on_in_the_one_that_is_left() -> None:
+    absorb = AbsorbCase(MONDAY, "d", Kind.COMPLAINT, MONDAY, harm_ongoing=True)
+    absorbed = CaseAbsorbed(case_id="c", merged="d", received_at=MONDAY)
+    harm = HarmReported(case_id="c", harm_id="merged-d")
+    a_complaint().when(absorb).then(absorbed, harm).when(absorb).then()
+    a_complaint(harm).when(absorb).then(absorbed)
+
+
 def test_no_closed_case_and_no_lighter_kind_goes_on_for_a_complaint() -> None:
     absorb = AbsorbCase(MONDAY, "d", Kind.COMPLAINT, MONDAY)
     assert "closed" in a_complaint(MINOR, HANDLED, CLOSED).refuses(absorb).reason

@@ -22,7 +22,10 @@ EVERY_PROJECT = "*"
 ROLES: dict[str, frozenset[str]] = {
     "administrator": frozenset({"*"}),
     "staff": frozenset(
-        {"case.*", "followup.*", "visit.*", "escalation.*", "extension.*", "*.read"}
+        {
+            *("case.*", "household.*", "followup.*", "visit.*"),
+            *("escalation.*", "extension.*", "*.read"),
+        }
     ),
     "registrar": frozenset({"registry.*"}),
     "ticketing": frozenset({"case.*", "history.import"}),

@@ -46,6 +46,7 @@ async def post_merge(
         Kind(case["kind"]),
         min(case["received_at"], into["received_at"]),
         Severity(case["severity"]) if case["severity"] else None,
+        case["harm_ongoing"],
     )
     # What is taken over was read before: nobody may change it meanwhile.
     seen = case["version"] if expected is None else expected

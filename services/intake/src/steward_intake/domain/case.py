@@ -40,6 +40,7 @@ from steward_events.intake import (
     CaseWithdrawn,
     DispatchAccepted,
     DispatchRefused,
+    HarmReported,
     HistoryEnded,
     ResultTold,
     SatisfactionGiven,
@@ -376,7 +377,8 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         _refuse_closed(state, "classified")
         if before is not None and not wanted.reason:
             raise Refused("Say by reason why the case is classified anew.", rule="RC-4.2")
-        if before is not None and _demand_confirmation(command, wanted, story):
+        known = before is not None or story.absorbed is not None
+        if known and _demand_confirmation(command, wanted, story):
             confirmed_by = command.approver.person_id if command.approver else None
             wanted = wanted.model_copy(update={"confirmed_by": confirmed_by})
     return [wanted]
@@ -414,7 +416,9 @@ def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
 
 def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: Story) -> bool:
     """Say whether the change needs a second person; refuse it without one who is high enough."""
-    leaves_valid = story.is_valid_complaint and wanted.validity is not Validity.VALID
+    # Only a valid complaint has a severity that could be taken over.
+    was_valid = story.is_valid_complaint if story.classified else story.absorbed is not None
+    leaves_valid = was_valid and wanted.validity is not Validity.VALID
     was = story.severity or story.left_at
     milder = leaves_valid or (wanted.severity is not None and _is_below(wanted.severity, was))
     if milder and (story.raised or story.breached):
@@ -694,14 +698,24 @@ def _absorb(command: AbsorbCase, state: Living) -> Sequence[CaseFact]:
         raise Refused("The case that is to go on for both is closed: reopen it first.")
     if command.kind is Kind.COMPLAINT and story.kind is not Kind.COMPLAINT:
         raise Refused("A complaint goes on only in a complaint, whose duties are stricter.")
-    return [
-        CaseAbsorbed(
-            case_id=story.case_id,
-            merged=command.merged,
-            received_at=command.received_at,
-            severity=strictest(story.severity, command.severity),
+    if command.severity is not None and story.classified and not story.is_valid_complaint:
+        raise Refused(
+            "A valid complaint goes on only in a valid one: merge the other into it instead.",
+            rule="RM-4.8",
         )
-    ]
+    absorbed = CaseAbsorbed(
+        case_id=story.case_id,
+        merged=command.merged,
+        received_at=command.received_at,
+        severity=strictest(story.severity, command.severity),
+    )
+    if command.harm_ongoing and not story.harm_ongoing:
+        # The other's clock has ended with it, and nobody has stopped the harm (RM-4.9).
+        return [
+            absorbed,
+            HarmReported(case_id=story.case_id, harm_id=f"merged-{command.merged}"),
+        ]
+    return [absorbed]
 
 
 def _absorbed(case_id: str) -> tuple[str, str]:

@@ -211,6 +211,7 @@ class AbsorbCase:
     kind: Kind
     received_at: datetime
     severity: Severity | None = None
+    harm_ongoing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
