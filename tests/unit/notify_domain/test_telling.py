@@ -149,12 +149,6 @@ def test_what_became_known_late_in_the_evening_is_told_in_the_morning_after() ->
     assert sms.not_before == email.not_before == MIDNIGHT + timedelta(days=1, hours=8, minutes=30)
 
 
-def test_an_alarm_that_rings_late_in_the_evening_is_told_in_the_morning_after() -> None:
-    afternoon, evening = MIDNIGHT + timedelta(hours=15), MIDNIGHT + timedelta(hours=22)
-    late = heard(ESCALATED, afternoon)._replace(known_at=evening)
-    assert [c.not_before for c in commands(late)] == [MIDNIGHT + timedelta(hours=32.5)] * 2
-
-
 def test_an_urgent_one_is_told_at_once() -> None:
     sms, _ = commands(heard(ESCALATED.model_copy(update={"deliver": "at_once"})))
     assert sms.not_before is None

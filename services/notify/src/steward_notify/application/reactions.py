@@ -196,8 +196,8 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
     policy = rules.pack.messages if rules is not None else Messages()
     begins = None
     if fact.deliver == "duty_hours" and zone is not None:
-        # What is typed in late climbs when it becomes known, and an alarm may ring late.
-        begins = _from_when(max(fact.told_at or heard.occurred_at, heard.known_at), zone, rules)
+        # What is typed in late climbs when it becomes known.
+        begins = _from_when(fact.told_at or heard.occurred_at, zone, rules)
     term = (begins or heard.known_at) + timedelta(seconds=policy.email_after.seconds)
     sms_first = getattr(policy, fact.deliver) == "sms_first"
     for channel in get_args(Channel):
@@ -300,7 +300,7 @@ def _missed_duty(heard: Recorded, fact: DutyMissed, rules_of: RulesOf) -> Iterat
                 "role": str(fact.role),
             },
             rule=fact.rule,
-            not_before=_from_when(heard.known_at, zone, rules_of(fact.policy)),
+            not_before=_from_when(heard.occurred_at, zone, rules_of(fact.policy)),
         )
         yield To(stream_of(request.message_id), heard.key, request)
 
@@ -324,7 +324,7 @@ def _late_followup(heard: Recorded, fact: FollowupOverdue, rules_of: RulesOf) ->
             },
             rule=fact.rule,
             case_id=fact.case_id,
-            not_before=_from_when(heard.known_at, zone, rules_of(fact.policy)) if zone else None,
+            not_before=_from_when(heard.occurred_at, zone, rules_of(fact.policy)) if zone else None,
         )
         yield To(stream_of(request.message_id), heard.key, request)
 
