@@ -142,18 +142,6 @@ def test_an_appointment_is_kept_with_half_an_hour_of_grace() -> None:
     assert status("appointment-kept", APPOINTED, {**missed, "by": "us"}) == ["breached"]
 
 
-@rule("FU-S1", "FU-4.1.3")
-def test_what_we_missed_and_agreed_anew_is_owed_at_the_new_time() -> None:
-    missed = fact("appointment_missed", "09-30", "14:40", appointment_id="v", by="us")
-    anew = {**APPOINTED, "time": at("09-30", "15:00"), "at": at("10-02", "14:00")}
-    case = [APPOINTED, missed, {**anew, "moved_by": "owner"}]
-    dues = [clock["due"] for clock in clocks("appointment-kept", case)]
-    assert dues == [at("09-30", "14:30"), at("10-02", "14:30")]
-    assert status("appointment-kept", *case) == ["breached", "breached"]
-    kept = fact("appointment_kept", "10-02", "14:10", appointment_id="v")
-    assert status("appointment-kept", *case, kept) == ["breached", "met"]
-
-
 # ---- complaints: reception ----
 
 
