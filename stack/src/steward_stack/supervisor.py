@@ -120,7 +120,11 @@ class Stack:
             self._start_services()
             self._say(f"All services are ready after {time.monotonic() - began:.1f} s.")
         text = json.dumps(asdict(self.endpoints), indent=1)
-        (self.state.folder / "endpoints.json").write_text(text)
+        draft = self.state.folder / "endpoints.json.new"
+        draft.write_text(text)
+        draft.replace(
+            self.state.folder / "endpoints.json"
+        )  # whoever looks sees all of it or nothing
 
     def environment(self, name: str = "") -> dict[str, str]:
         """Give the variables by which a service finds its servers, its keys and its port."""
