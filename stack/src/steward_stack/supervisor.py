@@ -120,11 +120,10 @@ class Stack:
             self._start_services()
             self._say(f"All services are ready after {time.monotonic() - began:.1f} s.")
         text = json.dumps(asdict(self.endpoints), indent=1)
+        # Whoever looks sees all of it or nothing.
         draft = self.state.folder / "endpoints.json.new"
         draft.write_text(text)
-        draft.replace(
-            self.state.folder / "endpoints.json"
-        )  # whoever looks sees all of it or nothing
+        draft.replace(self.state.folder / "endpoints.json")
 
     def environment(self, name: str = "") -> dict[str, str]:
         """Give the variables by which a service finds its servers, its keys and its port."""
