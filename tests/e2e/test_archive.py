@@ -54,6 +54,14 @@ async def received(system: System, home: int, **said: Any) -> str:
     return str((await system.accepted("intake", "/v1/cases", body))["case_id"])
 
 
+async def each_has(system: System, service: str, kind: str, cases: list[str], fact: str) -> bool:
+    """Say whether the stream of this kind has the fact for each of the cases."""
+    for case_id in cases:
+        if fact not in await system.facts(service, f"{kind}-{case_id}"):
+            return False
+    return True
+
+
 def names(facts: list[dict[str, Any]]) -> list[str]:
     return [fact["type"].rpartition(".v")[0] for fact in facts]
 
@@ -131,10 +139,8 @@ async def test_many_cases_on_one_cause_are_told_once_and_keep_their_clocks(estat
     await estate.accepted("intake", f"{path}/attach", {"case_ids": [fourth]})
 
     async def informed() -> bool:
-        for case_id in (first, second, third, fourth):
-            if "intake.owner_informed.v1" not in await estate.facts("intake", f"case-{case_id}"):
-                return False
-        return True
+        attached = [first, second, third, fourth]
+        return await each_has(estate, "intake", "case", attached, "intake.owner_informed.v1")
 
     await estate.until(informed, "a delivered statement did not inform all cases")
     texts = [text["phone"] for text in await estate.texts() if words in text["text"]]
@@ -172,20 +178,14 @@ async def test_one_open_letter_makes_the_follow_ups_of_many_cases(estate: System
         await estate.accepted("intake", f"/v1/cases/{case_id}/handle", measures)
 
     async def owed() -> bool:
-        for case_id in cases:
-            if "visits.followup_due.v1" not in await estate.facts("visits", f"followups-{case_id}"):
-                return False
-        return True
+        return await each_has(estate, "visits", "followups", cases, "visits.followup_due.v1")
 
     await estate.until(owed, "no follow-up is owed")
     letter = {"text": "关于电梯停运的公开信", "person_id": SIGNS}
     assert (await estate.accepted("intake", f"{path}/letter", letter))["cases"] == 2
 
     async def followed_up() -> bool:
-        for case_id in cases:
-            if "intake.followup_noted.v1" not in await estate.facts("intake", f"case-{case_id}"):
-                return False
-        return True
+        return await each_has(estate, "intake", "case", cases, "intake.followup_noted.v1")
 
     await estate.until(followed_up, "the letter did not make the follow-ups")
     for case_id in cases:

@@ -377,8 +377,7 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         _refuse_closed(state, "classified")
         if before is not None and not wanted.reason:
             raise Refused("Say by reason why the case is classified anew.", rule="RC-4.2")
-        known = before is not None or story.absorbed is not None
-        if known and _demand_confirmation(command, wanted, story):
+        if _demand_confirmation(command, wanted, story):
             confirmed_by = command.approver.person_id if command.approver else None
             wanted = wanted.model_copy(update={"confirmed_by": confirmed_by})
     return [wanted]
