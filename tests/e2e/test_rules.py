@@ -156,6 +156,69 @@ def test_who_asks_a_second_time_is_heard_by_the_supervisor(seen: Seen) -> None:
     assert seen.kept.met() == "0 15:59"
 
 
+@rule("RM-3.4")
+@scenario(
+    "wait-ended",
+    received(kind="service_request"),
+    at("0 10:05", "confirm-receipt", how="phone"),
+    at("0 10:05", "appoint", appointment_id="v", at="2 15:00"),
+    at("0 10:06", "pause", resume_on="1 09:00"),
+    at("1 09:01", "look"),
+    until="1 14:00",
+    kept=at("1 12:00", "inform", notice_id="n", about="progress", how="phone"),
+)
+def test_when_a_wait_ends_by_its_date_the_supervisor_is_told(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "1 13:00",
+        "事项的“等待期满后的跟进”",
+        late=("1 13:00 centre_manager",),
+        begun=("1 09:00 cs_supervisor",),
+    )
+    assert seen.kept.met() == "1 12:00"
+
+
+@rule("RM-4.4.1a")
+@scenario(
+    "reopened-again",
+    received(),
+    classified("important"),
+    *IN_HAND,
+    handled("0 10:30"),
+    at("0 10:40", "reopen"),
+    accepted("0 10:41", "centre_manager"),
+    handled("0 10:50"),
+    at("0 11:00", "reopen"),
+    until="0 15:30",
+    kept=accepted("0 12:00", "centre_manager"),
+)
+def test_at_the_second_reopening_the_manager_is_told(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "0 15:00",
+        "重要投诉的“再次重开后的处置”",
+        late=("0 15:00 company_leader",),
+        begun=("0 11:00 centre_manager",),
+    )
+    assert seen.kept.met() == "0 12:00"
+
+
+@rule("RM-4.7", "RM-3.1")
+@scenario(
+    "authority-due",
+    received(channel="authority_hotline", party="authority", authority_due="1 16:00"),
+    classified("minor"),
+    *IN_HAND,
+    until="2 11:00",
+    kept=handled("1 15:59"),
+)
+def test_an_authoritys_date_is_kept_whatever_else_was_granted(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "1 16:00",
+        "轻微投诉的“主管部门交办期限”",
+        late=("1 16:00 centre_manager", "2 10:30 company_leader"),
+    )
+    assert seen.kept.met() == "1 15:59"
+
+
 # ---- complaints: reception ----
 
 

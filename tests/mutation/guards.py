@@ -1459,6 +1459,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Nobody inside puts off the date that an authority has set.",
+        "an authority's date is the authority's",
+        _SAYINGS,
+        "due is not None and before is not None and due > before",
+        "False",
+        f"{_DAILY_TEST}test_nobody_inside_puts_an_authoritys_date_off",
+    ),
+    Guard(
+        _RULES,
         "Weighty work waits until the owner knows the solution (RC-4.3).",
         "the solution first",
         _SAYINGS,

@@ -26,6 +26,8 @@ DROPPED = 4
 """Whose phone it is that drops the connection, by number."""
 PATIENCE_SECONDS = 600.0
 """So long do they try: whoever they ask may be killed again and again."""
+REST_SECONDS = 1.0
+"""So long does each rest before they come again: what they cause is told before long."""
 LADDER = ("cs_supervisor", "centre_manager", "company_leader", "general_manager")
 
 _OF_A_TICKET = (
@@ -137,6 +139,7 @@ class Crowd:
 
     async def _queue(self, until: asyncio.Event) -> None:
         while not until.is_set():
+            await asyncio.sleep(REST_SECONDS)
             number = next(self._numbers)
             if number % 4 < 2:
                 await self._person(number)

@@ -250,7 +250,7 @@ def test_a_pause_ends_by_itself_on_its_date() -> None:
     until = MONDAY + timedelta(days=2)
     paused = CasePaused(case_id="c", reason="waiting_owner", resume_on=until)
     assert wake_at(state_of([RECEIVED, paused])) == until
-    assert when([RECEIVED, paused], Ring(until)) == [CaseResumed(case_id="c")]
+    assert when([RECEIVED, paused], Ring(until)) == [CaseResumed(case_id="c", because="date")]
     assert when([RECEIVED, paused], Ring(until - timedelta(seconds=1))) == []
     assert wake_at(state_of([RECEIVED, paused, CaseResumed(case_id="c")])) is None
 
@@ -259,7 +259,7 @@ def test_work_done_during_a_pause_ends_the_pause() -> None:
     paused = CasePaused(case_id="c", reason="waiting_owner", resume_on=MONDAY + timedelta(days=2))
     command = HandleCase(MONDAY, None, WORDS, WORDS)
     facts = when([RECEIVED, CLASSIFIED, paused], command)
-    assert facts == [CaseResumed(case_id="c"), HANDLED]
+    assert facts == [CaseResumed(case_id="c", because="handled"), HANDLED]
 
 
 @rule("RM-4.6.1")

@@ -299,6 +299,29 @@ def test_a_missed_appointment_is_not_kept_before_it_is_made_again() -> None:
     case.when(said(kept_2)).then(kept_2)
 
 
+@rule("RM-4.7")
+def test_nobody_inside_puts_an_authoritys_date_off() -> None:
+    case = given(a_case(authority_due=FRIDAY), by=CaseDecider())
+    sooner, later = (
+        CaseCorrected(
+            case_id="c",
+            correction_id=f"{days}",
+            authority_due=FRIDAY + timedelta(days=days),
+            lacks=(),
+            person_id="a",
+            approved_by="m" if days > 0 else None,
+        )
+        for days in (-1, 1)
+    )
+    case.when(said(sooner)).then(sooner)
+    assert case.refuses(said(later)).rule == "RM-4.7"
+    assert case.refuses(said(later, approver=SUPERVISOR)).rule == "RM-4.7"
+    case.when(said(later, approver=MANAGER)).then(later)
+    case.when(said(later, by="external")).then(later)
+    first = later.model_copy(update={"approved_by": None})
+    a_complaint().when(said(first)).then(first)
+
+
 def test_a_case_waits_for_an_owner_whom_nobody_reached_twice() -> None:
     unreached = PauseCase(MONDAY, FRIDAY, "not_reached")
     first, second = (ContactFailed(case_id="c", contact_id=id_) for id_ in "12")

@@ -193,6 +193,62 @@ def test_who_asks_a_second_time_is_answered_within_four_hours_of_the_service_cen
     assert status("chased-again", received(), once, twice, after) == ["met"]
 
 
+@rule("RM-3.4")
+def test_the_supervisor_follows_a_wait_that_ended_by_its_date() -> None:
+    waits = fact("case_paused", "09-29", "11:00", reason="waiting_owner", resume_on=at("09-30"))
+    said = fact("case_resumed", "09-29", "12:00")
+    assert not status("wait-ended", received(), waits, said)
+    date_ = fact("case_resumed", "09-30", "10:00", because="date")
+    assert due("wait-ended", [received(), waits, date_]) == at("09-30", "14:00")
+    again = {**waits, "time": at("09-30", "13:00"), "resume_on": at("10-03")}
+    assert status("wait-ended", received(), waits, date_, again) == ["met"]
+
+
+@rule("RM-4.4.1a")
+def test_the_manager_takes_over_what_was_reopened_twice() -> None:
+    taken = fact("case_accepted", "09-29", "10:10", role="centre_manager")
+    first, second, third = (
+        fact("case_reopened", day, round=round_)
+        for day, round_ in (("10-08", 2), ("10-09", 3), ("10-10", 4))
+    )
+    assert not status("reopened-again", received(), taken, first)
+    assert due("reopened-again", [received(), taken, first, second]) == at("10-09", "14:00")
+    again = {**taken, "time": at("10-09", "11:00")}
+    story = received(), taken, first, second, again
+    assert status("reopened-again", *story) == ["met"]
+    assert status("reopened-again", *story, third) == ["met", "breached"]
+
+
+@rule("RM-4.7", "RM-3.1")
+def test_an_authoritys_date_is_moved_by_the_authority_alone() -> None:
+    told = received(authority_due=at("10-09"))
+    handled = fact("case_handled", "10-09", "10:00")
+    assert not status("authority-due", received())
+    assert status("authority-due", told, handled) == ["met"]
+    waits = fact("case_paused", "09-29", "11:00", reason="waiting_owner", resume_on=at("10-03"))
+    assert due("authority-due", [told, waits]) == at("10-09")
+    moved = fact("case_corrected", "10-08", authority_due=at("10-12"))
+    assert due("authority-due", [told, moved]) == at("10-12")
+    assert due("authority-due", [received(), moved]) == at("10-12")
+    answered = fact("case_answered", "10-08", decision="will", by_date=at("10-20"))
+    assert status("authority-due", told, answered) == ["breached"]
+    assert status("authority-due", told, {**answered, "decision": "will_not"}) == ["met"]
+
+
+@rule("RM-4.7", "RM-3.1")
+def test_an_authoritys_date_stands_when_the_case_is_reopened() -> None:
+    told = received(authority_due=at("10-09"))
+    handled = fact("case_handled", "09-30", "10:00")
+    moved = fact("case_corrected", "10-01", authority_due=at("10-12"))
+    assert status("authority-due", told, handled, moved) == ["met"]
+    reopened = fact("case_reopened", "10-02", round=2)
+    found = clocks("authority-due", [told, handled, moved, reopened])
+    assert [(clock["due"], clock["status"]) for clock in found] == [
+        (at("10-09"), "met"),
+        (at("10-12"), "breached"),
+    ]
+
+
 @rule("RM-4.6.7")
 def test_a_post_that_was_handed_over_is_acknowledged_within_an_hour_of_that() -> None:
     handed = received(posted_at=at("09-29", "07:00"), handed_over_at=at("09-29", "09:30"))

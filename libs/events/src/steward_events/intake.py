@@ -58,6 +58,8 @@ class CaseReceived(Fact, name="intake.case_received"):
     reporter_email: Sealed | None = None
     complained_of: Word = ""
     owner_requested_date: Instant | None = None
+    authority_due: Instant | None = None
+    """By when an authority wants it done, such as the hotline 12345; nobody inside puts that off."""
     posted_at: Instant | None = None
     handed_over_at: Instant | None = None
     harm_ongoing: bool = False
@@ -207,9 +209,10 @@ class CasePaused(Fact, name="intake.case_paused"):
 
 
 class CaseResumed(Fact, name="intake.case_resumed"):
-    """The wait is over."""
+    """The wait is over: somebody said so, its date came, or the case was handled."""
 
     case_id: Id
+    because: Literal["said", "date", "handled"] = "said"
 
 
 class CaseHandled(Fact, name="intake.case_handled"):
@@ -623,6 +626,10 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     topic: Word | None = None
     complained_of: Word | None = None
     owner_requested_date: Instant | None = None
+    authority_due: Instant | None = None
+    """As the authority has set it since."""
+    approved_by: Id | None = None
+    """The centre_manager, where the authority itself has set a later date."""
     injury: bool | None = None
     grievance: Grievance | None = None
     claimed_loss: int | None = None

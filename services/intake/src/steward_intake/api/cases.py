@@ -197,7 +197,10 @@ async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) 
     # What was so when it was first told is no longer so by itself.
     begins = received.model_copy(
         update=dict.fromkeys(
-            ("external", "owner_requested_date", "posted_at", "handed_over_at", "moved_from")
+            (
+                *("external", "owner_requested_date", "authority_due"),
+                *("posted_at", "handed_over_at", "moved_from"),
+            )
         )
         | {"harm_ongoing": False}
     )

@@ -564,6 +564,8 @@ class Correct(Telling):
     topic: Word | None = None
     complained_of: Word | None = None
     owner_requested_date: Moment | None = None
+    authority_due: Moment | None = None
+    approved_by: Name | None = None
     injury: bool | None = None
     grievance: Grievance | None = None
     claimed_loss: Loss | None = None

@@ -81,6 +81,7 @@ class Reception(Said):
     reporter: Reporter = Reporter()
     complained_of: Word = ""
     owner_requested_date: Moment | None = None
+    authority_due: Moment | None = None
     posted_at: Moment | None = None
     handed_over_at: Moment | None = None
     harm_ongoing: bool = False

@@ -244,7 +244,7 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
             return [CaseResumed(case_id=story.case_id)] if isinstance(state, Waiting) else []
         case Ring():
             if isinstance(state, Waiting) and command.at >= state.resume_on:
-                return [CaseResumed(case_id=story.case_id)]
+                return [CaseResumed(case_id=story.case_id, because="date")]
             return []
         case HandleCase():
             return _handle(command, state)
@@ -566,7 +566,7 @@ def _handle(command: HandleCase, state: Living) -> Sequence[CaseFact]:
         preventive=command.preventive,
     )
     if isinstance(state, Waiting):
-        return [CaseResumed(case_id=story.case_id), handled]
+        return [CaseResumed(case_id=story.case_id, because="handled"), handled]
     return [handled]
 
 
@@ -736,6 +736,7 @@ def evolve(state: Case, fact: CaseFact) -> Case:
                 fact.kind,
                 harm_ongoing=fact.harm_ongoing,
                 outside_party=fact.outside_party,
+                authority_due=fact.authority_due,
                 lacks=fact.lacks,
             )
         )

@@ -216,10 +216,14 @@ def _left(fact: CaseLeftIncident, story: Story, _said: Say) -> None:
         raise Refused("The case is not in this incident.")
 
 
-def _corrected(fact: CaseCorrected, _story: Story, _said: Say) -> None:
-    how = {"case_id", "correction_id", "person_id", "lacks"}
+def _corrected(fact: CaseCorrected, story: Story, said: Say) -> None:
+    how = {"case_id", "correction_id", "person_id", "approved_by", "lacks"}
     if all(name in how or value in (None, "", {}) for name, value in fact):
         raise Refused("Say what is to be corrected.")
+    due, before = fact.authority_due, story.authority_due
+    if due is not None and before is not None and due > before:
+        # Nobody inside extends it: another confirms that the authority has.
+        demand_second(said.approver, fact.person_id, "RM-4.7", least=Role.CENTRE_MANAGER)
 
 
 SAYINGS: Mapping[type[SaidFact], Saying] = {
@@ -292,8 +296,13 @@ def retell(story: Story, fact: SaidFact) -> Story:
     story = replace(story, said={**story.said, _mark(fact): _moving(fact)})
     efforts = story.efforts
     match fact:
-        case CaseCorrected(lacks=tuple(lacks)):
-            return replace(story, lacks=lacks)
+        case CaseCorrected():
+            return replace(
+                story,
+                lacks=story.lacks if fact.lacks is None else fact.lacks,
+                outside_party=fact.outside_party or story.outside_party,
+                authority_due=fact.authority_due or story.authority_due,
+            )
         case HarmReported():
             return replace(_forget(story, ImmediateMeasuresTaken.wire_name), harm_ongoing=True)
         case ImmediateMeasuresTaken():
@@ -323,8 +332,6 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return replace(story, followed_up=max(story.followed_up, fact.round))
         case BreachNoted():
             return replace(story, breached=True)
-        case CaseCorrected(outside_party=str(outside_party)):
-            return replace(story, outside_party=outside_party)
         case (
             AppointmentKept()
             | AppointmentMissed()
@@ -333,7 +340,6 @@ def retell(story: Story, fact: SaidFact) -> Story:
             | CaseAcknowledged()
             | CaseAnswered()
             | CaseChased()
-            | CaseCorrected()
             | CaseForwarded()
             | CaseLinked()
             | MadeSafe()

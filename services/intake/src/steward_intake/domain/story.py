@@ -65,6 +65,8 @@ class Story:
     """How weighty it was when it left the valid ones: it does not come back milder unseen."""
     outside_party: str | None = None
     """Who else has to act, as it was said last."""
+    authority_due: datetime | None = None
+    """By when an authority wants it done."""
     raised: Severity | None = None
     """What a rule has raised it to; below that it is not classified lightly."""
     absorbed: Severity | None = None

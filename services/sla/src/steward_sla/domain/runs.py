@@ -295,7 +295,7 @@ class Walk:
         start = self._starts.get(key)
         last = next((run for run in reversed(self.runs) if run.key == key), None)
         later_round = last is not None and self._round > last.round
-        again = fact.name not in ONCE and last is not None and (later_round or not last.is_open)
+        again = fact.name not in CHANGES and last is not None and (later_round or not last.is_open)
         if start is None or again:
             afresh = (again and not later_round) or not target.met_before
             # A case that ends in the same instant has been seen to end, and starts nothing.
