@@ -17,7 +17,6 @@ from steward_sla.domain.case_facts import (
     CHANGES,
     ENDS,
     MOMENT,
-    ONCE,
     CaseFact,
     change,
     instant_of,
