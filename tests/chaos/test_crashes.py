@@ -48,6 +48,9 @@ POINTS: Mapping[str, Sequence[str]] = {
 }
 """Where each is killed by `make chaos`, once; the code is the same in all of them."""
 
+QUIET_SECONDS = 900
+"""So long may what was caused take to come to its end; mostly texts, each sent by itself."""
+
 SERVERS = ("kafka", "postgres")
 SERVICES = (*POINTS, "audit")
 NAMED = 20
@@ -97,7 +100,7 @@ async def test_nothing_is_lost_wherever_a_process_is_killed(
 
 
 KILLS = 1_000
-A_ROUND = 25
+A_ROUND = 40
 """So many kills of each service before all is judged."""
 
 
@@ -144,7 +147,7 @@ async def survived(
         finally:
             stop.set()
             await coming
-    await system.quiet(300)
+    await system.quiet(QUIET_SECONDS)
     return await Judge(system, told).verdict()
 
 

@@ -26,7 +26,7 @@ DROPPED = 4
 """Whose phone it is that drops the connection, by number."""
 PATIENCE_SECONDS = 600.0
 """So long do they try: whoever they ask may be killed again and again."""
-REST_SECONDS = 1.0
+REST_SECONDS = 4.0
 """So long does each rest before they come again: what they cause is told before long."""
 LADDER = ("cs_supervisor", "centre_manager", "company_leader", "general_manager")
 
