@@ -1686,4 +1686,14 @@ GUARDS: tuple[Guard, ...] = (
         "if False:",
         "tests/unit/intake/test_incident.py::test_a_case_is_in_one_incident_at_a_time",
     ),
+    Guard(
+        _SENDING,
+        "What is not urgent is told in duty hours, also if it becomes known late.",
+        "in duty hours",
+        f"{_NOTIFY}/application/reactions.py",
+        "_from_when(at, zone, rules), _from_when(heard.known_at, zone, rules))",
+        "_from_when(at, zone, rules),)",
+        "tests/unit/notify_domain/test_telling.py::"
+        "test_what_is_not_urgent_is_told_in_duty_hours_also_if_it_becomes_known_late",
+    ),
 )
