@@ -1497,6 +1497,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "A post is acknowledged with a text or a link (RM-4.6.7).",
+        "acknowledged with something",
+        _SAYINGS,
+        "    if story.kind is Kind.COMPLAINT and fact.text is None and not fact.link:\n",
+        "    if False:\n",
+        f"{_DAILY_TEST}test_a_post_is_acknowledged_with_a_text_or_a_link_and_a_suggestion_without",
+    ),
+    Guard(
+        _RULES,
         "Who asked for more time does not decide on it (RM-4.10.1, RM-4.10.2).",
         "not who asked",
         _CLOCKS,
