@@ -68,6 +68,7 @@ _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
+_SLA_RULES_TEST = "tests/unit/sla/test_rules.py::"
 
 _TIME = "Time and alarms"
 _HISTORY = "History"
@@ -1494,6 +1495,33 @@ GUARDS: tuple[Guard, ...] = (
         "    if (AppointmentMissed.wire_name, fact.appointment_id) in story.said:\n",
         "    if False:\n",
         f"{_DAILY_TEST}test_a_missed_appointment_is_not_kept_before_it_is_made_again",
+    ),
+    Guard(
+        _RULES,
+        "What is agreed anew after its time is owed at its new time (FU-S1, FU-4.1.3).",
+        "agreed anew",
+        _RUNS,
+        "            return start is not None and at > start.due()\n",
+        "            return False\n",
+        f"{_SLA_RULES_TEST}test_what_we_missed_and_agreed_anew_is_owed_at_its_new_time",
+    ),
+    Guard(
+        _RULES,
+        "What is moved within its grace has no second clock (FU-S1, FU-4.1.3).",
+        "moved in time",
+        _RUNS,
+        "            return start is not None and at > start.due()\n",
+        "            return start is not None\n",
+        f"{_SLA_RULES_TEST}test_what_is_moved_within_its_grace_is_the_same_as_before",
+    ),
+    Guard(
+        _RULES,
+        "Of two departments the one that was given the case last answers (RM-4.6.1).",
+        "one department at a time",
+        _RUNS,
+        "if run.key == key else target.one_at_a_time)",
+        "if run.key == key else False)",
+        f"{_SLA_RULES_TEST}test_of_two_departments_the_one_that_was_given_the_case_last_answers",
     ),
     Guard(
         _RULES,

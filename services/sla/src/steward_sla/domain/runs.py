@@ -54,6 +54,17 @@ class Start:
         """From where a clock counts that begins now."""
         return self.moves[-1].earlier if self.moves else self.at
 
+    def due(self, end: datetime | None = None) -> datetime:
+        """The due time that holds: one that is named when the last has passed moves it no more.
+
+        Nor does what is named after the `end`.
+        """
+        (_, due), *moved = self.dues
+        for at, other in moved:
+            if at <= due and (end is None or at <= end):
+                due = other
+        return due
+
 
 @dataclass(slots=True)
 class Run:
@@ -295,8 +306,9 @@ class Walk:
         start = self._starts.get(key)
         last = next((run for run in reversed(self.runs) if run.key == key), None)
         later_round = last is not None and self._round > last.round
-        again = fact.name not in ONCE and last is not None and (later_round or not last.is_open)
+        again = fact.name not in ONCE and self._is_over(start, last, fact.at)
         if start is None or again:
+            self._end_before(fact, key)
             afresh = (again and not later_round) or not target.met_before
             # A case that ends in the same instant has been seen to end, and starts nothing.
             ends = bool(self._seen) and _ends_at(self._seen[-1][0], fact.at)
@@ -308,6 +320,23 @@ class Walk:
                 self._open(key, start, at, at)
         elif target.due is not None:
             self._note_due(start, fact)
+
+    def _is_over(self, start: Start | None, last: Run | None, at: datetime) -> bool:
+        """Whether what began before under a key has ended, or its time or its round is past."""
+        if last is not None and not last.is_open:
+            return True
+        if self.measure.target.due is not None:
+            return start is not None and at > start.due()
+        return last is not None and self._round > last.round
+
+    def _end_before(self, fact: CaseFact, key: str) -> None:
+        """End what a start takes the place of: its own time that has passed, or what is another's."""
+        target = self.measure.target
+        for run in self.runs:
+            if run.is_open and (target.due is not None if run.key == key else target.one_at_a_time):
+                run.cancelled_at, run.cancelled_by = fact.at, fact.name
+        if target.one_at_a_time:
+            self._starts.clear()
 
     def _note_due(self, start: Start, fact: CaseFact) -> None:
         if self.measure.target.due is not None:
