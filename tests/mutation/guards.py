@@ -68,6 +68,7 @@ _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
+_SLA_RULES_TEST = "tests/unit/sla/test_rules.py::"
 
 _TIME = "Time and alarms"
 _HISTORY = "History"
@@ -1506,6 +1507,42 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "What is agreed anew after its time is owed at its new time (FU-S1, FU-4.1.3).",
+        "agreed anew",
+        _RUNS,
+        "            return start is not None and fact.at > start.due()\n",
+        "            return False\n",
+        f"{_SLA_RULES_TEST}test_what_we_missed_and_agreed_anew_is_owed_at_its_new_time",
+    ),
+    Guard(
+        _RULES,
+        "What is moved within its grace has no second clock (FU-S1, FU-4.1.3).",
+        "moved in time",
+        _RUNS,
+        "            return start is not None and fact.at > start.due()\n",
+        "            return start is not None\n",
+        f"{_SLA_RULES_TEST}test_what_is_moved_within_its_grace_is_the_same_as_before",
+    ),
+    Guard(
+        _RULES,
+        "Of two departments the one that was given the case last answers (RM-4.6.1).",
+        "one department at a time",
+        _RUNS,
+        "if run.key == key else target.one_at_a_time)",
+        "if run.key == key else False)",
+        f"{_SLA_RULES_TEST}test_of_two_departments_the_one_that_was_given_the_case_last_answers",
+    ),
+    Guard(
+        _RULES,
+        "A post is acknowledged with a text or a link (RM-4.6.7).",
+        "acknowledged with something",
+        _SAYINGS,
+        "    if story.kind is Kind.COMPLAINT and fact.text is None and not fact.link:\n",
+        "    if False:\n",
+        f"{_DAILY_TEST}test_a_post_is_acknowledged_with_a_text_or_a_link_and_a_suggestion_without",
+    ),
+    Guard(
+        _RULES,
         "Who asked for more time does not decide on it (RM-4.10.1, RM-4.10.2).",
         "not who asked",
         _CLOCKS,
@@ -1694,5 +1731,15 @@ GUARDS: tuple[Guard, ...] = (
         "if story.incident not in (None, fact.incident_id):",
         "if False:",
         "tests/unit/intake/test_incident.py::test_a_case_is_in_one_incident_at_a_time",
+    ),
+    Guard(
+        _SENDING,
+        "What is not urgent is told in duty hours, also if it becomes known late.",
+        "in duty hours",
+        f"{_NOTIFY}/application/reactions.py",
+        "_from_when(at, zone, rules), _from_when(heard.known_at, zone, rules))",
+        "_from_when(at, zone, rules),)",
+        "tests/unit/notify_domain/test_telling.py::"
+        "test_what_is_not_urgent_is_told_in_duty_hours_also_if_it_becomes_known_late",
     ),
 )

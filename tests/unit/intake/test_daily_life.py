@@ -16,6 +16,7 @@ from steward_events.intake import (
     AppointmentMissed,
     BreachNoted,
     CaseAbsorbed,
+    CaseAcknowledged,
     CaseAnswered,
     CaseAssigned,
     CaseChased,
@@ -193,6 +194,18 @@ def test_an_answer_names_its_date_or_its_reasons(
         assert a_complaint(MINOR).refuses(said(answer)).rule == broken
     else:
         a_complaint(MINOR).when(said(answer)).then(answer)
+
+
+@rule("RM-4.6.7", "RC-6.3")
+def test_a_post_is_acknowledged_with_a_text_or_a_link_and_a_suggestion_without() -> None:
+    nothing = CaseAcknowledged(case_id="c")
+    post = a_complaint()
+    assert post.refuses(said(nothing)).rule == "RM-4.6.7"
+    for more in ({"text": WORDS}, {"link": "https://forum.example/1"}):
+        post.when(said(CaseAcknowledged(case_id="c", **more))).then(CaseAcknowledged)
+    post.when(said(nothing, by="external")).then(nothing)
+    suggestion = given(a_case(Kind.SUGGESTION), by=CaseDecider())
+    suggestion.when(said(nothing)).then(nothing)
 
 
 @rule("RC-3.2")

@@ -411,20 +411,59 @@ def test_a_late_follow_up_is_told_to_the_role_that_owes_it() -> None:
     )
 
 
+DUTY: dict[str, Any] = {
+    "subject": "b1",
+    "project_id": "p1",
+    "duty": "suggestion-box-opened",
+    "period": "2026-W40",
+    "rule": ("RM-4.2.8",),
+    "role": Role.CS_SUPERVISOR,
+    "zone": "Asia/Shanghai",
+    "policy": "",
+}
+MISSED = DutyMissed(**DUTY, by=MIDNIGHT)
+
+
+@pytest.mark.parametrize("fact", [ESCALATED, LATE, MISSED])
+@pytest.mark.parametrize(
+    ("late_at", "known_at", "told_at"),
+    [
+        (14, 14, None),
+        (14, 17.5, None),
+        (14, 18, 32.5),
+        (14, 26, 32.5),  # sla was down until two in the night
+        (0, 0, 8.5),
+        (0, 10, 8.5),
+        (0, 20, 32.5),
+    ],
+)
+def test_what_is_not_urgent_is_told_in_duty_hours_also_if_it_becomes_known_late(
+    fact: Fact, late_at: float, known_at: float, told_at: float | None
+) -> None:
+    late = heard(fact, MIDNIGHT + timedelta(hours=late_at))
+    late = late._replace(known_at=MIDNIGHT + timedelta(hours=known_at))
+    asked = [to.command for to in (*on_sla(late), *on_visits(late))]
+    begins = [command.not_before for command in asked if isinstance(command, RequestMessage)]
+    assert begins == [told_at and MIDNIGHT + timedelta(hours=told_at)] * 2
+
+
+def test_an_email_that_stands_in_waits_for_the_duty_hours_of_its_text() -> None:
+    text = "overrides: residential-cn\nversion: sms\nmessages: {duty_hours: sms_first}"
+    rules = packs.load(text, "sms.yaml")
+    late = heard(
+        ESCALATED.model_copy(update={"policy": rules.version}), MIDNIGHT + timedelta(hours=14)
+    )
+    late = late._replace(known_at=MIDNIGHT + timedelta(hours=26))
+    sms, email = [to.command for to in tell(late, {rules.version: rules}.get)]
+    opening = MIDNIGHT + timedelta(hours=32.5)
+    assert isinstance(sms, RequestMessage)
+    assert isinstance(email, RequestMessage)
+    assert (sms.not_before, email.not_before) == (opening, opening + timedelta(minutes=10))
+
+
 @rule("RM-4.2.8")
 def test_an_unopened_suggestion_box_is_told_until_the_opening_is_written_down() -> None:
-    duty: dict[str, Any] = {
-        "subject": "b1",
-        "project_id": "p1",
-        "duty": "suggestion-box-opened",
-        "period": "2026-W40",
-        "rule": ("RM-4.2.8",),
-        "role": Role.CS_SUPERVISOR,
-        "zone": "Asia/Shanghai",
-        "policy": "",
-    }
-    missed = DutyMissed(**duty, by=MIDNIGHT)
-    asked = [to.command for to in on_visits(heard(missed))]
+    asked = [to.command for to in on_visits(heard(MISSED))]
     sms, email = (command for command in asked if isinstance(command, RequestMessage))
     assert (sms.role, email.role) == (Role.CS_SUPERVISOR, Role.CS_SUPERVISOR)
     assert sms.not_before == MIDNIGHT + timedelta(hours=8, minutes=30)
@@ -433,10 +472,10 @@ def test_an_unopened_suggestion_box_is_told_until_the_opening_is_written_down() 
         "星河湾：每周意见箱开启应于2026-10-01 24:00前完成，现已逾期，"
         "请您（客服部主管）安排。依据RM-4.2.8。"
     )
-    done = list(on_visits(heard(DutyDone(**duty, done_at=MIDNIGHT - timedelta(hours=2)))))
-    assert [to.stream for to in done] == [to.stream for to in on_visits(heard(missed))]
+    done = list(on_visits(heard(DutyDone(**DUTY, done_at=MIDNIGHT - timedelta(hours=2)))))
+    assert [to.stream for to in done] == [to.stream for to in on_visits(heard(MISSED))]
     assert all(isinstance(to.command, Suppress) for to in done)
-    assert list(on_visits(heard(missed)._replace(history=MIDNIGHT))) == []
+    assert list(on_visits(heard(MISSED)._replace(history=MIDNIGHT))) == []
 
 
 def test_of_a_follow_up_late_in_history_nobody_is_told() -> None:

@@ -12,7 +12,15 @@ from tests.support.rules import rule
 
 from steward_decider import Ring
 from steward_events.fact import Fact
-from steward_events.sla import ClockBreached, Escalated, EscalationWithdrawn, MajorByAge
+from steward_events.sla import (
+    BreachWithdrawn,
+    ClockBreached,
+    ClockCancelled,
+    ClockStarted,
+    Escalated,
+    EscalationWithdrawn,
+    MajorByAge,
+)
 from steward_sla.domain.clocks import AcknowledgeEscalation, ClocksDecider, HearCaseFact
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -219,3 +227,53 @@ def test_a_reopening_after_the_month_makes_it_major_at_once() -> None:
     again = handled.when(heard("case_reopened", 4, MONTH + DAY, round=2))
     told, _ = rung(again, MONTH + DAY)
     assert [type(f) for f in told] == [ClockBreached, MajorByAge, Escalated]
+
+
+def appointed(version: int, at: datetime, to: datetime, **more: Any) -> HearCaseFact:
+    fields = {"appointment_id": "v", "at": to.isoformat(), **more}
+    return HearCaseFact(at, "c1", "p1", "appointment_made", version, fields)
+
+
+@rule("FU-S1", "FU-4.1.3")
+def test_what_is_agreed_anew_climbs_no_further_and_is_told_again_when_late_again() -> None:
+    noon = RECEIVED + 2 * HOUR
+    stream = complaint("appointment-kept").when(appointed(2, RECEIVED, noon))
+    told, answer = rung(stream, noon + HOUR)
+    assert climbs(told) == [("cs_supervisor", "09-28 12:30", "step")]
+    anew = appointed(3, noon + HOUR, noon + 3 * HOUR, moved_by="owner")
+    answer = answer.when(anew)
+    ended = [(f.clock, f.reason) for f in answer.facts if isinstance(f, ClockCancelled)]
+    assert ended == [("appointment-kept#1:v", "appointment_made")]
+    told, answer = rung(answer, noon + 5 * HOUR)
+    assert climbs(told) == [("cs_supervisor", "09-28 15:30", "step")]
+    [breach] = [f for f in told if isinstance(f, ClockBreached)]
+    assert breach.clock == "appointment-kept#1:v.2"
+    kept = heard("appointment_kept", 4, noon + 5 * HOUR, appointment_id="v")
+    assert rung(answer.when(kept), noon + 90 * DAY)[0] == []
+
+
+def test_what_was_moved_in_time_and_heard_of_late_was_never_owed_anew() -> None:
+    noon = RECEIVED + 2 * HOUR
+    stream = complaint("appointment-kept").when(appointed(2, RECEIVED, noon))
+    anew = appointed(4, noon + HOUR, noon + 3 * HOUR, moved_by="owner")
+    _, answer = rung(stream, noon + HOUR)
+    answer = answer.when(anew)
+    assert any(isinstance(fact, ClockStarted) for fact in answer.facts)
+    answer = answer.when(appointed(3, noon + HOUR / 2, noon + 2 * HOUR, moved_by="owner"))
+    found = {type(f): getattr(f, "clock", "") for f in answer.facts}
+    first, second = "appointment-kept#1:v", "appointment-kept#1:v.2"
+    assert found[BreachWithdrawn] == found[EscalationWithdrawn] == first
+    assert found[ClockCancelled] == second
+    told, _ = rung(answer, noon + 3.5 * HOUR)
+    assert climbs(told) == [("cs_supervisor", "09-28 15:30", "step")]
+
+
+@rule("RM-4.6.1")
+def test_what_another_department_was_given_climbs_no_further() -> None:
+    case = complaint("dispatch-accepted").when(classified("minor"))
+    case = case.when(heard("case_dispatched", 3, RECEIVED + HOUR / 2, dispatch_id="a"))
+    told, answer = rung(case, RECEIVED + 3 * HOUR)
+    assert climbs(told) == [("department_head", "09-28 12:30", "step")]
+    answer = answer.when(heard("case_dispatched", 4, RECEIVED + 3 * HOUR, dispatch_id="b"))
+    answer = answer.when(heard("dispatch_accepted", 5, RECEIVED + 4 * HOUR, dispatch_id="b"))
+    assert rung(answer, RECEIVED + 90 * DAY)[0] == []

@@ -366,6 +366,24 @@ def test_what_was_done_before_does_not_meet_a_call_for_something_new() -> None:
     assert the_clock([RECEIVED, done, called], targets=afresh)["status"] == "running"
 
 
+def test_one_at_a_time_only_what_was_said_last_is_owed_also_where_it_applies_later() -> None:
+    first = fact("case_dispatched", "09-28", "11:00", dispatch_id="a")
+    second = fact("case_dispatched", "09-28", "11:30", dispatch_id="b")
+    keys = {"starts": "case_dispatched", "per": "dispatch_id", "when": {"severity": "minor"}}
+    facts = [RECEIVED, first, second, minor("09-29")]
+    found = answer(facts, targets=target(**keys, one_at_a_time=True))
+    assert [clock["clock"] for clock in found] == ["own#1:b"]
+    assert len(answer(facts, targets=target(**keys))) == 2
+
+
+def test_a_due_time_named_anew_when_it_had_passed_counts_also_where_it_applies_later() -> None:
+    own = target(due={"field": "at"}, starts="appointment_made", when={"severity": "minor"})
+    made = fact("appointment_made", "09-28", "11:00", at=at("09-29"))
+    again = fact("appointment_made", "09-30", "11:00", at=at("10-01"))
+    clock = the_clock([RECEIVED, made, again, minor("09-30", "12:00")], targets=own)
+    assert (clock["due"], clock["status"]) == (at("10-01"), "running")
+
+
 def test_a_named_due_time_may_have_some_grace() -> None:
     own = target(due={"field": "at", "grace": {"minutes": 30}}, starts="appointment_made")
     made = fact("appointment_made", "09-28", "11:00", at=at("09-29"))

@@ -142,6 +142,72 @@ def test_an_appointment_is_kept_with_half_an_hour_of_grace() -> None:
     assert status("appointment-kept", APPOINTED, {**missed, "by": "us"}) == ["breached"]
 
 
+MISSED = fact("appointment_missed", "09-30", "14:40", appointment_id="v", by="us")
+
+
+def agreed(when: str, at_: str, day: str = "09-30", by: str = "owner") -> dict[str, Any]:
+    """The appointment has another time."""
+    moved = {"at": at_, "moved_by": by, "approved_by": "s1" if by == "us" else None}
+    return {**APPOINTED, "time": at(day, when), **moved}
+
+
+def appointments(*facts: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(c["due"], c["status"]) for c in clocks("appointment-kept", list(facts))]
+
+
+@rule("FU-S1", "FU-4.1.3")
+def test_what_we_missed_and_agreed_anew_is_owed_at_its_new_time() -> None:
+    case = [APPOINTED, MISSED, agreed("15:00", at("10-02", "14:00"), by="us")]
+    first = (at("09-30", "14:30"), "breached")
+    assert appointments(*case) == [first, (at("10-02", "14:30"), "breached")]
+    kept = fact("appointment_kept", "10-02", "14:10", appointment_id="v")
+    assert appointments(*case, kept) == [first, (at("10-02", "14:30"), "met")]
+    unapproved = {**case[-1], "approved_by": None}
+    assert appointments(APPOINTED, MISSED, unapproved) == [first]
+
+
+@rule("FU-S1", "FU-4.1.3")
+@pytest.mark.parametrize("time", ["14:00", "14:10", "14:30"])
+def test_what_is_moved_within_its_grace_is_the_same_as_before(time: str) -> None:
+    moved = [APPOINTED, agreed(time, at("09-30", "16:00"))]
+    assert appointments(*moved) == [(at("09-30", "16:30"), "breached")]
+    again = agreed("16:20", at("09-30", "18:00"))
+    assert appointments(*moved, again) == [(at("09-30", "18:30"), "breached")]
+
+
+@rule("FU-S1", "FU-4.1.3")
+def test_each_of_three_times_that_pass_is_a_breach_of_its_own() -> None:
+    case = [
+        APPOINTED,
+        agreed("14:31", at("09-30", "16:00")),
+        agreed("16:31", at("09-30", "18:00")),
+        fact("appointment_kept", "09-30", "18:30", appointment_id="v"),
+    ]
+    assert appointments(*case) == [
+        (at("09-30", "14:30"), "breached"),
+        (at("09-30", "16:30"), "breached"),
+        (at("09-30", "18:30"), "met"),
+    ]
+
+
+@rule("FU-S1", "FU-4.1.3")
+def test_a_reopening_neither_ends_nor_doubles_what_was_agreed() -> None:
+    reopened = [fact("case_handled", "09-29", "12:00"), fact("case_reopened", "09-29", "13:00")]
+    case = [received("service_request"), APPOINTED, *reopened]
+    assert appointments(*case) == [(at("09-30", "14:30"), "breached")]
+    in_time, late = agreed("14:00", at("10-02", "14:00")), agreed("15:00", at("10-02", "14:00"))
+    assert appointments(*case, in_time) == [(at("10-02", "14:30"), "breached")]
+    assert [status for _, status in appointments(*case, late)] == ["breached"] * 2
+
+
+@rule("FU-S1", "FU-4.1.3")
+def test_a_promise_that_was_broken_and_given_anew_is_kept_by_its_new_date() -> None:
+    anew = {**PROMISED, "time": at("10-03"), "promised_at": at("10-05"), "moved_by": "owner"}
+    kept = fact("promise_kept", "10-04", promise_id="a")
+    assert status("promise-kept", PROMISED, anew) == ["breached"] * 2
+    assert status("promise-kept", PROMISED, anew, kept) == ["breached", "met"]
+
+
 # ---- complaints: reception ----
 
 
@@ -233,6 +299,17 @@ def test_an_authoritys_date_is_moved_by_the_authority_alone() -> None:
     answered = fact("case_answered", "10-08", decision="will", by_date=at("10-20"))
     assert status("authority-due", told, answered) == ["breached"]
     assert status("authority-due", told, {**answered, "decision": "will_not"}) == ["met"]
+
+
+@rule("RM-4.7", "RM-3.1")
+def test_an_authority_whose_date_has_passed_sets_another() -> None:
+    told, handled = received(authority_due=at("10-09")), fact("case_handled", "10-12", "11:00")
+    later = fact("case_corrected", "10-10", authority_due=at("10-12"))
+    found = clocks("authority-due", [told, later, handled])
+    assert [(clock["due"], clock["status"]) for clock in found] == [
+        (at("10-09"), "breached"),
+        (at("10-12"), "breached"),
+    ]
 
 
 @rule("RM-4.7", "RM-3.1")
@@ -443,6 +520,18 @@ def test_a_department_accepts_within_two_hours_of_the_service_centre() -> None:
     assert status("dispatch-accepted", *case, accepted) == ["met"]
     assert status("dispatch-accepted", *case, {**accepted, "dispatch_id": "b"}) == ["breached"]
     assert status("dispatch-accepted", *case, refused("a", "17:10", 1)) == ["cancelled"]
+
+
+@rule("RM-4.6.1", "RM-3.3")
+def test_of_two_departments_the_one_that_was_given_the_case_last_answers() -> None:
+    case = [*VALID, dispatched("a", "17:00"), dispatched("b", "17:30")]
+    assert status("dispatch-accepted", *case) == ["cancelled", "breached"]
+    accepted = fact("dispatch_accepted", "09-29", "17:20", dispatch_id="a")
+    assert status("dispatch-accepted", *case, accepted) == ["met", "breached"]
+    at_once = [*VALID, dispatched("a", "17:00"), dispatched("b", "17:00")]
+    assert status("dispatch-accepted", *at_once) == ["cancelled", "breached"]
+    too_late = [*case[:-1], dispatched("b", "10:00", "09-30")]
+    assert status("dispatch-accepted", *too_late) == ["breached"] * 2
 
 
 @rule("RM-4.6.1")

@@ -344,6 +344,7 @@ class Target(Entry):
 
     A clock that runs goes on while `when` or `stays_when` holds. `met_before: false` is for a call
     that nothing done before it can answer; `urgent` for one that is to be acknowledged at once.
+    With `one_at_a_time` a start with another value of `per` ends the clock that ran.
     """
 
     id: Identifier
@@ -353,6 +354,7 @@ class Target(Entry):
     stays_when: Condition | None = None
     starts: Annotated[FactPatterns, Field(min_length=1)]
     per: str | None = None
+    one_at_a_time: bool = False
     met_by: FactPatterns = ()
     met_before: bool = True
     within: Duration | None = None

@@ -128,6 +128,11 @@ def _measured(_fact: ImmediateMeasuresTaken, story: Story, _said: Say) -> None:
         raise Refused("No harm was reported: report it before its measures.", rule="RM-4.9")
 
 
+def _acknowledged(fact: CaseAcknowledged, story: Story, _said: Say) -> None:
+    if story.kind is Kind.COMPLAINT and fact.text is None and not fact.link:
+        raise Refused("Say what was answered in public, or give its link.", rule="RM-4.6.7")
+
+
 def _answered(fact: CaseAnswered, story: Story, said: Say) -> None:
     if fact.decision == "will_not":
         if fact.reasons is None:
@@ -233,7 +238,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     AttachmentAdded: Saying(("sha256", "what"), afterwards=True),
     AttachmentRevealed: Saying(("reveal_id",), afterwards=True),
     BreachNoted: Saying((), afterwards=True),
-    CaseAcknowledged: Saying(("link",), afterwards=True),
+    CaseAcknowledged: Saying(("link",), _acknowledged, afterwards=True),
     CaseAnswered: Saying(("answer_id",), _answered),
     CaseChased: Saying(("chase_id",)),
     CaseCorrected: Saying(("correction_id",), _corrected, afterwards=True),

@@ -195,9 +195,9 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
     rules = rules_of(fact.policy)
     policy = rules.pack.messages if rules is not None else Messages()
     begins = None
-    if fact.deliver == "duty_hours" and zone is not None:
+    if fact.deliver == "duty_hours":
         # What is typed in late climbs when it becomes known.
-        begins = _from_when(fact.told_at or heard.occurred_at, zone, rules)
+        begins = _in_duty_hours(heard, fact.told_at or heard.occurred_at, zone, rules)
     term = (begins or heard.known_at) + timedelta(seconds=policy.email_after.seconds)
     sms_first = getattr(policy, fact.deliver) == "sms_first"
     for channel in get_args(Channel):
@@ -285,6 +285,7 @@ def _name_of(fact: DutyFact) -> str:
 
 def _missed_duty(heard: Recorded, fact: DutyMissed, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone)
+    begins = _in_duty_hours(heard, heard.occurred_at, zone, rules_of(fact.policy))
     for channel in get_args(Channel):
         request = RequestMessage(
             heard.occurred_at,
@@ -300,13 +301,14 @@ def _missed_duty(heard: Recorded, fact: DutyMissed, rules_of: RulesOf) -> Iterat
                 "role": str(fact.role),
             },
             rule=fact.rule,
-            not_before=_from_when(heard.occurred_at, zone, rules_of(fact.policy)),
+            not_before=begins,
         )
         yield To(stream_of(request.message_id), heard.key, request)
 
 
 def _late_followup(heard: Recorded, fact: FollowupOverdue, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone) if fact.zone else None
+    begins = _in_duty_hours(heard, heard.occurred_at, zone, rules_of(fact.policy))
     for channel in get_args(Channel):
         request = RequestMessage(
             heard.occurred_at,
@@ -324,9 +326,19 @@ def _late_followup(heard: Recorded, fact: FollowupOverdue, rules_of: RulesOf) ->
             },
             rule=fact.rule,
             case_id=fact.case_id,
-            not_before=_from_when(heard.occurred_at, zone, rules_of(fact.policy)) if zone else None,
+            not_before=begins,
         )
         yield To(stream_of(request.message_id), heard.key, request)
+
+
+def _in_duty_hours(
+    heard: Recorded, at: datetime, zone: tzinfo | None, rules: Rules | None
+) -> datetime | None:
+    """Give the opening before which nobody is told: that after `at`, or after it became known."""
+    if zone is None:
+        return None
+    openings = (_from_when(at, zone, rules), _from_when(heard.known_at, zone, rules))
+    return max((opening for opening in openings if opening is not None), default=None)
 
 
 def _from_when(at: datetime, zone: tzinfo, rules: Rules | None) -> datetime | None:

@@ -286,10 +286,7 @@ class Measure:
             ended = end if self._almanac.edition and len(self.stages(started)) > 1 else None
             due, provisional = self._within(started, pauses, ended, zone)
         else:
-            (_, due), *moved = run.start.dues
-            for at, other in moved:
-                if at <= due and (end is None or at <= end):
-                    due = other
+            due = run.start.due(end)
         if self.target.or_by is not None:
             base = due
             for at, date_ in asked:

@@ -17,6 +17,7 @@ from steward_sla.domain.case_facts import (
     CHANGES,
     ENDS,
     MOMENT,
+    ONCE,
     CaseFact,
     change,
     instant_of,
@@ -52,6 +53,17 @@ class Start:
     def counts_from(self) -> datetime:
         """From where a clock counts that begins now."""
         return self.moves[-1].earlier if self.moves else self.at
+
+    def due(self, end: datetime | None = None) -> datetime:
+        """The due time that holds: one that is named when the last has passed moves it no more.
+
+        Nor does what is named after the `end`.
+        """
+        (_, due), *moved = self.dues
+        for at, other in moved:
+            if at <= due and (end is None or at <= end):
+                due = other
+        return due
 
 
 @dataclass(slots=True)
@@ -294,8 +306,9 @@ class Walk:
         start = self._starts.get(key)
         last = next((run for run in reversed(self.runs) if run.key == key), None)
         later_round = last is not None and self._round > last.round
-        again = fact.name not in CHANGES and last is not None and (later_round or not last.is_open)
+        again = self._is_over(fact, start, last)
         if start is None or again:
+            self._end_before(fact, key)
             afresh = (again and not later_round) or not target.met_before
             # A case that ends in the same instant has been seen to end, and starts nothing.
             ends = bool(self._seen) and _ends_at(self._seen[-1][0], fact.at)
@@ -307,6 +320,28 @@ class Walk:
                 self._open(key, start, at, at)
         elif target.due is not None:
             self._note_due(start, fact)
+
+    def _is_over(self, fact: CaseFact, start: Start | None, last: Run | None) -> bool:
+        """Whether what began before under a key has ended, or its time or its round is past.
+
+        What a fact says the case is starts nothing anew once that was done.
+        """
+        if fact.name in ONCE:
+            return False
+        if last is not None and not last.is_open:
+            return fact.name not in CHANGES
+        if self.measure.target.due is not None:
+            return start is not None and fact.at > start.due()
+        return last is not None and self._round > last.round
+
+    def _end_before(self, fact: CaseFact, key: str) -> None:
+        """End what a start takes the place of: its own time that has passed, or what is another's."""
+        target = self.measure.target
+        for run in self.runs:
+            if run.is_open and (target.due is not None if run.key == key else target.one_at_a_time):
+                run.cancelled_at, run.cancelled_by = fact.at, fact.name
+        if target.one_at_a_time:
+            self._starts.clear()
 
     def _note_due(self, start: Start, fact: CaseFact) -> None:
         if self.measure.target.due is not None:
