@@ -11,6 +11,10 @@ from tests.support.nursery import NURSERY
 from tests.support.system import System
 
 
+ANYWHERE = "anywhere"
+"""Where is killed what has not come to its point in time, and each server."""
+
+
 @dataclass(frozen=True, slots=True)
 class Crash:
     """The `nth` passing of a point, as `tests.support.crashing` names it."""
@@ -65,6 +69,7 @@ class Crashes:
             for name, (crash, since) in list(self._next.items()):
                 if time.monotonic() - since > self.seconds:
                     self.missed.append((name, crash.point))
+                    self.died[name, ANYWHERE] += 1
                     del self._next[name]
                     system.kill(name)
             return not self._next and not any(self._plans.values())
