@@ -28,6 +28,7 @@ from steward_stack import due_times
 ANSWERS = Path(__file__).with_name("rt_answers.jsonl")
 PROGRAM = Path(__file__).with_name("rt_answers.pl")
 CASES = 500
+_PAGE = "docs/request-tracker.md"
 _AT_ONCE = 4
 """RT takes a tenth of a second for a ticket, and seconds for one that may take long."""
 _LONGEST = timedelta(days=29)
@@ -357,10 +358,16 @@ def read_answers(text: str) -> dict[str, datetime | None]:
 
 
 def ask_rt() -> str:
-    """Let RT answer anew, each part in a database of its own; raises what the program fails with."""
+    """Let RT answer anew, each part in a database of its own.
+
+    Raises SystemExit with a sentence where RT does not answer; what its program said stands above.
+    """
     cases = random_cases()
     with ThreadPoolExecutor(_AT_ONCE) as parts:
-        said = list(parts.map(_ask_part, (cases[part::_AT_ONCE] for part in range(_AT_ONCE))))
+        try:
+            said = list(parts.map(_ask_part, (cases[part::_AT_ONCE] for part in range(_AT_ONCE))))
+        except (OSError, subprocess.CalledProcessError):
+            sys.exit(f"Request Tracker did not answer; it needs the packages that {_PAGE} names.")
     lines = sorted(line for part in said for line in part.splitlines()[1:])
     return "\n".join([said[0].splitlines()[0], *lines, ""])
 
