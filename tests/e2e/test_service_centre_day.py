@@ -360,6 +360,7 @@ CASES = (
         08:56 start-work person_id=he
         10:00 make-safe person_id=he
         10:40 handle person_id=he
+        10:40 → followup_owed
         15:00 followup mode=on_site person_id=lin satisfied=true
         15:00 → followup_noted
         16:00 close
@@ -394,6 +395,7 @@ CASES = (
         11:15 appoint appointment_id=again at=14:00
         14:00 keep-appointment appointment_id=again person_id=he
         14:30 handle person_id=he
+        14:30 → followup_owed
         16:00 followup mode=on_site person_id=he satisfied=true
         16:00 → followup_noted
         17:00 close
@@ -1060,8 +1062,8 @@ CASES = (
         10:00 submit-record person_id=lin
         10:00 tell-result how=phone
         11:00 followup mode=phone person_id=lin satisfied=false
-        11:00 → followup_noted
         11:00 → case_reopened
+        11:00 → followup_noted
         11:10 dispatch department=eng dispatch_id=drain
         11:15 accept-dispatch person_id=he
         15:00 handle person_id=he corrective=加装存水弯 preventive=每季检查

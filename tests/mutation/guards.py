@@ -65,6 +65,7 @@ _SENDER_TEST = "tests/integration/notify/test_sender.py::"
 _CASE_TEST = "tests/unit/intake/test_case.py::"
 _DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
 _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
+_BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
@@ -1409,6 +1410,34 @@ GUARDS: tuple[Guard, ...] = (
         '        if story.followed_up < story.round:\n            found.append("followup")\n',
         "",
         f"{_CASE_TEST}test_a_complaint_never_closes_by_silence",
+    ),
+    Guard(
+        _RULES,
+        "A request that nobody closes does so on its date, unless each is followed up (RC-5.4).",
+        "closed by its date",
+        _CASE,
+        "            return _closed_by_date(state, command.at)\n",
+        "            return []\n",
+        f"{_BY_DATE_TEST}test_a_request_closes_at_the_end_of_the_third_day_after_its_completion",
+    ),
+    Guard(
+        _RULES,
+        "A request that nobody closes does so on its date, unless each is followed up (RC-5.4).",
+        "open while a follow-up is owed",
+        _CASE,
+        " if not state.story.efforts.followups_owed",
+        "",
+        f"{_BY_DATE_TEST}test_a_request_of_which_each_is_followed_up_stays_open_until_it_is",
+    ),
+    Guard(
+        _RULES,
+        "What was said late leaves a day to say more before it closes by itself.",
+        "not closed at once",
+        _CASE,
+        "max(handled + CLOSES_AFTER, said + ONE_DAY)",
+        "handled + CLOSES_AFTER",
+        f"{_BY_DATE_TEST}"
+        "test_what_is_told_late_closes_on_its_date_and_not_before_the_next_day_has_passed",
     ),
     Guard(
         _RULES,

@@ -222,6 +222,8 @@ class CaseHandled(Fact, name="intake.case_handled"):
     person_id: Id | None = None
     corrective: Sealed | None = None
     preventive: Sealed | None = None
+    closes_on: Instant | None = None
+    """When a request closes by itself, unless a follow-up is owed that each such case is owed."""
 
 
 class ResultTold(Fact, name="intake.result_told"):
@@ -246,6 +248,14 @@ class FollowupNoted(Fact, name="intake.followup_noted"):
     outcome: Literal["done", "waived"]
 
 
+class FollowupOwed(Fact, name="intake.followup_owed"):
+    """Visits says that each such request is owed a follow-up: until then it does not close by itself."""
+
+    case_id: Id
+    followup_id: Id
+    round: int
+
+
 class BreachNoted(Fact, name="intake.breach_noted"):
     """Sla says that a duty of the case was missed: its severity is not lowered lightly any more."""
 
@@ -262,7 +272,7 @@ class SatisfactionGiven(Fact, name="intake.satisfaction_given"):
 
 
 class CaseClosed(Fact, name="intake.case_closed"):
-    """Nothing more is owed; `missing` lists what a closing from elsewhere left out."""
+    """Nothing more is owed; `missing` lists what a closing from elsewhere, or by date, left out."""
 
     rules = ("RC-7",)
 
@@ -271,6 +281,7 @@ class CaseClosed(Fact, name="intake.case_closed"):
     by: Literal["steward", "external", "history"] = "steward"
     missing: tuple[Word, ...] = ()
     reason: Word = ""
+    """`by_date` of a request that nobody closed in three days."""
 
 
 class CaseReopened(Fact, name="intake.case_reopened"):

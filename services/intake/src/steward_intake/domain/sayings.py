@@ -27,6 +27,7 @@ from steward_events.intake import (
     CaseLinked,
     ContactFailed,
     FollowupNoted,
+    FollowupOwed,
     HarmReported,
     ImmediateMeasuresTaken,
     MadeSafe,
@@ -74,6 +75,7 @@ SaidFact = (
     | CaseLinked
     | ContactFailed
     | FollowupNoted
+    | FollowupOwed
     | HarmReported
     | ImmediateMeasuresTaken
     | MadeSafe
@@ -239,6 +241,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     CaseLinked: Saying(("other", "why"), _linked, afterwards=True),
     ContactFailed: Saying(("contact_id",), afterwards=True),
     FollowupNoted: Saying(("followup_id",), afterwards=True),
+    FollowupOwed: Saying(("followup_id",), afterwards=True),
     HarmReported: Saying(("harm_id",)),
     ImmediateMeasuresTaken: Saying((), _measured, afterwards=True),
     MadeSafe: Saying(("round",)),
@@ -259,9 +262,11 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
 def say(said: Say, state: Known) -> Sequence[SaidFact]:
     """Answer with the fact, unless it was said before."""
     story, saying = state.story, SAYINGS[type(said.fact)]
+    if isinstance(said.fact, FollowupOwed) and story.kind is not Kind.SERVICE_REQUEST:
+        return []  # nothing else closes by itself
     now = {"case_id": story.case_id, "round": story.round}
-    if isinstance(said.fact, FollowupNoted):
-        del now["round"]  # visits names the round that was followed up
+    if isinstance(said.fact, FollowupNoted | FollowupOwed):
+        del now["round"]  # visits names the round that is followed up
     fact = said.fact.model_copy(
         update={name: value for name, value in now.items() if hasattr(said.fact, name)}
     )
@@ -306,6 +311,12 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return replace(story, efforts=proposed)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
             return replace(story, efforts=replace(efforts, solution="told"))
+        case FollowupOwed():
+            story = _forget(story, FollowupNoted.wire_name, fact.followup_id)
+            if fact.round != story.round:
+                return story
+            owed = efforts.followups_owed | {fact.followup_id}
+            return replace(story, efforts=replace(efforts, followups_owed=owed))
         case AppointmentMade():
             story = _forget(story, AppointmentKept.wire_name, fact.appointment_id)
             return _forget(story, AppointmentMissed.wire_name, fact.appointment_id)
@@ -320,7 +331,13 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case WorkStarted(person_id=str(person)):
             return replace(story, hands=story.hands | {person})
         case FollowupNoted():
-            return replace(story, followed_up=max(story.followed_up, fact.round))
+            story = _forget(story, FollowupOwed.wire_name, fact.followup_id)
+            owed = efforts.followups_owed - {fact.followup_id}
+            return replace(
+                story,
+                followed_up=max(story.followed_up, fact.round),
+                efforts=replace(efforts, followups_owed=owed),
+            )
         case BreachNoted():
             return replace(story, breached=True)
         case CaseCorrected(outside_party=str(outside_party)):

@@ -50,6 +50,8 @@ class Efforts:
     failed_contacts: int = 0
     solution: Literal["none", "proposed", "told"] = "none"
     chargeable: bool = False
+    followups_owed: frozenset[str] = frozenset()
+    """Those that each such case is owed, neither done nor waived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Story:
 
     case_id: str
     kind: Kind
+    zone: str
+    """In which its days end."""
     round: int = 1
     efforts: Efforts = Efforts()
     classified: CaseClassified | None = None
@@ -126,6 +130,7 @@ class Handled:
 
     story: Story
     measures: bool
+    closes_on: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,7 @@ class Told:
 
     story: Story
     measures: bool
+    closes_on: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
