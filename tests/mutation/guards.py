@@ -66,6 +66,7 @@ _CASE_TEST = "tests/unit/intake/test_case.py::"
 _DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
 _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
+_NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
@@ -1401,6 +1402,33 @@ GUARDS: tuple[Guard, ...] = (
         'fact.about_id if about == "new_date" else None',
         "None",
         f"{_OWNER_TEST}test_a_delivered_new_date_is_told_for_its_extension",
+    ),
+    Guard(
+        _RULES,
+        "A new date that the owner was told is a promise (RM-4.10.1, RM-4.10.2, FU-S1).",
+        "promised also where the approval is heard last",
+        _SAYINGS,
+        "        case ExtensionNoted(extension_id=said) | OwnerInformed(",
+        "        case OwnerInformed(",
+        f"{_NEW_DATE_TEST}test_it_is_promised_also_where_the_approval_is_heard_last",
+    ),
+    Guard(
+        _RULES,
+        "A new date that the owner was told is a promise (RM-4.10.1, RM-4.10.2, FU-S1).",
+        "no promise of what is done",
+        _SAYINGS,
+        "    if not isinstance(state, Open | Waiting):\n        return []\n",
+        "",
+        f"{_NEW_DATE_TEST}test_what_is_approved_or_told_after_the_work_is_done_promises_nothing",
+    ),
+    Guard(
+        _RULES,
+        "A new date that the owner was told is a promise (RM-4.10.1, RM-4.10.2, FU-S1).",
+        "kept by handling the case",
+        _CASE,
+        "    if is_promised(story, promise := resolved_by(story.round)):\n",
+        "    if False and (promise := resolved_by(story.round)):\n",
+        f"{_NEW_DATE_TEST}test_handling_the_case_keeps_the_promise",
     ),
     Guard(
         _RULES,

@@ -437,6 +437,18 @@ class OwnerInformed(Fact, name="intake.owner_informed"):
     """The incident whose statement they were told."""
 
 
+class ExtensionNoted(Fact, name="intake.extension_noted"):
+    """Sla says that more time was approved; once the owner is told, the new date is a promise."""
+
+    rules = ("RM-4.10.1", "RM-4.10.2")
+
+    case_id: Id
+    extension_id: Id
+    round: int = 1
+    until: Instant
+    approved_by: Id
+
+
 class OwnerMessageRequested(Fact, name="intake.owner_message_requested"):
     """Somebody asks that the owner be told by message; once it was delivered, the owner knows."""
 
@@ -539,7 +551,7 @@ class PromiseMade(Fact, name="intake.promise_made"):
     what: Sealed | None = None
     moved_by: Literal["owner", "us"] | None = None
     approved_by: Id | None = None
-    """The cs_supervisor, where staff moved it."""
+    """The cs_supervisor, where staff moved it; whoever approved an extension, where that did."""
     person_id: Id | None = None
 
 

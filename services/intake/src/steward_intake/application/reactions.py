@@ -7,6 +7,7 @@ from typing import TypedDict
 from steward_decider import Command
 from steward_events.intake import (
     BreachNoted,
+    ExtensionNoted,
     FollowupNoted,
     FollowupOwed,
     OwnerInformed,
@@ -14,7 +15,7 @@ from steward_events.intake import (
 )
 from steward_events.notify import MessageDelivered
 from steward_events.recorded import Recorded
-from steward_events.sla import ClockBreached, MajorByAge
+from steward_events.sla import ClockBreached, ExtensionApproved, MajorByAge
 from steward_events.visits import FollowupDone, FollowupDue, FollowupFact, FollowupWaived
 from steward_eventstore.execute import To
 from steward_intake.domain.commands import RaiseSeverity, ReopenCase, TellResult
@@ -54,7 +55,7 @@ def _followup(fact: FollowupFact) -> _Followup:
 
 
 def on_clock(recorded: Recorded) -> Iterable[To]:
-    """A month makes a valid complaint major (RM-4.4.1c); a breach is remembered."""
+    """A month makes a valid complaint major (RM-4.4.1c); a breach and more time are remembered."""
     at = recorded.occurred_at
     match recorded.fact:
         case MajorByAge() as fact:
@@ -62,6 +63,14 @@ def on_clock(recorded: Recorded) -> Iterable[To]:
         case ClockBreached() as fact:
             noted = BreachNoted(case_id=fact.case_id, clock=fact.clock)
             command = Say(at, noted, "external")
+        case ExtensionApproved() as fact:
+            extension = ExtensionNoted(
+                case_id=fact.case_id,
+                extension_id=fact.extension_id,
+                until=fact.until,
+                approved_by=fact.approved_by,
+            )
+            command = Say(at, extension, "external")
         case _:
             return
     yield To(f"case-{fact.case_id}", fact.project_id, command)

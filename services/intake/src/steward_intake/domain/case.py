@@ -47,6 +47,7 @@ from steward_events.intake import (
     FollowupNoted,
     HarmReported,
     HistoryEnded,
+    PromiseKept,
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
@@ -78,7 +79,7 @@ from steward_intake.domain.commands import (
     TellResult,
     WithdrawCase,
 )
-from steward_intake.domain.sayings import SaidFact, Say, retell, say
+from steward_intake.domain.sayings import SaidFact, Say, is_promised, resolved_by, retell, say
 from steward_intake.domain.story import (
     WEIGHT,
     Case,
@@ -577,9 +578,14 @@ def _handle(command: HandleCase, state: Living) -> Sequence[CaseFact]:
         preventive=command.preventive,
         closes_on=_closes_on(command, story),
     )
+    facts: list[CaseFact] = []
     if isinstance(state, Waiting):
-        return [CaseResumed(case_id=story.case_id), handled]
-    return [handled]
+        facts.append(CaseResumed(case_id=story.case_id))
+    if is_promised(story, promise := resolved_by(story.round)):
+        facts.append(
+            PromiseKept(case_id=story.case_id, promise_id=promise, person_id=command.person_id)
+        )
+    return [*facts, handled]
 
 
 def _closes_on(command: HandleCase, story: Story) -> datetime | None:

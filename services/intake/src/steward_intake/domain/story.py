@@ -11,6 +11,7 @@ from steward_events.intake import (
     CaseMovedOut,
     CaseRefused,
     CaseWithdrawn,
+    ExtensionNoted,
 )
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Role, Severity, Validity
@@ -52,6 +53,10 @@ class Efforts:
     chargeable: bool = False
     followups_owed: frozenset[str] = frozenset()
     """Those that each such case is owed, neither done nor waived."""
+    extensions: tuple[ExtensionNoted, ...] = ()
+    """More time that was approved, the last at the end."""
+    new_dates_told: frozenset[str] = frozenset()
+    """Extensions whose new date the owner was told, be they noted yet or not."""
 
 
 @dataclass(frozen=True, slots=True)
