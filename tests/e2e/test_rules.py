@@ -1099,7 +1099,16 @@ NEW_DATE = (
 )
 
 
-@rule("RM-4.10.1")
+def promised(case: Case) -> list[tuple[str, str]]:
+    """What the owner was promised of itself, and until when."""
+    made = case.said("intake", "promise_made", moved_by=None)
+    return [(one["promise_id"], case.written(one["promised_at"])) for one in made]
+
+
+PROMISED = [("handled-1", "5 24:00")]
+
+
+@rule("RM-4.10.1", "FU-S1")
 @scenario(
     "new-date-told",
     received(**REACHED),
@@ -1109,17 +1118,23 @@ NEW_DATE = (
     taken_over("4 09:00"),
     *more_time("minor-resolve#1", "centre_manager"),
     until="6 09:00",
+    kept=handled("5 12:00"),
 )
 def test_more_time_for_a_minor_complaint_is_the_managers_to_grant_and_told_to_the_owner(
     seen: Seen,
 ) -> None:
     assert seen.late.owner() == [NEW_DATE]
-    assert seen.late.clock("minor-resolve") == Told(
-        "5 24:00", "轻微投诉的“处理完成”", late=("6 08:30 cs_supervisor",)
-    )
+    assert promised(seen.late) == promised(seen.kept) == PROMISED
+    # The supervisor hears of both in one text.
+    climbed = seen.late.said("sla", "escalated", breach=1)
+    late = {(one["target"], seen.late.written(one["due_at"]), one["to"]) for one in climbed}
+    for target in ("minor-resolve", "promise-kept"):
+        assert (target, "5 24:00", "cs_supervisor") in late
+    [kept] = seen.kept.said("intake", "promise_kept")
+    assert (kept["promise_id"], seen.kept.met("promise-kept")) == ("handled-1", "5 12:00")
 
 
-@rule("RM-4.10.2")
+@rule("RM-4.10.2", "FU-S1")
 @scenario(
     "new-date-told",
     received(**REACHED),
@@ -1138,6 +1153,10 @@ def test_more_time_for_an_important_complaint_is_the_general_managers_to_grant(
         "5 24:00",
         "重要投诉的“处理完成”",
         late=("6 08:30 centre_manager", "6 08:30 company_leader"),
+    )
+    assert promised(seen.late) == PROMISED
+    assert seen.late.clock("promise-kept") == Told(
+        "5 24:00", "重要投诉的“兑现承诺”", late=("6 08:30 cs_supervisor",)
     )
 
 

@@ -65,6 +65,8 @@ _SENDER_TEST = "tests/integration/notify/test_sender.py::"
 _CASE_TEST = "tests/unit/intake/test_case.py::"
 _DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
 _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
+_BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
+_NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
@@ -1404,12 +1406,67 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "A new date that the owner was told is a promise (RM-4.10.1, RM-4.10.2, FU-S1).",
+        "promised also where the approval is heard last",
+        _SAYINGS,
+        "        case ExtensionNoted(extension_id=said) | OwnerInformed(",
+        "        case OwnerInformed(",
+        f"{_NEW_DATE_TEST}test_it_is_promised_also_where_the_approval_is_heard_last",
+    ),
+    Guard(
+        _RULES,
+        "A new date that the owner was told is a promise (RM-4.10.1, RM-4.10.2, FU-S1).",
+        "no promise of what is done",
+        _SAYINGS,
+        "    if not isinstance(state, Open | Waiting):\n        return []\n",
+        "",
+        f"{_NEW_DATE_TEST}test_what_is_approved_or_told_after_the_work_is_done_promises_nothing",
+    ),
+    Guard(
+        _RULES,
+        "A new date that the owner was told is a promise (RM-4.10.1, RM-4.10.2, FU-S1).",
+        "kept by handling the case",
+        _CASE,
+        "    if is_promised(story, promise := resolved_by(story.round)):\n",
+        "    if False and (promise := resolved_by(story.round)):\n",
+        f"{_NEW_DATE_TEST}test_handling_the_case_keeps_the_promise",
+    ),
+    Guard(
+        _RULES,
         "A complaint never closes by silence: told, and followed up (RM-4.6.3, RM-4.6.4a).",
         "followed up before it closes",
         _CASE,
         '        if story.followed_up < story.round:\n            found.append("followup")\n',
         "",
         f"{_CASE_TEST}test_a_complaint_never_closes_by_silence",
+    ),
+    Guard(
+        _RULES,
+        "A request that nobody closes does so on its date, unless each is followed up (RC-5.4).",
+        "closed by its date",
+        _CASE,
+        "            return _closed_by_date(state, command.at)\n",
+        "            return []\n",
+        f"{_BY_DATE_TEST}test_a_request_closes_at_the_end_of_the_third_day_after_its_completion",
+    ),
+    Guard(
+        _RULES,
+        "A request that nobody closes does so on its date, unless each is followed up (RC-5.4).",
+        "open while a follow-up is owed",
+        _CASE,
+        " if not state.story.efforts.followups_owed",
+        "",
+        f"{_BY_DATE_TEST}test_a_request_of_which_each_is_followed_up_stays_open_until_it_is",
+    ),
+    Guard(
+        _RULES,
+        "What was said late leaves a day to say more before it closes by itself.",
+        "not closed at once",
+        _CASE,
+        "max(handled + CLOSES_AFTER, said + ONE_DAY)",
+        "handled + CLOSES_AFTER",
+        f"{_BY_DATE_TEST}"
+        "test_what_is_told_late_closes_on_its_date_and_not_before_the_next_day_has_passed",
     ),
     Guard(
         _RULES,

@@ -121,7 +121,7 @@ async def test_nothing_in_the_example_is_refused() -> None:
             do(case_id, received(said, case_id, at))
         else:
             assert hasattr(said, "command")
-            speaking = Speaking(at, by, f"{case_id}-{at.timestamp()}", seal, approver)
+            speaking = Speaking(at, by, f"{case_id}-{at.timestamp()}", seal, approver, at)
             do(case_id, await said.command(speaking))
 
     for line in fortnight().history():

@@ -225,6 +225,8 @@ class CaseHandled(Fact, name="intake.case_handled"):
     person_id: Id | None = None
     corrective: Sealed | None = None
     preventive: Sealed | None = None
+    closes_on: Instant | None = None
+    """When a request closes by itself, unless a follow-up is owed that each such case is owed."""
 
 
 class ResultTold(Fact, name="intake.result_told"):
@@ -249,6 +251,14 @@ class FollowupNoted(Fact, name="intake.followup_noted"):
     outcome: Literal["done", "waived"]
 
 
+class FollowupOwed(Fact, name="intake.followup_owed"):
+    """Visits says that each such request is owed a follow-up: until then it does not close by itself."""
+
+    case_id: Id
+    followup_id: Id
+    round: int
+
+
 class BreachNoted(Fact, name="intake.breach_noted"):
     """Sla says that a duty of the case was missed: its severity is not lowered lightly any more."""
 
@@ -265,7 +275,7 @@ class SatisfactionGiven(Fact, name="intake.satisfaction_given"):
 
 
 class CaseClosed(Fact, name="intake.case_closed"):
-    """Nothing more is owed; `missing` lists what a closing from elsewhere left out."""
+    """Nothing more is owed; `missing` lists what a closing from elsewhere, or by date, left out."""
 
     rules = ("RC-7",)
 
@@ -274,6 +284,7 @@ class CaseClosed(Fact, name="intake.case_closed"):
     by: Literal["steward", "external", "history"] = "steward"
     missing: tuple[Word, ...] = ()
     reason: Word = ""
+    """`by_date` of a request that nobody closed in three days."""
 
 
 class CaseReopened(Fact, name="intake.case_reopened"):
@@ -429,6 +440,18 @@ class OwnerInformed(Fact, name="intake.owner_informed"):
     """The incident whose statement they were told."""
 
 
+class ExtensionNoted(Fact, name="intake.extension_noted"):
+    """Sla says that more time was approved; once the owner is told, the new date is a promise."""
+
+    rules = ("RM-4.10.1", "RM-4.10.2")
+
+    case_id: Id
+    extension_id: Id
+    round: int = 1
+    until: Instant
+    approved_by: Id
+
+
 class OwnerMessageRequested(Fact, name="intake.owner_message_requested"):
     """Somebody asks that the owner be told by message; once it was delivered, the owner knows."""
 
@@ -531,7 +554,7 @@ class PromiseMade(Fact, name="intake.promise_made"):
     what: Sealed | None = None
     moved_by: Literal["owner", "us"] | None = None
     approved_by: Id | None = None
-    """The cs_supervisor, where staff moved it."""
+    """The cs_supervisor, where staff moved it; whoever approved an extension, where that did."""
     person_id: Id | None = None
 
 

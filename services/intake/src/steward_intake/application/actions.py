@@ -97,6 +97,7 @@ class Speaking:
     """Of the saying itself: the same again is known by it."""
     seal: Callable[[str, str], Awaitable[Sealed | None]]
     approver: Callable[[str | None], Awaitable[Approver | None]]
+    now: datetime
 
 
 class Action(Said, ABC):
@@ -241,7 +242,9 @@ class Handle(Action):
         """Handle."""
         corrective = await speaking.seal("corrective", self.corrective)
         preventive = await speaking.seal("preventive", self.preventive)
-        return HandleCase(speaking.at, self.person_id, corrective, preventive, speaking.by)
+        return HandleCase(
+            speaking.at, self.person_id, corrective, preventive, speaking.by, speaking.now
+        )
 
 
 class Tell(Action):

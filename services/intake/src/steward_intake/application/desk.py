@@ -350,7 +350,7 @@ class Desk:
             roles = await self.registers.roles_of(person_id, project_id)
             return Approver(person_id, frozenset(map(Role, roles)))
 
-        return Speaking(at, by, id_, seal, approver)
+        return Speaking(at, by, id_, seal, approver, self.clock.now())
 
     async def seal(self, subject: str, field: str, text: str) -> Sealed | None:
         """Seal a text; an empty one is none."""

@@ -2,44 +2,60 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypedDict
 
 from steward_decider import Command
 from steward_events.intake import (
     BreachNoted,
+    ExtensionNoted,
     FollowupNoted,
+    FollowupOwed,
     OwnerInformed,
     ReceiptConfirmed,
 )
 from steward_events.notify import MessageDelivered
 from steward_events.recorded import Recorded
-from steward_events.sla import ClockBreached, MajorByAge
-from steward_events.visits import FollowupDone, FollowupWaived
+from steward_events.sla import ClockBreached, ExtensionApproved, MajorByAge
+from steward_events.visits import FollowupDone, FollowupDue, FollowupFact, FollowupWaived
 from steward_eventstore.execute import To
 from steward_intake.domain.commands import RaiseSeverity, ReopenCase, TellResult
 from steward_intake.domain.sayings import Say
 
 
 def on_followup(recorded: Recorded) -> Iterable[To]:
-    """A complaint may close once its follow-up is done or waived; an unsatisfied owner reopens it."""
+    """A complaint may close once its follow-up is done or waived; an unsatisfied owner reopens it.
+
+    A request that is owed one as each such case is does not close by itself before (RC-5.4).
+    """
     match recorded.fact:
+        case FollowupDue(rate=1.0) as fact:
+            said: FollowupOwed | FollowupNoted = FollowupOwed(**_followup(fact))
         case FollowupDone() as fact:
-            outcome = "done"
+            said = FollowupNoted(**_followup(fact), outcome="done")
         case FollowupWaived() as fact:
-            outcome = "waived"
+            said = FollowupNoted(**_followup(fact), outcome="waived")
         case _:
             return
-    noted = FollowupNoted(
-        case_id=fact.case_id, followup_id=fact.followup_id, round=fact.round, outcome=outcome
-    )
     stream, at = f"case-{fact.case_id}", recorded.occurred_at
-    yield To(stream, fact.project_id, Say(at, noted, "external"))
     if isinstance(fact, FollowupDone) and fact.satisfied is False:
+        # First: what an owner is not content with does not close now that it was followed up.
         reopen = ReopenCase(at, "followup", fact.round, fact.followup_id)
         yield To(stream, fact.project_id, reopen)
+    yield To(stream, fact.project_id, Say(at, said, "external"))
+
+
+class _Followup(TypedDict):
+    case_id: str
+    followup_id: str
+    round: int
+
+
+def _followup(fact: FollowupFact) -> _Followup:
+    return {"case_id": fact.case_id, "followup_id": fact.followup_id, "round": fact.round}
 
 
 def on_clock(recorded: Recorded) -> Iterable[To]:
-    """A month makes a valid complaint major (RM-4.4.1c); a breach is remembered."""
+    """A month makes a valid complaint major (RM-4.4.1c); a breach and more time are remembered."""
     at = recorded.occurred_at
     match recorded.fact:
         case MajorByAge() as fact:
@@ -47,6 +63,14 @@ def on_clock(recorded: Recorded) -> Iterable[To]:
         case ClockBreached() as fact:
             noted = BreachNoted(case_id=fact.case_id, clock=fact.clock)
             command = Say(at, noted, "external")
+        case ExtensionApproved() as fact:
+            extension = ExtensionNoted(
+                case_id=fact.case_id,
+                extension_id=fact.extension_id,
+                until=fact.until,
+                approved_by=fact.approved_by,
+            )
+            command = Say(at, extension, "external")
         case _:
             return
     yield To(f"case-{fact.case_id}", fact.project_id, command)

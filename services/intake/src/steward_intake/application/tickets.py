@@ -89,9 +89,9 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
             progress = ProgressReported(case_id=case_id, report_id=report_id, text=text)
             said.append(Say(at, progress, "external"))
         case "handled":
-            said.append(HandleCase(at, by="external"))
+            said.append(_handled(desk, at))
         case "closed":
-            said += [HandleCase(at, by="external"), CloseCase(at, by="external")]
+            said += [_handled(desk, at), CloseCase(at, by="external")]
         case "reopened":
             said.append(ReopenCase(at, "external"))
         case "told":
@@ -181,6 +181,10 @@ def _reception(ticket: OpenedTicket, event: ForeignEvent) -> Reception:
         external=_external(event),
         date_only=ticket.date_only,
     )
+
+
+def _handled(desk: Desk, at: datetime) -> HandleCase:
+    return HandleCase(at, by="external", said_at=desk.clock.now())
 
 
 def _classified(ticket: Ticket, at: datetime, *, complete: bool) -> list[CaseCommand]:

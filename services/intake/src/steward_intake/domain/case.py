@@ -13,12 +13,16 @@ What is only said of a case and leaves its state alone is in `sayings`. A closin
 or by history stands from any state; what it left out is listed. Facts may come late, so that a case
 handled may still be accepted, chased, assigned or classified, and by another system or by history
 even a closed one be assigned or classified. A case refused or withdrawn may be reopened.
+
+A request that was handled closes by itself at its date, told or not, unless a follow-up is owed that
+each such case is owed: then it closes when that is done or waived, if its date has come.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn, assert_never
+from zoneinfo import ZoneInfo
 
 from steward_decider import NotHeardYet, Refused, Ring
 from steward_events.fact import Fact
@@ -40,8 +44,10 @@ from steward_events.intake import (
     CaseWithdrawn,
     DispatchAccepted,
     DispatchRefused,
+    FollowupNoted,
     HarmReported,
     HistoryEnded,
+    PromiseKept,
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
@@ -73,7 +79,7 @@ from steward_intake.domain.commands import (
     TellResult,
     WithdrawCase,
 )
-from steward_intake.domain.sayings import SaidFact, Say, retell, say
+from steward_intake.domain.sayings import SaidFact, Say, is_promised, resolved_by, retell, say
 from steward_intake.domain.story import (
     WEIGHT,
     Case,
@@ -91,8 +97,12 @@ from steward_intake.domain.story import (
     strictest,
     whereabouts,
 )
+from steward_policy.calendars import END_OF_DAY, first_instant
 from steward_policy.classification import wrong_ground
 
+CLOSES_AFTER = timedelta(days=3)
+"""A request closes at the end of that day after its completion; the first is not counted."""
+ONE_DAY = timedelta(days=1)
 LONGEST_PAUSE = timedelta(days=7)
 CONTACTS_BEFORE_PAUSE = 2
 """So many times the owner was not reached before the case may wait for them."""
@@ -209,6 +219,8 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
     match command:
         case ReceiveCase():
             return []
+        case Say(fact=FollowupNoted()):
+            return _follow_up(command, state)
         case Say():
             return say(command, state)
         case ClassifyCase():
@@ -245,7 +257,7 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
         case Ring():
             if isinstance(state, Waiting) and command.at >= state.resume_on:
                 return [CaseResumed(case_id=story.case_id, because="date")]
-            return []
+            return _closed_by_date(state, command.at)
         case HandleCase():
             return _handle(command, state)
         case TellResult():
@@ -564,10 +576,30 @@ def _handle(command: HandleCase, state: Living) -> Sequence[CaseFact]:
         person_id=command.person_id,
         corrective=command.corrective,
         preventive=command.preventive,
+        closes_on=_closes_on(command, story),
     )
+    facts: list[CaseFact] = []
     if isinstance(state, Waiting):
-        return [CaseResumed(case_id=story.case_id, because="handled"), handled]
-    return [handled]
+        facts.append(CaseResumed(case_id=story.case_id, because="handled"))
+    if is_promised(story, promise := resolved_by(story.round)):
+        facts.append(
+            PromiseKept(case_id=story.case_id, promise_id=promise, person_id=command.person_id)
+        )
+    return [*facts, handled]
+
+
+def _closes_on(command: HandleCase, story: Story) -> datetime | None:
+    """Give the end of the third day, and not before that of the day after it was said here.
+
+    So what was said late does not close before it is known what else there is to say of it.
+    """
+    if story.kind is not Kind.SERVICE_REQUEST:
+        return None
+    zone = ZoneInfo(story.zone)
+    handled, said = (
+        at.astimezone(zone).date() for at in (command.at, command.said_at or command.at)
+    )
+    return first_instant(max(handled + CLOSES_AFTER, said + ONE_DAY), END_OF_DAY, zone)
 
 
 def _tell(command: TellResult, state: Living) -> Sequence[CaseFact]:
@@ -616,6 +648,32 @@ def _close(command: CloseCase, state: Living) -> Sequence[CaseFact]:
             by=command.by,
             missing=lacks,
             reason=command.reason,
+        )
+    ]
+
+
+def _follow_up(command: Say, state: Living) -> Sequence[CaseFact]:
+    """Note it; what was to close by itself before, and waited for this, closes now."""
+    said = say(command, state)
+    after: Case = state
+    for fact in said:
+        after = evolve(after, fact)
+    return [*said, *_closed_by_date(after, command.at)]
+
+
+def _closed_by_date(state: Case, at: datetime) -> Sequence[CaseClosed]:
+    """Close a request whose date has come, if it may close by itself."""
+    if not isinstance(state, Handled | Told):
+        return []
+    date = wake_at(state)
+    if date is None or at < date:
+        return []
+    return [
+        CaseClosed(
+            case_id=state.story.case_id,
+            round=state.story.round,
+            missing=missing(state),
+            reason="by_date",
         )
     ]
 
@@ -734,6 +792,7 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             Story(
                 fact.case_id,
                 fact.kind,
+                fact.zone,
                 harm_ongoing=fact.harm_ongoing,
                 outside_party=fact.outside_party,
                 authority_due=fact.authority_due,
@@ -782,9 +841,12 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             return Open(story)
         case CaseHandled():
             handled_story = _handed(story, fact.person_id)
-            return Handled(handled_story, bool(fact.corrective and fact.preventive))
+            measures = bool(fact.corrective and fact.preventive)
+            return Handled(handled_story, measures, fact.closes_on)
         case ResultTold():
-            return Told(story, state.measures) if isinstance(state, Handled) else state
+            if isinstance(state, Handled):
+                return Told(story, state.measures, state.closes_on)
+            return state
         case SatisfactionGiven():
             efforts = replace(story.efforts, satisfaction=(fact.score, fact.remark))
             return replace(state, story=replace(story, efforts=efforts))
@@ -826,8 +888,14 @@ def _handed(story: Story, person_id: str | None) -> Story:
 
 
 def wake_at(state: Case) -> datetime | None:
-    """Ask to be woken when the wait for the owner ends."""
-    return state.resume_on if isinstance(state, Waiting) else None
+    """Ask to be woken when the wait for the owner ends, or when a request closes by itself."""
+    match state:
+        case Waiting():
+            return state.resume_on
+        case Handled() | Told() if not state.story.efforts.followups_owed:
+            return state.closes_on
+        case _:
+            return None
 
 
 class CaseDecider:

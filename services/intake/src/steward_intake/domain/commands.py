@@ -128,6 +128,8 @@ class HandleCase:
     corrective: Sealed | None = None
     preventive: Sealed | None = None
     by: Origin = "steward"
+    said_at: datetime | None = None
+    """When it was said here, if not when it happened."""
 
 
 @dataclass(frozen=True, slots=True)

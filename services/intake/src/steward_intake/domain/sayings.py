@@ -26,7 +26,9 @@ from steward_events.intake import (
     CaseLeftIncident,
     CaseLinked,
     ContactFailed,
+    ExtensionNoted,
     FollowupNoted,
+    FollowupOwed,
     HarmReported,
     ImmediateMeasuresTaken,
     MadeSafe,
@@ -51,9 +53,11 @@ from steward_intake.domain.story import (
     Handled,
     Known,
     Mark,
+    Open,
     Origin,
     Story,
     Told,
+    Waiting,
     whereabouts,
 )
 
@@ -73,7 +77,9 @@ SaidFact = (
     | CaseLeftIncident
     | CaseLinked
     | ContactFailed
+    | ExtensionNoted
     | FollowupNoted
+    | FollowupOwed
     | HarmReported
     | ImmediateMeasuresTaken
     | MadeSafe
@@ -247,7 +253,9 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     CaseLeftIncident: Saying(("incident_id",), _left, afterwards=True),
     CaseLinked: Saying(("other", "why"), _linked, afterwards=True),
     ContactFailed: Saying(("contact_id",), afterwards=True),
+    ExtensionNoted: Saying(("extension_id",), afterwards=True),
     FollowupNoted: Saying(("followup_id",), afterwards=True),
+    FollowupOwed: Saying(("followup_id",), afterwards=True),
     HarmReported: Saying(("harm_id",)),
     ImmediateMeasuresTaken: Saying((), _measured, afterwards=True),
     MadeSafe: Saying(("round",)),
@@ -266,11 +274,13 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
 
 
 def say(said: Say, state: Known) -> Sequence[SaidFact]:
-    """Answer with the fact, unless it was said before."""
+    """Answer with the fact, unless it was said before, and with the promise that it completes."""
     story, saying = state.story, SAYINGS[type(said.fact)]
+    if isinstance(said.fact, FollowupOwed) and story.kind is not Kind.SERVICE_REQUEST:
+        return []  # nothing else closes by itself
     now = {"case_id": story.case_id, "round": story.round}
-    if isinstance(said.fact, FollowupNoted):
-        del now["round"]  # visits names the round that was followed up
+    if isinstance(said.fact, FollowupNoted | FollowupOwed):
+        del now["round"]  # visits names the round that is followed up
     fact = said.fact.model_copy(
         update={name: value for name, value in now.items() if hasattr(said.fact, name)}
     )
@@ -288,7 +298,49 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
         if isinstance(fact, OwnerMessageRequested) and fact.about == "result":
             _demand_handled(state)
         saying.demands(fact, story, said)
-    return [fact]
+    return [fact, *_new_promise(fact, state)]
+
+
+def resolved_by(round_: int) -> str:
+    """Name the promise that a round's work is done by the date which the owner was told."""
+    return f"handled-{round_}"
+
+
+def _new_promise(fact: SaidFact, state: Known) -> Sequence[PromiseMade]:
+    """Promise the new date that was approved and that the owner was told, in either order."""
+    match fact:
+        case ExtensionNoted(extension_id=said) | OwnerInformed(about="new_date", extension_id=said):
+            pass
+        case _:
+            return []
+    if not isinstance(state, Open | Waiting):
+        return []
+    efforts = retell(state.story, fact).efforts
+    if said is not None and said not in efforts.new_dates_told:
+        return []
+    # Told without saying of which, it is the last one's.
+    approved = (one for one in reversed(efforts.extensions) if said in (None, one.extension_id))
+    extension = next(approved, None)
+    if extension is None:
+        return []
+    promise = PromiseMade(
+        case_id=state.story.case_id,
+        promise_id=resolved_by(state.story.round),
+        promised_at=extension.until,
+    )
+    before = state.story.said.get(_mark(promise))
+    if before is None:
+        return [promise]
+    assert isinstance(before, datetime)  # noqa: S101 - in which promises move
+    if extension.until <= before:
+        return []
+    return [promise.model_copy(update={"moved_by": "us", "approved_by": extension.approved_by})]
+
+
+def is_promised(story: Story, promise_id: str) -> bool:
+    """Say whether it was promised and not kept yet."""
+    kept = (PromiseKept.wire_name, promise_id) in story.said
+    return (PromiseMade.wire_name, promise_id) in story.said and not kept
 
 
 def _demand_handled(state: Known) -> None:
@@ -320,6 +372,18 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return replace(story, efforts=proposed)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
             return replace(story, efforts=replace(efforts, solution="told"))
+        case OwnerInformed(about="new_date", extension_id=str(extension)):
+            told = efforts.new_dates_told | {extension}
+            return replace(story, efforts=replace(efforts, new_dates_told=told))
+        case ExtensionNoted():
+            extensions = (*efforts.extensions, fact)
+            return replace(story, efforts=replace(efforts, extensions=extensions))
+        case FollowupOwed():
+            story = _forget(story, FollowupNoted.wire_name, fact.followup_id)
+            if fact.round != story.round:
+                return story
+            owed = efforts.followups_owed | {fact.followup_id}
+            return replace(story, efforts=replace(efforts, followups_owed=owed))
         case AppointmentMade():
             story = _forget(story, AppointmentKept.wire_name, fact.appointment_id)
             return _forget(story, AppointmentMissed.wire_name, fact.appointment_id)
@@ -334,7 +398,13 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case WorkStarted(person_id=str(person)):
             return replace(story, hands=story.hands | {person})
         case FollowupNoted():
-            return replace(story, followed_up=max(story.followed_up, fact.round))
+            story = _forget(story, FollowupOwed.wire_name, fact.followup_id)
+            owed = efforts.followups_owed - {fact.followup_id}
+            return replace(
+                story,
+                followed_up=max(story.followed_up, fact.round),
+                efforts=replace(efforts, followups_owed=owed),
+            )
         case BreachNoted():
             return replace(story, breached=True)
         case (

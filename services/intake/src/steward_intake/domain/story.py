@@ -11,6 +11,7 @@ from steward_events.intake import (
     CaseMovedOut,
     CaseRefused,
     CaseWithdrawn,
+    ExtensionNoted,
 )
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Role, Severity, Validity
@@ -50,6 +51,12 @@ class Efforts:
     failed_contacts: int = 0
     solution: Literal["none", "proposed", "told"] = "none"
     chargeable: bool = False
+    followups_owed: frozenset[str] = frozenset()
+    """Those that each such case is owed, neither done nor waived."""
+    extensions: tuple[ExtensionNoted, ...] = ()
+    """More time that was approved, the last at the end."""
+    new_dates_told: frozenset[str] = frozenset()
+    """Extensions whose new date the owner was told, be they noted yet or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,8 @@ class Story:
 
     case_id: str
     kind: Kind
+    zone: str
+    """In which its days end."""
     round: int = 1
     efforts: Efforts = Efforts()
     classified: CaseClassified | None = None
@@ -128,6 +137,7 @@ class Handled:
 
     story: Story
     measures: bool
+    closes_on: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,7 @@ class Told:
 
     story: Story
     measures: bool
+    closes_on: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
