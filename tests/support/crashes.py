@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.support.nursery import NURSERY
 from tests.support.system import System
 
-
 ANYWHERE = "anywhere"
 """Where is killed what has not come to its point in time, and each server."""
 
