@@ -798,6 +798,31 @@ async def test_a_text_for_several_that_is_cut_off_leaves_all_unknown_and_is_not_
     assert dying.calls == 1
 
 
+async def test_a_text_for_several_that_cannot_be_written_now_is_not_begun(
+    notify: Notify, sink: RunningSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_name = PostgresDirectory.project_name
+    left = 0  # questions until the database is gone for one
+
+    async def gone_once(directory: PostgresDirectory, project_id: str) -> str:
+        nonlocal left
+        left -= 1
+        if left == -1:
+            raise ConnectionError
+        return await project_name(directory, project_id)
+
+    monkeypatch.setattr(PostgresDirectory, "project_name", gone_once)
+    await assign(notify)
+    for left in range(3):  # each one's own text, and the name in the whole
+        ids = await request_together(notify, 2 * left, 2 * left + 1)
+        async with notify.sending():
+            await until(ended(notify, *ids), "not both were sent")
+        assert left < 0, "The database was not gone."
+    # Whatever had begun would be unknown.
+    assert set((await notify.statuses()).values()) == {"sent"}
+    assert [mail["subject"] for mail in sink.index()] == ["【2件待办】星河湾"] * 3
+
+
 async def test_a_text_for_several_that_is_refused_for_now_is_tried_again_for_all(
     notify: Notify, sink: RunningSink
 ) -> None:

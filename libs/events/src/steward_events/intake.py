@@ -825,13 +825,6 @@ class CaseLeftIncident(Fact, name="intake.case_left_incident"):
     incident_id: Id
 
 
-class HistoryEnded(Fact, name="intake.history_ended"):
-    """What came before `until` was imported; from here the case is live."""
-
-    case_id: Id
-    until: Instant
-
-
 class OpenLetterKept(Fact, name="intake.open_letter_kept"):
     """The open letter that answers the case is kept with it; it makes the follow-ups a letter may make."""
 
@@ -843,3 +836,10 @@ class OpenLetterKept(Fact, name="intake.open_letter_kept"):
     round: int = 1
     text: Sealed | None = None
     person_id: Id | None = None
+
+
+class HistoryEnded(Fact, name="intake.history_ended"):
+    """What came before `until` was imported; from here the case is live."""
+
+    case_id: Id
+    until: Instant

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from steward_events.vocabulary import (
+    Clear,
     ContactChannel,
     Kind,
     Severity,
     Urgency,
     Validity,
-    Word,
     WorkCategory,
 )
 
@@ -53,7 +53,7 @@ class Ticket(_Foreign):
     validity: Validity | None = None
     urgency: Urgency = Urgency.ORDINARY
     work_category: WorkCategory | None = None
-    topic: Word = ""
+    topic: Clear = ""
     assignee: Line | None = None
     comment: Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")] = Field(
         default="", validation_alias=AliasChoices("comment", "description", "summary")

@@ -4,7 +4,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00\s/|]+$")]
@@ -12,6 +19,11 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[
 
 Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 """A short text without personal data."""
+
+Clear = Annotated[
+    Word, Field(description="Kept in clear for good: no names, numbers or addresses of people.")
+]
+"""A `Word` where people write it: what they are asked for stands in every interface."""
 
 Instant = AwareDatetime
 

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from steward_events.intake import HouseholdNoteAdded, HouseholdNoteRevealed
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Word
+from steward_events.vocabulary import Clear
 from steward_eventstore.execute import Job, To
 from steward_intake.api.http import Intake, Served, always, case_of, cause_of, open_desk
 from steward_intake.application.desk import invalid, years_from
@@ -87,7 +87,7 @@ async def get_notes(
     principal: Annotated[Principal, Depends(require("household.reveal"))],
     service: Served,
     household_id: str,
-    reason: Annotated[Annotated[Word, StringConstraints(min_length=1)], Query()],
+    reason: Annotated[Annotated[Clear, StringConstraints(min_length=1)], Query()],
 ) -> Response:
     """Reveal a household's notes; who reads them, and why, is told by a fact before they are shown."""
     project_id = (await _household_of(service, principal, household_id))["project_id"]

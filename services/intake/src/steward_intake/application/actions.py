@@ -39,6 +39,7 @@ from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
     Channel,
+    Clear,
     External,
     Grievance,
     Moment,
@@ -47,7 +48,6 @@ from steward_events.vocabulary import (
     Severity,
     Urgency,
     Validity,
-    Word,
     WorkCategory,
 )
 from steward_intake.application.words import (
@@ -115,14 +115,14 @@ class Classify(Action):
 
     type: Literal["case_classified"] = "case_classified"
     validity: Validity | None = None
-    ground: Word = ""
+    ground: Clear = ""
     severity: Severity | None = None
-    topic: Word = ""
+    topic: Clear = ""
     urgency: Urgency = Urgency.ORDINARY
     work_category: WorkCategory | None = None
     rework_of: Name | None = None
     cause: Literal["correction", "new_facts"] = "correction"
-    reason: Word = ""
+    reason: Clear = ""
     person_id: Name | None = None
     confirmed_by: Name | None = None
     injury: bool | None = None
@@ -130,7 +130,7 @@ class Classify(Action):
     claimed_loss: Loss | None = None
     company_at_fault: bool | None = None
     easily_remedied: bool | None = None
-    outside_party: Word | None = None
+    outside_party: Clear | None = None
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Classify; the decider knows whether it is the first time."""
@@ -146,7 +146,7 @@ class Assign(Action):
 
     type: Literal["case_assigned"] = "case_assigned"
     person_id: Name
-    reason: Word = ""
+    reason: Clear = ""
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Assign."""
@@ -158,8 +158,8 @@ class Dispatch(Action):
 
     type: Literal["case_dispatched"] = "case_dispatched"
     dispatch_id: Name | None = None
-    department: Annotated[Word, StringConstraints(min_length=1)]
-    reason: Word = ""
+    department: Annotated[Clear, StringConstraints(min_length=1)]
+    reason: Clear = ""
     person_id: Name | None = None
 
     async def command(self, speaking: Speaking) -> CaseCommand:
@@ -275,7 +275,7 @@ class Close(Action):
     """Nothing more is owed."""
 
     type: Literal["case_closed"] = "case_closed"
-    reason: Word = ""
+    reason: Clear = ""
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Close."""
@@ -370,7 +370,7 @@ class Forward(Telling):
     type: Literal["case_forwarded"] = "case_forwarded"
     forward_id: Name | None = None
     to: Role | None = None
-    outside_party: Word = ""
+    outside_party: Clear = ""
 
 
 class Acknowledge(Telling):
@@ -379,7 +379,7 @@ class Acknowledge(Telling):
     tells = CaseAcknowledged
     type: Literal["case_acknowledged"] = "case_acknowledged"
     text: Text = ""
-    link: Word = ""
+    link: Clear = ""
 
 
 class ConfirmReceipt(Telling):
@@ -446,7 +446,7 @@ class Inform(Telling):
     about: Literal["solution", "new_date", "progress", "other"]
     how: How
     extension_id: Name | None = None
-    reason: Word = ""
+    reason: Clear = ""
 
 
 class AskToTell(Telling):
@@ -517,7 +517,7 @@ class Progress(Telling):
     tells = ProgressReported
     type: Literal["progress_reported"] = "progress_reported"
     report_id: Name | None = None
-    department: Word = ""
+    department: Clear = ""
     text: Text = ""
 
 
@@ -564,8 +564,8 @@ class Correct(Telling):
     type: Literal["case_corrected"] = "case_corrected"
     correction_id: Name | None = None
     household_id: Name | None = None
-    topic: Word | None = None
-    complained_of: Word | None = None
+    topic: Clear | None = None
+    complained_of: Clear | None = None
     owner_requested_date: Moment | None = None
     authority_due: Moment | None = None
     approved_by: Name | None = None
@@ -574,14 +574,14 @@ class Correct(Telling):
     claimed_loss: Loss | None = None
     company_at_fault: bool | None = None
     easily_remedied: bool | None = None
-    outside_party: Word | None = None
+    outside_party: Clear | None = None
     summary: Line = ""
     description: Text = ""
     reporter_name: Line = ""
     reporter_phone: Line = ""
     reporter_email: Line = ""
     document: Document | None = None
-    place: Word | None = None
+    place: Clear | None = None
     demand: Text = ""
     not_given: dict[Held, NotGiven] = {}
 

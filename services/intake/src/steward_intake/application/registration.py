@@ -27,7 +27,7 @@ from steward_events.registry import (
 )
 from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name
-from steward_events.vocabulary import Language, Moment, Role, Word
+from steward_events.vocabulary import Clear, Language, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
 from steward_intake.application.ports import Row
@@ -125,7 +125,7 @@ class Group(Registration):
 
     type: Literal["group"] = "group"
     group_id: Name
-    name: Word
+    name: Clear
 
     async def to(self, desk: Desk, at: datetime) -> To:  # noqa: ARG002
         """Register; told to everybody."""
@@ -140,7 +140,7 @@ class Project(Registration):
     type: Literal["project"] = "project"
     project_id: Name
     group_id: Name
-    name: Word
+    name: Clear
     zone: Word = "Asia/Shanghai"
     policy: Word = DEFAULT_PACK
     """The pack by which it is run."""
@@ -170,7 +170,7 @@ class Department(Registration):
     department_id: Name
     project_id: Name | None = None
     group_id: Name | None = None
-    name: Word
+    name: Clear
     calendar: Word = ""
     head: Name | None = None
 
@@ -347,8 +347,8 @@ class Zone(Registration):
     zone_id: Name
     project_id: Name
     person_id: Name
-    name: Word = ""
-    buildings: tuple[Word, ...] = ()
+    name: Clear = ""
+    buildings: tuple[Clear, ...] = ()
     households: Annotated[tuple[Name, ...], Field(max_length=MOST_HOUSEHOLDS)] = ()
 
     async def to(self, desk: Desk, at: datetime) -> To:
@@ -437,7 +437,7 @@ class Committee(Registration):
     type: Literal["committee"] = "committee"
     committee_id: Name
     project_id: Name
-    name: Word = ""
+    name: Clear = ""
     phone: Line = ""
     email: Line = ""
     members: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
@@ -473,7 +473,7 @@ class SuggestionBox(Registration):
     type: Literal["suggestion_box"] = "suggestion_box"
     box_id: Name
     project_id: Name
-    place: Word = ""
+    place: Clear = ""
     removed: bool = False
 
     async def to(self, desk: Desk, at: datetime) -> To:

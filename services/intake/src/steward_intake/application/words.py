@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
+    Clear,
     ContactChannel,
     External,
     Grievance,
@@ -18,7 +19,6 @@ from steward_events.vocabulary import (
     Moment,
     NotGiven,
     Party,
-    Word,
 )
 
 
@@ -49,6 +49,7 @@ class Document(IssuedDocument):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     document_id: Name | None = None
+    title: Clear = ""
     author: Name
 
     @model_validator(mode="after")
@@ -75,11 +76,11 @@ class Reception(Said):
     channel: ContactChannel = ContactChannel.SYSTEM
     party: Party = Party.HOUSEHOLD
     household_id: Name | None = None
-    topic: Word = ""
+    topic: Clear = ""
     summary: Line = ""
     description: Text = ""
     reporter: Reporter = Reporter()
-    complained_of: Word = ""
+    complained_of: Clear = ""
     owner_requested_date: Moment | None = None
     authority_due: Moment | None = None
     posted_at: Moment | None = None
@@ -94,7 +95,7 @@ class Reception(Said):
     visit_id: Name | None = None
     followup_id: Name | None = None
     document: Document | None = None
-    place: Word = ""
+    place: Clear = ""
     demand: Text = ""
     not_given: dict[Held, NotGiven] = {}
     external: External | None = None
@@ -103,7 +104,7 @@ class Reception(Said):
     claimed_loss: Loss | None = None
     company_at_fault: bool | None = None
     easily_remedied: bool | None = None
-    outside_party: Word | None = None
+    outside_party: Clear | None = None
 
 
 class Merge(Said):
@@ -120,7 +121,7 @@ class Move(Said):
     occurred_at: Moment | None = None
     to_project: Name
     household_id: Name | None = None
-    reason: Word = ""
+    reason: Clear = ""
     person_id: Name | None = None
 
 
@@ -148,12 +149,12 @@ class Slip(Said):
     kind: Kind = Kind.SUGGESTION
     party: Party = Party.ANONYMOUS
     household_id: Name | None = None
-    topic: Word = ""
+    topic: Clear = ""
     summary: Annotated[Line, StringConstraints(min_length=1)]
     description: Text = ""
     demand: Text = ""
-    place: Word = ""
-    complained_of: Word = ""
+    place: Clear = ""
+    complained_of: Clear = ""
     reporter: Reporter = Reporter()
     not_given: dict[Held, NotGiven] = {}
 
@@ -166,7 +167,7 @@ class Opening(Said):
     slips: Annotated[list[Slip], Field(max_length=100)] = []
 
 
-Reason = Annotated[Word, StringConstraints(min_length=1)]
+Reason = Annotated[Clear, StringConstraints(min_length=1)]
 Many = Annotated[list[Name], Field(min_length=1, max_length=500)]
 """What is done to many cases at once is done to so many."""
 
@@ -176,8 +177,8 @@ class NewIncident(Said):
 
     occurred_at: Moment | None = None
     project_id: Name
-    title: Annotated[Word, StringConstraints(min_length=1)]
-    cause: Word = ""
+    title: Annotated[Clear, StringConstraints(min_length=1)]
+    cause: Clear = ""
     person_id: Name | None = None
 
 

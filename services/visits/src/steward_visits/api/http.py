@@ -10,7 +10,7 @@ from starlette.responses import Response
 from steward_decider import Command, Refused
 from steward_events.sealed import Sealed
 from steward_events.visits import FollowupDone
-from steward_events.vocabulary import Id, Mode, Moment, Role, Word
+from steward_events.vocabulary import Clear, Id, Mode, Moment, Role
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
@@ -43,7 +43,7 @@ class Waived(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[Word, Field(min_length=1)]
+    reason: Annotated[Clear, Field(min_length=1)]
     person_id: Id | None = None
 
 

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from steward_events.sealed import Sealed
 from steward_events.visits import VisitDone
-from steward_events.vocabulary import Id, Mode, Moment, Topic, Word
+from steward_events.vocabulary import Clear, Id, Mode, Moment, Topic
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.lists import Limit, Month, Page, cursor_of, page_of
@@ -57,7 +57,7 @@ class Mistaken(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[Word, Field(min_length=1)]
+    reason: Annotated[Clear, Field(min_length=1)]
     person_id: Id | None = None
 
 
