@@ -50,10 +50,10 @@ class Sink:
     ) -> str:
         """Judge a recipient by its tag."""
         if _has_tag(address, "refused"):
-            return "550 5.1.1 No such mailbox"
+            return f"550 5.1.1 <{address}>: No such mailbox"
         if _has_tag(address, "later") and address not in self._put_off:
             self._put_off.add(address)
-            return "451 4.7.1 Please try again later"
+            return f"451 4.7.1 <{address}>: Please try again later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -48,7 +48,7 @@ async def test_a_repeat_carries_the_same_message_id(sink: RunningSink) -> None:
 async def test_a_recipient_refused_for_now_is_taken_later(sink: RunningSink) -> None:
     gateway = SmtpMail(server(sink.port))
     first = await gateway.send(mail(to="wang+later@example.cn"), dated=DATED)
-    assert first == TryLater("451", "4.7.1 Please try again later")
+    assert first == TryLater("451", "4.7.1 <wang+later@example.cn>: Please try again later")
     assert isinstance(await gateway.send(mail(to="wang+later@example.cn"), dated=DATED), Sent)
 
 
@@ -56,7 +56,7 @@ async def test_a_recipient_refused_for_good_is_not_tried_again(sink: RunningSink
     outcome = await SmtpMail(server(sink.port)).send(
         mail(to="wang+refused@example.cn"), dated=DATED
     )
-    assert outcome == RefusedForGood("550", "5.1.1 No such mailbox")
+    assert outcome == RefusedForGood("550", "5.1.1 <wang+refused@example.cn>: No such mailbox")
 
 
 async def test_a_connection_lost_after_the_data_is_unknown_though_the_mail_arrived(

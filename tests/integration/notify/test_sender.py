@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 from tests.integration.notify.conftest import RunningSink
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import until
@@ -830,10 +831,14 @@ async def test_a_text_for_several_that_is_refused_for_now_is_tried_again_for_all
     await notify.hear(StaffRegistered(person_id="s1", group_id="g1", email=address))
     await assign(notify)
     await request_together(notify, 1, 2)
-    async with notify.sending():
-        await until(tried_once(notify), "they were not refused for now")
+    with capture_logs() as logs:
+        async with notify.sending():
+            await until(tried_once(notify), "they were not refused for now")
     rows = await notify.messages.listed(None, {}, None, 10)
     assert {(row["attempts"], row["code"]) for row in rows} == {(1, "451")}
+    # The server's own words, which quote the address.
+    told = {(entry["code"], entry["reason"]) for entry in logs if "reason" in entry}
+    assert told == {("451", "4.7.1 … Please try again later")}
 
 
 def tried_once(notify: Notify) -> Callable[[], Awaitable[bool]]:

@@ -14,7 +14,14 @@ from steward_notify.adapters.sms_aliyun import (
     SmsText,
     parse_receipts,
 )
-from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+from steward_notify.application.outcomes import (
+    Outcome,
+    RefusedForGood,
+    Sent,
+    TryLater,
+    Unknown,
+    impersonal,
+)
 
 NOW = datetime(2026, 10, 1, 8, 30, tzinfo=UTC)
 TEXT = SmsText("m-1", "13800138000", "SMS_ESCALATION_ZH", {"case_number": "A-1"})
@@ -171,3 +178,15 @@ def test_a_body_that_is_no_report_is_refused_with_one_sentence(body: bytes, sent
     assert sentence in str(refusal.value)
     assert str(refusal.value).endswith(".")
     assert "13800138000" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "logged"),
+    [
+        ("5.1.1 <wang@example.cn>: No such mailbox", "5.1.1 … No such mailbox"),
+        ("用户 +86 138 0000 1111 已停机", "用户 … 已停机"),
+        ("触发分钟级流控Permits:1", "触发分钟级流控Permits:1"),
+    ],
+)
+def test_a_providers_words_are_logged_without_addresses_and_numbers(said: str, logged: str) -> None:
+    assert impersonal(said) == logged

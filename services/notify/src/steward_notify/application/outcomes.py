@@ -1,5 +1,6 @@
 """What became of one attempt to send: the answer of every gateway, whatever its channel."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -31,6 +32,14 @@ class Unknown:
     """It may have been sent. Never sent again by itself: only a receipt or a person can tell."""
 
     reason: str
+
+
+_PERSONAL = re.compile(r"\S+@\S+|\+?\d[\d -]{5,}\d")
+
+
+def impersonal(reason: str) -> str:
+    """Give a provider's words without the addresses and numbers that they may quote."""
+    return _PERSONAL.sub("…", reason)
 
 
 Outcome = Sent | RefusedForGood | TryLater | Unknown

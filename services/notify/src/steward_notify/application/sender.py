@@ -24,7 +24,14 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 from steward_eventstore.execute import Cause, Executor, Job, NotDone
 from steward_eventstore.port import Clock
-from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+from steward_notify.application.outcomes import (
+    Outcome,
+    RefusedForGood,
+    Sent,
+    TryLater,
+    Unknown,
+    impersonal,
+)
 from steward_notify.application.ports import Directory, Gateway, Lead, Outbox, OwedMessage
 from steward_notify.application.reactions import stream_of, to_message
 from steward_notify.application.recipients import Found, Nobody, find, find_owner
@@ -385,10 +392,12 @@ class Sender:
             case Sent(provider_id):
                 return NoteSent(self.clock.now(), provider_id)
             case RefusedForGood(code, reason):
-                _LOG.warning("A message was refused.", message=message.message_id, reason=reason)
+                said = {"message": message.message_id, "code": code, "reason": impersonal(reason)}
+                _LOG.warning("A message was refused.", **said)
                 return self._failed(message, code, again=False)
             case TryLater(code, reason):
-                _LOG.info("A message is tried later.", message=message.message_id, reason=reason)
+                said = {"message": message.message_id, "code": code, "reason": impersonal(reason)}
+                _LOG.info("A message is tried later.", **said)
                 return self._failed(message, code)
             case Unknown(reason):
                 return NoteUnknown(self.clock.now(), reason[:200])
