@@ -345,7 +345,8 @@ def main() -> None:
                 for found in processes.map(part, range(asked.first, end, TOGETHER)):
                     compared.equal += found.equal
                     compared.different += found.different
-                    progress.update(task, advance=TOGETHER, now=str(compared))
+                    cases = (compared.equal + len(compared.different)) // len(ORDERS)
+                    progress.update(task, completed=cases, now=str(compared))
     finally:
         state.remove()
         shutil.rmtree(folder)

@@ -166,6 +166,8 @@ class _Teller:
         said: dict[str, Any] = {"kind": self.kind, "zone": self.zone}
         if self._often(0.06):
             said["harm_ongoing"] = True
+        if self._often(0.1):
+            said["authority_due"] = self._day()
         if self.kind == "complaint":
             if self._often(0.1):
                 said |= {"channel": "forum", "posted_at": self._day(1)}
@@ -200,7 +202,8 @@ class _Teller:
         return said | self.chance.choice(({}, {"cause": "age"}, {"cause": "new_facts"}))
 
     def _case_corrected(self) -> dict[str, Any]:
-        return {"correction_id": f"k{len(self.told)}", "owner_requested_date": self._day()}
+        field = self.chance.choice(("owner_requested_date", "authority_due"))
+        return {"correction_id": f"k{len(self.told)}", field: self._day()}
 
     def _case_accepted(self) -> dict[str, Any]:
         return {"role": self.chance.choice(ROLES)}
@@ -227,6 +230,9 @@ class _Teller:
 
     def _case_paused(self) -> dict[str, Any]:
         return {"reason": "waiting_owner", "resume_on": self._day()}
+
+    def _case_resumed(self) -> dict[str, Any]:
+        return {"because": self.chance.choice(("said", "date"))}
 
     def _case_handled(self) -> dict[str, Any]:
         return {"round": self.round}
