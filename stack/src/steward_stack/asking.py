@@ -134,8 +134,8 @@ def _cell(value: Any) -> str:
 
 
 def _local(instant: str) -> str:
-    """Give an instant by the clock of whoever reads it."""
+    """Give an instant by the clock of whoever reads it, and how far that is from UTC."""
     try:
-        return f"{datetime.fromisoformat(instant).astimezone():%Y-%m-%d %H:%M}"
+        return datetime.fromisoformat(instant).astimezone().isoformat(" ", "minutes")
     except ValueError:
         return instant

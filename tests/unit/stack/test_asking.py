@@ -63,7 +63,7 @@ def test_columns_are_taken_from_the_rows_as_a_person_reads_them() -> None:
             "RM-4.3.1a..g, RM-4.8",
             "yes",
             "–",
-            f"{here:%Y-%m-%d %H:%M}",
+            here.isoformat(" ", "minutes"),
         ]
     ]
 
