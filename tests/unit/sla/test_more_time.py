@@ -169,6 +169,17 @@ def test_an_owner_who_is_told_too_late_leaves_an_excused_breach(minor: Given) ->
 
 
 @rule("RM-4.10.1")
+@pytest.mark.parametrize("reopened_first", [True, False])
+def test_an_owner_who_is_told_after_the_reopening_excuses_the_breach_however_facts_come(
+    minor: Given, reopened_first: bool
+) -> None:
+    granted = after(minor, asked(), approved(), Ring(DUE))
+    both = [heard("case_reopened", 4, DUE + HOUR, round=2), informed(DUE + 2 * HOUR)]
+    state = after(granted, *(both if reopened_first else reversed(both))).state
+    assert state.told["minor-resolve#1"].excused
+
+
+@rule("RM-4.10.1")
 @pytest.mark.parametrize(
     ("asked_at", "told_at"),
     [

@@ -322,8 +322,6 @@ class Measure:
         for fact in facts:
             if fact.at < run.started_at or fact.fields.get("target") not in (None, self.target.id):
                 continue
-            if end is not None and fact.at > end and not fact.name.startswith("extension"):
-                break
             while moved and moved[0][0] <= fact.at:
                 before, (_, due) = due, moved.pop(0)
                 limit = due if limit == before else limit
@@ -354,7 +352,7 @@ class Measure:
                 case told if told in TOLD and pending and _brings(fact, pending[0]):
                     if fact.at > limit:
                         excused = True
-                    else:
+                    elif end is None or fact.at <= end:
                         limit, pending = pending[1], None
                 case _:
                     pass
