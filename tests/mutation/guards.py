@@ -128,6 +128,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _TIME,
+        "What was published for a project or a group is reapplied to nobody else's cases.",
+        "an override stays at home",
+        "services/sla/src/steward_sla/api/policy_work.py",
+        "projects = {*asked.projects, *await lists().projects_of(asked.cases)}",
+        "projects = {*asked.projects}",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_what_was_published_for_some_is_reapplied_to_theirs_alone",
+    ),
+    Guard(
+        _TIME,
         "What is done exactly at the due time is in time.",
         "at a tie the fact goes first",
         _EXECUTE,
