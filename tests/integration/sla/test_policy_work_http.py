@@ -530,6 +530,27 @@ async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(
     assert status == {"c1": taken, "c2": taken, "c3": ("open", None), "c4": ("open", None)}
 
 
+async def test_who_takes_over_one_escalation_has_all_that_were_told_of_the_breach(
+    desk: Desk,
+) -> None:
+    await desk.case("c1")
+    await desk.tell("c1", "case_chased", 9, day(5) + 2 * DAY)  # its alarms ring before it is heard
+    await desk.hear(StaffRegistered(person_id="m2", group_id="g1"), stream="staff-m2")
+    path = "/v1/escalations?status={}"
+    first, *others = (await desk.get(path.format("open")))["items"]
+    assert len(others) > 1
+    for told, person_id in ((first, "m1"), (others[0], "m2")):
+        take = f"/v1/escalations/{told['escalation_id']}/acknowledge"
+        taken = await desk.post(take, {"person_id": person_id})
+        assert taken.status_code == 200, taken.text
+        assert taken.json() == {"escalation_id": told["escalation_id"], "person_id": "m1"}
+    assert not (await desk.get(path.format("open")))["items"]
+    rows = (await desk.get(path.format("acknowledged")))["items"]
+    assert [row["person_id"] for row in rows] == ["m1"] * len(rows)
+    facts = [fact.type for fact in await desk.store.facts_of("clocks-c1")]
+    assert facts.count("sla.escalation_acknowledged.v1") == len(rows)
+
+
 async def test_compliance_of_a_month_stays_when_another_version_is_reapplied(desk: Desk) -> None:
     await desk.case("c1", ("case_handled", TEN + timedelta(hours=1), {"round": 1}))
     await desk.case("c2", ("case_withdrawn", TEN + timedelta(hours=1), {}))
