@@ -93,7 +93,9 @@ def _check(fact: CaseFact, timeline: Timeline) -> None:
         raise ValueError(f"Fact {fact.version} is of an unknown type, {fact.name!r}.")
     kind = fact.fields.get("kind")
     if fact.name in CHANGES and kind not in (None, *Kind):
-        raise ValueError(f"The kind of fact {fact.version} is one of {', '.join(Kind)}, not {kind!r}.")
+        raise ValueError(
+            f"The kind of fact {fact.version} is one of {', '.join(Kind)}, not {kind!r}."
+        )
 
 
 @lru_cache
