@@ -1228,7 +1228,7 @@ CASES = (
         dispatched 11:00 → 11:30, met 11:10
         dispatch-accepted:square 11:10 → 13:10, met 11:15
         progress-daily 11:10 → +1T24:00, met 17:00
-        record-submitted 17:00 → 24:00, breached 24:00, to department_head 24:00, to deputy_manager +1T12:30 unacknowledged, acknowledged by chen
+        record-submitted 17:00 → 24:00, breached 24:00, to department_head 24:00, to deputy_manager +1T12:30 unacknowledged, acknowledged by chen, acknowledged by chen
         """,
         "RM-4.6.4a phone by +3T24:00, done +1T10:00 on_site by zhou",
         """
@@ -1909,7 +1909,7 @@ def test_nothing_else_was_published_than_what_was_said_and_what_follows(played: 
         clock_paused=4,
         clock_resumed=4,
         escalated=34,
-        escalation_acknowledged=1,
+        escalation_acknowledged=2,
         escalation_withdrawn=1,
         extension_requested=2,
         extension_approved=1,

@@ -68,6 +68,7 @@ _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
 _NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
+_CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
 _SLA_RULES_TEST = "tests/unit/sla/test_rules.py::"
@@ -125,6 +126,25 @@ GUARDS: tuple[Guard, ...] = (
         "return _is_over(clock, self.at) or not self.concerns(clock.target)",
         "tests/unit/sla/test_policy_work.py::"
         "test_what_was_met_or_is_late_stays_under_its_own_version",
+    ),
+    Guard(
+        _TIME,
+        "What was published for a project or a group is reapplied to nobody else's cases.",
+        "an override stays at home",
+        "services/sla/src/steward_sla/api/policy_work.py",
+        "projects = {*asked.projects, *await lists().projects_of(asked.cases)}",
+        "projects = {*asked.projects}",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_what_was_published_for_some_is_reapplied_to_theirs_alone",
+    ),
+    Guard(
+        _TIME,
+        "Who answers for a breach has all that was told of it: none stays open for good.",
+        "one answer for all of a breach",
+        _CLOCKS,
+        "standing = [climb.escalation_id for climb in told.standing]",
+        "standing = [command.escalation_id]",
+        f"{_CLIMBING_TEST}test_an_acknowledgement_stops_the_climb[2]",
     ),
     Guard(
         _TIME,

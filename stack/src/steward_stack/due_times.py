@@ -9,17 +9,25 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from steward_events.vocabulary import instant
+from steward_events.jsonschema import published_facts
+from steward_events.vocabulary import Kind, instant
 from steward_policy import packs
 from steward_policy.calendars import Calendar
 from steward_policy.packs import PackError, Rules, read_targets
-from steward_sla.domain.case_facts import CaseFact
+from steward_sla.domain.case_facts import CHANGES, CaseFact
 from steward_sla.domain.clock import Clock
 from steward_sla.domain.timeline import Timeline
+
+KEYS = ("id", "pack", "targets", "calendar", "facts", "now")
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
     """Give the clocks of one line; raises ValueError with a sentence for a line that is wrong."""
+    for key in asked:
+        if key not in KEYS:
+            raise ValueError(
+                f"{key!r} is no key of a line; it has {', '.join(KEYS)}, and a fact says the zone."
+            )
     laid_out = (
         json.dumps(asked.get(key), sort_keys=True) for key in ("pack", "calendar", "targets")
     )
@@ -29,6 +37,8 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         first, *more = error.problems
         raise ValueError(f"{first} (and {len(more)} more)" if more else first) from error
     facts = _facts(asked.get("facts"))
+    for fact in facts:
+        _check(fact, timeline)
     zone = _zone(next((fact.fields["zone"] for fact in facts if "zone" in fact.fields), zone_name))
     now = _instant("'now'", asked["now"]) if asked.get("now") is not None else facts[-1].at
     known = [fact for fact in facts if fact.at <= now]
@@ -75,6 +85,22 @@ def _facts(given: object) -> Sequence[CaseFact]:
         at = _instant(f"The time of fact {number}", fact.get("time"))
         facts.append(CaseFact(_name(fact["type"]), at, number, fields))
     return sorted(facts, key=lambda fact: (fact.at, fact.version))
+
+
+def _check(fact: CaseFact, timeline: Timeline) -> None:
+    """Refuse a fact that no service states and no target asks for, and a kind that no case has."""
+    if fact.name not in _stated() | timeline.names:
+        raise ValueError(f"Fact {fact.version} is of an unknown type, {fact.name!r}.")
+    kind = fact.fields.get("kind")
+    if fact.name in CHANGES and kind not in (None, *Kind):
+        raise ValueError(
+            f"The kind of fact {fact.version} is one of {', '.join(Kind)}, not {kind!r}."
+        )
+
+
+@lru_cache
+def _stated() -> frozenset[str]:
+    return frozenset(fact.wire_name.partition(".")[2] for fact in published_facts())
 
 
 def _zone(name: object) -> ZoneInfo:

@@ -20,7 +20,12 @@ from uuid_utils.compat import uuid7
 
 from steward_events.fact import Fact
 from steward_events.recorded import Recorded
-from steward_events.registry import CalendarPublished, StaffRegistered
+from steward_events.registry import (
+    CalendarPublished,
+    PolicyPublished,
+    ProjectRegistered,
+    StaffRegistered,
+)
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
@@ -344,6 +349,50 @@ async def test_what_cannot_be_reapplied_is_refused_in_a_sentence(desk: Desk) -> 
     assert not await desk.store.sweeps()
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("whose", "asked", "sentence"),
+    [
+        ("p1", {"cases": ["c1"]}, ""),
+        ("p2", {"cases": ["c1"]}, "for the project p2: nothing of p1 goes"),
+        ("p2", {"projects": ["p1", "p2"]}, "for the project p2: nothing of p1 goes"),
+        ("p2", {"projects": ["p2"], "cases": ["c1"]}, "for the project p2: nothing of p1 goes"),
+        ("g1", {"projects": ["p1"]}, ""),
+        ("g2", {"cases": ["c1"]}, "for the group g2: nothing of p1 goes"),
+        ("everybody", {"projects": ["p1"]}, ""),
+        ("p1", {}, "is not for everybody"),
+        ("g1", {"targets": ["answer"]}, "is not for everybody"),
+    ],
+)
+async def test_what_was_published_for_some_is_reapplied_to_theirs_alone(
+    desk: Desk, whose: str, asked: dict[str, Any], sentence: str, *, dry_run: bool
+) -> None:
+    for project, group in (("p1", "g1"), ("p2", "g2")):
+        named = {"project_id": project, "group_id": group, "name": project, "zone": "UTC"}
+        await desk.hear(ProjectRegistered(**named), stream=f"project-{project}")
+    await desk.case("c1")
+    text = pack("2+own", 9)
+    desk.policies.put(packs.load(text))
+    whom = {
+        "p1": {"project_id": "p1", "group_id": "g1"},
+        "p2": {"project_id": "p2", "group_id": "g2"},
+        "everybody": {},
+    }
+    published = PolicyPublished(
+        pack="house",
+        version="2+own",
+        text=text,
+        sha256="0",
+        effective_from=TEN,
+        **whom.get(whose, {"group_id": whose}),
+    )
+    await desk.hear(published, stream="policy-house")
+    body = {"policy": "house@2+own", "dry_run": dry_run, "asked_by": "m1", "reason": "r"}
+    answer = await desk.post("/v1/policies/reapply", {**body, **asked})
+    done = 200 if dry_run else 202
+    assert (answer.status_code, sentence in answer.text) == (409 if sentence else done, True)
+
+
 @pytest.mark.parametrize(("zone", "decides"), [("Asia/Shanghai", True), ("Europe/Berlin", False)])
 async def test_a_version_may_be_reapplied_once_its_first_day_has_begun_where_the_cases_are(
     desk: Desk, zone: str, decides: bool
@@ -479,6 +528,27 @@ async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(
     status = {row["case_id"]: (row["status"], row["person_id"]) for row in rows}
     taken = ("acknowledged", "m1")
     assert status == {"c1": taken, "c2": taken, "c3": ("open", None), "c4": ("open", None)}
+
+
+async def test_who_takes_over_one_escalation_has_all_that_were_told_of_the_breach(
+    desk: Desk,
+) -> None:
+    await desk.case("c1")
+    await desk.tell("c1", "case_chased", 9, day(5) + 2 * DAY)  # its alarms ring before it is heard
+    await desk.hear(StaffRegistered(person_id="m2", group_id="g1"), stream="staff-m2")
+    path = "/v1/escalations?status={}"
+    first, *others = (await desk.get(path.format("open")))["items"]
+    assert len(others) > 1
+    for told, person_id in ((first, "m1"), (others[0], "m2")):
+        take = f"/v1/escalations/{told['escalation_id']}/acknowledge"
+        taken = await desk.post(take, {"person_id": person_id})
+        assert taken.status_code == 200, taken.text
+        assert taken.json() == {"escalation_id": told["escalation_id"], "person_id": "m1"}
+    assert not (await desk.get(path.format("open")))["items"]
+    rows = (await desk.get(path.format("acknowledged")))["items"]
+    assert [row["person_id"] for row in rows] == ["m1"] * len(rows)
+    facts = [fact.type for fact in await desk.store.facts_of("clocks-c1")]
+    assert facts.count("sla.escalation_acknowledged.v1") == len(rows)
 
 
 async def test_compliance_of_a_month_stays_when_another_version_is_reapplied(desk: Desk) -> None:

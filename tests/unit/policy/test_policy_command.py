@@ -62,6 +62,12 @@ def test_an_explanation_says_how_the_due_time_is_counted() -> None:
     assert "until 24:00 of the last day" in text
 
 
+def test_of_a_rule_each_entry_that_carries_it_out_is_explained() -> None:
+    lines = CliRunner().invoke(app, ["explain", "RM-4.10.1", "--json"]).stdout.splitlines()
+    entries = [json.loads(line)["entry"]["id"] for line in lines]
+    assert entries == ["minor-resolve", "new-date-told"]
+
+
 def test_an_unknown_entry_or_file_is_told_in_one_sentence(tmp_path: Path) -> None:
     for options in (["explain", "minor-reslove"], ["lint", str(tmp_path / "none.yaml")]):
         result = CliRunner().invoke(app, options)

@@ -18,6 +18,7 @@ from steward_events.sla import (
     ClockCancelled,
     ClockStarted,
     Escalated,
+    EscalationAcknowledged,
     EscalationWithdrawn,
     MajorByAge,
 )
@@ -118,7 +119,11 @@ def test_an_acknowledgement_stops_the_climb(answered: int) -> None:
         told += stream.facts
     last = [f for f in told if isinstance(f, Escalated)][-1]
     command = AcknowledgeEscalation(DUE + DAY, last.escalation_id, "m1")
-    more, _ = rung(stream.when(command), DUE + 90 * DAY)
+    taken = stream.when(command)
+    assert [f.escalation_id for f in taken.facts if isinstance(f, EscalationAcknowledged)] == [
+        f.escalation_id for f in told if isinstance(f, Escalated)
+    ]
+    more, _ = rung(taken, DUE + 90 * DAY)
     assert climbs(told) == MINOR_LATE[:answered]
     assert not climbs(more)
 
@@ -167,6 +172,11 @@ def test_who_acknowledged_the_beginning_has_not_answered_for_the_breach() -> Non
     breached = taken.when(Ring(late))
     assert climbs(list(breached.facts)) == [("company_leader", "09-28 10:30", "step")]
     assert breached.decider.wake_at(breached.state) == late + 15 * minutes
+    [second] = [f for f in breached.facts if isinstance(f, Escalated)]
+    again = breached.when(AcknowledgeEscalation(late, second.escalation_id, "m2"))
+    [fact] = again.facts
+    assert isinstance(fact, EscalationAcknowledged)
+    assert fact.escalation_id == second.escalation_id
 
 
 @rule("RM-3.2", "RM-3.1", "RM-4.5.2a")

@@ -555,6 +555,9 @@ def test_a_pack_may_come_along_as_an_object() -> None:
         ({"facts": []}, "no 'facts'"),
         ({"facts": [{"time": at("09-28")}]}, "Fact 1"),
         ({"facts": [{"type": "case_received", "time": "2026-09-28T10:00:00"}]}, "offset"),
+        ({"facts": [RECEIVED, fact("case_handeld", "09-29")]}, "Fact 2 is .* 'case_handeld'"),
+        ({"facts": [{**RECEIVED, "kind": "komplaint"}]}, "kind of fact 1 .* not 'komplaint'"),
+        ({"facts": [RECEIVED], "zone": "Europe/Berlin"}, "'zone' is no key of a line"),
         ({"facts": [RECEIVED], "now": 7}, "'now' must be an instant"),
         ({"facts": [RECEIVED], "pack": {}}, "this key is missing. \\(and 2 more\\)$"),
         ({"facts": [RECEIVED], "targets": target(met_by="done{a: [}")}, "not a condition"),
@@ -570,6 +573,11 @@ def test_a_pack_may_come_along_as_an_object() -> None:
 def test_a_wrong_line_is_refused_with_a_sentence(line: dict[str, Any], part: str) -> None:
     with pytest.raises(ValueError, match=part):
         due_times.answer(line)
+
+
+def test_a_fact_of_its_own_is_known_where_a_target_of_the_line_asks_for_it() -> None:
+    facts = [RECEIVED, fact("gate_opened", "09-29")]
+    assert the_clock(facts, targets=target(met_by="gate_opened"))["status"] == "met"
 
 
 def test_the_command_answers_line_by_line_and_ends_well() -> None:

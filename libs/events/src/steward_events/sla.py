@@ -151,7 +151,7 @@ class Escalated(ClockFact, name="sla.escalated"):
 
 
 class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):
-    """The person told has taken it over; the chain stops."""
+    """Somebody has taken it over; the chain stops. Told of each that was open of the breach."""
 
     escalation_id: Id
     person_id: Id

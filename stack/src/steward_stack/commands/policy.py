@@ -87,7 +87,7 @@ def explain(
     entry: Annotated[
         str | None,
         typer.Argument(
-            help="The ID of a target, a follow-up, a quota, a tell or a row of the table."
+            help="The ID of an entry (target, follow-up, quota, duty, tell, row), or of a rule."
         ),
     ] = None,
     *,
@@ -100,9 +100,9 @@ def explain(
     state: StateOption = STATE,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain one entry, or a case's clocks: rules in their own words, basis, what counted and why.
+    """Explain an entry, or a case's clocks: rules in their own words, basis, what counted and why.
 
-    JSON is a line for each clock of the case.
+    Of a rule, each entry that carries it out. JSON is a line for each entry or clock.
     """
     if case is not None:
         _explain_case(case, entry, state, as_json=as_json)
@@ -110,16 +110,16 @@ def explain(
     if entry is None:
         raise StewardError("Name an entry of the pack, or a case with --case.")
     rules = _rules(pack, override)
-    for _, _, found in rules.pack.entries():
-        if found.id == entry:
-            if as_json:
-                said = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-                print_json({"entry": said, "words": explained(found, rules).splitlines()})
-                return
-            out.print(explained(found, rules), soft_wrap=True, highlight=False, markup=False)
-            return
-    known = ", ".join(found.id for _, _, found in rules.pack.entries())
-    raise StewardError(f"{rules.version} has no entry '{entry}'; it has {known}.")
+    found = [one for _, _, one in rules.pack.entries() if entry in (one.id, *one.rule)]
+    if not found:
+        known = ", ".join(one.id for _, _, one in rules.pack.entries())
+        raise StewardError(f"{rules.version} has no entry '{entry}'; it has {known}.")
+    for one in found:
+        if as_json:
+            said = one.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            print_json({"entry": said, "words": explained(one, rules).splitlines()})
+        else:
+            out.print(explained(one, rules), soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command(

@@ -17,6 +17,8 @@ from steward_sla.adapters.read_models import (
     ESCALATIONS,
     EXTENSIONS,
     HOLDINGS,
+    PROJECTS,
+    PUBLICATIONS,
     REAPPLICATIONS,
     STAFF,
 )
@@ -28,6 +30,7 @@ from steward_sla.application.ports import (
     ExtensionStatus,
     Holder,
     LateBy,
+    PublishedFor,
     Reapplication,
     Row,
 )
@@ -298,6 +301,24 @@ class PostgresLists:
     async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
         """Name the projects of cases."""
         query = select(CASES.c.project_id).distinct().where(CASES.c.case_id.in_(cases))
+        return [row["project_id"] for row in await fetch(self._pool, query)]
+
+    async def published_for(self, version: str) -> PublishedFor:
+        """Say for whom a policy was published, as far as it was heard."""
+        columns = PUBLICATIONS.c
+        query = select(columns.group_id, columns.project_id).where(columns.version == version)
+        return next((PublishedFor(**row) for row in await fetch(self._pool, query)), PublishedFor())
+
+    async def others(self, whom: PublishedFor, projects: Sequence[str]) -> Sequence[str]:
+        """Name those of the projects that are not among these."""
+        if whom.project_id is not None:
+            return [project for project in projects if project != whom.project_id]
+        if whom.group_id is None:
+            return []
+        columns = PROJECTS.c
+        query = select(columns.project_id).where(
+            columns.project_id.in_(projects), columns.group_id != whom.group_id
+        )
         return [row["project_id"] for row in await fetch(self._pool, query)]
 
     async def zones_of(self, projects: Sequence[str], cases: Sequence[str]) -> Sequence[str]:

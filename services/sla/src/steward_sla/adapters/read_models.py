@@ -1,4 +1,4 @@
-"""Clocks, escalations, who has a case, calendars and staff, each in the transaction of its fact."""
+"""Clocks, escalations, who has a case, and the registry, each in the transaction of its fact."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -18,7 +18,12 @@ from sqlalchemy import (
 )
 
 from steward_events.recorded import Recorded
-from steward_events.registry import CalendarPublished, StaffRegistered
+from steward_events.registry import (
+    CalendarPublished,
+    PolicyPublished,
+    ProjectRegistered,
+    StaffRegistered,
+)
 from steward_events.sla import (
     BreachExcused,
     BreachWithdrawn,
@@ -47,6 +52,22 @@ from steward_sla.domain.clocks import ZONE
 METADATA = MetaData()
 
 POLICIES = policies_table(METADATA)
+
+PUBLICATIONS = Table(
+    "publications",
+    METADATA,
+    Column("version", Text, primary_key=True),
+    Column("group_id", Text),
+    Column("project_id", Text),
+)
+"""For whom each policy was published, by the name that facts give it; for everybody if for none."""
+
+PROJECTS = Table(
+    "projects",
+    METADATA,
+    Column("project_id", Text, primary_key=True),
+    Column("group_id", Text, nullable=False, default=""),
+)
 
 CLOCKS = Table(
     "clocks",
@@ -196,6 +217,11 @@ def project(recorded: Recorded) -> Iterable[Change]:
     yield from keep_policy(POLICIES, recorded)
     fact = recorded.fact
     match fact:
+        case PolicyPublished():
+            whom = fact.model_dump(include={"group_id", "project_id"})
+            yield Upsert(PUBLICATIONS, {"version": f"{fact.pack}@{fact.version}", **whom})
+        case ProjectRegistered():
+            yield Upsert(PROJECTS, fact.model_dump(include={"project_id", "group_id"}))
         case StaffRegistered():
             yield Upsert(STAFF, {"person_id": fact.person_id})
         case CalendarPublished():

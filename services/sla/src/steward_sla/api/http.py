@@ -10,6 +10,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
+from steward_events.recorded import Recorded
 from steward_events.vocabulary import Id, Moment, Role, Word
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
@@ -296,12 +297,20 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
     async def acknowledge(
         request: Request, principal: Acknowledger, escalation_id: Id, said: TakenOver
     ) -> Response:
-        """Take an escalation over: nobody further up is told of this breach."""
+        """Take an escalation over, with all others of its breach; nobody further up is told.
+
+        `person_id` of the answer is who has it: somebody else, where they took it before.
+        """
         row = await lists().escalation(escalation_id)
         if row is None or not principal.may(row["project_id"]):
             raise not_found(f"escalation {escalation_id}")
         service = request.app.state.service
         command = AcknowledgeEscalation(service.clock.now(), escalation_id, said.person_id)
+
+        def answer(facts: Sequence[Recorded]) -> dict[str, Any]:
+            has_it = said.person_id if facts else row["person_id"]
+            return {"escalation_id": escalation_id, "person_id": has_it}
+
         return await handle(
             request,
             principal,
@@ -309,7 +318,7 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
             to=await _of_staff(
                 lists(), said.person_id, To(stream_of(row["case_id"]), row["project_id"], command)
             ),
-            answer={"escalation_id": escalation_id},
+            answer=answer,
             status=200,
         )
 

@@ -22,7 +22,7 @@ from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.policies import Policies
 from steward_service.problems import not_found
 from steward_sla.application.explanations import explained
-from steward_sla.application.ports import Lists, Reapplication
+from steward_sla.application.ports import Lists, PublishedFor, Reapplication
 from steward_sla.application.previews import moves, states
 from steward_sla.application.reactions import stream_of
 from steward_sla.domain.clocks import ZONE, Clocks, ClocksDecider
@@ -116,9 +116,12 @@ def router(
             targets=asked.targets,
             cases=asked.cases,
         )
+        stranger = await _stranger(asked, rules)
         if asked.dry_run:
+            if stranger is not None:
+                raise stranger
             return JSONResponse(await _looked(service, rules, asked, which))
-        refusal = await _refusal(asked, rules, which)
+        refusal = stranger or await _refusal(asked, rules, which)
         subject = f"staff-{asked.asked_by}"
         reason = await service.sealer.seal(subject, "reapply_reason", asked.reason)
         decided = PolicyReapplied(
@@ -168,11 +171,20 @@ def router(
                 f"{rules.version} decides from {rules.effective_from.isoformat()} on: until then"
                 " nothing can go by it."
             )
-        if "+" in rules.version and not (asked.projects or asked.cases):
-            return Refused(
-                f"{rules.version} is an override for some projects: say for which by 'projects'."
-            )
         return None
+
+    async def _stranger(asked: OtherVersion, rules: Rules) -> Refused | None:
+        """Refuse whom a published version is not for; a text that is only looked at is for all."""
+        whom = await lists().published_for(asked.policy)
+        if not (asked.projects or asked.cases):
+            if "+" not in asked.policy and whom == PublishedFor():
+                return None
+            return Refused(f"{rules.version} is not for everybody: name its “projects” or “cases”.")
+        projects = {*asked.projects, *await lists().projects_of(asked.cases)}
+        others = ", ".join(sorted(await lists().others(whom, sorted(projects))))
+        if not others:
+            return None
+        return Refused(f"{rules.version} was published for {whom}: nothing of {others} goes by it.")
 
     @routes.get("/policies/reapplications", tags=["policies"])
     async def reapplications(

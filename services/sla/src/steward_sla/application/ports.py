@@ -33,6 +33,19 @@ class Asked(NamedTuple):
     """Only of these versions and targets."""
 
 
+class PublishedFor(NamedTuple):
+    """For whom a policy was published: a group, or one project of it; everybody if neither."""
+
+    group_id: str | None = None
+    project_id: str | None = None
+
+    def __str__(self) -> str:
+        """Name them in a sentence."""
+        if self.project_id is not None:
+            return f"the project {self.project_id}"
+        return "everybody" if self.group_id is None else f"the group {self.group_id}"
+
+
 POLICY = "policy"
 """The kind of the sweep that a reapplied policy begins."""
 
@@ -167,6 +180,14 @@ class Lists(Protocol):
 
     async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
         """Name the projects of cases."""
+        ...
+
+    async def published_for(self, version: str) -> PublishedFor:
+        """Say for whom a policy was published, as far as it was heard."""
+        ...
+
+    async def others(self, whom: PublishedFor, projects: Sequence[str]) -> Sequence[str]:
+        """Name those of the projects that are not among these."""
         ...
 
     async def zones_of(self, projects: Sequence[str], cases: Sequence[str]) -> Sequence[str]:

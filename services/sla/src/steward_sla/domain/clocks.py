@@ -468,19 +468,19 @@ def _short_name(fact: ClocksFact) -> str:
 
 
 def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[ClocksFact]:
+    """Let somebody answer for the clock: for all that was told of it and that nobody took."""
     for name, told in (state.told or {}).items():
-        for climb in told.climbs:
-            if climb.escalation_id == command.escalation_id:
-                stands = climb.breach in (0, told.breach) and not climb.handed_on
-                if told.acknowledged or not stands:
-                    return []
-                return [
-                    EscalationAcknowledged(
-                        **said_before(state, name, told),
-                        escalation_id=command.escalation_id,
-                        person_id=command.person_id,
-                    )
-                ]
+        if any(climb.escalation_id == command.escalation_id for climb in told.climbs):
+            standing = [climb.escalation_id for climb in told.standing]
+            return [
+                EscalationAcknowledged(
+                    **said_before(state, name, told),
+                    escalation_id=escalation_id,
+                    person_id=command.person_id,
+                )
+                for escalation_id in standing
+                if command.escalation_id in standing
+            ]
     raise Refused("There is no such escalation of this case.", code="unknown")
 
 
@@ -677,7 +677,13 @@ def _tell(
                     for name, asked in (extensions or {}).items()
                 }
         case EscalationAcknowledged():
-            after = told._replace(acknowledged=True)
+            after = told._replace(
+                acknowledged=True,
+                climbs=tuple(
+                    c._replace(acknowledged=True) if c.escalation_id == fact.escalation_id else c
+                    for c in told.climbs
+                ),
+            )
         case EscalationWithdrawn(into=None):
             after = told._replace(
                 climbs=tuple(c for c in told.climbs if c.escalation_id != fact.escalation_id)

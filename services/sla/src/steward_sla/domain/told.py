@@ -1,6 +1,6 @@
 """What was told of one clock, and what every fact about it repeats."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -26,6 +26,7 @@ class Climb(NamedTuple):
     beside: bool = False
     handed_on: bool = False
     """Whether it was told that another case goes on for this one."""
+    acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,15 @@ class Told(NamedTuple):
     """When the clock became known, where that was after its start."""
     provisional: bool = False
     """Whether its limit was said to wait for a calendar."""
+
+    @property
+    def standing(self) -> Sequence[Climb]:
+        """What was told of the breach that stands or of the start, and awaits somebody here."""
+        return [
+            climb
+            for climb in self.climbs
+            if climb.breach in (0, self.breach) and not climb.handed_on and not climb.acknowledged
+        ]
 
     @property
     def climbed(self) -> Collection[int]:
