@@ -1328,6 +1328,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "A breach that was taken back binds nobody.",
+        "a breach taken back",
+        _REACTIONS,
+        "            withdrawn = isinstance(fact, BreachWithdrawn)\n",
+        "            withdrawn = False\n",
+        f"{_DAILY_TEST}test_a_breach_that_was_taken_back_binds_nobody_and_the_others_do",
+    ),
+    Guard(
+        _RULES,
         "The manager takes a case into the procedure once (RM-4.5.2b).",
         "taken over once",
         _CASE,

@@ -52,7 +52,7 @@ from steward_events.intake import (
 )
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.sla import ClockBreached, MajorByAge
+from steward_events.sla import BreachWithdrawn, ClockBreached, MajorByAge
 from steward_events.vocabulary import Kind, Role, Severity, Validity
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
@@ -456,6 +456,21 @@ def test_after_a_breach_only_the_manager_lowers() -> None:
     breached.when(ClassifyCase(MONDAY, lower, approver=MANAGER)).then(CaseClassified)
     higher = classified(Severity.MAJOR, classified_by="a")
     breached.when(ClassifyCase(MONDAY, higher)).then(higher)
+
+
+def test_a_breach_that_was_taken_back_binds_nobody_and_the_others_do() -> None:
+    breach = ClockBreached(**CLOCK, breached_at=FRIDAY, number=1)
+    back = BreachWithdrawn(**CLOCK, number=1)
+    [missed], [taken_back] = on_clock(heard(breach)), on_clock(heard(back))
+    noted = BreachNoted(case_id="c", clock="month#1")
+    other = BreachNoted(case_id="c", clock="x#1")
+    lower = ClassifyCase(MONDAY, classified(Severity.MINOR, classified_by="a"))
+    after = a_complaint(IMPORTANT).when(missed.command).then(noted).when(taken_back.command)
+    after.then(noted.model_copy(update={"withdrawn": True})).when(lower).then(CaseClassified)
+    after.when(taken_back.command).then()
+    a_complaint(IMPORTANT, missed.command, other, taken_back.command).refuses(lower)
+    again = a_complaint(IMPORTANT, missed.command, taken_back.command, missed.command)
+    again.refuses(lower)
 
 
 def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid() -> None:

@@ -243,7 +243,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     AppointmentMissed: Saying(("appointment_id",), _appointed, afterwards=True),
     AttachmentAdded: Saying(("sha256", "what"), afterwards=True),
     AttachmentRevealed: Saying(("reveal_id",), afterwards=True),
-    BreachNoted: Saying((), afterwards=True),
+    BreachNoted: Saying(("clock",), afterwards=True, moves="withdrawn"),
     CaseAcknowledged: Saying(("link",), _acknowledged, afterwards=True),
     CaseAnswered: Saying(("answer_id",), _answered),
     CaseChased: Saying(("chase_id",)),
@@ -406,7 +406,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
                 efforts=replace(efforts, followups_owed=owed),
             )
         case BreachNoted():
-            return replace(story, breached=True)
+            breached = story.breached - {fact.clock}
+            return replace(story, breached=breached if fact.withdrawn else breached | {fact.clock})
         case (
             AppointmentKept()
             | AppointmentMissed()
