@@ -54,6 +54,7 @@ from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import BreachWithdrawn, ClockBreached, MajorByAge
 from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_intake.application.moving import decided_before
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import CaseDecider
@@ -484,6 +485,25 @@ def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid
     breached.when(ClassifyCase(MONDAY, as_before)).then(as_before)
     elsewhere = classified(None, validity=Validity.COORDINATION, outside_party="开发商")
     breached.when(ClassifyCase(MONDAY, elsewhere)).then(elsewhere)
+
+
+def moved(*story: Fact) -> Given:
+    commands = decided_before([heard(fact) for fact in story])
+    there = given(RECEIVED, by=CaseDecider())
+    for command in commands:
+        there = Given(there.decider, there.when(command).state)
+    return there
+
+
+@rule("RM-4.4.1c")
+def test_what_raised_a_case_counts_where_it_is_moved_unless_it_was_lowered() -> None:
+    lower = classified(Severity.MINOR, classified_by="a")
+    raised = moved(RECEIVED, MINOR, RAISED)
+    assert raised.refuses(ClassifyCase(MONDAY, lower)).rule == "RM-4.4.1c"
+    moved(RECEIVED, MINOR, RAISED, lower).when(RaiseSeverity(MONDAY)).then(SeverityRaised)
+    absorbed = CaseAbsorbed(case_id="c", merged="d", received_at=MONDAY, severity=Severity.MAJOR)
+    moved(RECEIVED, MINOR, absorbed).when(RaiseSeverity(MONDAY)).then()
+    moved(RECEIVED, absorbed, MINOR).when(RaiseSeverity(MONDAY)).then(SeverityRaised)
 
 
 @rule("RM-4.8")
