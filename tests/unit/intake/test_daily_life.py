@@ -282,6 +282,15 @@ def test_the_owner_moves_a_promise_and_staff_need_the_supervisor() -> None:
 
 
 @rule("FU-S1")
+def test_what_is_agreed_is_still_to_come_when_one_of_us_says_it() -> None:
+    visit = AppointmentMade(case_id="c", appointment_id="1", at=MONDAY)
+    promise = PROMISED.model_copy(update={"promised_at": MONDAY})
+    for past in (visit, promise):
+        assert "still to come" in a_complaint().refuses(said(past)).reason
+        a_complaint().when(said(past, by="history")).then(past)
+
+
+@rule("FU-S1")
 def test_only_what_was_promised_is_kept() -> None:
     kept = PromiseKept(case_id="c", promise_id="1")
     assert a_complaint().refuses(said(kept)).reason == "No such promise was made."

@@ -179,6 +179,12 @@ def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
 
 
 def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> None:
+    when = fact.at if isinstance(fact, AppointmentMade) else fact.promised_at
+    if when <= said.at:
+        raise Refused(
+            "What is agreed is still to come: its time is after it was agreed, occurred_at.",
+            rule="FU-S1",
+        )
     if _mark(fact) not in story.said:
         if fact.moved_by is not None:
             raise Refused("It was not agreed before, so that nobody can have moved it.")
