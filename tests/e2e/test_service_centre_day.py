@@ -324,6 +324,7 @@ CASES = (
         10:00 → breach_noted
         10:20 miss-appointment appointment_id=drip by=us
         10:20 appoint appointment_id=drip at=10:30 moved_by=us person_id=lin approved_by=zhou
+        11:00 → breach_noted
         11:10 appoint appointment_id=drip at=11:30 moved_by=owner
         11:30 keep-appointment appointment_id=drip person_id=he
         11:30 handle person_id=he
@@ -491,6 +492,7 @@ CASES = (
         """
         08:51 received
         08:51 → receipt_confirmed
+        08:53 classify work_category=ordinary
         08:56 move to_project=yunqi household_id=yunqi-1-101 person_id=lin
         """,
         "moved_out",
@@ -498,6 +500,7 @@ CASES = (
         request-confirmed 08:51 → 09:01, met 08:51
         request-appointment 08:51 → 10:51, cancelled by case_moved_out
         request-done 08:51 → +3T24:00, cancelled by case_moved_out
+        dispatched 08:53 → 09:23, cancelled by case_moved_out
         """,
         texts="08:51 1-101 received",
     ),
@@ -1312,9 +1315,9 @@ MOVED = Case(
     "service_request", "phone", "1-101", "云栖苑的门铃坏了",
     """
     08:51 → case_received
+    08:53 → case_classified
     08:56 → receipt_confirmed
     09:02 appoint appointment_id=bell at=11:00
-    09:06 classify work_category=ordinary
     09:11 dispatch department=工程部 dispatch_id=bell
     09:16 accept-dispatch
     11:00 keep-appointment appointment_id=bell
@@ -1327,7 +1330,7 @@ MOVED = Case(
     request-confirmed 08:51 → 09:01, met 08:56
     request-appointment 08:51 → 10:51, met 09:02
     request-done 08:51 → +3T24:00, met 11:30
-    dispatched 09:06 → 09:36, met 09:11
+    dispatched 08:53 → 09:23, met 09:11
     dispatch-accepted:bell 09:11 → 11:11, met 09:16
     progress-every-three-days 09:11 → +3T24:00, met 11:30
     appointment-kept:bell 09:02 → 11:30, warned 10:30, met 11:00

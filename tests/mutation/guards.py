@@ -41,6 +41,7 @@ _INCIDENT = "services/intake/src/steward_intake/domain"
 
 _CASE = "services/intake/src/steward_intake/domain/case.py"
 _SAYINGS = "services/intake/src/steward_intake/domain/sayings.py"
+_MOVING = "services/intake/src/steward_intake/application/moving.py"
 _REACTIONS = "services/intake/src/steward_intake/application/reactions.py"
 _INTAKE_MODELS = "services/intake/src/steward_intake/adapters/read_models.py"
 _COMPLETENESS = "services/intake/src/steward_intake/domain/completeness.py"
@@ -1345,6 +1346,24 @@ GUARDS: tuple[Guard, ...] = (
         "    if milder and (story.raised or story.breached):\n",
         "    if milder and story.breached:\n",
         f"{_DAILY_TEST}test_what_a_rule_has_raised_only_the_manager_lowers",
+    ),
+    Guard(
+        _RULES,
+        "A breach that was taken back binds nobody.",
+        "a breach taken back",
+        _REACTIONS,
+        "            withdrawn = isinstance(fact, BreachWithdrawn)\n",
+        "            withdrawn = False\n",
+        f"{_DAILY_TEST}test_a_breach_that_was_taken_back_binds_nobody_and_the_others_do",
+    ),
+    Guard(
+        _RULES,
+        "A case that is moved keeps its class and what has raised it.",
+        "a moved class",
+        _MOVING,
+        "            case CaseClassified() as fact:\n",
+        "            case CaseClassified() as fact if False:\n",
+        f"{_DAILY_TEST}test_what_raised_a_case_counts_where_it_is_moved_unless_it_was_lowered",
     ),
     Guard(
         _RULES,

@@ -7,7 +7,7 @@ from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
 
-from steward_events.intake import CaseReceived
+from steward_events.intake import CaseAccepted, CaseClassified, CaseReceived
 from steward_events.sealed import Sealed
 
 STAFF = [
@@ -114,6 +114,42 @@ async def test_cases_that_cannot_be_merged_are_both_left_alone(registered: Calle
     request = await received(registered, kind="service_request")
     assert "complaint" in (await do(registered, one, "merge", 409, into=request))["detail"]
     assert (await shown(registered, one))["status"] == "open"
+
+
+@rule("RC-4.2", "RM-4.5.2b")
+async def test_what_was_decided_in_a_case_counts_where_it_is_moved(
+    registered: Caller, office: Office
+) -> None:
+    early, taken, later = (NOON - timedelta(hours=hours) for hours in (5, 4, 3))
+    case_id = await received(registered, occurred_at=early.isoformat())
+    decisions: list[tuple[str, dict[str, Any]]] = [
+        ("classify", {"validity": "valid", "severity": "minor", "occurred_at": early.isoformat()}),
+        (
+            "accept",
+            {"role": "centre_manager", "person_id": "m1", "occurred_at": taken.isoformat()},
+        ),
+        (
+            "classify",
+            {
+                "validity": "valid",
+                "severity": "important",
+                "reason": "又漏",
+                "occurred_at": later.isoformat(),
+            },
+        ),
+    ]
+    for name, said in decisions:
+        await do(registered, case_id, name, **said)
+    moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
+    _, first, accepted, second = await office.store.facts_of(f"case-{moved['case_id']}")
+    assert isinstance(first.fact, CaseClassified)
+    assert (first.occurred_at, first.fact.cause, first.fact.severity) == (early, "first", "minor")
+    assert isinstance(accepted.fact, CaseAccepted)
+    assert (accepted.occurred_at, accepted.fact.person_id) == (taken, "m1")
+    assert isinstance(second.fact, CaseClassified)
+    assert (second.occurred_at, second.fact.severity) == (later, "important")
+    assert {fact.key for fact in (first, accepted, second)} == {"hillside"}
+    assert (await shown(registered, moved["case_id"]))["severity"] == "important"
 
 
 async def test_a_case_of_another_project_goes_on_there_from_its_first_hour(

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
+import pytest
 from tests.integration.intake.conftest import NOON, REGISTERS, Caller, Office
 from tests.support.rules import rule
 
@@ -24,6 +25,7 @@ COMPLAINT: dict[str, Any] = {
     "summary": "卫生间天花板漏水",
     "reporter": {"name": "王芳", "phone": "13800138000"},
 }
+CLOSING = {"type": "case_closed"}
 
 
 async def received(caller: Caller, **changes: Any) -> str:
@@ -113,6 +115,7 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         ({"received_by": "p1"}, 404, "There is no member of staff “p1”."),
         ({"occurred_at": late.isoformat()}, 422, "is in the future"),
         ({"occurred_at": old.isoformat()}, 422, "import it as history"),
+        ({"authority_due": NOON.isoformat()}, 422, "comes after the case was received"),
         ({"owner_requested_date": "9999-12-31T23:59:59-12:00"}, 422, "years 1970 to 2150"),
         ({"posted_at": "0001-01-01T00:00:00+14:00"}, 422, "years 1970 to 2150"),
         ({"occurred_at": "0001-01-01T00:00:00+14:00"}, 422, "years 1970 to 2150"),
@@ -127,6 +130,54 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         assert answer.status_code == status, answer.text
         assert sentence in answer.json()["detail"]
     assert (await registered.get("cases")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "blank", "said"),
+    [
+        ("cases/{}/handle", {"corrective": " ", "preventive": "\t"}, "corrective and a preventive"),
+        ("cases/{}/refuse", {"reason": " "}, "its reason"),
+        ("cases/{}/withdraw", {"asked_by": " ", "how": "phone"}, "who of the household"),
+        ("cases/{}/acknowledge", {"text": "\u3000", "link": " "}, "answered in public"),
+        ("cases/{}/correct", {"summary": " ", "place": "  "}, "what is to be corrected"),
+        ("cases/{}/correct", {"document": {"title": " ", "author": "m1"}}, "must be named"),
+        ("cases/{}/dispatch", {"department": " "}, "too short"),
+        ("cases/bulk", {"case_ids": ["c"], "reason": " ", "say": CLOSING}, "“reason” is too short"),
+        ("incidents", {"project_id": "lakeside", "title": " "}, "too short"),
+        ("incidents/i1/inform", {"text": "  "}, "too short"),
+        ("incidents/i1/letter", {"text": " ", "person_id": "m1"}, "too short"),
+        ("households/h1/notes", {"about": "mood", "note": "\n", "person_id": "m1"}, "too short"),
+    ],
+)
+async def test_a_blank_text_is_an_empty_one(
+    registered: Caller, address: str, blank: dict[str, Any], said: str
+) -> None:
+    case_id = await received(registered)
+    await registered.post(f"cases/{case_id}/classify", {"validity": "valid", "severity": "minor"})
+    answer = await registered.post(address.format(case_id), blank)
+    assert said in answer.json().get("detail", ""), answer.text
+
+
+async def test_a_text_stands_without_the_blanks_around_it_and_a_pack_to_the_letter(
+    registered: Caller, office: Office
+) -> None:
+    await received(registered, topic=" 漏水 ")
+    [case] = (await registered.get("cases")).json()["items"]
+    assert case["topic"] == "漏水"
+    text = built_in_text().replace('version: "', 'version: "blanks-', 1) + "\n\n"
+    answer = await registered.post("registers", [{"type": "policy", "text": text}])
+    assert "error" not in answer.json()["results"][0], answer.text
+    published = (await office.store.facts_of("policy-residential-cn"))[-1].fact
+    assert isinstance(published, PolicyPublished)
+    assert published.text == text
+
+
+@pytest.mark.parametrize("address", ["households/h1/notes", f"cases/c1/attachments/{'0' * 64}"])
+async def test_whoever_looks_gives_a_reason_that_is_not_blank(
+    registered: Caller, address: str
+) -> None:
+    answer = await registered.get(address, reason=" ")
+    assert "“reason” is too short" in answer.json()["detail"]
 
 
 async def test_no_action_takes_a_person_who_is_not_registered_staff(

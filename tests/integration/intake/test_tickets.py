@@ -8,6 +8,7 @@ from tests.integration.intake.conftest import Caller, Office
 
 from steward_events.intake import CaseClassified, CaseClosed, CaseReceived, ProgressReported
 from steward_events.recorded import Recorded
+from steward_events.tickets import CommentedTicket
 from steward_events.vocabulary import External
 from steward_eventstore.execute import Applied, Outcome
 from steward_eventstore.execute import Parked as ParkedOutcome
@@ -82,6 +83,10 @@ def names(facts: list[Recorded]) -> list[str]:
 
 PLACE = {"project_id": "lakeside"}
 CLOSING = ("case_handled", "case_closed")
+
+
+def test_a_blank_comment_is_none() -> None:
+    assert CommentedTicket.model_validate({**PLACE, "comment": " \n"}).comment == ""
 
 
 async def test_a_ticket_becomes_a_case_and_its_closing_stands_with_what_is_missing(

@@ -42,6 +42,7 @@ async def test_a_rework_is_followed_up_by_the_engineering_supervisor(desk: Desk)
 async def test_whoever_waives_a_follow_up_is_registered_staff(desk: Desk) -> None:
     owed = await desk.handled(severity=Severity.MINOR)
     waive = f"followups/{owed['followup_id']}/waive"
+    assert (await desk.post(waive, {"reason": " ", "person_id": "s1"})).status_code == 422
     unknown = await desk.post(waive, {"reason": "moved", "person_id": "nobody"})
     assert (unknown.status_code, "nobody" in unknown.json()["detail"]) == (404, True)
     assert (await desk.post(waive, {"reason": "moved", "person_id": "s1"})).status_code == 200

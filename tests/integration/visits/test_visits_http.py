@@ -89,6 +89,7 @@ async def test_what_cannot_be_is_refused_in_a_sentence(desk: Desk) -> None:
         assert answer.status_code == status, answer.text
         assert said in json.dumps(answer.json(), ensure_ascii=False)
     assert (await desk.post("visits/v9/strike", {"reason": "?"})).status_code == 404
+    assert (await desk.post("visits/v9/strike", {"reason": " "})).status_code == 422
     for path in ("quotas?month=0000-01", "followups/rates?month=0000-01"):
         answer = await desk.client.get(f"/v1/{path}")
         assert (answer.status_code, "a month" in answer.json()["detail"]) == (422, True)

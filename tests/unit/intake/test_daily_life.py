@@ -52,8 +52,9 @@ from steward_events.intake import (
 )
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.sla import ClockBreached, MajorByAge
+from steward_events.sla import BreachWithdrawn, ClockBreached, MajorByAge
 from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_intake.application.moving import decided_before
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import CaseDecider
@@ -281,6 +282,15 @@ def test_the_owner_moves_a_promise_and_staff_need_the_supervisor() -> None:
 
 
 @rule("FU-S1")
+def test_what_is_agreed_is_still_to_come_when_one_of_us_says_it() -> None:
+    visit = AppointmentMade(case_id="c", appointment_id="1", at=MONDAY)
+    promise = PROMISED.model_copy(update={"promised_at": MONDAY})
+    for past in (visit, promise):
+        assert "still to come" in a_complaint().refuses(said(past)).reason
+        a_complaint().when(said(past, by="history")).then(past)
+
+
+@rule("FU-S1")
 def test_only_what_was_promised_is_kept() -> None:
     kept = PromiseKept(case_id="c", promise_id="1")
     assert a_complaint().refuses(said(kept)).reason == "No such promise was made."
@@ -458,6 +468,21 @@ def test_after_a_breach_only_the_manager_lowers() -> None:
     breached.when(ClassifyCase(MONDAY, higher)).then(higher)
 
 
+def test_a_breach_that_was_taken_back_binds_nobody_and_the_others_do() -> None:
+    breach = ClockBreached(**CLOCK, breached_at=FRIDAY, number=1)
+    back = BreachWithdrawn(**CLOCK, number=1)
+    [missed], [taken_back] = on_clock(heard(breach)), on_clock(heard(back))
+    noted = BreachNoted(case_id="c", clock="month#1")
+    other = BreachNoted(case_id="c", clock="x#1")
+    lower = ClassifyCase(MONDAY, classified(Severity.MINOR, classified_by="a"))
+    after = a_complaint(IMPORTANT).when(missed.command).then(noted).when(taken_back.command)
+    after.then(noted.model_copy(update={"withdrawn": True})).when(lower).then(CaseClassified)
+    after.when(taken_back.command).then()
+    a_complaint(IMPORTANT, missed.command, other, taken_back.command).refuses(lower)
+    again = a_complaint(IMPORTANT, missed.command, taken_back.command, missed.command)
+    again.refuses(lower)
+
+
 def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid() -> None:
     away = classified(None, validity=Validity.EXCESSIVE, classified_by="a")
     breached = a_complaint(IMPORTANT, BreachNoted(case_id="c", clock="x#1"), away)
@@ -469,6 +494,25 @@ def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid
     breached.when(ClassifyCase(MONDAY, as_before)).then(as_before)
     elsewhere = classified(None, validity=Validity.COORDINATION, outside_party="开发商")
     breached.when(ClassifyCase(MONDAY, elsewhere)).then(elsewhere)
+
+
+def moved(*story: Fact) -> Given:
+    commands = decided_before([heard(fact) for fact in story])
+    there = given(RECEIVED, by=CaseDecider())
+    for command in commands:
+        there = Given(there.decider, there.when(command).state)
+    return there
+
+
+@rule("RM-4.4.1c")
+def test_what_raised_a_case_counts_where_it_is_moved_unless_it_was_lowered() -> None:
+    lower = classified(Severity.MINOR, classified_by="a")
+    raised = moved(RECEIVED, MINOR, RAISED)
+    assert raised.refuses(ClassifyCase(MONDAY, lower)).rule == "RM-4.4.1c"
+    moved(RECEIVED, MINOR, RAISED, lower).when(RaiseSeverity(MONDAY)).then(SeverityRaised)
+    absorbed = CaseAbsorbed(case_id="c", merged="d", received_at=MONDAY, severity=Severity.MAJOR)
+    moved(RECEIVED, MINOR, absorbed).when(RaiseSeverity(MONDAY)).then()
+    moved(RECEIVED, absorbed, MINOR).when(RaiseSeverity(MONDAY)).then(SeverityRaised)
 
 
 @rule("RM-4.8")

@@ -260,10 +260,14 @@ class FollowupOwed(Fact, name="intake.followup_owed"):
 
 
 class BreachNoted(Fact, name="intake.breach_noted"):
-    """Sla says that a duty of the case was missed: its severity is not lowered lightly any more."""
+    """Sla says that a duty of the case was missed: its severity is not lowered lightly any more.
+
+    Or that it was not missed after all, once a late fact has shown that.
+    """
 
     case_id: Id
     clock: Word
+    withdrawn: bool = False
 
 
 class SatisfactionGiven(Fact, name="intake.satisfaction_given"):

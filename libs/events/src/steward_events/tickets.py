@@ -1,8 +1,9 @@
 """What other ticketing systems say on `steward.inbound.tickets`: CloudEvents about their tickets.
 
-It is said in clear; Steward seals what is personal before it becomes a fact. `source` is the
-system's URI, `subject` its own ID of the ticket, `time` when it happened, the Kafka key the
-project's ID; `sequence` is the system's own count of what it says of this ticket, if it has one.
+It is said in clear, and blanks around a text are no part of it; Steward seals what is personal
+before it becomes a fact. `source` is the system's URI, `subject` its own ID of the ticket, `time`
+when it happened, the Kafka key the project's ID; `sequence` is the system's own count of what it
+says of this ticket, if it has one.
 Events of one ticket may come in any order: `sequence` says theirs, or else `time`. A system that
 counts should count always.
 """
@@ -33,7 +34,7 @@ Text = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$"
 
 class _Foreign(BaseModel):
     # What a foreign system says beyond this is its own business.
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True)
 
 
 class TicketReporter(_Foreign):

@@ -11,12 +11,13 @@ from uuid_utils.compat import uuid7
 
 from steward_events.intake import AttachmentAdded, AttachmentRevealed
 from steward_events.tickets import Name
-from steward_events.vocabulary import Clear, Moment
+from steward_events.vocabulary import Moment
 from steward_eventstore.execute import Job, To
 from steward_intake.api.http import Intake, always, case_of, cause_of, open_desk
 from steward_intake.application.attachments import cleaned
 from steward_intake.application.desk import subject_of
 from steward_intake.application.ports import Blob, Blobs, FileSeals
+from steward_intake.application.words import Reason
 from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle, idempotency_key
@@ -101,7 +102,7 @@ async def get_attachment(
     service: Served,
     case_id: str,
     digest: Digest,
-    reason: Annotated[Annotated[Clear, StringConstraints(min_length=1)], Query()],
+    reason: Annotated[Reason, Query()],
 ) -> Response:
     """Reveal a photo or letter; who looked, and why, is told by a fact before it is shown."""
     case = await case_of(service, principal, case_id)

@@ -3,18 +3,16 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import StringConstraints
 from starlette.responses import JSONResponse, Response
 from uuid_utils.compat import uuid7
 
 from steward_events.intake import HouseholdNoteAdded, HouseholdNoteRevealed
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Clear
 from steward_eventstore.execute import Job, To
 from steward_intake.api.http import Intake, Served, always, case_of, cause_of, open_desk
 from steward_intake.application.desk import invalid, years_from
 from steward_intake.application.ports import Row
-from steward_intake.application.words import Note, RetiredNote
+from steward_intake.application.words import Note, Reason, RetiredNote
 from steward_intake.domain.note import AddNote, RetireNote, RevealNote
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
@@ -87,7 +85,7 @@ async def get_notes(
     principal: Annotated[Principal, Depends(require("household.reveal"))],
     service: Served,
     household_id: str,
-    reason: Annotated[Annotated[Clear, StringConstraints(min_length=1)], Query()],
+    reason: Annotated[Reason, Query()],
 ) -> Response:
     """Reveal a household's notes; who reads them, and why, is told by a fact before they are shown."""
     project_id = (await _household_of(service, principal, household_id))["project_id"]

@@ -14,6 +14,7 @@ from steward_intake.api.http import Served, case_of, cause_of, open_desk
 from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
+from steward_intake.application.moving import decided_before
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
 from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase, ReceiveCase
@@ -67,7 +68,10 @@ async def post_move(
     expected: IfMatch,
     body: Move,
 ) -> Response:
-    """Let the case go on in the project to which it belongs, received when it was received here."""
+    """Let the case go on in the project to which it belongs, received when it was received here.
+
+    How it was classified and who took it over counts there from the same hours.
+    """
     case = await case_of(service, principal, case_id)
     principal.demand(body.to_project)
     if case["project_id"] == body.to_project:
@@ -85,7 +89,10 @@ async def post_move(
     seen = case["version"] if expected is None else expected
     to = [
         To(f"case-{case_id}", case["project_id"], move, expected=seen),
-        To(f"case-{to_case}", body.to_project, ReceiveCase(first, received)),
+        *(
+            To(f"case-{to_case}", body.to_project, command)
+            for command in (ReceiveCase(first, received), *decided_before(story))
+        ),
     ]
     return await handle(
         request, principal, service.executor, to=to, answer=done(to_case), status=200

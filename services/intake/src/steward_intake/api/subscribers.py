@@ -13,7 +13,7 @@ from steward_events.notify import (
     MessageUnknown,
 )
 from steward_events.recorded import Recorded
-from steward_events.sla import ClockBreached, ExtensionApproved, MajorByAge
+from steward_events.sla import BreachWithdrawn, ClockBreached, ExtensionApproved, MajorByAge
 from steward_events.visits import (
     FollowupDone,
     FollowupDue,
@@ -31,7 +31,7 @@ HEEDS: Mapping[str, Collection[type[Fact]]] = {
         *(FollowupDue, FollowupDone, FollowupWaived, FollowupOverdue),
         *(VisitDone, VisitStruck),
     ),
-    "steward.sla": (ClockBreached, ExtensionApproved, MajorByAge),
+    "steward.sla": (ClockBreached, BreachWithdrawn, ExtensionApproved, MajorByAge),
     "steward.notify": (
         *(MessageRequested, MessageSent, MessageDelivered),
         *(MessageFailed, MessageUnknown, MessageSuppressed),

@@ -247,6 +247,9 @@ class Desk:
         for happened in (said.posted_at, said.handed_over_at):
             if happened is not None:
                 self._refuse_future(happened)
+        due = said.authority_due
+        if due is not None and due <= at and said.external is None:
+            raise invalid("The authority's date, authority_due, comes after the case was received.")
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)

@@ -15,7 +15,7 @@ from steward_events.intake import (
 )
 from steward_events.notify import MessageDelivered
 from steward_events.recorded import Recorded
-from steward_events.sla import ClockBreached, ExtensionApproved, MajorByAge
+from steward_events.sla import BreachWithdrawn, ClockBreached, ExtensionApproved, MajorByAge
 from steward_events.visits import FollowupDone, FollowupDue, FollowupFact, FollowupWaived
 from steward_eventstore.execute import To
 from steward_intake.domain.commands import RaiseSeverity, ReopenCase, TellResult
@@ -55,13 +55,17 @@ def _followup(fact: FollowupFact) -> _Followup:
 
 
 def on_clock(recorded: Recorded) -> Iterable[To]:
-    """A month makes a valid complaint major (RM-4.4.1c); a breach and more time are remembered."""
+    """A month makes a valid complaint major (RM-4.4.1c); a breach and more time are remembered.
+
+    So is that a breach was taken back.
+    """
     at = recorded.occurred_at
     match recorded.fact:
         case MajorByAge() as fact:
             command: Command = RaiseSeverity(at, reason=fact.clock)
-        case ClockBreached() as fact:
-            noted = BreachNoted(case_id=fact.case_id, clock=fact.clock)
+        case ClockBreached() | BreachWithdrawn() as fact:
+            withdrawn = isinstance(fact, BreachWithdrawn)
+            noted = BreachNoted(case_id=fact.case_id, clock=fact.clock, withdrawn=withdrawn)
             command = Say(at, noted, "external")
         case ExtensionApproved() as fact:
             extension = ExtensionNoted(

@@ -64,7 +64,10 @@ ALWAYS = datetime(1900, 1, 1, tzinfo=UTC)
 MOST_HOUSEHOLDS = 2_000
 """Of one zone."""
 
-PackText = Annotated[str, StringConstraints(max_length=300_000, pattern=r"^[^\x00]*$")]
+PackText = Annotated[
+    str, StringConstraints(strip_whitespace=False, max_length=300_000, pattern=r"^[^\x00]*$")
+]
+"""To the letter: a version is known by its text's checksum."""
 
 
 Place = TypeVar("Place")

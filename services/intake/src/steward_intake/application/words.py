@@ -23,9 +23,12 @@ from steward_events.vocabulary import (
 
 
 class Said(BaseModel):
-    """Anything said from outside; an unknown field is refused, since it would be lost."""
+    """Anything said from outside; an unknown field is refused, since it would be lost.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Blanks around a text are no part of it, so that a blank text is an empty one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 Told = Annotated[Line, StringConstraints(min_length=1, max_length=35)]
@@ -43,10 +46,8 @@ class Reporter(Said):
     email: Line = ""
 
 
-class Document(IssuedDocument):
+class Document(IssuedDocument, Said):
     """The document that caused a complaint, and who wrote it (FU-5.3)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     document_id: Name | None = None
     title: Clear = ""
@@ -167,7 +168,7 @@ class Opening(Said):
     slips: Annotated[list[Slip], Field(max_length=100)] = []
 
 
-Reason = Annotated[Clear, StringConstraints(min_length=1)]
+Reason = Annotated[Clear, StringConstraints(strip_whitespace=True, min_length=1)]
 Many = Annotated[list[Name], Field(min_length=1, max_length=500)]
 """What is done to many cases at once is done to so many."""
 

@@ -179,6 +179,12 @@ def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
 
 
 def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> None:
+    when = fact.at if isinstance(fact, AppointmentMade) else fact.promised_at
+    if when <= said.at:
+        raise Refused(
+            "What is agreed is still to come: its time is after it was agreed, occurred_at.",
+            rule="FU-S1",
+        )
     if _mark(fact) not in story.said:
         if fact.moved_by is not None:
             raise Refused("It was not agreed before, so that nobody can have moved it.")
@@ -243,7 +249,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     AppointmentMissed: Saying(("appointment_id",), _appointed, afterwards=True),
     AttachmentAdded: Saying(("sha256", "what"), afterwards=True),
     AttachmentRevealed: Saying(("reveal_id",), afterwards=True),
-    BreachNoted: Saying((), afterwards=True),
+    BreachNoted: Saying(("clock",), afterwards=True, moves="withdrawn"),
     CaseAcknowledged: Saying(("link",), _acknowledged, afterwards=True),
     CaseAnswered: Saying(("answer_id",), _answered),
     CaseChased: Saying(("chase_id",)),
@@ -406,7 +412,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
                 efforts=replace(efforts, followups_owed=owed),
             )
         case BreachNoted():
-            return replace(story, breached=True)
+            breached = story.breached - {fact.clock}
+            return replace(story, breached=breached if fact.withdrawn else breached | {fact.clock})
         case (
             AppointmentKept()
             | AppointmentMissed()

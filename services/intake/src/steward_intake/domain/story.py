@@ -80,7 +80,8 @@ class Story:
     """What a rule has raised it to; below that it is not classified lightly."""
     absorbed: Severity | None = None
     """How weighty the cases are that were merged into it before it was classified itself."""
-    breached: bool = False
+    breached: frozenset[str] = frozenset()
+    """Clocks whose breach stands."""
     owner: str | None = None
     hands: frozenset[str] = frozenset()
     """Who has worked on it: none of them confirms what is asked for about it."""

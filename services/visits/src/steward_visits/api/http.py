@@ -28,7 +28,7 @@ Writer = Annotated[Principal, Depends(require("followup.write"))]
 class Made(BaseModel):
     """A follow-up was made."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     mode: Mode
     person_id: Id | None = None
@@ -41,7 +41,7 @@ class Made(BaseModel):
 class Waived(BaseModel):
     """A follow-up is owed no longer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     reason: Annotated[Clear, Field(min_length=1)]
     person_id: Id | None = None

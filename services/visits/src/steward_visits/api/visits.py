@@ -37,7 +37,7 @@ TEXTS = ("content", "feedback", "measures")
 class Visited(BaseModel):
     """A household was visited."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     household_id: Id
     person_id: Id
@@ -55,7 +55,7 @@ class Visited(BaseModel):
 class Mistaken(BaseModel):
     """A visit was written down by mistake."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     reason: Annotated[Clear, Field(min_length=1)]
     person_id: Id | None = None
