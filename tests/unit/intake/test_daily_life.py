@@ -476,11 +476,24 @@ def test_a_breach_that_was_taken_back_binds_nobody_and_the_others_do() -> None:
     other = BreachNoted(case_id="c", clock="x#1")
     lower = ClassifyCase(MONDAY, classified(Severity.MINOR, classified_by="a"))
     after = a_complaint(IMPORTANT).when(missed.command).then(noted).when(taken_back.command)
-    after.then(noted.model_copy(update={"withdrawn": True})).when(lower).then(CaseClassified)
+    withdrawn = noted.model_copy(update={"withdrawn": True})
+    after.then(withdrawn).when(lower).then(CaseClassified)
     after.when(taken_back.command).then()
-    a_complaint(IMPORTANT, missed.command, other, taken_back.command).refuses(lower)
-    again = a_complaint(IMPORTANT, missed.command, taken_back.command, missed.command)
-    again.refuses(lower)
+    a_complaint(IMPORTANT, noted, other, withdrawn).refuses(lower)
+    a_complaint(IMPORTANT, noted, withdrawn, noted).refuses(lower)
+
+
+def test_of_an_imported_past_the_first_breach_says_enough() -> None:
+    first = ClockBreached(**CLOCK, breached_at=FRIDAY, number=1)
+    second = first.model_copy(update={"clock": "x#1"})
+    past = [heard(fact)._replace(history=FRIDAY) for fact in (first, second)]
+    [one], [other] = map(on_clock, past)
+    noted = BreachNoted(case_id="c", clock="month#1")
+    after = a_complaint(IMPORTANT).when(one.command).then(noted)
+    after.when(other.command).then()
+    [live], [back] = on_clock(heard(second)), on_clock(heard(BreachWithdrawn(**CLOCK, number=1)))
+    after.when(live.command).then(noted.model_copy(update={"clock": "x#1"}))
+    a_complaint(IMPORTANT).when(back.command).then()
 
 
 def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid() -> None:

@@ -20,6 +20,7 @@ from steward_events.visits import FollowupDone, FollowupDue, FollowupFact, Follo
 from steward_eventstore.execute import To
 from steward_intake.domain.commands import RaiseSeverity, ReopenCase, TellResult
 from steward_intake.domain.sayings import Say
+from steward_intake.domain.story import Origin
 
 
 def on_followup(recorded: Recorded) -> Iterable[To]:
@@ -66,7 +67,8 @@ def on_clock(recorded: Recorded) -> Iterable[To]:
         case ClockBreached() | BreachWithdrawn() as fact:
             withdrawn = isinstance(fact, BreachWithdrawn)
             noted = BreachNoted(case_id=fact.case_id, clock=fact.clock, withdrawn=withdrawn)
-            command = Say(at, noted, "external")
+            by: Origin = "external" if recorded.history is None else "history"
+            command = Say(at, noted, by)
         case ExtensionApproved() as fact:
             extension = ExtensionNoted(
                 case_id=fact.case_id,

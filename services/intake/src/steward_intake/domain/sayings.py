@@ -284,6 +284,8 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     story, saying = state.story, SAYINGS[type(said.fact)]
     if isinstance(said.fact, FollowupOwed) and story.kind is not Kind.SERVICE_REQUEST:
         return []  # nothing else closes by itself
+    if isinstance(said.fact, BreachNoted) and _is_known(said.fact, story, said.by):
+        return []
     now = {"case_id": story.case_id, "round": story.round}
     if isinstance(said.fact, FollowupNoted | FollowupOwed):
         del now["round"]  # visits names the round that is followed up
@@ -305,6 +307,13 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
             _demand_handled(state)
         saying.demands(fact, story, said)
     return [fact, *_new_promise(fact, state)]
+
+
+def _is_known(breach: BreachNoted, story: Story, by: Origin) -> bool:
+    """Say whether it changes nothing; of an imported past the first breach says enough."""
+    if breach.withdrawn:
+        return breach.clock not in story.breached
+    return by == "history" and bool(story.breached)
 
 
 def resolved_by(round_: int) -> str:
