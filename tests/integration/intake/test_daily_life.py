@@ -3,12 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
 
 from steward_events.intake import CaseAccepted, CaseClassified, CaseReceived
 from steward_events.sealed import Sealed
+from steward_intake.api import several
+from steward_intake.api.http import case_of
 
 STAFF = [
     {"type": "staff", "person_id": "a", "group_id": "g1", "name": "周敏"},
@@ -114,6 +117,27 @@ async def test_cases_that_cannot_be_merged_are_both_left_alone(registered: Calle
     request = await received(registered, kind="service_request")
     assert "complaint" in (await do(registered, one, "merge", 409, into=request))["detail"]
     assert (await shown(registered, one))["status"] == "open"
+
+
+@pytest.mark.parametrize("what", ["move", "merge"])
+async def test_what_changes_between_reading_and_writing_is_read_again(
+    registered: Caller, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    case_id, other = [await received(registered) for _ in range(2)]
+    said: dict[str, Any] = {"move": {"to_project": "hillside"}, "merge": {"into": other}}[what]
+    reads = 0
+
+    async def meanwhile(service: Any, principal: Any, wanted: str) -> Any:
+        nonlocal reads
+        case = await case_of(service, principal, wanted)
+        reads += wanted == case_id
+        if wanted == case_id and reads == 1:
+            await do(registered, case_id, "report-progress", text="材料已到")
+        return case
+
+    monkeypatch.setattr(several, "case_of", meanwhile)
+    await do(registered, case_id, what, **said)
+    assert reads == 2
 
 
 @rule("RC-4.2", "RM-4.5.2b")

@@ -1,11 +1,14 @@
 """Several cases at once: merged, moved, or all told the same."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from steward_decider import Refused
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
@@ -25,7 +28,28 @@ from steward_service.problems import Problem, not_found
 router = APIRouter()
 
 
+TRIES = 3
+
+
+def as_it_stands(write: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+    """Read again where a case changed between reading and writing; with If-Match the sender does."""
+
+    @wraps(write)
+    async def tried(*, expected: int | None, **asked: Any) -> Response:
+        left = 0 if expected is not None else TRIES
+        while True:
+            left -= 1
+            try:
+                return await write(expected=expected, **asked)
+            except Refused as refused:
+                if refused.code != "precondition" or left <= 0:
+                    raise
+
+    return tried
+
+
 @router.post("/v1/cases/{case_id}/merge")
+@as_it_stands
 async def post_merge(
     request: Request,
     principal: Annotated[Principal, Depends(require("case.merge"))],
@@ -60,6 +84,7 @@ async def post_merge(
 
 
 @router.post("/v1/cases/{case_id}/move")
+@as_it_stands
 async def post_move(
     request: Request,
     principal: Annotated[Principal, Depends(require("case.move"))],
