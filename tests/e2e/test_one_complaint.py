@@ -151,9 +151,11 @@ async def test_a_complaint_that_waits_an_hour_reaches_the_manager_and_is_followe
         "case_received",
         "case_classified",
         "breach_noted",
+        "breach_noted",
         "case_accepted",
         "case_handled",
         "result_told",
+        "breach_noted",
         "followup_noted",
         "case_closed",
     ]

@@ -9,6 +9,7 @@ import pytest
 from tests.support.given import Given, given
 from tests.support.rules import rule
 
+from steward_decider import Command
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
@@ -113,7 +114,7 @@ PROMISED = PromiseMade(case_id="c", promise_id="1", promised_at=FRIDAY)
 RAISED = SeverityRaised(case_id="c", severity=Severity.MAJOR)
 
 
-def a_complaint(*past: Fact) -> Given:
+def a_complaint(*past: Fact | Command) -> Given:
     return given(RECEIVED, *past, by=CaseDecider())
 
 
