@@ -565,12 +565,15 @@ async def _say(system: System, case: Case, step: Step) -> None:
             case.suggested.append(await system.get("intake", path))
         case "look":
             pass
-        case "withdraw" if (await system.get("intake", f"/v1/cases/{case.id}"))[
-            "status"
-        ] == "closed":
+        case "withdraw" if await _is_closed(system, case):
             pass
         case action:
             await post("intake", f"/v1/cases/{case.id}/{action}", body)
+
+
+async def _is_closed(system: System, case: Case) -> bool:
+    shown = await system.get("intake", f"/v1/cases/{case.id}")
+    return bool(shown["status"] == "closed")
 
 
 def _instant(case: Case, value: Any) -> Any:

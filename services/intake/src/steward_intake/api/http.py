@@ -1,18 +1,22 @@
 """What every route of intake works with."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
+from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
+from steward_decider import Refused
 from steward_eventstore.execute import Cause, Executor, To
 from steward_eventstore.port import Clock
 from steward_intake.application.desk import Desk
 from steward_intake.application.ports import KeyRing, Registers, Row
 from steward_service.auth import Principal
 from steward_service.problems import not_found
+
+TRIES = 5
 
 
 class Intake(Protocol):
@@ -49,6 +53,22 @@ async def case_of(service: Intake, principal: Principal, case_id: str) -> Row:
     if row is None or not principal.may(row["project_id"]):
         raise not_found("case of this ID")
     return row
+
+
+async def as_it_stands(
+    work: Callable[[], Awaitable[Response]], expected: int | None = None
+) -> Response:
+    """Do it for what stands when it is done: look anew if others changed it.
+
+    Whoever named the version that they saw looks anew themselves.
+    """
+    for _ in range(TRIES - 1 if expected is None else 0):
+        try:
+            return await work()
+        except Refused as refused:
+            if refused.code != "precondition":
+                raise
+    return await work()
 
 
 def cause_of(request: Request, history: datetime | None = None) -> Cause:

@@ -1,7 +1,7 @@
 """Incidents: many cases on one cause, whose owners are told together."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -17,7 +17,7 @@ from steward_events.intake import (
 )
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, with_cases
-from steward_intake.api.http import Intake, Served, case_of, cause_of, open_desk
+from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause_of, open_desk
 from steward_intake.api.lists import AskedByProject, erased_in, listed, shown
 from steward_intake.application.desk import Desk
 from steward_intake.application.incidents import (
@@ -52,7 +52,6 @@ from steward_service.lists import Page
 from steward_service.problems import Problem, not_found
 from steward_service.stories import told_of
 
-TRIES = 5
 """So often it is looked anew, while others attach cases in between."""
 
 router = APIRouter()
@@ -86,17 +85,6 @@ async def _gathered(service: Intake, row: Row) -> Gathered:
 async def _check_staff(desk: Desk, person_id: str | None) -> None:
     if person_id is not None:
         await desk.staff(person_id)
-
-
-async def _as_it_stands(work: Callable[[], Awaitable[Response]]) -> Response:
-    """Do it for the cases that are attached when it is done: look anew if others changed them."""
-    for _ in range(TRIES - 1):
-        try:
-            return await work()
-        except Refused as refused:
-            if refused.code != "precondition":
-                raise
-    return await work()
 
 
 @router.post("/v1/incidents", status_code=201)
@@ -207,7 +195,7 @@ async def post_inform(
         answer = {"statement_id": statement_id, "households": len(theirs), "cases": len(cases)}
         return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
-    return await _as_it_stands(inform)
+    return await as_it_stands(inform)
 
 
 @router.post("/v1/incidents/{incident_id}/letter")
@@ -240,7 +228,7 @@ async def post_letter(
         answer = {"letter_id": letter_id, "cases": len(gathered.cases)}
         return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
-    return await _as_it_stands(publish)
+    return await as_it_stands(publish)
 
 
 @router.post("/v1/incidents/{incident_id}/close")
@@ -261,7 +249,7 @@ async def post_close(
         to = [gathered.to(command)]
         return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
-    return await _as_it_stands(close)
+    return await as_it_stands(close)
 
 
 @router.get("/v1/incidents")

@@ -1,19 +1,17 @@
 """Several cases at once: merged, moved, or all told the same."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from steward_decider import Refused
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
 from steward_intake.api.cases import acting, done
-from steward_intake.api.http import Served, case_of, cause_of, open_desk
+from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause_of, open_desk
 from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
@@ -28,28 +26,7 @@ from steward_service.problems import Problem, not_found
 router = APIRouter()
 
 
-TRIES = 3
-
-
-def as_it_stands(write: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
-    """Read again where a case changed between reading and writing; with If-Match the sender does."""
-
-    @wraps(write)
-    async def tried(*, expected: int | None, **asked: Any) -> Response:
-        left = 0 if expected is not None else TRIES
-        while True:
-            left -= 1
-            try:
-                return await write(expected=expected, **asked)
-            except Refused as refused:
-                if refused.code != "precondition" or left <= 0:
-                    raise
-
-    return tried
-
-
 @router.post("/v1/cases/{case_id}/merge")
-@as_it_stands
 async def post_merge(
     request: Request,
     principal: Annotated[Principal, Depends(require("case.merge"))],
@@ -59,6 +36,18 @@ async def post_merge(
     body: Merge,
 ) -> Response:
     """Let another case of the project go on for this one too, as early and as weighty as either."""
+    work = partial(_merge, request, principal, service, case_id, expected, body)
+    return await as_it_stands(work, expected)
+
+
+async def _merge(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    case_id: str,
+    expected: int | None,
+    body: Merge,
+) -> Response:
     case = await case_of(service, principal, case_id)
     into = await case_of(service, principal, body.into)
     if case["project_id"] != into["project_id"]:
@@ -84,7 +73,6 @@ async def post_merge(
 
 
 @router.post("/v1/cases/{case_id}/move")
-@as_it_stands
 async def post_move(
     request: Request,
     principal: Annotated[Principal, Depends(require("case.move"))],
@@ -97,6 +85,18 @@ async def post_move(
 
     How it was classified and who took it over counts there from the same hours.
     """
+    work = partial(_move, request, principal, service, case_id, expected, body)
+    return await as_it_stands(work, expected)
+
+
+async def _move(
+    request: Request,
+    principal: Principal,
+    service: Intake,
+    case_id: str,
+    expected: int | None,
+    body: Move,
+) -> Response:
     case = await case_of(service, principal, case_id)
     principal.demand(body.to_project)
     if case["project_id"] == body.to_project:

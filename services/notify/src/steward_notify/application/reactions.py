@@ -252,7 +252,7 @@ def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) ->
             rule=fact.rule,
             case_id=fact.case_id,
             escalation_id=fact.escalation_id,
-            not_before=_from_when(heard.known_at, zone, rules) if zone else None,
+            not_before=_in_duty_hours(heard, heard.known_at, zone, rules),
             only_if_sent=told,
         )
         yield To(stream_of(request.message_id), heard.key, request)

@@ -392,12 +392,10 @@ class Sender:
             case Sent(provider_id):
                 return NoteSent(self.clock.now(), provider_id)
             case RefusedForGood(code, reason):
-                said = {"message": message.message_id, "code": code, "reason": impersonal(reason)}
-                _LOG.warning("A message was refused.", **said)
+                _LOG.warning("A message was refused.", **_told(message, code, reason))
                 return self._failed(message, code, again=False)
             case TryLater(code, reason):
-                said = {"message": message.message_id, "code": code, "reason": impersonal(reason)}
-                _LOG.info("A message is tried later.", **said)
+                _LOG.info("A message is tried later.", **_told(message, code, reason))
                 return self._failed(message, code)
             case Unknown(reason):
                 return NoteUnknown(self.clock.now(), reason[:200])
@@ -461,6 +459,11 @@ class _Gathering:
         if complete:
             self.count = 0
         return complete
+
+
+def _told(message: OwedMessage, code: str, reason: str) -> dict[str, str]:
+    """Give what a log says of a message that was not taken."""
+    return {"message": message.message_id, "code": code, "reason": impersonal(reason)}
 
 
 def _is_step(message: OwedMessage) -> bool:

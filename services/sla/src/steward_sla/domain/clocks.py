@@ -472,6 +472,8 @@ def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[Cloc
     for name, told in (state.told or {}).items():
         if any(climb.escalation_id == command.escalation_id for climb in told.climbs):
             standing = [climb.escalation_id for climb in told.standing]
+            if command.escalation_id not in standing:
+                return []
             return [
                 EscalationAcknowledged(
                     **said_before(state, name, told),
@@ -479,7 +481,6 @@ def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[Cloc
                     person_id=command.person_id,
                 )
                 for escalation_id in standing
-                if command.escalation_id in standing
             ]
     raise Refused("There is no such escalation of this case.", code="unknown")
 
