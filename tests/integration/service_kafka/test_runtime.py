@@ -4,11 +4,13 @@ import asyncio
 import base64
 import itertools
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -137,6 +139,15 @@ async def test_a_service_starts_says_why_it_is_not_ready_and_ends_in_time(town: 
         (503, "The listener has not joined its consumer group yet."),
         (503, "Kafka does not say where its topics end."),
     }
+    with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as idle:
+        idle.request("GET", "/health/live")
+        idle.getresponse().read()
+        assert idle.sock is not None
+        # Clients let go of an idle connection after 5 s: a server that does too meets requests.
+        hung_up, _, _ = await asyncio.to_thread(select.select, [idle.sock], [], [], 6)
+        assert not hung_up
+        idle.request("GET", "/health/live")
+        assert idle.getresponse().read()
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(process.wait, 12) == 0

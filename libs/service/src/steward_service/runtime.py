@@ -50,6 +50,9 @@ _LOG = structlog.get_logger(__name__)
 
 STOP_SECONDS = 10.0
 _HTTP_START_SECONDS = 10.0
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and proxies keep an idle connection: who closes one that a request is under
+way on, as a server with the same 5 s as its client does, leaves it without an answer."""
 
 Background = Callable[["Service"], Awaitable[None]]
 """Work of the service's own, until cancelled; if it ends with an error it is started again."""
@@ -430,6 +433,7 @@ class Service:
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=3,
         )
         self._server = _Server(config)
