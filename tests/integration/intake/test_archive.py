@@ -7,6 +7,7 @@ from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_daily_life import do, shown, staffed
 from tests.integration.intake.test_erasure import erased, index
 from tests.integration.intake.test_http import received
+from tests.integration.intake.test_incidents import opened
 from tests.support.rules import rule
 from uuid_utils.compat import uuid7
 
@@ -173,6 +174,18 @@ async def test_who_may_not_search_texts_finds_only_by_what_they_may_read(
     assert await found(registered) == [case_id]
     answer = await registered.get("search", q="漏水", project_id="hillside")
     assert answer.status_code == 403
+
+
+@rule("RC-7")
+async def test_an_incident_is_found_by_its_title_and_its_cause(registered: Caller) -> None:
+    incident = await opened(registered, title="七栋停电", cause="Transformer burnt out")
+    await opened(registered, title="电梯停运")
+    for words, field in (("停电", "title"), ("transformer", "cause")):
+        answer = await registered.get("search", q=words, project_id="lakeside")
+        [item] = answer.json()["items"]
+        assert item == {"kind": "incident", "id": incident, "field": field}
+    narrowed = await registered.get("search", q="停电", project_id="lakeside", status="open")
+    assert narrowed.json()["items"] == []
 
 
 @rule("RC-7")

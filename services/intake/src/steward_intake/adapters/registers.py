@@ -185,6 +185,19 @@ class PostgresRegisters:
         )
         return await fetch(self._pool, query.order_by(stream).limit(limit))
 
+    async def named_incidents(
+        self, project_id: str, words: str, limit: int, after: str
+    ) -> Sequence[Row]:
+        """Give incidents by title or cause, in the order of their streams."""
+        columns, stream = INCIDENTS.c, STREAM_OF_INCIDENT.collate("C")
+        in_title, in_cause = (
+            name.icontains(words, autoescape=True) for name in (columns.title, columns.cause)
+        )
+        query = select(INCIDENTS).where(
+            columns.project_id == project_id, or_(in_title, in_cause), stream > after
+        )
+        return await fetch(self._pool, query.order_by(stream).limit(limit))
+
     async def heard_of(
         self, household_id: str, cases: Sequence[str]
     ) -> Sequence[tuple[str | None, Recorded]]:
@@ -260,6 +273,7 @@ def _recorded(row: Row) -> Recorded:
 
 
 STREAM_OF_CASE = literal("case-", Text) + CASES.c.case_id
+STREAM_OF_INCIDENT = literal("incident-", Text) + INCIDENTS.c.incident_id
 _EVENTS = table("events", column("stream_id", Text), column("type", Text))
 
 

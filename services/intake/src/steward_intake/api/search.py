@@ -86,8 +86,8 @@ async def get_search(
 ) -> Found:
     """Find cases, open or ended, by what is known of them and by words; what was erased is not found.
 
-    Words are looked for in the numbers and topics of cases, and by who may `case.search` also in
-    what is sealed of cases, households, people and others.
+    Words are looked for in the numbers and topics of cases and in titles and causes of incidents,
+    and by who may `case.search` also in what is sealed of cases, households, people and others.
     """
     if asked.rule is not None and asked.rule not in BY_ID:
         raise unknown(f"rule “{asked.rule}”")
@@ -119,6 +119,10 @@ async def _by_words(
     page = (asked.limit, asked.since)
     for row in await service.registers.named(project_id, words, asked.sought, *page):
         found[f"case-{row['case_id']}"].append("number" if _has(row["number"], words) else "topic")
+    if not asked.sought:
+        for row in await service.registers.named_incidents(project_id, words, *page):
+            stream = f"incident-{row['incident_id']}"
+            found[stream].append("title" if _has(row["title"], words) else "cause")
     if principal.can("case.search"):
         for row in await service.sealed_texts.find(project_id, words, *page, asked.sought):
             sealed[row["stream_id"]].append(row)

@@ -159,6 +159,12 @@ class Registers(Protocol):
         """Give such cases that have these words in number or topic, those after a stream."""
         ...
 
+    async def named_incidents(
+        self, project_id: str, words: str, limit: int, after: str
+    ) -> Sequence[Row]:
+        """Give incidents that have these words in title or cause, those after a stream."""
+        ...
+
     async def heard_of(
         self, household_id: str, cases: Sequence[str]
     ) -> Sequence[tuple[str | None, Recorded]]:
