@@ -87,16 +87,26 @@ async def centre(stepped_services: Stack) -> AsyncIterator[Centre]:
     dsn = database_dsn(stepped_services.endpoints.postgres, "steward_clock")
     driver = await SteppedDriver.connect(dsn, TEN)
     async with entered(stepped_services) as system:
+        # Whoever is told can be reached: what reaches nobody is tried again for long.
+        people = {"frontline": "林晓", "company_leader": "周敏"}
         await system.register(
             {"type": "group", "group_id": "he", "name": "清河物业"},
             {"type": "project", "project_id": PROJECT, "group_id": "he", "name": "清河苑"},
-            {"type": "staff", "person_id": "frontline", "group_id": "he", "name": "林晓"},
-            {
-                "type": "role",
-                "project_id": PROJECT,
-                "role": "frontline",
-                "person_id": "frontline",
-            },
+            *(
+                {
+                    "type": "staff",
+                    "person_id": role,
+                    "group_id": "he",
+                    "name": name,
+                    "phone": "13800001111",
+                    "email": f"{role}@example.cn",
+                }
+                for role, name in people.items()
+            ),
+            *(
+                {"type": "role", "project_id": PROJECT, "role": role, "person_id": role}
+                for role in people
+            ),
         )
         yield Centre(system, driver)
     await driver.close()
