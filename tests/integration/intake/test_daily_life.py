@@ -75,6 +75,30 @@ async def test_people_tell_a_case_its_daily_life(registered: Caller) -> None:
     assert corrected["data"]["reporter_phone"] == {"sealed": True}
 
 
+async def test_the_same_words_again_are_known_and_others_are_refused_and_not_lost(
+    registered: Caller,
+) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, harm_ongoing=True)
+    await do(caller, case_id, "classify", validity="valid", severity="minor")
+    steps: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("chase", {"chase_id": "c1", "demand": "今天就修"}, {"demand": "退还物业费"}),
+        ("take-measures", {"measures": "关闭阀门"}, {"measures": "断电"}),
+        ("handle", {"corrective": "更换管件", "preventive": "每季检查"}, {"preventive": "换管"}),
+        ("tell-result", {"how": "phone"}, {"how": "letter"}),
+    ]
+    for name, said, other in steps:
+        first = await caller.post(f"cases/{case_id}/{name}", said, key=name)
+        assert (first.status_code, len(first.json()["facts"])) == (200, 1), first.text
+        assert (await caller.post(f"cases/{case_id}/{name}", said, key=name)).json() == first.json()
+        assert (await do(caller, case_id, name, **said))["facts"] == [], name
+        refused = await do(caller, case_id, name, 409, **said | other)
+        assert f"with another {next(iter(other))}: " in refused["detail"]
+    score: dict[str, Any] = {"score": 4, "remark": "还行"}
+    assert len((await do(caller, case_id, "satisfaction", **score))["facts"]) == 1
+    assert (await do(caller, case_id, "satisfaction", **score))["facts"] == []
+
+
 @rule("RM-4.8")
 async def test_a_refusal_is_approved_by_whoever_holds_the_role_there(registered: Caller) -> None:
     caller = await staffed(registered)
@@ -186,6 +210,10 @@ async def test_a_case_of_another_project_goes_on_there_from_its_first_hour(
     assert moved["facts"] == ["intake.case_moved_out.v1", "intake.case_received.v1"]
     again = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
     assert again == {"case_id": moved["case_id"], "facts": [], "version": None}
+    home = {"household_id": "h9", "project_id": "hillside", "address": "9"}
+    assert (await registered.post("households", home)).status_code == 201
+    refused = await do(registered, case_id, "move", 409, to_project="hillside", household_id="h9")
+    assert "another household" in refused["detail"]
     old, new = await shown(registered, case_id), await shown(registered, moved["case_id"])
     assert (old["status"], old["goes_on_in"]) == ("moved_out", moved["case_id"])
     assert (new["number"], new["moved_from"]) == ("hillside-2026-00001", case_id)

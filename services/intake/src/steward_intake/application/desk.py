@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from steward_decider import Refused
+from steward_events.fact import Fact
 from steward_events.intake import CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
@@ -337,12 +338,21 @@ class Desk:
         return await self.seal(subject, sealed.field, text) if isinstance(text, str) else None
 
     def speaking(
-        self, at: datetime, by: Origin, id_: str, subject: str, project_id: str
+        self,
+        at: datetime,
+        by: Origin,
+        id_: str,
+        subject: str,
+        project_id: str,
+        before: Fact | None = None,
     ) -> Speaking:
-        """Say when and through whom something is said, whose key seals it, and at which project."""
+        """Say when and through whom something is said, whose key seals it, and at which project.
+
+        `before` is what may be said again; a text that has not changed keeps its seal.
+        """
 
         async def seal(field: str, text: str) -> Sealed | None:
-            return await self.seal(subject, field, text)
+            return await self.seal_again(getattr(before, field, None), subject, field, text)
 
         async def approver(person_id: str | None) -> Approver | None:
             if person_id is None:
@@ -360,13 +370,11 @@ class Desk:
         return await self.seals.seal(subject, field, text) if text else None
 
     async def seal_again(
-        self, before: str | None, subject: str, field: str, text: str
+        self, before: Sealed | None, subject: str, field: str, text: str
     ) -> Sealed | None:
         """Seal a text, or give the seal as it was when the text has not changed."""
-        if before is not None and text:
-            sealed = Sealed.model_validate_json(before)
-            if await self._is_sealed(sealed, text):
-                return sealed
+        if before is not None and text and await self._is_sealed(before, text):
+            return before
         return await self.seal(subject, field, text)
 
     async def _is_sealed(self, sealed: Sealed | None, text: str) -> bool:

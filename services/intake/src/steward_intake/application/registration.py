@@ -115,11 +115,10 @@ class Registration(Said, ABC):
         """Seal what is personal; what is left out, or said as before, keeps its seal."""
         found: dict[str, Sealed | None] = {}
         for name in self.personal:
-            stands = before.get(name)
+            stands = Sealed.model_validate_json(before[name]) if before.get(name) else None
             if name in self.model_fields_set:
-                found[name] = await desk.seal_again(stands, subject, name, getattr(self, name))
-            else:
-                found[name] = Sealed.model_validate_json(stands) if stands else None
+                stands = await desk.seal_again(stands, subject, name, getattr(self, name))
+            found[name] = stands
         return found
 
 

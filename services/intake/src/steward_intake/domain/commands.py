@@ -81,6 +81,7 @@ class AcceptDispatch:
     at: datetime
     dispatch_id: str | None = None
     person_id: str | None = None
+    by: Origin = "steward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class TellResult:
     person_id: str | None = None
     round: int | None = None
     """Whose result a message told; one of another round tells nothing of this one."""
+    by: Origin = "steward"
 
 
 @dataclass(frozen=True, slots=True)
