@@ -1418,6 +1418,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "The owner is told no new date that nobody has approved (RM-4.10.2).",
+        "approved, then told",
+        _SAYINGS,
+        'if fact.about == "new_date" and not _is_approved(fact.extension_id, story):',
+        "if False:",
+        f"{_NEW_DATE_TEST}test_no_new_date_is_told_that_nobody_has_approved",
+    ),
+    Guard(
+        _RULES,
         "What is said again with other words is refused and not lost.",
         "other words are not lost",
         _SAYINGS,

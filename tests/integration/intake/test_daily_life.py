@@ -99,6 +99,25 @@ async def test_the_same_words_again_are_known_and_others_are_refused_and_not_los
     assert (await do(caller, case_id, "satisfaction", **score))["facts"] == []
 
 
+async def test_what_names_something_that_does_not_exist_is_refused(registered: Caller) -> None:
+    case_id = await received(registered)
+    there = await received(registered, project_id="hillside", household_id="h2")
+    said: dict[str, Any] = {"validity": "valid", "severity": "minor"}
+    for other in ("no-such-case", there):
+        refused = await do(registered, case_id, "classify", 404, **said, rework_of=other)
+        assert refused["detail"] == f"There is no case “{other}” of the project."
+    await do(registered, case_id, "classify", 422, **said, rework_of=case_id)
+    earlier = await received(registered)
+    await do(registered, case_id, "classify", **said, rework_of=earlier)
+    for more in ({}, {"extension_id": "x1"}):
+        body = {"about": "new_date", "how": "phone", **more}
+        refused = (await registered.post(f"cases/{case_id}/inform", body)).json()
+        assert "No extension of this case was approved" in refused["detail"]
+    before = (NOON - timedelta(days=1)).isoformat()
+    refused = await do(registered, case_id, "correct", 422, owner_requested_date=before)
+    assert "comes after the case was received" in refused["detail"]
+
+
 @rule("RM-4.8")
 async def test_a_refusal_is_approved_by_whoever_holds_the_role_there(registered: Caller) -> None:
     caller = await staffed(registered)

@@ -27,7 +27,9 @@ from steward_intake.application.actions import (
 from steward_intake.application.desk import (
     REOPENING,
     Desk,
+    check_requested,
     external_case_id,
+    invalid,
     reopened_case_id,
     subject_of,
 )
@@ -171,6 +173,12 @@ async def acting(
         await desk.household(household_id, project_id)
     if isinstance(said, Correct) and said.document is not None:
         await desk.staff(said.document.author)
+    if isinstance(said, Correct) and said.owner_requested_date is not None:
+        check_requested(said.owner_requested_date, case["received_at"])
+    if isinstance(said, Classify) and said.rework_of is not None:
+        await desk.earlier_case(said.rework_of, project_id)
+        if said.rework_of == case_id:
+            raise invalid("A case is not the rework of itself.")
     if isinstance(said, Dispatch):
         department = await desk.department(said.department, project_id)
         said = said.model_copy(update={"department": department})

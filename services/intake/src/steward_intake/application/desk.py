@@ -148,6 +148,13 @@ class Desk:
             )
         return row
 
+    async def earlier_case(self, case_id: str, project_id: str) -> Row:
+        """Give a case of the project; refuses an unknown one, and one of another project."""
+        row = await self.entry("cases", case_id)
+        if row is None or row["project_id"] != project_id:
+            raise unknown(f"case “{case_id}” of the project")
+        return row
+
     async def check_corrected(self, said: Action, project_id: str) -> None:
         """Refuse a correction that gives the case to a household of another project."""
         if isinstance(said, Correct) and said.household_id is not None:
@@ -248,9 +255,8 @@ class Desk:
         for happened in (said.posted_at, said.handed_over_at):
             if happened is not None:
                 self._refuse_future(happened)
-        due = said.authority_due
-        if due is not None and due <= at and said.external is None:
-            raise invalid("The authority's date, authority_due, comes after the case was received.")
+        if said.external is None:
+            _check_order(said, at)
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)
@@ -442,6 +448,24 @@ def _plain(said: Reception) -> dict[str, Any]:
         "channel": nearest,
         "came_by": "" if nearest == said.channel.value else said.channel.value,
     }
+
+
+def _check_order(said: Reception, at: datetime) -> None:
+    """Refuse dates that cannot be those of a case which was received at that instant."""
+    due, wanted = said.authority_due, said.owner_requested_date
+    if due is not None and due <= at:
+        raise invalid("The authority's date, authority_due, comes after the case was received.")
+    if wanted is not None:
+        check_requested(wanted, at)
+    posted, handed_over = said.posted_at, said.handed_over_at
+    if posted is not None and handed_over is not None and handed_over < posted:
+        raise invalid("What was posted is handed over, handed_over_at, after that, posted_at.")
+
+
+def check_requested(wanted: datetime, received_at: datetime) -> None:
+    """Refuse a date by which the owner cannot have asked for anything."""
+    if wanted <= received_at:
+        raise invalid("The owner's date, owner_requested_date, comes after the case was received.")
 
 
 def _check_origin(said: Reception) -> None:

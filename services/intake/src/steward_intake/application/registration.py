@@ -525,16 +525,13 @@ class Policy(Registration):
         return To(stream, published.pack, PublishPolicy(at, published), everywhere=True)
 
     async def _group(self, desk: Desk) -> str | None:
+        if self.project_id is not None and self.group_id is not None:
+            raise invalid("A policy is a project's or a group's: name one of the two.")
         if self.project_id is None:
             if self.group_id is not None:
                 await desk.group(self.group_id)
             return self.group_id
-        group_id = str((await desk.project(self.project_id))["group_id"])
-        if self.group_id not in (None, group_id):
-            raise invalid(
-                f"The project “{self.project_id}” does not belong to the group “{self.group_id}”."
-            )
-        return group_id
+        return str((await desk.project(self.project_id))["group_id"])
 
     async def _laid(
         self, desk: Desk, override: Override, group_id: str | None, at: datetime

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from steward_decider import Refused
+from steward_decider import NotHeardYet, Refused
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
@@ -157,6 +157,16 @@ def _answered(fact: CaseAnswered, story: Story, said: Say) -> None:
 def _informed(fact: OwnerInformed, story: Story, _said: Say) -> None:
     if fact.about == "solution" and story.efforts.solution == "none":
         raise Refused("No solution has been proposed that could be told.", rule="RC-4.3")
+    if fact.about == "new_date" and not _is_approved(fact.extension_id, story):
+        raise NotHeardYet(
+            "No extension of this case was approved whose new date could be told, or it has not"
+            " been heard of yet: look at its extensions, or try again in a moment."
+        )
+
+
+def _is_approved(extension_id: str | None, story: Story) -> bool:
+    approved = {id_ for kind, *ids in story.said if kind == ExtensionNoted.wire_name for id_ in ids}
+    return bool(approved) if extension_id is None else extension_id in approved
 
 
 def _asked_to_tell(fact: OwnerMessageRequested, story: Story, _said: Say) -> None:
