@@ -1427,6 +1427,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Who owns a case only for want of another may confirm what is asked about it (RM-4.8).",
+        "an owner without a hand in it",
+        _CASE,
+        "if story.owner is None or story.received_by_nobody:",
+        "if story.owner is None:",
+        f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
         "What is said again with other words is refused and not lost.",
         "other words are not lost",
         _SAYINGS,

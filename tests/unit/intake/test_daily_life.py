@@ -80,6 +80,7 @@ from steward_intake.domain.commands import (
     WithdrawCase,
 )
 from steward_intake.domain.sayings import SAYINGS, SaidFact, Say
+from steward_intake.domain.story import NO_FIRST_CONTACT
 
 MONDAY = datetime.fromisoformat("2026-09-28T10:00:00+08:00")
 FRIDAY = MONDAY + timedelta(days=4)
@@ -674,6 +675,9 @@ def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None
     assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a")).rule == "RM-4.8"
     assert a_complaint(STARTED.model_copy(update={"person_id": "s"})).refuses(command)
     assert a_complaint(CaseAssigned(case_id="c", person_id="s")).refuses(command)
+    by_default = CaseAssigned(case_id="c", person_id="s", reason=NO_FIRST_CONTACT)
+    a_complaint(by_default).when(command).then(CaseRefused)
+    assert a_complaint(by_default, STARTED.model_copy(update={"person_id": "s"})).refuses(command)
     clerk = Approver("b", frozenset({Role.FRONTLINE, Role.QUALITY}))
     assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a", clerk)).rule == "RM-4.8"
     assert "handled" in a_complaint(MINOR, HANDLED).refuses(command).reason

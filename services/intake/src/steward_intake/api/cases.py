@@ -36,7 +36,7 @@ from steward_intake.application.desk import (
 from steward_intake.application.ports import Row
 from steward_intake.application.suggestion import advise
 from steward_intake.application.words import Reception
-from steward_intake.domain.commands import ClassifyCase, ReceiveCase
+from steward_intake.domain.commands import ClassifyCase
 from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle
@@ -231,7 +231,7 @@ async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) 
     link = CaseLinked(case_id=case_id, other=before, why="reopened_late")
     return [
         To(f"case-{case_id}", project_id, command)
-        for command in (ReceiveCase(at, begins), Say(at, link))
+        for command in (await desk.supervised(at, begins), Say(at, link))
     ]
 
 

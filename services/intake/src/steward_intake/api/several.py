@@ -20,7 +20,7 @@ from steward_intake.application.desk import Desk, invalid, next_case_id
 from steward_intake.application.moving import decided_before
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
-from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase, ReceiveCase
+from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle, idempotency_key
 from steward_service.problems import Problem, not_found
@@ -118,7 +118,7 @@ async def _move(
         To(f"case-{case_id}", case["project_id"], move, expected=seen),
         *(
             To(f"case-{to_case}", body.to_project, command)
-            for command in (ReceiveCase(first, received), *decided_before(story))
+            for command in (await desk.supervised(first, received), *decided_before(story))
         ),
     ]
     there = await desk.entry("cases", to_case)

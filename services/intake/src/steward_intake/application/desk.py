@@ -23,7 +23,7 @@ from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.commands import EndHistory, ReceiveCase
 from steward_intake.domain.completeness import lacking
-from steward_intake.domain.story import Origin
+from steward_intake.domain.story import NO_FIRST_CONTACT, Origin
 from steward_policy.calendars import Calendar
 from steward_policy.packs import Override, Publication, in_force, load
 
@@ -78,6 +78,7 @@ class Desk:
         self.clock = clock
         self._known: dict[tuple[str, str], Row | None] = {}
         self._policies: dict[str, Sequence[Publication]] = {}
+        self._supervisors: dict[str, str | None] = {}
         self._reading = asyncio.Lock()
         self._numbers: dict[tuple[str, int], Iterator[int]] = {}
 
@@ -282,9 +283,24 @@ class Desk:
         )
         received = received.model_copy(update={"lacks": lacking(received)})
         owner = said.received_by
-        if owner is not None and await self.entry("staff", owner) is None:
-            owner = None  # nobody whom we know answers for it yet
-        return ReceiveCase(at, received, owner)
+        if owner is not None and await self.entry("staff", owner) is not None:
+            return ReceiveCase(at, received, owner)
+        return await self.supervised(at, received)
+
+    async def supervised(self, at: datetime, received: CaseReceived) -> ReceiveCase:
+        """Make the command that takes a case in whom nobody known to us has received.
+
+        Whoever has been the project's cs_supervisor for longest owns it; without one, nobody yet.
+        """
+        project_id = received.project_id
+        # Of many that are prepared side by side, one asks.
+        async with self._reading:
+            if project_id not in self._supervisors:
+                holders = await self.registers.holders(project_id)
+                self._supervisors[project_id] = next(
+                    (person_id for role, person_id in holders if role == Role.CS_SUPERVISOR), None
+                )
+        return ReceiveCase(at, received, self._supervisors[project_id], NO_FIRST_CONTACT)
 
     async def _check_committee(self, said: Reception) -> None:
         if said.committee_id is None:

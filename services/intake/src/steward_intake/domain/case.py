@@ -81,6 +81,7 @@ from steward_intake.domain.commands import (
 )
 from steward_intake.domain.sayings import SaidFact, Say, is_promised, resolved_by, retell, say
 from steward_intake.domain.story import (
+    NO_FIRST_CONTACT,
     WEIGHT,
     Case,
     Closed,
@@ -169,8 +170,8 @@ def _begin(command: CaseCommand | Ring) -> Sequence[CaseFact]:
     match command:
         case ReceiveCase(received=received, owner=None):
             return [received]
-        case ReceiveCase(received=received, owner=str(owner)):
-            first = CaseAssigned(case_id=received.case_id, person_id=owner, reason="first_contact")
+        case ReceiveCase(received=received, owner=str(owner), reason=reason):
+            first = CaseAssigned(case_id=received.case_id, person_id=owner, reason=reason)
             return [received, first]
         case Ring():
             return []
@@ -462,7 +463,9 @@ def _is_below(severity: Severity | None, other: Severity | None) -> bool:
 
 def _hands_of(story: Story) -> frozenset[str]:
     """Name those who handle the case, its owner among them."""
-    return story.hands | ({story.owner} if story.owner else set())
+    if story.owner is None or story.received_by_nobody:
+        return story.hands
+    return story.hands | {story.owner}
 
 
 def _raise(command: RaiseSeverity, state: Living) -> Sequence[CaseFact]:
@@ -871,7 +874,9 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             raised_story = replace(_weighed(story, fact.severity), raised=fact.severity)
             return replace(state, story=raised_story)
         case CaseAssigned():
-            return replace(state, story=replace(story, owner=fact.person_id))
+            nobody = fact.reason == NO_FIRST_CONTACT
+            owned = replace(story, owner=fact.person_id, received_by_nobody=nobody)
+            return replace(state, story=owned)
         case CaseDispatched():
             dispatch = Dispatch(fact.dispatch_id, fact.department)
             return replace(state, story=_dispatched(_noted(story, fact), dispatch))

@@ -16,11 +16,12 @@ How = Literal["in_person", "phone", "message", "letter"]
 
 @dataclass(frozen=True, slots=True)
 class ReceiveCase:
-    """Take a case in; `received` is what was said, `owner` who heard it first and answers for it."""
+    """Take a case in; `received` is what was said, `owner` who answers for it, and `reason` why."""
 
     at: datetime
     received: CaseReceived
     owner: str | None = None
+    reason: str = "first_contact"
 
 
 @dataclass(frozen=True, slots=True)

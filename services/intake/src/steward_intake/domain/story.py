@@ -25,6 +25,9 @@ Origin = Literal["steward", "external", "history"]
 Mark = tuple[str, ...]
 """By which the same saying is known again: its fact's name, and what tells it apart."""
 
+NO_FIRST_CONTACT = "no_first_contact"
+"""Why a case is the cs_supervisor's that nobody known to us has received."""
+
 WEIGHT = [None, Severity.MINOR, Severity.IMPORTANT, Severity.MAJOR]
 """Severities in the order of their weight."""
 
@@ -97,6 +100,8 @@ class Story:
     breached: frozenset[str] = frozenset()
     """Clocks whose breach stands."""
     owner: str | None = None
+    received_by_nobody: bool = False
+    """Its owner has it only for want of another, and has no hand in it yet."""
     hands: frozenset[str] = frozenset()
     """Who has worked on it: none of them confirms what is asked for about it."""
     said: Mapping[Mark, Fact] = field(default_factory=dict)
