@@ -162,7 +162,7 @@ def test_who_asks_a_second_time_is_heard_by_the_supervisor(seen: Seen) -> None:
     received(kind="service_request"),
     at("0 10:05", "confirm-receipt", how="phone"),
     at("0 10:05", "appoint", appointment_id="v", at="2 15:00"),
-    at("0 10:06", "pause", resume_on="1 09:00"),
+    at("0 10:06", "pause", resume_on="1 09:00", because="owner_asked"),
     at("1 09:01", "look"),
     until="1 14:00",
     kept=at("1 12:00", "inform", notice_id="n", about="progress", how="phone"),

@@ -817,7 +817,7 @@ CASES = (
         09:20 dispatch department=eng dispatch_id=wall
         09:30 accept-dispatch person_id=he
         09:40 accept role=cs_supervisor person_id=zhou
-        10:00 pause resume_on=+1T10:00
+        10:00 pause resume_on=+1T10:00 because=owner_asked
         13:00 resume
         13:30 handle person_id=he corrective=已修补 preventive=防潮处理
         13:30 submit-record person_id=he

@@ -118,6 +118,14 @@ async def test_what_names_something_that_does_not_exist_is_refused(registered: C
     assert "comes after the case was received" in refused["detail"]
 
 
+async def test_whoever_lets_a_case_wait_says_why(registered: Caller) -> None:
+    case_id = await received(registered)
+    resume_on = (NOON + timedelta(days=1)).isoformat()
+    refused = await do(registered, case_id, "pause", 422, resume_on=resume_on)
+    assert "owner_asked or not_reached" in refused["detail"]
+    await do(registered, case_id, "pause", resume_on=resume_on, because="owner_asked")
+
+
 @rule("RM-4.8")
 async def test_a_refusal_is_approved_by_whoever_holds_the_role_there(registered: Caller) -> None:
     caller = await staffed(registered)

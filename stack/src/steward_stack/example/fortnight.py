@@ -362,7 +362,8 @@ class Fortnight:
         if self._random.random() < 0.04:
             paused = self._by_day(classified + self._minutes(60, 180))
             days = timedelta(days=self._random.randint(1, 3))
-            case.add(paused, "case_paused", resume_on=(paused + days).isoformat())
+            ends = (paused + days).isoformat()
+            case.add(paused, "case_paused", resume_on=ends, because="owner_asked")
             case.add(paused + days, "case_resumed")
             handled = max(handled, self._by_day(paused + days + self._minutes(30, 300)))
         if handled - classified > timedelta(hours=40) and self._random.random() < 0.6:

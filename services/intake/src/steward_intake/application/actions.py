@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
+from steward_decider import Refused
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
@@ -230,11 +231,16 @@ class Pause(Action):
 
     type: Literal["case_paused"] = "case_paused"
     resume_on: Moment
-    because: Literal["owner_asked", "not_reached"] = "owner_asked"
+    because: Literal["owner_asked", "not_reached"] | None = None
+    """Other systems and history may leave it out: then the owner asked."""
 
     async def command(self, speaking: Speaking) -> CaseCommand:
-        """Pause."""
-        return PauseCase(speaking.at, self.resume_on, self.because)
+        """Pause; one of us says why."""
+        if self.because is None and speaking.by == "steward":
+            raise Refused(
+                "Say by because why the case waits: owner_asked or not_reached.", code="bad_data"
+            )
+        return PauseCase(speaking.at, self.resume_on, self.because or "owner_asked")
 
 
 class Resume(Action):
