@@ -629,6 +629,13 @@ async def test_a_year_of_a_calendar_is_published_to_everybody_and_listed(
     assert listed["working_days"][1] == {"day": "2027-02-07", "hours": [["09:00", "12:00"]]}
     wrong: list[tuple[dict[str, Any], int, str]] = [
         ({"holidays": ["2027-01-04"]}, 409, "give the correction a new version"),
+        ({"holidays": ["soon"]}, 422, "The field “holidays.0” must be a date, as 2026-10-01."),
+        ({"holidays": "2027-01-04"}, 422, "The field “holidays” must be a JSON array."),
+        (
+            {"working_days": [{"date": "2027-01-02", "hours": [["8", "12:00"]]}]},
+            422,
+            "must be a time of day, as 09:00 or 24:00.",
+        ),
         ({"calendar": "moon"}, 404, "There is no calendar “moon”; there are cn-office"),
         ({"version": "x", "holidays": ["2028-01-01"]}, 422, "The day 2028-01-01 is not one of"),
         (

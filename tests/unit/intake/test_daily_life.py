@@ -672,7 +672,9 @@ WITHDRAWN = CaseWithdrawn(case_id="c", asked_by=WORDS, how="phone", person_id="a
 def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None:
     command = RefuseCase(MONDAY, WORDS, "a", SUPERVISOR)
     assert a_complaint().refuses(RefuseCase(MONDAY, None, "a", SUPERVISOR)).rule == "RM-4.8"
-    assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a")).rule == "RM-4.8"
+    alone = a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a"))
+    assert alone.rule == "RM-4.8"
+    assert "name by approved_by a customer-service supervisor of this project" in alone.reason
     assert a_complaint(STARTED.model_copy(update={"person_id": "s"})).refuses(command)
     assert a_complaint(CaseAssigned(case_id="c", person_id="s")).refuses(command)
     by_default = CaseAssigned(case_id="c", person_id="s", reason=NO_FIRST_CONTACT)
@@ -686,7 +688,8 @@ def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None
 
 def test_a_withdrawal_is_confirmed_by_a_second_person() -> None:
     command = WithdrawCase(MONDAY, WORDS, "phone", "a", Approver("b"))
-    a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a"))
+    alone = a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a"))
+    assert alone.reason == "A second person has to confirm this: name by confirmed_by another."
     a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a", Approver("a")))
     a_complaint().refuses(WithdrawCase(MONDAY, None, "phone", "a", Approver("b")))
     a_complaint().when(command).then(WITHDRAWN).when(command).then()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from steward_events.registry import (
     CalendarPublished,
@@ -553,6 +553,15 @@ class WorkedDay(Said):
     hours: Annotated[tuple[tuple[TimeOfDay, TimeOfDay], ...], Field(min_length=1, max_length=12)]
 
 
+def _day_or_hours(said: object) -> str:
+    return "hours" if isinstance(said, dict | WorkedDay) else "day"
+
+
+MadeUp = Annotated[
+    Annotated[date, Tag("day")] | Annotated[WorkedDay, Tag("hours")], Discriminator(_day_or_hours)
+]
+
+
 class CalendarYear(Registration):
     """The holidays and make-up days of one year of a calendar."""
 
@@ -561,7 +570,7 @@ class CalendarYear(Registration):
     version: Name
     year: Annotated[int, Field(ge=1970, le=2200)]
     holidays: Annotated[tuple[date, ...], Field(max_length=366)] = ()
-    working_days: Annotated[tuple[date | WorkedDay, ...], Field(max_length=366)] = ()
+    working_days: Annotated[tuple[MadeUp, ...], Field(max_length=366)] = ()
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Check the days, then publish them to everybody."""

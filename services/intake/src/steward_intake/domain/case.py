@@ -453,7 +453,12 @@ def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: S
         least, rule = Role.CS_SUPERVISOR, None
     else:
         return False
-    demand_second(command.approver, wanted.classified_by, rule, least=least, hands=_hands_of(story))
+    demand_second(
+        *(command.approver, wanted.classified_by, rule),
+        least=least,
+        hands=_hands_of(story),
+        named="confirmed_by",
+    )
     return True
 
 
@@ -790,7 +795,7 @@ def _withdraw(command: WithdrawCase, state: Living) -> Sequence[CaseFact]:
         _refuse_closed(state, "withdrawn")
         if command.asked_by is None:
             raise Refused("Say who of the household took it back.")
-        demand_second(command.approver, command.person_id)
+        demand_second(command.approver, command.person_id, named="confirmed_by")
     return [
         CaseWithdrawn(
             case_id=state.story.case_id,
