@@ -1315,7 +1315,7 @@ GUARDS: tuple[Guard, ...] = (
         "A ground is one of those that the rules name (RM-4.3.1a..g, RM-4.3.2a..e, RM-4.3.3a..c).",
         "the grounds",
         _CASE,
-        "    if wanted.ground and (problem := wrong_ground(validity, wanted.ground)):\n"
+        "    if needs_ground and (problem := wrong_ground(validity, wanted.ground)):\n"
         "        raise Refused(problem, rule=rule)\n",
         "",
         f"{_CASE_TEST}test_a_class_that_the_rules_do_not_know_is_refused_in_a_sentence",
@@ -1433,6 +1433,15 @@ GUARDS: tuple[Guard, ...] = (
         "if story.owner is None or story.received_by_nobody:",
         "if story.owner is None:",
         f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
+        "What is not the company's to answer for is so on one of the rules' grounds (RM-4.3.2, RM-4.3.3).",
+        "not valid, and why",
+        _CASE,
+        "needs_ground = wanted.ground or validity is not Validity.VALID",
+        "needs_ground = wanted.ground",
+        f"{_CASE_TEST}test_a_class_that_the_rules_do_not_know_is_refused_in_a_sentence",
     ),
     Guard(
         _RULES,

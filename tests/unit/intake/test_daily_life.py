@@ -608,7 +608,7 @@ def test_of_an_imported_past_the_first_breach_says_enough() -> None:
 
 
 def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid() -> None:
-    away = classified(None, validity=Validity.EXCESSIVE, classified_by="a")
+    away = classified(None, validity=Validity.EXCESSIVE, ground="a", classified_by="a")
     breached = a_complaint(IMPORTANT, BreachNoted(case_id="c", clock="x#1"), away)
     minor = classified(Severity.MINOR, classified_by="a")
     assert "second person" in breached.refuses(ClassifyCase(MONDAY, minor)).reason
@@ -616,7 +616,7 @@ def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid
     breached.when(ClassifyCase(MONDAY, minor, approver=MANAGER)).then(CaseClassified)
     as_before = classified(Severity.IMPORTANT, classified_by="a")
     breached.when(ClassifyCase(MONDAY, as_before)).then(as_before)
-    elsewhere = classified(None, validity=Validity.COORDINATION, outside_party="开发商")
+    elsewhere = classified(None, validity=Validity.COORDINATION, ground="b", outside_party="开发商")
     breached.when(ClassifyCase(MONDAY, elsewhere)).then(elsewhere)
 
 
@@ -641,7 +641,7 @@ def test_what_raised_a_case_counts_where_it_is_moved_unless_it_was_lowered() -> 
 
 @rule("RM-4.8")
 def test_a_complaint_leaves_the_valid_ones_only_with_a_second_person() -> None:
-    excessive = classified(None, validity=Validity.EXCESSIVE, classified_by="a")
+    excessive = classified(None, validity=Validity.EXCESSIVE, ground="a", classified_by="a")
     valid = a_complaint(MINOR)
     assert valid.refuses(ClassifyCase(MONDAY, excessive)).rule == "RM-4.8"
     asker = Approver("a", frozenset({Role.GENERAL_MANAGER}))

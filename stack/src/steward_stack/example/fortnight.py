@@ -333,7 +333,9 @@ class Fortnight:
         if severity:
             said["severity"] = severity
         if validity == "coordination":
-            said["outside_party"] = "居委会"
+            said |= {"ground": "d", "outside_party": "居委会"}
+        if validity == "excessive":
+            said["ground"] = "a"
         case.add(classified, "case_classified", **said)
         role = "cs_supervisor" if severity in {"minor", None} else "centre_manager"
         person = self._staff[case.project, role][0]

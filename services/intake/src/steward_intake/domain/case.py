@@ -428,7 +428,9 @@ def _demand_as_weighty(wanted: Severity, absorbed: Severity | None) -> None:
 def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
     """Refuse what the rules know no class for."""
     rule = _CLASSES[validity]
-    if wanted.ground and (problem := wrong_ground(validity, wanted.ground)):
+    # It is the company's to answer for until it is known on which ground it is.
+    needs_ground = wanted.ground or validity is not Validity.VALID
+    if needs_ground and (problem := wrong_ground(validity, wanted.ground)):
         raise Refused(problem, rule=rule)
     if validity is not Validity.VALID and wanted.severity is not None:
         raise Refused("Only a valid complaint has a severity: leave it out.", rule=rule)
