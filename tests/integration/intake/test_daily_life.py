@@ -110,8 +110,8 @@ async def test_what_names_something_that_does_not_exist_is_refused(registered: C
     earlier = await received(registered)
     await do(registered, case_id, "classify", **said, rework_of=earlier)
     for more in ({}, {"extension_id": "x1"}):
-        body = {"about": "new_date", "how": "phone", **more}
-        refused = (await registered.post(f"cases/{case_id}/inform", body)).json()
+        body: dict[str, Any] = {"about": "new_date", "how": "phone", **more}
+        refused = await do(registered, case_id, "inform", 409, **body)
         assert "No extension of this case was approved" in refused["detail"]
     before = (NOON - timedelta(days=1)).isoformat()
     refused = await do(registered, case_id, "correct", 422, owner_requested_date=before)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from steward_decider import NotHeardYet, Refused
+from steward_decider import Refused
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
@@ -158,9 +158,10 @@ def _informed(fact: OwnerInformed, story: Story, _said: Say) -> None:
     if fact.about == "solution" and story.efforts.solution == "none":
         raise Refused("No solution has been proposed that could be told.", rule="RC-4.3")
     if fact.about == "new_date" and not _is_approved(fact.extension_id, story):
-        raise NotHeardYet(
-            "No extension of this case was approved whose new date could be told, or it has not"
-            " been heard of yet: look at its extensions, or try again in a moment."
+        raise Refused(
+            "No extension of this case was approved whose new date could be told; where one has"
+            " just been, say it again in a moment.",
+            rule="RM-4.10.2",
         )
 
 
