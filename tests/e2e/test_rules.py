@@ -162,7 +162,7 @@ def test_who_asks_a_second_time_is_heard_by_the_supervisor(seen: Seen) -> None:
     received(kind="service_request"),
     at("0 10:05", "confirm-receipt", how="phone"),
     at("0 10:05", "appoint", appointment_id="v", at="2 15:00"),
-    at("0 10:06", "pause", resume_on="1 09:00"),
+    at("0 10:06", "pause", resume_on="1 09:00", because="owner_asked"),
     at("1 09:01", "look"),
     until="1 14:00",
     kept=at("1 12:00", "inform", notice_id="n", about="progress", how="phone"),
@@ -506,7 +506,7 @@ def test_a_complaint_unresolved_after_a_month_is_major_from_then_on(seen: Seen) 
 @scenario(
     "reasoned-answer",
     received(),
-    at("0 10:05", "classify", validity="excessive"),
+    at("0 10:05", "classify", validity="excessive", ground="a"),
     until="4 09:00",
     kept=at("2 22:00", "answer", decision="will_not", reasons="不属于物业服务范围"),
 )
@@ -526,7 +526,7 @@ def test_what_cannot_be_met_is_answered_with_reasons_within_two_days(seen: Seen)
 
 COORDINATION = (
     received(),
-    at("0 10:05", "classify", validity="coordination", outside_party="居委会"),
+    at("0 10:05", "classify", validity="coordination", ground="d", outside_party="居委会"),
     at("0 11:00", "answer", decision="will_not", reasons="由居委会处理"),
 )
 INSIDE = at("0 11:09", "forward", to="centre_manager")

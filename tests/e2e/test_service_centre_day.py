@@ -817,7 +817,7 @@ CASES = (
         09:20 dispatch department=eng dispatch_id=wall
         09:30 accept-dispatch person_id=he
         09:40 accept role=cs_supervisor person_id=zhou
-        10:00 pause resume_on=+1T10:00
+        10:00 pause resume_on=+1T10:00 because=owner_asked
         13:00 resume
         13:30 handle person_id=he corrective=已修补 preventive=防潮处理
         13:30 submit-record person_id=he
@@ -1315,6 +1315,7 @@ MOVED = Case(
     "service_request", "phone", "1-101", "云栖苑的门铃坏了",
     """
     08:51 → case_received
+    08:51 → case_assigned
     08:53 → case_classified
     08:56 → receipt_confirmed
     09:02 appoint appointment_id=bell at=11:00
@@ -1605,11 +1606,16 @@ def expected_facts(case: Case) -> list[str]:
 
 
 def _told(case: Case) -> list[Said]:
-    return [
-        said
-        for said in read(case.diary)
-        if not said.refused_by and (said.follows or said.what in SHOWN)
-    ]
+    """Give what became a fact; a case that nobody is said to have received is the supervisor's."""
+    told: list[Said] = []
+    for said in read(case.diary):
+        if said.refused_by or not (said.follows or said.what in SHOWN):
+            continue
+        told.append(said)
+        if said.what == "received" and "received_by" not in said.body:
+            at = said.body.get("occurred_at", said.at)
+            told.append(replace(said, at=at, what="case_assigned", body={}, follows=True))
+    return told
 
 
 def expected_texts(played: Played) -> list[tuple[Sent, str]]:

@@ -565,6 +565,13 @@ async def _say(system: System, case: Case, step: Step) -> None:
             case.suggested.append(await system.get("intake", path))
         case "look":
             pass
+        case "classify" if "rework_of" in body:
+            # The work that was done before, of which nothing more is owed.
+            said = {"project_id": case.project, "channel": "counter", "kind": "service_request"}
+            earlier = (await post("intake", "/v1/cases", said))["case_id"]
+            await post("intake", f"/v1/cases/{earlier}/withdraw", withdrawn(step.at).body)
+            body["rework_of"] = earlier
+            await post("intake", f"/v1/cases/{case.id}/classify", body)
         case "withdraw" if await _is_closed(system, case):
             pass
         case action:

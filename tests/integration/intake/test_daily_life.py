@@ -75,6 +75,57 @@ async def test_people_tell_a_case_its_daily_life(registered: Caller) -> None:
     assert corrected["data"]["reporter_phone"] == {"sealed": True}
 
 
+async def test_the_same_words_again_are_known_and_others_are_refused_and_not_lost(
+    registered: Caller,
+) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, harm_ongoing=True)
+    await do(caller, case_id, "classify", validity="valid", severity="minor")
+    steps: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("chase", {"chase_id": "c1", "demand": "今天就修"}, {"demand": "退还物业费"}),
+        ("take-measures", {"measures": "关闭阀门"}, {"measures": "断电"}),
+        ("handle", {"corrective": "更换管件", "preventive": "每季检查"}, {"preventive": "换管"}),
+        ("tell-result", {"how": "phone"}, {"how": "letter"}),
+    ]
+    for name, said, other in steps:
+        first = await caller.post(f"cases/{case_id}/{name}", said, key=name)
+        assert (first.status_code, len(first.json()["facts"])) == (200, 1), first.text
+        assert (await caller.post(f"cases/{case_id}/{name}", said, key=name)).json() == first.json()
+        assert (await do(caller, case_id, name, **said))["facts"] == [], name
+        refused = await do(caller, case_id, name, 409, **said | other)
+        assert f"with another {next(iter(other))}: " in refused["detail"]
+    score: dict[str, Any] = {"score": 4, "remark": "还行"}
+    assert len((await do(caller, case_id, "satisfaction", **score))["facts"]) == 1
+    assert (await do(caller, case_id, "satisfaction", **score))["facts"] == []
+
+
+async def test_what_names_something_that_does_not_exist_is_refused(registered: Caller) -> None:
+    case_id = await received(registered)
+    there = await received(registered, project_id="hillside", household_id="h2")
+    said: dict[str, Any] = {"validity": "valid", "severity": "minor"}
+    for other in ("no-such-case", there):
+        refused = await do(registered, case_id, "classify", 404, **said, rework_of=other)
+        assert refused["detail"] == f"There is no case “{other}” of the project."
+    await do(registered, case_id, "classify", 422, **said, rework_of=case_id)
+    earlier = await received(registered)
+    await do(registered, case_id, "classify", **said, rework_of=earlier)
+    for more in ({}, {"extension_id": "x1"}):
+        body: dict[str, Any] = {"about": "new_date", "how": "phone", **more}
+        refused = await do(registered, case_id, "inform", 409, **body)
+        assert "No extension of this case was approved" in refused["detail"]
+    before = (NOON - timedelta(days=1)).isoformat()
+    refused = await do(registered, case_id, "correct", 422, owner_requested_date=before)
+    assert "comes after the case was received" in refused["detail"]
+
+
+async def test_whoever_lets_a_case_wait_says_why(registered: Caller) -> None:
+    case_id = await received(registered)
+    resume_on = (NOON + timedelta(days=1)).isoformat()
+    refused = await do(registered, case_id, "pause", 422, resume_on=resume_on)
+    assert "owner_asked or not_reached" in refused["detail"]
+    await do(registered, case_id, "pause", resume_on=resume_on, because="owner_asked")
+
+
 @rule("RM-4.8")
 async def test_a_refusal_is_approved_by_whoever_holds_the_role_there(registered: Caller) -> None:
     caller = await staffed(registered)
@@ -186,6 +237,10 @@ async def test_a_case_of_another_project_goes_on_there_from_its_first_hour(
     assert moved["facts"] == ["intake.case_moved_out.v1", "intake.case_received.v1"]
     again = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
     assert again == {"case_id": moved["case_id"], "facts": [], "version": None}
+    home = {"household_id": "h9", "project_id": "hillside", "address": "9"}
+    assert (await registered.post("households", home)).status_code == 201
+    refused = await do(registered, case_id, "move", 409, to_project="hillside", household_id="h9")
+    assert "another household" in refused["detail"]
     old, new = await shown(registered, case_id), await shown(registered, moved["case_id"])
     assert (old["status"], old["goes_on_in"]) == ("moved_out", moved["case_id"])
     assert (new["number"], new["moved_from"]) == ("hillside-2026-00001", case_id)
@@ -269,7 +324,8 @@ async def test_a_household_sees_what_happened_in_its_cases(registered: Caller) -
 async def test_a_case_whose_owner_has_left_is_listed(registered: Caller) -> None:
     caller = await staffed(registered)
     owned, closed = await received(caller, received_by="a"), await received(caller)
-    nobodys = await received(caller)
+    supervised = await received(caller)
+    nobodys = await received(caller, project_id="hillside", household_id="h2")
     said: dict[str, Any] = {
         "how": "phone",
         "asked_by": "王芳",
@@ -279,7 +335,7 @@ async def test_a_case_whose_owner_has_left_is_listed(registered: Caller) -> None
     await do(caller, closed, "withdraw", **said)
 
     async def listed() -> list[str]:
-        answer = await caller.get("cases/without-owner", project_id="lakeside")
+        answer = await caller.get("cases/without-owner")
         return [case["case_id"] for case in answer.json()["items"]]
 
     assert await listed() == [nobodys]
@@ -287,7 +343,7 @@ async def test_a_case_whose_owner_has_left_is_listed(registered: Caller) -> None
     for role in (await caller.get("roles", project_id="lakeside")).json()["items"]:
         left = {name: role[name] for name in ("project_id", "role", "person_id")}
         assert (await caller.post("roles", {**left, "ended": True})).status_code == 201
-    assert sorted(await listed()) == sorted([owned, nobodys])
+    assert sorted(await listed()) == sorted([owned, supervised, nobodys])
 
 
 async def test_an_import_tells_a_daily_life_in_the_same_words(registered: Caller) -> None:

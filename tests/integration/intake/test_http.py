@@ -107,6 +107,7 @@ async def test_a_valid_complaint_is_not_handled_without_measures(registered: Cal
 
 async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
     late, old = NOON + timedelta(minutes=3), NOON - timedelta(days=31)
+    hours = [(NOON - timedelta(hours=hour)).isoformat() for hour in (1, 2)]
     wrong: list[tuple[dict[str, Any], int, str]] = [
         ({"project_id": "nowhere"}, 404, "There is no project “nowhere”."),
         ({"household_id": "h9"}, 404, "There is no household “h9”."),
@@ -116,6 +117,8 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         ({"occurred_at": late.isoformat()}, 422, "is in the future"),
         ({"occurred_at": old.isoformat()}, 422, "import it as history"),
         ({"authority_due": NOON.isoformat()}, 422, "comes after the case was received"),
+        ({"owner_requested_date": NOON.isoformat()}, 422, "comes after the case was received"),
+        ({"posted_at": hours[0], "handed_over_at": hours[1]}, 422, "handed_over_at"),
         ({"owner_requested_date": "9999-12-31T23:59:59-12:00"}, 422, "years 1970 to 2150"),
         ({"posted_at": "0001-01-01T00:00:00+14:00"}, 422, "years 1970 to 2150"),
         ({"occurred_at": "0001-01-01T00:00:00+14:00"}, 422, "years 1970 to 2150"),
@@ -626,6 +629,13 @@ async def test_a_year_of_a_calendar_is_published_to_everybody_and_listed(
     assert listed["working_days"][1] == {"day": "2027-02-07", "hours": [["09:00", "12:00"]]}
     wrong: list[tuple[dict[str, Any], int, str]] = [
         ({"holidays": ["2027-01-04"]}, 409, "give the correction a new version"),
+        ({"holidays": ["soon"]}, 422, "The field “holidays.0” must be a date, as 2026-10-01."),
+        ({"holidays": "2027-01-04"}, 422, "The field “holidays” must be a JSON array."),
+        (
+            {"working_days": [{"date": "2027-01-02", "hours": [["8", "12:00"]]}]},
+            422,
+            "must be a time of day, as 09:00 or 24:00.",
+        ),
         ({"calendar": "moon"}, 404, "There is no calendar “moon”; there are cn-office"),
         ({"version": "x", "holidays": ["2028-01-01"]}, 422, "The day 2028-01-01 is not one of"),
         (
@@ -648,7 +658,8 @@ async def test_an_override_that_cannot_lie_anywhere_is_refused(registered: Calle
         ({"text": sound}, 422, "name its group or project"),
         ({"text": sound, "group_id": "nobody"}, 404, "nobody"),
         ({"text": sound, "project_id": "nowhere"}, 404, "nowhere"),
-        ({"text": sound, "group_id": "g9", "project_id": "lakeside"}, 422, "does not belong"),
+        ({"text": sound, "group_id": "g9", "project_id": "lakeside"}, 422, "name one of the two"),
+        ({"text": sound, "group_id": "g1", "project_id": "lakeside"}, 422, "name one of the two"),
         ({"text": other, "project_id": "lakeside"}, 422, "is run by the pack “residential-cn”"),
         ({"text": sound.replace("residential-cn", "other"), "group_id": "g1"}, 404, "other"),
         ({"text": unknown_target, "group_id": "g1"}, 422, "pack.yaml:5: the target 'no-such-"),

@@ -1,8 +1,9 @@
 """Departments, zones, and what a role's end does, over HTTP on a real PostgreSQL."""
 
+from datetime import timedelta
 from typing import Any
 
-from tests.integration.intake.conftest import Caller
+from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_daily_life import staffed
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
@@ -38,6 +39,39 @@ async def test_a_successor_takes_over_the_role_and_the_open_cases(registered: Ca
     [*_, last] = (await caller.get(f"cases/{case_id}/facts")).json()["facts"]
     assert last["type"] == "intake.case_assigned.v1"
     assert (last["data"]["before"], last["data"]["reason"]) == ("a", "role_ended")
+
+
+@rule("RM-3.4")
+async def test_a_case_that_nobody_known_has_received_is_the_supervisors(
+    registered: Caller, office: Office
+) -> None:
+    caller = await staffed(registered)
+    office.clock.instant += timedelta(minutes=1)
+    for person_id in ("b1", "b2"):  # the longest holder, not the first by name
+        line = {"project_id": "lakeside", "role": "cs_supervisor", "person_id": person_id}
+        staff = {"person_id": person_id, "group_id": "g1", "name": "新来"}
+        assert (await caller.post("staff", staff)).status_code == 201
+        assert (await caller.post("roles", line)).status_code == 201
+    there = {"source": "urn:old", "subject": "T-1"}
+    spoken = await received(caller)
+    ticket = await received(caller, external=there, received_by="theirs")
+    at = (NOON - timedelta(days=9)).isoformat()
+    past = {"type": "case_received", "project_id": "lakeside", "kind": "complaint"}
+    record = {
+        "id": "r1",
+        "project_id": "lakeside",
+        "history_until": NOON.isoformat(),
+        "external": {"source": "urn:old", "subject": "T-2"},
+        "facts": [past | {"occurred_at": at}],
+    }
+    [line] = (await caller.post("imports", [record])).json()["results"]
+    for case_id in (spoken, ticket, line["case_id"]):
+        assert await owner_of(caller, case_id) == "s1"
+        _, assigned = (await caller.get(f"cases/{case_id}/facts")).json()["facts"][:2]
+        assert assigned["data"]["reason"] == "no_first_contact"
+    assert await without_owner(caller) == []
+    elsewhere = await received(caller, project_id="hillside", household_id="h2")
+    assert await owner_of(caller, elsewhere) is None
 
 
 @rule("RM-3.4")

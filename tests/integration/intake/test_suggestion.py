@@ -39,7 +39,7 @@ async def test_a_matter_raised_twice_before_is_suggested_as_major(registered: Ca
     assert told["id"] == "RM-4.4.1a"
     assert told["original"].endswith("经业户多次提出而得不到解决")
     assert "raised repeatedly" in told["reading"]
-    await do(registered, again, "classify", validity="excessive")
+    await do(registered, again, "classify", validity="excessive", ground="a")
     assert (await suggested(registered, again))["suggested"]["severity"] is None
 
 
@@ -127,7 +127,7 @@ async def test_whatever_a_person_decides_is_a_class_of_the_rules(registered: Cal
     assert refused["detail"] == "A coordination matter names by outside_party who else has to act."
     assert refused["rule"] == "RM-4.3.2a..e"
     await do(caller, case_id, "classify", validity="valid", severity="minor", person_id="a")
-    change: dict[str, Any] = {"validity": "coordination", "outside_party": "开发商"}
+    change: dict[str, Any] = {"validity": "coordination", "ground": "b", "outside_party": "开发商"}
     change["person_id"] = "a"
     assert "why" in (await do(caller, case_id, "classify", 409, **change))["detail"]
     change["reason"] = "保修期内由开发商维修"

@@ -211,6 +211,10 @@ async def test_a_households_preferences_are_shown_before_the_next_contact(
     retired = {"because": "no_longer_true", "person_id": "a"}
     path = f"households/h1/notes/{second['note_id']}/retire"
     assert (await caller.post(path, retired)).status_code == 200
+    again = await caller.post(path, retired)
+    assert (again.status_code, again.json()) == (200, {"note_id": second["note_id"]})
+    other = path.replace("/h1/", "/h2/")
+    assert (await caller.post(other, retired)).status_code == 404
     [left] = (await caller.get("households/h1/notes", reason="回访前")).json()["items"]
     assert left["note_id"] == first["note_id"]
     office.clock.instant = datetime.fromisoformat(left["until"])

@@ -153,8 +153,15 @@ def test_a_valid_complaint_needs_a_severity() -> None:
         ("valid", {"severity": "minor", "ground": "h"}, "no ground “h”; there are a to g", "1a..g"),
         ("coordination", {"ground": "f", "outside_party": "开发商"}, "there are a to e", "2a..e"),
         ("excessive", {"ground": "合同"}, "there are a to c", "3a..c"),
-        ("excessive", {"severity": "minor"}, "Only a valid complaint has a severity", "3a..c"),
-        ("coordination", {}, "names by outside_party who else", "2a..e"),
+        ("excessive", {}, "An excessive demand names its ground, one of a to c.", "3a..c"),
+        ("coordination", {"outside_party": "开发商"}, "names its ground, one of a to e", "2a..e"),
+        (
+            "excessive",
+            {"ground": "a", "severity": "minor"},
+            "Only a valid complaint has a severity",
+            "3a..c",
+        ),
+        ("coordination", {"ground": "a"}, "names by outside_party who else", "2a..e"),
     ],
 )
 def test_a_class_that_the_rules_do_not_know_is_refused_in_a_sentence(

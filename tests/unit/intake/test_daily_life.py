@@ -47,6 +47,7 @@ from steward_events.intake import (
     PromiseMade,
     ReceiptConfirmed,
     RecordSubmitted,
+    ResultTold,
     SeverityRaised,
     SolutionProposed,
     WorkStarted,
@@ -75,9 +76,11 @@ from steward_intake.domain.commands import (
     RefuseCase,
     RefuseDispatch,
     ReopenCase,
+    TellResult,
     WithdrawCase,
 )
 from steward_intake.domain.sayings import SAYINGS, SaidFact, Say
+from steward_intake.domain.story import NO_FIRST_CONTACT
 
 MONDAY = datetime.fromisoformat("2026-09-28T10:00:00+08:00")
 FRIDAY = MONDAY + timedelta(days=4)
@@ -153,6 +156,113 @@ def test_every_fact_that_is_said_has_its_demands() -> None:
 @rule("RM-4.5.1a", "RM-4.5.1b", "RM-3.1", "RM-4.6.2b", "RC-5.1..2")
 def test_what_is_said_is_told_once(fact: SaidFact) -> None:
     a_complaint().when(said(fact)).then(fact).when(said(fact)).then()
+
+
+OTHER_WORDS = WORDS.model_copy(update={"value_id": "2"})
+
+
+@pytest.mark.parametrize(
+    ("fact", "other", "instead"),
+    [
+        (
+            ImmediateMeasuresTaken(case_id="c", measures=WORDS),
+            {"measures": OTHER_WORDS},
+            "report-progress",
+        ),
+        (AppointmentMissed(case_id="c", appointment_id="1", by="owner"), {"by": "us"}, "report"),
+        (AppointmentMade(case_id="c", appointment_id="2", at=FRIDAY), {"person_id": "b"}, "ID"),
+        (PromiseMade(case_id="c", promise_id="1", promised_at=FRIDAY), {"what": WORDS}, "ID"),
+        (CaseAcknowledged(case_id="c", text=WORDS), {"text": OTHER_WORDS}, "inform"),
+        (ReceiptConfirmed(case_id="c", how="phone"), {"how": "letter"}, "inform"),
+        (WorkStarted(case_id="c"), {"chargeable": True}, "report-progress"),
+        (CaseChased(case_id="c", chase_id="1"), {"demand": WORDS}, "another ID"),
+        (ProgressReported(case_id="c", report_id="1"), {"department": "garden"}, "another ID"),
+    ],
+    ids=lambda fact: fact.wire_name if isinstance(fact, Fact) else "",
+)
+def test_other_words_under_the_same_name_are_refused_and_not_lost(
+    fact: SaidFact, other: dict[str, Any], instead: str
+) -> None:
+    made = AppointmentMade(case_id="c", appointment_id="1", at=FRIDAY)
+    case = a_complaint(HarmReported(case_id="c", harm_id="1"), made, said(fact))
+    case.when(said(fact)).then()
+    again = fact.model_copy(update=other)
+    refused = case.refuses(said(again))
+    assert f"This was said before with another {next(iter(other))}: " in refused.reason
+    assert instead in refused.reason
+    case.when(said(again, by="external")).then()
+
+
+def test_what_is_said_again_without_some_of_its_words_is_the_same() -> None:
+    measured = ImmediateMeasuresTaken(case_id="c", measures=WORDS, person_id="a")
+    case = a_complaint(HarmReported(case_id="c", harm_id="1"), said(measured))
+    case.when(said(ImmediateMeasuresTaken(case_id="c"))).then()
+
+
+def test_other_measures_of_a_handled_case_are_refused_and_not_lost() -> None:
+    for case in (
+        a_complaint(MINOR, HANDLED),
+        a_complaint(MINOR, HANDLED, ResultTold(case_id="c", how="phone")),
+    ):
+        case.when(HandleCase(MONDAY)).then()
+        case.when(HandleCase(MONDAY, "a", WORDS, WORDS)).then()
+        refused = case.refuses(HandleCase(MONDAY, "a", WORDS, OTHER_WORDS))
+        assert refused.reason.startswith("The case was handled before, with another preventive: ")
+        case.when(HandleCase(MONDAY, "a", WORDS, OTHER_WORDS, "external")).then()
+
+
+def test_a_result_is_told_once_in_a_round_and_another_way_is_refused() -> None:
+    told = ResultTold(case_id="c", how="phone")
+    for case in (a_complaint(MINOR, HANDLED, told), a_complaint(MINOR, HANDLED, told, CLOSED)):
+        case.when(TellResult(MONDAY, "phone")).then()
+        refused = case.refuses(TellResult(MONDAY, "letter"))
+        assert refused.reason.startswith("The result was told before, with another how: ")
+        case.when(TellResult(MONDAY, "letter", by="external")).then()
+        case.when(TellResult(MONDAY, "message", round=1)).then()
+    untold = a_complaint(MINOR, HANDLED, CLOSED).refuses(TellResult(MONDAY, "phone"))
+    assert untold.reason.startswith("The case was closed without it: ")
+    again = CaseReopened(case_id="c", round=2)
+    anew = a_complaint(MINOR, HANDLED, told, again, HANDLED.model_copy(update={"round": 2}))
+    anew.when(TellResult(MONDAY, "letter")).then(ResultTold)
+
+
+def test_a_waiting_case_does_not_wait_for_another_reason_unseen() -> None:
+    paused = CasePaused(case_id="c", reason="waiting_owner", resume_on=FRIDAY)
+    case = a_complaint(paused)
+    case.when(PauseCase(MONDAY, FRIDAY, "owner_asked")).then()
+    assert "waits already" in case.refuses(PauseCase(MONDAY, FRIDAY, "not_reached")).reason
+
+
+def test_a_dispatch_and_its_answer_are_not_told_otherwise() -> None:
+    given_away = a_complaint(DISPATCHED)
+    given_away.when(DispatchCase(MONDAY, "1", "engineering")).then()
+    assert "dispatch_id" in given_away.refuses(DispatchCase(MONDAY, "1", "garden")).reason
+    refusal = DispatchRefused(
+        case_id="c", dispatch_id="1", department="engineering", reason=WORDS, person_id="a"
+    )
+    turned_down = a_complaint(DISPATCHED, refusal)
+    turned_down.when(RefuseDispatch(MONDAY, WORDS)).then()
+    refused = turned_down.refuses(RefuseDispatch(MONDAY, OTHER_WORDS))
+    assert "answered before, with another reason" in refused.reason
+    taken = a_complaint(
+        DISPATCHED, DispatchAccepted(case_id="c", dispatch_id="1", department="e", person_id="a")
+    )
+    assert "person_id" in taken.refuses(AcceptDispatch(MONDAY, person_id="b")).reason
+    taken.when(AcceptDispatch(MONDAY, person_id="b", by="external")).then()
+
+
+def test_a_case_ends_for_one_reason() -> None:
+    turned_down = a_complaint(CaseRefused(case_id="c", reason=WORDS, person_id="a"))
+    turned_down.when(RefuseCase(MONDAY, WORDS, "a")).then()
+    refused = turned_down.refuses(RefuseCase(MONDAY, OTHER_WORDS, "a"))
+    assert refused.reason == "The case was refused: reopen it first."
+    taken_back = a_complaint(CaseWithdrawn(case_id="c", asked_by=WORDS, how="phone"))
+    taken_back.when(WithdrawCase(MONDAY, WORDS, "phone", None)).then()
+    refused = taken_back.refuses(WithdrawCase(MONDAY, OTHER_WORDS, "phone", None))
+    assert refused.reason == "The case was withdrawn by its owner: reopen it first."
+    moved = a_complaint(CaseMovedOut(case_id="c", to_project="q", to_case="d", reason="误投"))
+    moved.when(MoveCase(MONDAY, "q", "d", "误投")).then()
+    assert "go on with the case d" in moved.refuses(MoveCase(MONDAY, "q", "d", "搬家")).reason
 
 
 def test_what_is_said_carries_its_own_case_and_round() -> None:
@@ -498,7 +608,7 @@ def test_of_an_imported_past_the_first_breach_says_enough() -> None:
 
 
 def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid() -> None:
-    away = classified(None, validity=Validity.EXCESSIVE, classified_by="a")
+    away = classified(None, validity=Validity.EXCESSIVE, ground="a", classified_by="a")
     breached = a_complaint(IMPORTANT, BreachNoted(case_id="c", clock="x#1"), away)
     minor = classified(Severity.MINOR, classified_by="a")
     assert "second person" in breached.refuses(ClassifyCase(MONDAY, minor)).reason
@@ -506,7 +616,7 @@ def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid
     breached.when(ClassifyCase(MONDAY, minor, approver=MANAGER)).then(CaseClassified)
     as_before = classified(Severity.IMPORTANT, classified_by="a")
     breached.when(ClassifyCase(MONDAY, as_before)).then(as_before)
-    elsewhere = classified(None, validity=Validity.COORDINATION, outside_party="开发商")
+    elsewhere = classified(None, validity=Validity.COORDINATION, ground="b", outside_party="开发商")
     breached.when(ClassifyCase(MONDAY, elsewhere)).then(elsewhere)
 
 
@@ -531,7 +641,7 @@ def test_what_raised_a_case_counts_where_it_is_moved_unless_it_was_lowered() -> 
 
 @rule("RM-4.8")
 def test_a_complaint_leaves_the_valid_ones_only_with_a_second_person() -> None:
-    excessive = classified(None, validity=Validity.EXCESSIVE, classified_by="a")
+    excessive = classified(None, validity=Validity.EXCESSIVE, ground="a", classified_by="a")
     valid = a_complaint(MINOR)
     assert valid.refuses(ClassifyCase(MONDAY, excessive)).rule == "RM-4.8"
     asker = Approver("a", frozenset({Role.GENERAL_MANAGER}))
@@ -562,9 +672,14 @@ WITHDRAWN = CaseWithdrawn(case_id="c", asked_by=WORDS, how="phone", person_id="a
 def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None:
     command = RefuseCase(MONDAY, WORDS, "a", SUPERVISOR)
     assert a_complaint().refuses(RefuseCase(MONDAY, None, "a", SUPERVISOR)).rule == "RM-4.8"
-    assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a")).rule == "RM-4.8"
+    alone = a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a"))
+    assert alone.rule == "RM-4.8"
+    assert "name by approved_by a customer-service supervisor of this project" in alone.reason
     assert a_complaint(STARTED.model_copy(update={"person_id": "s"})).refuses(command)
     assert a_complaint(CaseAssigned(case_id="c", person_id="s")).refuses(command)
+    by_default = CaseAssigned(case_id="c", person_id="s", reason=NO_FIRST_CONTACT)
+    a_complaint(by_default).when(command).then(CaseRefused)
+    assert a_complaint(by_default, STARTED.model_copy(update={"person_id": "s"})).refuses(command)
     clerk = Approver("b", frozenset({Role.FRONTLINE, Role.QUALITY}))
     assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a", clerk)).rule == "RM-4.8"
     assert "handled" in a_complaint(MINOR, HANDLED).refuses(command).reason
@@ -573,7 +688,8 @@ def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None
 
 def test_a_withdrawal_is_confirmed_by_a_second_person() -> None:
     command = WithdrawCase(MONDAY, WORDS, "phone", "a", Approver("b"))
-    a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a"))
+    alone = a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a"))
+    assert alone.reason == "A second person has to confirm this: name by confirmed_by another."
     a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a", Approver("a")))
     a_complaint().refuses(WithdrawCase(MONDAY, None, "phone", "a", Approver("b")))
     a_complaint().when(command).then(WITHDRAWN).when(command).then()

@@ -3,10 +3,11 @@
 from collections import Counter
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from steward_events.intake import CaseReceived
+from steward_events.intake import CaseReceived, ExtensionNoted
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import External
 from steward_intake.application.actions import ACTIONS, Record, Speaking
@@ -16,6 +17,7 @@ from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import decide, evolve
 from steward_intake.domain.commands import CaseCommand, ReceiveCase
+from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import Case, Nothing, Origin
 from steward_policy import packs
 from steward_policy.catalogue import RULES
@@ -140,9 +142,16 @@ async def test_nothing_in_the_example_is_refused() -> None:
             case_id = step.ref
             await say(case_id, Reception.model_validate(step.body), step.at, "steward")
             continue
+        case_id = case_id if case_id in states else step.ref
+        if isinstance(step, Decided) and step.approved:
+            more: dict[str, Any] = {
+                "extension_id": step.clock,
+                "until": END,
+                "approved_by": step.person_id,
+            }
+            do(case_id, Say(step.at, ExtensionNoted(case_id=case_id, **more), "external"))
         if not isinstance(step, Happened):
             continue  # more time is sla's matter
-        case_id = case_id if case_id in states else step.ref
         await say(case_id, ACTIONS[step.action].model_validate(step.body), step.at, "steward")
 
 

@@ -56,11 +56,14 @@ def approved(extension: str = "x", until: Any = FRIDAY) -> Say:
     return to.command
 
 
-def informed(extension: str | None = "x", notice: str = "1", about: Any = "new_date") -> Say:
+def informed(
+    extension: str | None = "x", notice: str = "1", about: Any = "new_date", *, late: bool = False
+) -> Say:
+    """Tell it; `late` by another system, which may say it before the approval is heard."""
     fact = OwnerInformed(
         case_id="-", notice_id=notice, about=about, how="phone", extension_id=extension
     )
-    return said(fact)
+    return said(fact, by="external" if late else "steward")
 
 
 def noted(until: Any = FRIDAY, extension: str = "x") -> ExtensionNoted:
@@ -83,15 +86,22 @@ def test_a_new_date_is_promised_when_the_owner_is_told_it(told: Say) -> None:
 
 
 @rule("RM-4.10.1", "RM-4.10.2", "FU-S1")
-@pytest.mark.parametrize("told", [informed(), delivered("new_date", "x")])
+@pytest.mark.parametrize("told", [informed(late=True), delivered("new_date", "x")])
 def test_it_is_promised_also_where_the_approval_is_heard_last(told: Say) -> None:
     a_case().when(told).then(OwnerInformed).when(approved()).then(noted(), promise())
 
 
+@rule("RM-4.10.2")
+def test_no_new_date_is_told_that_nobody_has_approved() -> None:
+    for told in (informed(), informed(None)):
+        assert "No extension" in a_case().refuses(told).reason
+    assert "No extension" in a_case(approved()).refuses(informed("y")).reason
+
+
 def test_neither_an_approval_nor_another_word_alone_is_a_promise() -> None:
-    a_case(informed("other")).when(approved()).then(noted())
-    a_case(informed(None)).when(approved()).then(noted())
-    a_case(approved()).when(informed("other")).then(OwnerInformed)
+    a_case(informed("other", late=True)).when(approved()).then(noted())
+    a_case(informed(None, late=True)).when(approved()).then(noted())
+    a_case(approved()).when(informed("other", late=True)).then(OwnerInformed)
     a_case(approved()).when(informed("x", about="progress")).then(OwnerInformed)
 
 
@@ -109,7 +119,7 @@ def test_more_time_once_more_moves_the_promise_and_says_who_approved_it() -> Non
     first = a_case(approved(), informed())
     second = first.when(approved("y", SUNDAY)).then(noted(SUNDAY, "y"))
     second.when(informed("y", "2")).then(OwnerInformed, moved)
-    first.when(informed("y", "2")).then(OwnerInformed).when(approved("y", SUNDAY)).then(
+    first.when(informed("y", "2", late=True)).then(OwnerInformed).when(approved("y", SUNDAY)).then(
         noted(SUNDAY, "y"), moved
     )
 
@@ -138,7 +148,7 @@ def test_handling_keeps_neither_what_was_kept_nor_what_else_was_promised() -> No
 @pytest.mark.parametrize("end", [HANDLED, CLOSED, CaseWithdrawn(case_id="c", how="phone")])
 def test_what_is_approved_or_told_after_the_work_is_done_promises_nothing(end: Any) -> None:
     a_case(approved(), end).when(informed()).then(OwnerInformed)
-    a_case(informed(), end).when(approved()).then(noted())
+    a_case(informed(late=True), end).when(approved()).then(noted())
 
 
 def test_a_new_date_of_an_earlier_round_promises_nothing_of_this_one() -> None:

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -47,11 +48,16 @@ def _minute_of_day(value: object) -> int:
     else:
         match = re.fullmatch(r"(\d{1,2}):(\d{2})(?::00)?", str(value))
         if match is None or int(match[2]) > 59:
-            raise ValueError(f"{value!r} is not a time of day such as 09:00 or 24:00")
+            raise _no_time_of_day(value, "such as 09:00 or 24:00")
         minute = int(match[1]) * 60 + int(match[2])
     if not 0 <= minute <= END_OF_DAY:
-        raise ValueError(f"{value!r} is not a time of day between 00:00 and 24:00")
+        raise _no_time_of_day(value, "between 00:00 and 24:00")
     return minute
+
+
+def _no_time_of_day(value: object, which: str) -> PydanticCustomError:
+    context = {"value": repr(value), "which": which}
+    return PydanticCustomError("time_of_day", "{value} is not a time of day {which}", context)
 
 
 def clock_face(minute: int) -> str:

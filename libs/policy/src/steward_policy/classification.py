@@ -95,6 +95,8 @@ def wrong_ground(validity: Validity, ground: str) -> str:
         Validity.COORDINATION: "A coordination matter",
         Validity.EXCESSIVE: "An excessive demand",
     }[validity]
+    if not ground:
+        return f"{what} names its ground, one of {grounds[0]} to {grounds[-1]}."
     return f"{what} has no ground “{ground}”; there are {grounds[0]} to {grounds[-1]}."
 
 

@@ -503,6 +503,8 @@ def _reason(message: str, kind: str) -> str:
             return "a mapping is wanted here"
         case "tuple_type":
             return "a list is wanted here"
+        case "date_type" | "date_parsing" | "date_from_datetime_parsing":
+            return "a date is wanted here, such as 2026-10-01"
         case _:
             return message.removeprefix("Value error, ").rstrip(".")
 

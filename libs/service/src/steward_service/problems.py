@@ -195,6 +195,7 @@ _OTHER_SHAPES = {"model_type", "model_attributes_type", "dict_type", "list_type"
 """What a body is said to be when it was sent as something else than JSON."""
 
 _INSTANT = "must be an instant with its offset, as 2026-10-01T08:00:00+08:00"
+_DATE = "must be a date, as 2026-10-01"
 _PREDICATES = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
@@ -214,12 +215,18 @@ _PREDICATES = {
     "datetime_from_date_parsing": _INSTANT,
     "datetime_object_invalid": _INSTANT,
     "timezone_aware": _INSTANT,
+    "date_type": _DATE,
+    "date_parsing": _DATE,
+    "date_from_datetime_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
+    "time_of_day": "must be a time of day, as 09:00 or 24:00",
     "enum": "must be one of {expected}",
     "literal_error": "must be one of {expected}",
     "model_type": "must be a JSON object",
     "model_attributes_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
     "list_type": "must be a JSON array",
+    "tuple_type": "must be a JSON array",
     "too_short": "needs {min_length} or more entries",
     "too_long": "may have {max_length} entries at most",
     "union_tag_not_found": "must say its {discriminator}",

@@ -333,7 +333,9 @@ class Fortnight:
         if severity:
             said["severity"] = severity
         if validity == "coordination":
-            said["outside_party"] = "居委会"
+            said |= {"ground": "d", "outside_party": "居委会"}
+        if validity == "excessive":
+            said["ground"] = "a"
         case.add(classified, "case_classified", **said)
         role = "cs_supervisor" if severity in {"minor", None} else "centre_manager"
         person = self._staff[case.project, role][0]
@@ -362,7 +364,8 @@ class Fortnight:
         if self._random.random() < 0.04:
             paused = self._by_day(classified + self._minutes(60, 180))
             days = timedelta(days=self._random.randint(1, 3))
-            case.add(paused, "case_paused", resume_on=(paused + days).isoformat())
+            ends = (paused + days).isoformat()
+            case.add(paused, "case_paused", resume_on=ends, because="owner_asked")
             case.add(paused + days, "case_resumed")
             handled = max(handled, self._by_day(paused + days + self._minutes(30, 300)))
         if handled - classified > timedelta(hours=40) and self._random.random() < 0.6:

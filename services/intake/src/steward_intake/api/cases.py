@@ -10,6 +10,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
+from steward_events.fact import Fact
 from steward_events.intake import CaseLinked, CaseReceived
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To
@@ -26,14 +27,16 @@ from steward_intake.application.actions import (
 from steward_intake.application.desk import (
     REOPENING,
     Desk,
+    check_requested,
     external_case_id,
+    invalid,
     reopened_case_id,
     subject_of,
 )
 from steward_intake.application.ports import Row
 from steward_intake.application.suggestion import advise
 from steward_intake.application.words import Reception
-from steward_intake.domain.commands import ClassifyCase, ReceiveCase
+from steward_intake.domain.commands import ClassifyCase
 from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle
@@ -134,15 +137,30 @@ async def _act(
         to = await _beginning_anew(service, desk, case, at)
         case_id = to[0].stream.removeprefix("case-")
     else:
-        to = [await acting(desk, case, said, at, expected)]
+        before = await _said_before(service, case_id, said)
+        to = [await acting(desk, case, said, at, expected, before)]
     if isinstance(said, Classify):
         to = [await _advised(service, case, to[0])]
     answer = done(case_id, case["version"] if case_id == case["case_id"] else None)
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
 
+async def _said_before(service: Intake, case_id: str, said: Action) -> Fact | None:
+    """Give the fact that may hold the same texts, so that a repeat is known again."""
+    if not said.may_repeat:
+        return None
+    story = await service.executor.store.facts_of(f"case-{case_id}")
+    told = (recorded.fact for recorded in reversed(story) if recorded.fact is not None)
+    return next((fact for fact in told if said.repeats(fact)), None)
+
+
 async def acting(
-    desk: Desk, case: Row, said: Action, at: datetime, expected: int | None = None
+    desk: Desk,
+    case: Row,
+    said: Action,
+    at: datetime,
+    expected: int | None = None,
+    before: Fact | None = None,
 ) -> To:
     case_id, project_id, household_id = (
         case[name] for name in ("case_id", "project_id", "household_id")
@@ -155,11 +173,17 @@ async def acting(
         await desk.household(household_id, project_id)
     if isinstance(said, Correct) and said.document is not None:
         await desk.staff(said.document.author)
+    if isinstance(said, Correct) and said.owner_requested_date is not None:
+        check_requested(said.owner_requested_date, case["received_at"])
+    if isinstance(said, Classify) and said.rework_of is not None:
+        await desk.earlier_case(said.rework_of, project_id)
+        if said.rework_of == case_id:
+            raise invalid("A case is not the rework of itself.")
     if isinstance(said, Dispatch):
         department = await desk.department(said.department, project_id)
         said = said.model_copy(update={"department": department})
     subject = subject_of(case_id, household_id)
-    speaking = desk.speaking(at, "steward", str(uuid7()), subject, project_id)
+    speaking = desk.speaking(at, "steward", str(uuid7()), subject, project_id, before)
     return To(f"case-{case_id}", project_id, await said.command(speaking), expected=expected)
 
 
@@ -207,7 +231,7 @@ async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) 
     link = CaseLinked(case_id=case_id, other=before, why="reopened_late")
     return [
         To(f"case-{case_id}", project_id, command)
-        for command in (ReceiveCase(at, begins), Say(at, link))
+        for command in (await desk.supervised(at, begins), Say(at, link))
     ]
 
 

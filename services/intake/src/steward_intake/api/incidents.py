@@ -173,12 +173,11 @@ async def post_inform(
     async def inform() -> Response:
         gathered = await _gathered(service, incident)
         before = gathered.statement.text if gathered.statement else None
-        sealed = before.model_dump_json() if before else None
         statement = IncidentInformed(
             incident=incident_id,
             statement_id=statement_id,
             about=body.about,
-            text=await desk.seal_again(sealed, stream_of(incident_id), "text", body.text),
+            text=await desk.seal_again(before, stream_of(incident_id), "text", body.text),
             person_id=body.person_id,
         )
         cases = gathered.going_on

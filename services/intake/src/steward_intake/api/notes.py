@@ -66,14 +66,19 @@ async def post_retirement(
     note_id: str,
     body: RetiredNote,
 ) -> Response:
-    """Show a note no longer."""
+    """Show a note no longer; what was retired before is answered alike."""
     project_id = (await _household_of(service, principal, household_id))["project_id"]
-    note = (await service.registers.entries("household_notes", [note_id])).get(note_id)
-    if note is None or note["household_id"] != household_id:
+    story = await service.executor.store.facts_of(f"note-{note_id}")
+    added = next(iter(story), None)
+    if (
+        added is None
+        or not isinstance(added.fact, HouseholdNoteAdded)
+        or added.fact.household_id != household_id
+    ):
         raise not_found("note of this ID about the household")
     desk = open_desk(service)
     await desk.staff(body.person_id)
-    at = desk.moment(body.occurred_at, after=note["added_at"])
+    at = desk.moment(body.occurred_at, after=added.occurred_at)
     to = [To(f"note-{note_id}", project_id, RetireNote(at, body.because, body.person_id))]
     answer = {"note_id": note_id}
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)

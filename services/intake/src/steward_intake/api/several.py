@@ -1,12 +1,14 @@
 """Several cases at once: merged, moved, or all told the same."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from steward_decider import Refused
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
@@ -18,7 +20,7 @@ from steward_intake.application.desk import Desk, invalid, next_case_id
 from steward_intake.application.moving import decided_before
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
-from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase, ReceiveCase
+from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle, idempotency_key
 from steward_service.problems import Problem, not_found
@@ -112,13 +114,18 @@ async def _move(
     )
     move = MoveCase(at, body.to_project, to_case, body.reason, body.person_id)
     seen = case["version"] if expected is None else expected
-    to = [
+    to: Sequence[To] | Refused = [
         To(f"case-{case_id}", case["project_id"], move, expected=seen),
         *(
             To(f"case-{to_case}", body.to_project, command)
-            for command in (ReceiveCase(first, received), *decided_before(story))
+            for command in (await desk.supervised(first, received), *decided_before(story))
         ),
     ]
+    there = await desk.entry("cases", to_case)
+    if there is not None and body.household_id not in (None, there["household_id"]):
+        to = Refused(
+            f"The case was moved to another household there: go on with the case {to_case}."
+        )
     return await handle(
         request, principal, service.executor, to=to, answer=done(to_case), status=200
     )

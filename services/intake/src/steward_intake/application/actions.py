@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
+from steward_decider import Refused
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
@@ -19,8 +20,12 @@ from steward_events.intake import (
     CaseClassified,
     CaseCorrected,
     CaseForwarded,
+    CaseHandled,
     CaseLinked,
+    CaseRefused,
+    CaseWithdrawn,
     ContactFailed,
+    DispatchRefused,
     HarmReported,
     ImmediateMeasuresTaken,
     MadeSafe,
@@ -32,6 +37,7 @@ from steward_events.intake import (
     PromiseMade,
     ReceiptConfirmed,
     RecordSubmitted,
+    SatisfactionGiven,
     SolutionProposed,
     WorkStarted,
 )
@@ -103,7 +109,18 @@ class Speaking:
 class Action(Said, ABC):
     """What happens to a case after its reception."""
 
+    tells: ClassVar[type[Fact] | None] = None
+    """The fact whose texts are compared where the same is said again."""
     occurred_at: Moment | None = None
+
+    @property
+    def may_repeat(self) -> bool:
+        """Say whether an earlier fact may hold the same texts."""
+        return self.tells is not None
+
+    def repeats(self, fact: Fact) -> bool:
+        """Say whether a fact is the same as this, apart from its words."""
+        return self.tells is not None and isinstance(fact, self.tells)
 
     @abstractmethod
     async def command(self, speaking: Speaking) -> CaseCommand:
@@ -179,12 +196,13 @@ class AcceptedDispatch(Action):
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Accept the dispatch."""
-        return AcceptDispatch(speaking.at, self.dispatch_id, self.person_id)
+        return AcceptDispatch(speaking.at, self.dispatch_id, self.person_id, speaking.by)
 
 
 class RefusedDispatch(Action):
     """Why it is not the department's matter; without an ID the last dispatch is meant."""
 
+    tells = DispatchRefused
     type: Literal["dispatch_refused"] = "dispatch_refused"
     dispatch_id: Name | None = None
     reason: Text = ""
@@ -213,11 +231,16 @@ class Pause(Action):
 
     type: Literal["case_paused"] = "case_paused"
     resume_on: Moment
-    because: Literal["owner_asked", "not_reached"] = "owner_asked"
+    because: Literal["owner_asked", "not_reached"] | None = None
+    """Other systems and history may leave it out: then the owner asked."""
 
     async def command(self, speaking: Speaking) -> CaseCommand:
-        """Pause."""
-        return PauseCase(speaking.at, self.resume_on, self.because)
+        """Pause; one of us says why."""
+        if self.because is None and speaking.by == "steward":
+            raise Refused(
+                "Say by because why the case waits: owner_asked or not_reached.", code="bad_data"
+            )
+        return PauseCase(speaking.at, self.resume_on, self.because or "owner_asked")
 
 
 class Resume(Action):
@@ -233,6 +256,7 @@ class Resume(Action):
 class Handle(Action):
     """The work is done; what was done against it and its return (RM-4.6.1)."""
 
+    tells = CaseHandled
     type: Literal["case_handled"] = "case_handled"
     person_id: Name | None = None
     corrective: Text = ""
@@ -256,12 +280,13 @@ class Tell(Action):
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Tell."""
-        return TellResult(speaking.at, self.how, self.person_id)
+        return TellResult(speaking.at, self.how, self.person_id, by=speaking.by)
 
 
 class Satisfaction(Action):
     """How content the owner is (RC-4.4)."""
 
+    tells = SatisfactionGiven
     type: Literal["satisfaction_given"] = "satisfaction_given"
     score: Annotated[int, Field(ge=1, le=5)]
     remark: Text = ""
@@ -296,6 +321,7 @@ class Reopen(Action):
 class Refuse(Action):
     """Why what is asked for cannot be met, and who agrees (RM-4.8)."""
 
+    tells = CaseRefused
     type: Literal["case_refused"] = "case_refused"
     reason: Text = ""
     person_id: Name | None = None
@@ -311,6 +337,7 @@ class Refuse(Action):
 class Withdraw(Action):
     """Who of the household took it back, how, and who confirms it."""
 
+    tells = CaseWithdrawn
     type: Literal["case_withdrawn"] = "case_withdrawn"
     asked_by: Line = ""
     how: How
@@ -332,6 +359,20 @@ class Telling(Action):
 
     tells: ClassVar[type[SaidFact]]
     person_id: Name | None = None
+
+    @property
+    def may_repeat(self) -> bool:
+        """Only under an ID that was given before."""
+        known_by = SAYINGS[self.tells].known_by
+        given = all(getattr(self, name, "") is not None for name in known_by)
+        return given and any(_is_sealed(self.tells, name) for name in self.tells.model_fields)
+
+    def repeats(self, fact: Fact) -> bool:
+        """By what the fact is known again."""
+        names = (name for name in SAYINGS[self.tells].known_by if hasattr(self, name))
+        return isinstance(fact, self.tells) and all(
+            getattr(self, name) == getattr(fact, name) for name in names
+        )
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Say it."""

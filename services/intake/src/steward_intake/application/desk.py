@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from steward_decider import Refused
+from steward_events.fact import Fact
 from steward_events.intake import CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
@@ -22,7 +23,7 @@ from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.commands import EndHistory, ReceiveCase
 from steward_intake.domain.completeness import lacking
-from steward_intake.domain.story import Origin
+from steward_intake.domain.story import NO_FIRST_CONTACT, Origin
 from steward_policy.calendars import Calendar
 from steward_policy.packs import Override, Publication, in_force, load
 
@@ -77,6 +78,7 @@ class Desk:
         self.clock = clock
         self._known: dict[tuple[str, str], Row | None] = {}
         self._policies: dict[str, Sequence[Publication]] = {}
+        self._supervisors: dict[str, str | None] = {}
         self._reading = asyncio.Lock()
         self._numbers: dict[tuple[str, int], Iterator[int]] = {}
 
@@ -145,6 +147,13 @@ class Desk:
             raise invalid(
                 f"The household “{household_id}” does not belong to the project “{project_id}”."
             )
+        return row
+
+    async def earlier_case(self, case_id: str, project_id: str) -> Row:
+        """Give a case of the project; refuses an unknown one, and one of another project."""
+        row = await self.entry("cases", case_id)
+        if row is None or row["project_id"] != project_id:
+            raise unknown(f"case “{case_id}” of the project")
         return row
 
     async def check_corrected(self, said: Action, project_id: str) -> None:
@@ -247,9 +256,8 @@ class Desk:
         for happened in (said.posted_at, said.handed_over_at):
             if happened is not None:
                 self._refuse_future(happened)
-        due = said.authority_due
-        if due is not None and due <= at and said.external is None:
-            raise invalid("The authority's date, authority_due, comes after the case was received.")
+        if said.external is None:
+            _check_order(said, at)
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)
@@ -275,9 +283,24 @@ class Desk:
         )
         received = received.model_copy(update={"lacks": lacking(received)})
         owner = said.received_by
-        if owner is not None and await self.entry("staff", owner) is None:
-            owner = None  # nobody whom we know answers for it yet
-        return ReceiveCase(at, received, owner)
+        if owner is not None and await self.entry("staff", owner) is not None:
+            return ReceiveCase(at, received, owner)
+        return await self.supervised(at, received)
+
+    async def supervised(self, at: datetime, received: CaseReceived) -> ReceiveCase:
+        """Make the command that takes a case in whom nobody known to us has received.
+
+        Whoever has been the project's cs_supervisor for longest owns it; without one, nobody yet.
+        """
+        project_id = received.project_id
+        # Of many that are prepared side by side, one asks.
+        async with self._reading:
+            if project_id not in self._supervisors:
+                holders = await self.registers.holders(project_id)
+                self._supervisors[project_id] = next(
+                    (person_id for role, person_id in holders if role == Role.CS_SUPERVISOR), None
+                )
+        return ReceiveCase(at, received, self._supervisors[project_id], NO_FIRST_CONTACT)
 
     async def _check_committee(self, said: Reception) -> None:
         if said.committee_id is None:
@@ -337,12 +360,21 @@ class Desk:
         return await self.seal(subject, sealed.field, text) if isinstance(text, str) else None
 
     def speaking(
-        self, at: datetime, by: Origin, id_: str, subject: str, project_id: str
+        self,
+        at: datetime,
+        by: Origin,
+        id_: str,
+        subject: str,
+        project_id: str,
+        before: Fact | None = None,
     ) -> Speaking:
-        """Say when and through whom something is said, whose key seals it, and at which project."""
+        """Say when and through whom something is said, whose key seals it, and at which project.
+
+        `before` is what may be said again; a text that has not changed keeps its seal.
+        """
 
         async def seal(field: str, text: str) -> Sealed | None:
-            return await self.seal(subject, field, text)
+            return await self.seal_again(getattr(before, field, None), subject, field, text)
 
         async def approver(person_id: str | None) -> Approver | None:
             if person_id is None:
@@ -360,13 +392,11 @@ class Desk:
         return await self.seals.seal(subject, field, text) if text else None
 
     async def seal_again(
-        self, before: str | None, subject: str, field: str, text: str
+        self, before: Sealed | None, subject: str, field: str, text: str
     ) -> Sealed | None:
         """Seal a text, or give the seal as it was when the text has not changed."""
-        if before is not None and text:
-            sealed = Sealed.model_validate_json(before)
-            if await self._is_sealed(sealed, text):
-                return sealed
+        if before is not None and text and await self._is_sealed(before, text):
+            return before
         return await self.seal(subject, field, text)
 
     async def _is_sealed(self, sealed: Sealed | None, text: str) -> bool:
@@ -434,6 +464,24 @@ def _plain(said: Reception) -> dict[str, Any]:
         "channel": nearest,
         "came_by": "" if nearest == said.channel.value else said.channel.value,
     }
+
+
+def _check_order(said: Reception, at: datetime) -> None:
+    """Refuse dates that cannot be those of a case which was received at that instant."""
+    due, wanted = said.authority_due, said.owner_requested_date
+    if due is not None and due <= at:
+        raise invalid("The authority's date, authority_due, comes after the case was received.")
+    if wanted is not None:
+        check_requested(wanted, at)
+    posted, handed_over = said.posted_at, said.handed_over_at
+    if posted is not None and handed_over is not None and handed_over < posted:
+        raise invalid("What was posted is handed over, handed_over_at, after that, posted_at.")
+
+
+def check_requested(wanted: datetime, received_at: datetime) -> None:
+    """Refuse a date by which the owner cannot have asked for anything."""
+    if wanted <= received_at:
+        raise invalid("The owner's date, owner_requested_date, comes after the case was received.")
 
 
 def _check_origin(said: Reception) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from steward_events.registry import (
     CalendarPublished,
@@ -115,11 +115,10 @@ class Registration(Said, ABC):
         """Seal what is personal; what is left out, or said as before, keeps its seal."""
         found: dict[str, Sealed | None] = {}
         for name in self.personal:
-            stands = before.get(name)
+            stands = Sealed.model_validate_json(before[name]) if before.get(name) else None
             if name in self.model_fields_set:
-                found[name] = await desk.seal_again(stands, subject, name, getattr(self, name))
-            else:
-                found[name] = Sealed.model_validate_json(stands) if stands else None
+                stands = await desk.seal_again(stands, subject, name, getattr(self, name))
+            found[name] = stands
         return found
 
 
@@ -526,16 +525,13 @@ class Policy(Registration):
         return To(stream, published.pack, PublishPolicy(at, published), everywhere=True)
 
     async def _group(self, desk: Desk) -> str | None:
+        if self.project_id is not None and self.group_id is not None:
+            raise invalid("A policy is a project's or a group's: name one of the two.")
         if self.project_id is None:
             if self.group_id is not None:
                 await desk.group(self.group_id)
             return self.group_id
-        group_id = str((await desk.project(self.project_id))["group_id"])
-        if self.group_id not in (None, group_id):
-            raise invalid(
-                f"The project “{self.project_id}” does not belong to the group “{self.group_id}”."
-            )
-        return group_id
+        return str((await desk.project(self.project_id))["group_id"])
 
     async def _laid(
         self, desk: Desk, override: Override, group_id: str | None, at: datetime
@@ -557,6 +553,15 @@ class WorkedDay(Said):
     hours: Annotated[tuple[tuple[TimeOfDay, TimeOfDay], ...], Field(min_length=1, max_length=12)]
 
 
+def _day_or_hours(said: object) -> str:
+    return "hours" if isinstance(said, dict | WorkedDay) else "day"
+
+
+MadeUp = Annotated[
+    Annotated[date, Tag("day")] | Annotated[WorkedDay, Tag("hours")], Discriminator(_day_or_hours)
+]
+
+
 class CalendarYear(Registration):
     """The holidays and make-up days of one year of a calendar."""
 
@@ -565,7 +570,7 @@ class CalendarYear(Registration):
     version: Name
     year: Annotated[int, Field(ge=1970, le=2200)]
     holidays: Annotated[tuple[date, ...], Field(max_length=366)] = ()
-    working_days: Annotated[tuple[date | WorkedDay, ...], Field(max_length=366)] = ()
+    working_days: Annotated[tuple[MadeUp, ...], Field(max_length=366)] = ()
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Check the days, then publish them to everybody."""

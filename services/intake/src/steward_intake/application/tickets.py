@@ -10,6 +10,7 @@ comes later changes nothing. Of two with one order, the later to come is the new
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
@@ -76,9 +77,11 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
     match what:
         case "opened":
             assert isinstance(ticket, OpenedTicket)  # noqa: S101 - read as one above
-            said.append(await desk.reception(_reception(ticket, event), case_id, at))
-            said += _classified(ticket, at, complete=True)
-            said += await _assigned(desk, ticket, at)
+            reception = await desk.reception(_reception(ticket, event), case_id, at)
+            assigned = await _assigned(desk, ticket, at)
+            if assigned:
+                reception = replace(reception, owner=None)  # the ticket itself says whose it is
+            said += [reception, *_classified(ticket, at, complete=True), *assigned]
         case "changed":
             said += _classified(ticket, at, complete=False)
             said += await _assigned(desk, ticket, at)

@@ -22,12 +22,17 @@ def demand_second(
     *,
     least: Role | None = None,
     hands: Set[str] = frozenset(),
+    named: str = "approved_by",
 ) -> None:
-    """Refuse unless somebody confirms who neither asked nor handled it, and is high enough."""
+    """Refuse unless somebody confirms who neither asked nor handled it, and is high enough.
+
+    `named` is the field that names them.
+    """
     if asker is None:
         raise Refused("Say who asks for it, by person_id.", rule=rule)
     if approver is None:
-        raise Refused("A second person has to confirm this.", rule=rule)
+        who = f"a {TITLES[least][1]} of this project, or somebody above" if least else "another"
+        raise Refused(f"A second person has to confirm this: name by {named} {who}.", rule=rule)
     if approver.person_id == asker or approver.person_id in hands:
         raise Refused("Whoever asked for it or handled the case cannot confirm it.", rule=rule)
     if least is not None and not any(role_at_least(role, least) for role in approver.roles):

@@ -81,19 +81,23 @@ from steward_intake.domain.commands import (
 )
 from steward_intake.domain.sayings import SaidFact, Say, is_promised, resolved_by, retell, say
 from steward_intake.domain.story import (
+    NO_FIRST_CONTACT,
     WEIGHT,
     Case,
     Closed,
     Dispatch,
     Efforts,
     Ended,
+    Ending,
     Handled,
     Living,
+    Mark,
     Nothing,
     Open,
     Story,
     Told,
     Waiting,
+    differing,
     strictest,
     whereabouts,
 )
@@ -166,8 +170,8 @@ def _begin(command: CaseCommand | Ring) -> Sequence[CaseFact]:
     match command:
         case ReceiveCase(received=received, owner=None):
             return [received]
-        case ReceiveCase(received=received, owner=str(owner)):
-            first = CaseAssigned(case_id=received.case_id, person_id=owner, reason="first_contact")
+        case ReceiveCase(received=received, owner=str(owner), reason=reason):
+            first = CaseAssigned(case_id=received.case_id, person_id=owner, reason=reason)
             return [received, first]
         case Ring():
             return []
@@ -186,11 +190,15 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             return []
         case (ReopenCase(), CaseRefused() | CaseWithdrawn()):
             return _reopened(command, state.story)
-        case (RefuseCase(), CaseRefused()) | (WithdrawCase(), CaseWithdrawn()):
+        case (RefuseCase() as same, CaseRefused()) | (WithdrawCase() as same, CaseWithdrawn()):
+            if same.by == "steward" and _ended_otherwise(same, state.ending):
+                raise Refused(whereabouts(state))
             return []
         case (MergeCase(into=into), CaseMerged(into=there)) if into == there:
             return []
         case (MoveCase(to_case=to_case), CaseMovedOut(to_case=there)) if to_case == there:
+            if differing(command, state.ending, ("reason", "person_id")):
+                raise Refused(whereabouts(state))
             return []
         case (AbsorbCase(), _) if _absorbed(command.merged) in state.story.said:
             return []
@@ -212,6 +220,11 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             return []
         case _:
             raise Refused(whereabouts(state))
+
+
+def _ended_otherwise(command: RefuseCase | WithdrawCase, ending: Ending) -> bool:
+    words = ("reason",) if isinstance(command, RefuseCase) else ("asked_by", "how")
+    return bool(differing(command, ending, ("person_id", *words)))
 
 
 def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
@@ -415,7 +428,9 @@ def _demand_as_weighty(wanted: Severity, absorbed: Severity | None) -> None:
 def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
     """Refuse what the rules know no class for."""
     rule = _CLASSES[validity]
-    if wanted.ground and (problem := wrong_ground(validity, wanted.ground)):
+    # It is the company's to answer for until it is known on which ground it is.
+    needs_ground = wanted.ground or validity is not Validity.VALID
+    if needs_ground and (problem := wrong_ground(validity, wanted.ground)):
         raise Refused(problem, rule=rule)
     if validity is not Validity.VALID and wanted.severity is not None:
         raise Refused("Only a valid complaint has a severity: leave it out.", rule=rule)
@@ -440,7 +455,12 @@ def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: S
         least, rule = Role.CS_SUPERVISOR, None
     else:
         return False
-    demand_second(command.approver, wanted.classified_by, rule, least=least, hands=_hands_of(story))
+    demand_second(
+        *(command.approver, wanted.classified_by, rule),
+        least=least,
+        hands=_hands_of(story),
+        named="confirmed_by",
+    )
     return True
 
 
@@ -450,7 +470,9 @@ def _is_below(severity: Severity | None, other: Severity | None) -> bool:
 
 def _hands_of(story: Story) -> frozenset[str]:
     """Name those who handle the case, its owner among them."""
-    return story.hands | ({story.owner} if story.owner else set())
+    if story.owner is None or story.received_by_nobody:
+        return story.hands
+    return story.hands | {story.owner}
 
 
 def _raise(command: RaiseSeverity, state: Living) -> Sequence[CaseFact]:
@@ -471,7 +493,10 @@ def _raise(command: RaiseSeverity, state: Living) -> Sequence[CaseFact]:
 
 def _dispatch(command: DispatchCase, state: Living) -> Sequence[CaseFact]:
     story, last = state.story, state.story.efforts.dispatch
-    if (CaseDispatched.wire_name, command.dispatch_id) in story.said:
+    before = story.said.get((CaseDispatched.wire_name, command.dispatch_id))
+    if before is not None:
+        if command.by == "steward" and differing(command, before, ("department",)):
+            raise Refused("This dispatch_id is another department's: leave it out.")
         return []
     if last is not None and last.department == command.department and last.answer != "refused":
         return []
@@ -493,7 +518,14 @@ def _answer_dispatch(command: AcceptDispatch | RefuseDispatch, state: Living) ->
     story, last = state.story, state.story.efforts.dispatch
     kind = DispatchAccepted if isinstance(command, AcceptDispatch) else DispatchRefused
     answered = command.dispatch_id or (last.id if last else "")
-    if (kind.wire_name, answered) in story.said:
+    before = story.said.get((kind.wire_name, answered))
+    if before is not None:
+        words = ("person_id",) if kind is DispatchAccepted else ("reason", "person_id")
+        if command.by == "steward" and (other := differing(command, before, words)):
+            raise Refused(
+                f"The department has answered before, with another {', '.join(other)}:"
+                " say what there is to add by report-progress."
+            )
         return []
     _refuse_closed(state, "accepted or refused by a department")
     if last is None or last.id != answered:
@@ -529,10 +561,12 @@ def _answer_dispatch(command: AcceptDispatch | RefuseDispatch, state: Living) ->
 
 def _pause(command: PauseCase, state: Living) -> Sequence[CaseFact]:
     match state:
-        case Waiting(resume_on=resume_on) if resume_on == command.resume_on:
+        case Waiting(resume_on=command.resume_on, because=command.because):
             return []
         case Waiting():
-            raise Refused("The case waits already: resume it before it waits for another date.")
+            raise Refused(
+                "The case waits already: resume it before it waits for another date or reason."
+            )
         case Open():
             pass
         case _:
@@ -558,6 +592,8 @@ def _handle(command: HandleCase, state: Living) -> Sequence[CaseFact]:
     story = state.story
     match state:
         case Handled() | Told():
+            if command.by == "steward":
+                _refuse_other_measures(command, story)
             return []
         case Closed():
             if command.by != "steward":
@@ -588,6 +624,16 @@ def _handle(command: HandleCase, state: Living) -> Sequence[CaseFact]:
     return [*facts, handled]
 
 
+def _refuse_other_measures(command: HandleCase, story: Story) -> None:
+    before = story.efforts.handled
+    words = ("corrective", "preventive", "person_id")
+    if before is not None and (other := differing(command, before, words)):
+        raise Refused(
+            f"The case was handled before, with another {', '.join(other)}: say what was done"
+            " since by report-progress, or reopen it if it was not resolved."
+        )
+
+
 def _closes_on(command: HandleCase, story: Story) -> datetime | None:
     """Give the end of the third day, and not before that of the day after it was said here.
 
@@ -609,6 +655,8 @@ def _tell(command: TellResult, state: Living) -> Sequence[CaseFact]:
             return []
     match state:
         case Told() | Closed():
+            if command.by == "steward" and command.round is None:
+                _refuse_told_otherwise(command, state)
             return []
         case Open() | Waiting():
             _refuse_missing("handled")
@@ -620,6 +668,20 @@ def _tell(command: TellResult, state: Living) -> Sequence[CaseFact]:
             person_id=command.person_id,
         )
     ]
+
+
+def _refuse_told_otherwise(command: TellResult, state: Told | Closed) -> None:
+    before = state.story.efforts.told
+    if before is None:
+        raise Refused(
+            "The case was closed without it: say by inform what the owner is told since.",
+            rule="RM-4.6.3",
+        )
+    if other := differing(command, before, ("how", "person_id")):
+        raise Refused(
+            f"The result was told before, with another {', '.join(other)}: say by inform what the"
+            " owner was told since."
+        )
 
 
 def _satisfaction(command: GiveSatisfaction, state: Living) -> Sequence[CaseFact]:
@@ -735,7 +797,7 @@ def _withdraw(command: WithdrawCase, state: Living) -> Sequence[CaseFact]:
         _refuse_closed(state, "withdrawn")
         if command.asked_by is None:
             raise Refused("Say who of the household took it back.")
-        demand_second(command.approver, command.person_id)
+        demand_second(command.approver, command.person_id, named="confirmed_by")
     return [
         CaseWithdrawn(
             case_id=state.story.case_id,
@@ -819,7 +881,9 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             raised_story = replace(_weighed(story, fact.severity), raised=fact.severity)
             return replace(state, story=raised_story)
         case CaseAssigned():
-            return replace(state, story=replace(story, owner=fact.person_id))
+            nobody = fact.reason == NO_FIRST_CONTACT
+            owned = replace(story, owner=fact.person_id, received_by_nobody=nobody)
+            return replace(state, story=owned)
         case CaseDispatched():
             dispatch = Dispatch(fact.dispatch_id, fact.department)
             return replace(state, story=_dispatched(_noted(story, fact), dispatch))
@@ -836,16 +900,18 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             efforts = replace(story.efforts, accepted=accepted)
             return replace(state, story=replace(story, efforts=efforts))
         case CasePaused():
-            return Waiting(story, fact.resume_on)
+            return Waiting(story, fact.resume_on, fact.because)
         case CaseResumed():
             return Open(story)
         case CaseHandled():
-            handled_story = _handed(story, fact.person_id)
+            efforts = replace(story.efforts, handled=fact)
+            handled_story = _handed(replace(story, efforts=efforts), fact.person_id)
             measures = bool(fact.corrective and fact.preventive)
             return Handled(handled_story, measures, fact.closes_on)
         case ResultTold():
             if isinstance(state, Handled):
-                return Told(story, state.measures, state.closes_on)
+                told_story = replace(story, efforts=replace(story.efforts, told=fact))
+                return Told(told_story, state.measures, state.closes_on)
             return state
         case SatisfactionGiven():
             efforts = replace(story.efforts, satisfaction=(fact.score, fact.remark))
@@ -857,7 +923,7 @@ def evolve(state: Case, fact: CaseFact) -> Case:
         case CaseRefused() | CaseWithdrawn() | CaseMerged() | CaseMovedOut():
             return Ended(story, fact)
         case CaseAbsorbed():
-            said = {**story.said, _absorbed(fact.merged): None}
+            said: dict[Mark, Fact] = {**story.said, _absorbed(fact.merged): fact}
             absorbed = strictest(story.absorbed, fact.severity) if not story.classified else None
             weighed = replace(_weighed(story, fact.severity), said=said, absorbed=absorbed)
             return replace(state, story=weighed)
@@ -875,7 +941,7 @@ def _weighed(story: Story, severity: Severity | None) -> Story:
 
 
 def _noted(story: Story, fact: CaseDispatched | DispatchAccepted | DispatchRefused) -> Story:
-    return replace(story, said={**story.said, (fact.wire_name, fact.dispatch_id): None})
+    return replace(story, said={**story.said, (fact.wire_name, fact.dispatch_id): fact})
 
 
 def _dispatched(story: Story, dispatch: Dispatch, *, refusals: int | None = None) -> Story:

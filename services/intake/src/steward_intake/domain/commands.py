@@ -16,11 +16,12 @@ How = Literal["in_person", "phone", "message", "letter"]
 
 @dataclass(frozen=True, slots=True)
 class ReceiveCase:
-    """Take a case in; `received` is what was said, `owner` who heard it first and answers for it."""
+    """Take a case in; `received` is what was said, `owner` who answers for it, and `reason` why."""
 
     at: datetime
     received: CaseReceived
     owner: str | None = None
+    reason: str = "first_contact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class AcceptDispatch:
     at: datetime
     dispatch_id: str | None = None
     person_id: str | None = None
+    by: Origin = "steward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class TellResult:
     person_id: str | None = None
     round: int | None = None
     """Whose result a message told; one of another round tells nothing of this one."""
+    by: Origin = "steward"
 
 
 @dataclass(frozen=True, slots=True)

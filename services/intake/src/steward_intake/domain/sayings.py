@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from steward_decider import Refused
+from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
     AppointmentMade,
@@ -58,6 +59,7 @@ from steward_intake.domain.story import (
     Story,
     Told,
     Waiting,
+    differing,
     whereabouts,
 )
 
@@ -122,6 +124,8 @@ class Saying:
     """It may also be said of a case that is closed or ended."""
     moves: str = ""
     """The field in which the same, said again, may differ."""
+    instead: str = ""
+    """What to do where one of us says the same again with other words; without it that is passed over."""
 
 
 def _forwarded(fact: CaseForwarded, _story: Story, _said: Say) -> None:
@@ -153,6 +157,17 @@ def _answered(fact: CaseAnswered, story: Story, said: Say) -> None:
 def _informed(fact: OwnerInformed, story: Story, _said: Say) -> None:
     if fact.about == "solution" and story.efforts.solution == "none":
         raise Refused("No solution has been proposed that could be told.", rule="RC-4.3")
+    if fact.about == "new_date" and not _is_approved(fact.extension_id, story):
+        raise Refused(
+            "No extension of this case was approved whose new date could be told; where one has"
+            " just been, say it again in a moment.",
+            rule="RM-4.10.2",
+        )
+
+
+def _is_approved(extension_id: str | None, story: Story) -> bool:
+    approved = {id_ for kind, *ids in story.said if kind == ExtensionNoted.wire_name for id_ in ids}
+    return bool(approved) if extension_id is None else extension_id in approved
 
 
 def _asked_to_tell(fact: OwnerMessageRequested, story: Story, _said: Say) -> None:
@@ -243,39 +258,43 @@ def _corrected(fact: CaseCorrected, story: Story, said: Say) -> None:
         demand_second(said.approver, fact.person_id, "RM-4.7", least=Role.CENTRE_MANAGER)
 
 
+_ANEW = "say what is new under another ID"
+_BESIDES = "say what there is to add by report-progress"
+_SINCE = "say by inform what the owner was told since"
+
 SAYINGS: Mapping[type[SaidFact], Saying] = {
-    AppointmentKept: Saying(("appointment_id",), _kept, afterwards=True),
-    AppointmentMade: Saying(("appointment_id",), _agreed, moves="at"),
-    AppointmentMissed: Saying(("appointment_id",), _appointed, afterwards=True),
+    AppointmentKept: Saying(("appointment_id",), _kept, afterwards=True, instead=_BESIDES),
+    AppointmentMade: Saying(("appointment_id",), _agreed, moves="at", instead=_ANEW),
+    AppointmentMissed: Saying(("appointment_id",), _appointed, afterwards=True, instead=_BESIDES),
     AttachmentAdded: Saying(("sha256", "what"), afterwards=True),
     AttachmentRevealed: Saying(("reveal_id",), afterwards=True),
     BreachNoted: Saying(("clock",), afterwards=True, moves="withdrawn"),
-    CaseAcknowledged: Saying(("link",), _acknowledged, afterwards=True),
-    CaseAnswered: Saying(("answer_id",), _answered),
-    CaseChased: Saying(("chase_id",)),
-    CaseCorrected: Saying(("correction_id",), _corrected, afterwards=True),
-    CaseForwarded: Saying(("forward_id",), _forwarded),
+    CaseAcknowledged: Saying(("link",), _acknowledged, afterwards=True, instead=_SINCE),
+    CaseAnswered: Saying(("answer_id",), _answered, instead=_ANEW),
+    CaseChased: Saying(("chase_id",), instead=_ANEW),
+    CaseCorrected: Saying(("correction_id",), _corrected, afterwards=True, instead=_ANEW),
+    CaseForwarded: Saying(("forward_id",), _forwarded, instead=_ANEW),
     CaseJoinedIncident: Saying(("incident_id",), _joined),
     CaseLeftIncident: Saying(("incident_id",), _left, afterwards=True),
     CaseLinked: Saying(("other", "why"), _linked, afterwards=True),
-    ContactFailed: Saying(("contact_id",), afterwards=True),
+    ContactFailed: Saying(("contact_id",), afterwards=True, instead=_ANEW),
     ExtensionNoted: Saying(("extension_id",), afterwards=True),
     FollowupNoted: Saying(("followup_id",), afterwards=True),
     FollowupOwed: Saying(("followup_id",), afterwards=True),
-    HarmReported: Saying(("harm_id",)),
-    ImmediateMeasuresTaken: Saying((), _measured, afterwards=True),
-    MadeSafe: Saying(("round",)),
-    ManagerCalled: Saying(("call_id",)),
+    HarmReported: Saying(("harm_id",), instead=_ANEW),
+    ImmediateMeasuresTaken: Saying((), _measured, afterwards=True, instead=_BESIDES),
+    MadeSafe: Saying(("round",), instead=_BESIDES),
+    ManagerCalled: Saying(("call_id",), instead=_ANEW),
     OpenLetterKept: Saying(("letter_id",), afterwards=True),
-    OwnerInformed: Saying(("notice_id",), _informed, afterwards=True),
-    OwnerMessageRequested: Saying(("request_id",), _asked_to_tell, afterwards=True),
-    ProgressReported: Saying(("report_id",), afterwards=True),
-    PromiseKept: Saying(("promise_id",), _promised, afterwards=True),
-    PromiseMade: Saying(("promise_id",), _agreed, moves="promised_at"),
-    ReceiptConfirmed: Saying(()),
-    RecordSubmitted: Saying(("round",), afterwards=True),
-    SolutionProposed: Saying(("proposal_id",)),
-    WorkStarted: Saying(("round",), _started),
+    OwnerInformed: Saying(("notice_id",), _informed, afterwards=True, instead=_ANEW),
+    OwnerMessageRequested: Saying(("request_id",), _asked_to_tell, afterwards=True, instead=_ANEW),
+    ProgressReported: Saying(("report_id",), afterwards=True, instead=_ANEW),
+    PromiseKept: Saying(("promise_id",), _promised, afterwards=True, instead=_BESIDES),
+    PromiseMade: Saying(("promise_id",), _agreed, moves="promised_at", instead=_ANEW),
+    ReceiptConfirmed: Saying((), instead=_SINCE),
+    RecordSubmitted: Saying(("round",), afterwards=True, instead=_BESIDES),
+    SolutionProposed: Saying(("proposal_id",), instead=_ANEW),
+    WorkStarted: Saying(("round",), _started, instead=_BESIDES),
 }
 
 
@@ -295,10 +314,12 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     if isinstance(fact, CaseCorrected):
         fact = fact.model_copy(update={"lacks": still_lacking(story.lacks, fact)})
     if isinstance(fact, CaseChased):
-        before = sum(kind == fact.wire_name for kind, *_ in story.said)
-        fact = fact.model_copy(update={"chase": before + 1})
-    mark = _mark(fact)
-    if mark in story.said and story.said[mark] == _moving(fact):
+        chases = sum(kind == fact.wire_name for kind, *_ in story.said)
+        fact = fact.model_copy(update={"chase": chases + 1})
+    before = story.said.get(_mark(fact))
+    if isinstance(before, SaidFact) and _moving(fact) == _moving(before):
+        if said.by == "steward":
+            _refuse_other_words(fact, before)
         return []
     if said.by == "steward":
         if isinstance(state, Closed | Ended) and not saying.afterwards:
@@ -307,6 +328,20 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
             _demand_handled(state)
         saying.demands(fact, story, said)
     return [fact, *_new_promise(fact, state)]
+
+
+_OF_ITS_SAYING = frozenset(
+    {"case_id", "round", "chase", "lacks", "moved_by", "approved_by", "incident", "also"}
+)
+"""What says how a fact came about, or is written in by us, and is none of its words."""
+
+
+def _refuse_other_words(fact: SaidFact, before: Fact) -> None:
+    """Refuse what was said before with other words, which would be lost."""
+    instead = SAYINGS[type(fact)].instead
+    words = (name for name in type(fact).model_fields if name not in _OF_ITS_SAYING)
+    if instead and (other := differing(fact, before, words)):
+        raise Refused(f"This was said before with another {', '.join(other)}: {instead}.")
 
 
 def _is_known(breach: BreachNoted, story: Story, by: Origin) -> bool:
@@ -346,8 +381,8 @@ def _new_promise(fact: SaidFact, state: Known) -> Sequence[PromiseMade]:
     before = state.story.said.get(_mark(promise))
     if before is None:
         return [promise]
-    assert isinstance(before, datetime)  # noqa: S101 - in which promises move
-    if extension.until <= before:
+    assert isinstance(before, PromiseMade)  # noqa: S101 - by its mark
+    if extension.until <= before.promised_at:
         return []
     return [promise.model_copy(update={"moved_by": "us", "approved_by": extension.approved_by})]
 
@@ -365,7 +400,7 @@ def _demand_handled(state: Known) -> None:
 
 def retell(story: Story, fact: SaidFact) -> Story:
     """Give the story with one more saying."""
-    story = replace(story, said={**story.said, _mark(fact): _moving(fact)})
+    story = replace(story, said={**story.said, _mark(fact): fact})
     efforts = story.efforts
     match fact:
         case CaseCorrected():

@@ -1,17 +1,20 @@
 """What is remembered of a case, and the states that it goes through."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, assert_never
 
+from steward_events.fact import Fact
 from steward_events.intake import (
     CaseClassified,
+    CaseHandled,
     CaseMerged,
     CaseMovedOut,
     CaseRefused,
     CaseWithdrawn,
     ExtensionNoted,
+    ResultTold,
 )
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Role, Severity, Validity
@@ -22,6 +25,9 @@ Origin = Literal["steward", "external", "history"]
 Mark = tuple[str, ...]
 """By which the same saying is known again: its fact's name, and what tells it apart."""
 
+NO_FIRST_CONTACT = "no_first_contact"
+"""Why a case is the cs_supervisor's that nobody known to us has received."""
+
 WEIGHT = [None, Severity.MINOR, Severity.IMPORTANT, Severity.MAJOR]
 """Severities in the order of their weight."""
 
@@ -29,6 +35,15 @@ WEIGHT = [None, Severity.MINOR, Severity.IMPORTANT, Severity.MAJOR]
 def strictest(*severities: Severity | None) -> Severity | None:
     """Give the weightiest of some severities."""
     return max(severities, key=WEIGHT.index)
+
+
+def differing(said: object, before: Fact, names: Iterable[str]) -> tuple[str, ...]:
+    """Name what is said otherwise than before; what is left out says nothing else."""
+    return tuple(
+        name
+        for name in names
+        if (value := getattr(said, name)) not in (None, "", {}) and value != getattr(before, name)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,8 @@ class Efforts:
     """More time that was approved, the last at the end."""
     new_dates_told: frozenset[str] = frozenset()
     """Extensions whose new date the owner was told, be they noted yet or not."""
+    handled: CaseHandled | None = None
+    told: ResultTold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +100,12 @@ class Story:
     breached: frozenset[str] = frozenset()
     """Clocks whose breach stands."""
     owner: str | None = None
+    received_by_nobody: bool = False
+    """Its owner has it only for want of another, and has no hand in it yet."""
     hands: frozenset[str] = frozenset()
     """Who has worked on it: none of them confirms what is asked for about it."""
-    said: Mapping[Mark, object] = field(default_factory=dict)
-    """What was said, each with the content that may change, such as an appointment's time."""
+    said: Mapping[Mark, Fact] = field(default_factory=dict)
+    """What was said, each as it was said last."""
     harm_ongoing: bool = False
     lacks: tuple[str, ...] = ()
     """What its record must hold and does not."""
@@ -130,6 +149,7 @@ class Waiting:
 
     story: Story
     resume_on: datetime
+    because: Literal["owner_asked", "not_reached"] = "owner_asked"
 
 
 @dataclass(frozen=True, slots=True)
