@@ -4,26 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
-from pydantic import TypeAdapter
 from sqlalchemy import select
 
-from steward_events.registry import Shift
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 from steward_notify.adapters.read_models import (
-    DELEGATIONS,
     ERASURES,
     HANDS,
     PEOPLE,
     PROJECTS,
     ROLES,
-    ROSTERS,
     STAFF,
 )
 from steward_notify.application.ports import Person, Row
 from steward_service.queries import fetch
-
-_SHIFTS = TypeAdapter(tuple[Shift, ...])
+from steward_service.roles import shifts
 
 
 async def erased(pool: asyncpg.Pool) -> list[str]:
@@ -39,30 +34,23 @@ class PostgresDirectory:
 
     async def holders(self, project_id: str, role: Role) -> list[Person]:
         """Give those who hold a role at a project, the longest first."""
+        held = ROLES.roles.c
         query = (
             select(STAFF)
-            .join(ROLES, ROLES.c.person_id == STAFF.c.person_id)
-            .where(ROLES.c.project_id == project_id, ROLES.c.role == str(role))
-            .order_by(ROLES.c.since, ROLES.c.person_id)
+            .join(ROLES.roles, held.person_id == STAFF.c.person_id)
+            .where(held.project_id == project_id, held.role == str(role))
+            .order_by(held.since, held.person_id)
         )
         return [_person(row) for row in await fetch(self._pool, query)]
 
     async def on_duty(self, project_id: str, role: Role, at: datetime) -> list[Person]:
         """Give those who are on duty in a role, the shift that began first in front."""
-        columns = ROSTERS.c
-        query = select(columns.shifts).where(columns.project_id == project_id, columns.until > at)
-        shifts = [
-            shift
-            for row in await fetch(self._pool, query.order_by(columns.roster_id))
-            for shift in _SHIFTS.validate_json(row["shifts"])
-            if shift.role is role and shift.since <= at < shift.until
-        ]
-        shifts.sort(key=lambda shift: shift.since)
-        return await self._staff([shift.person_id for shift in shifts])
+        on_duty = await shifts(self._pool, ROLES, project_id, at)
+        return await self._staff([shift.person_id for shift in on_duty if shift.role is role])
 
     async def delegates(self, project_id: str, role: Role, at: datetime) -> dict[str, list[Person]]:
         """Give to whom a role is delegated now, by who delegated it."""
-        columns = DELEGATIONS.c
+        columns = ROLES.delegations.c
         query = select(columns.person_id, columns.delegate_id).where(
             columns.project_id == project_id,
             columns.role == str(role),

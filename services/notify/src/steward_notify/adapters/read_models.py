@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic_core import to_json
 from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
 from steward_events.intake import (
@@ -26,12 +25,8 @@ from steward_events.notify import (
 )
 from steward_events.recorded import Recorded
 from steward_events.registry import (
-    DutyRosterPublished,
     PersonRegistered,
     ProjectRegistered,
-    RoleAssigned,
-    RoleDelegated,
-    RoleEnded,
     StaffRegistered,
     SubjectErased,
 )
@@ -39,6 +34,7 @@ from steward_events.sealed import Sealed
 from steward_events.sla import ExtensionRequested
 from steward_eventstore.port import Change, Delete, Upsert
 from steward_service.policies import keep_policy, policies_table
+from steward_service.roles import keep_roles, keep_stand_ins, role_tables
 
 METADATA = MetaData()
 
@@ -60,14 +56,7 @@ STAFF = Table(
     Column("email", Text),
 )
 
-ROLES = Table(
-    "roles",
-    METADATA,
-    Column("project_id", Text, primary_key=True),
-    Column("role", Text, primary_key=True),
-    Column("person_id", Text, primary_key=True),
-    Column("since", DateTime(timezone=True)),
-)
+ROLES = role_tables(METADATA)
 
 ERASURES = Table(
     "erasures",
@@ -85,29 +74,6 @@ PEOPLE = Table(
     Column("phone", Text),
     Column("email", Text),
     Index("people_household", "household_id"),
-)
-
-DELEGATIONS = Table(
-    "delegations",
-    METADATA,
-    Column("delegation_id", Text, primary_key=True),
-    Column("project_id", Text, nullable=False, default=""),
-    Column("role", Text, nullable=False, default=""),
-    Column("person_id", Text, nullable=False, default=""),
-    Column("delegate_id", Text, nullable=False, default=""),
-    Column("since", DateTime(timezone=True)),
-    Column("until", DateTime(timezone=True)),
-    Index("delegations_project", "project_id", "role", "until"),
-)
-
-ROSTERS = Table(
-    "rosters",
-    METADATA,
-    Column("roster_id", Text, primary_key=True),
-    Column("project_id", Text, nullable=False, default=""),
-    Column("shifts", Text, nullable=False, default="[]"),
-    Column("until", DateTime(timezone=True)),
-    Index("rosters_project", "project_id", "until"),
 )
 
 HANDS = Table(
@@ -174,6 +140,8 @@ MESSAGES = Table(
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact, own or heard, makes."""
     yield from keep_policy(POLICIES, recorded)
+    yield from keep_roles(ROLES.roles, recorded)
+    yield from keep_stand_ins(ROLES, recorded)
     match recorded.fact:
         case ProjectRegistered() as fact:
             yield Upsert(PROJECTS, {"project_id": fact.project_id, "name": fact.name})
@@ -187,17 +155,6 @@ def project(recorded: Recorded) -> Iterable[Change]:
             person = {"person_id": fact.person_id, "language": str(fact.language)}
             reached = {"phone": _box(fact.phone), "email": _box(fact.email)}
             yield Upsert(PEOPLE, person | {"household_id": fact.household_id} | reached)
-        case RoleAssigned() as fact:
-            yield Upsert(ROLES, fact.model_dump(mode="json") | {"since": recorded.occurred_at})
-        case RoleEnded() as fact:
-            yield Delete(ROLES, fact.model_dump(mode="json"))
-        case RoleDelegated() as fact:
-            yield Upsert(DELEGATIONS, dict(fact) | {"role": str(fact.role)})
-        case DutyRosterPublished() as fact:
-            shifts = to_json(fact.shifts).decode()
-            until = max((shift.until for shift in fact.shifts), default=None)
-            roster = {"roster_id": fact.roster_id, "project_id": fact.project_id}
-            yield Upsert(ROSTERS, roster | {"shifts": shifts, "until": until})
         case CaseHandled(person_id=str(person)) | WorkStarted(person_id=str(person)) as fact:
             yield _hand(fact.case_id, person, "handled")
         case IncidentOpened() as fact:
