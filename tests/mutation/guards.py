@@ -49,6 +49,7 @@ _APPROVAL = "services/intake/src/steward_intake/domain/approval.py"
 _CASE_FACTS = "services/sla/src/steward_sla/domain/case_facts.py"
 _MEASURES = "services/sla/src/steward_sla/domain/measures.py"
 _RUNS = "services/sla/src/steward_sla/domain/runs.py"
+_SLA_HTTP = "services/sla/src/steward_sla/api/http.py"
 _CLOCKS = "services/sla/src/steward_sla/domain/clocks.py"
 _DIFFERENCES = "services/sla/src/steward_sla/domain/differences.py"
 
@@ -1891,5 +1892,34 @@ GUARDS: tuple[Guard, ...] = (
         "_from_when(at, zone, rules),)",
         "tests/unit/notify_domain/test_telling.py::"
         "test_what_is_not_urgent_is_told_in_duty_hours_also_if_it_becomes_known_late",
+    ),
+    Guard(
+        _RULES,
+        "More time is decided on by who acts in the role, not by who says so.",
+        "a claimed role is not believed",
+        _SLA_HTTP,
+        "if not may_act(await lists.acting(person_id, project_id, at), role):",
+        "if False:",
+        "tests/integration/sla/test_more_time_http.py::test_a_claimed_role_is_not_believed[approve]",
+    ),
+    Guard(
+        _RULES,
+        "What is told together is taken over by who acts in a role that was told.",
+        "taken over in a role",
+        _SLA_HTTP,
+        "told[project] = [role for role in roles if may_act(theirs, role)]",
+        "told[project] = list(roles)",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer",
+    ),
+    Guard(
+        _RULES,
+        "What somebody delegated who has lost the role is void.",
+        "a delegate of who holds the role",
+        f"{_SERVICE}/roles.py",
+        "            held.person_id == given.person_id,\n",
+        "",
+        "tests/integration/sla/test_more_time_http.py::"
+        "test_a_delegate_decides_while_the_role_is_lent_by_who_holds_it",
     ),
 )

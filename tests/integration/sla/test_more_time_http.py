@@ -16,8 +16,17 @@ from tests.support.rules import rule
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
+from steward_events.fact import Fact
 from steward_events.recorded import Recorded
-from steward_events.registry import StaffRegistered
+from steward_events.registry import (
+    DutyRosterPublished,
+    RoleAssigned,
+    RoleDelegated,
+    RoleEnded,
+    Shift,
+    StaffRegistered,
+)
+from steward_events.vocabulary import Role
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
@@ -38,6 +47,7 @@ TEN = datetime(2026, 9, 28, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
 DUE = datetime(2026, 10, 1, tzinfo=ZoneInfo("Asia/Shanghai"))
 CLOCK = "/v1/clocks/c1/minor-resolve%231/extension"
 ASKED = {"until": (DUE + timedelta(days=2)).isoformat(), "reason": "缺配件", "asked_by": "s1"}
+STAFF = {"s1": Role.CENTRE_MANAGER, "m1": Role.CENTRE_MANAGER, "m2": Role.CS_SUPERVISOR}
 
 
 @dataclass(slots=True)
@@ -47,6 +57,11 @@ class Desk:
     client: AsyncClient
     pool: asyncpg.Pool
     clock: StillClock
+    executor: Executor
+
+    async def hear(self, *facts: Fact) -> None:
+        for fact in facts:
+            await self.executor.execute(_heard(fact))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Response:
         self.clock.instant += timedelta(minutes=1)
@@ -83,8 +98,10 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
         command = HearCaseFact(TEN, "c1", "p1", name, version, fields)
         to = To("clocks-c1", "p1", command)
         await executor.execute(Job(Cause(uuid7(), "test"), lambda to=to: [to]))  # type: ignore[misc]
-    for person_id in ("s1", "m1", "m2"):
+    for person_id, role in STAFF.items():
         await executor.execute(_heard(StaffRegistered(person_id=person_id, group_id="g1")))
+        held = RoleAssigned(project_id="p1", role=role, person_id=person_id)
+        await executor.execute(_heard(held))
     async with asyncpg.create_pool(keys_dsn, min_size=1, max_size=2) as pool:
         office = Office(
             "sla",
@@ -97,11 +114,11 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
         transport = ASGITransport(build_app(office))
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with AsyncClient(transport=transport, base_url="http://sla", headers=headers) as c:
-            yield Desk(c, store.pool, clock)
+            yield Desk(c, store.pool, clock, executor)
     await store.close()
 
 
-def _heard(fact: StaffRegistered) -> Job:
+def _heard(fact: Fact) -> Job:
     heard = Recorded(
         uuid7(), fact.wire_type, "staff", 1, "g1", "/steward/intake", TEN, TEN, TEN, fact
     )
@@ -142,6 +159,52 @@ async def test_more_time_is_asked_for_decided_on_and_listed(desk: Desk) -> None:
     assert again.status_code == 409
     stored = await desk.pool.fetch("SELECT data::text AS data FROM events")
     assert not [row for row in stored if "缺配件" in row["data"]]
+
+
+@rule("RM-4.10.1")
+@pytest.mark.parametrize("verdict", ["approve", "refuse"])
+async def test_a_claimed_role_is_not_believed(desk: Desk, verdict: str) -> None:
+    extension = f"/v1/extensions/{(await desk.post(CLOCK, ASKED)).json()['extension_id']}"
+    claimed = {"person_id": "m2", "role": "centre_manager"}
+    refused = await desk.post(f"{extension}/{verdict}", claimed)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "“m2” does not act as service-centre manager or above at “p1”.",
+    )
+    await desk.hear(RoleAssigned(project_id="p2", role=Role.GENERAL_MANAGER, person_id="m2"))
+    assert (await desk.post(f"{extension}/{verdict}", claimed)).status_code == 409
+    [listed] = await desk.get("/v1/extensions")
+    assert listed["status"] == "asked"
+
+
+@rule("RM-4.10.1")
+async def test_a_delegate_decides_while_the_role_is_lent_by_who_holds_it(desk: Desk) -> None:
+    extension = f"/v1/extensions/{(await desk.post(CLOCK, ASKED)).json()['extension_id']}"
+    lent = RoleDelegated(
+        delegation_id="d1", project_id="p1", role=Role.CENTRE_MANAGER, person_id="m1",
+        delegate_id="m2", since=TEN, until=TEN + timedelta(hours=1),
+    )  # fmt: skip
+    lost = RoleEnded(project_id="p1", role=Role.CENTRE_MANAGER, person_id="m1")
+    decision = {"person_id": "m2", "role": "centre_manager"}
+    await desk.hear(lent, lost)
+    assert (await desk.post(f"{extension}/approve", decision)).status_code == 409
+    await desk.hear(RoleAssigned(project_id="p1", role=Role.CENTRE_MANAGER, person_id="m1"))
+    done = await desk.post(f"{extension}/approve", decision)
+    assert done.status_code == 200, done.text
+
+
+@rule("RM-4.10.1")
+async def test_who_is_on_duty_decides_until_the_shift_ends(desk: Desk) -> None:
+    extension = f"/v1/extensions/{(await desk.post(CLOCK, ASKED)).json()['extension_id']}"
+    ends = desk.clock.instant + timedelta(minutes=1)
+    shift = Shift(role=Role.GENERAL_MANAGER, person_id="m2", since=TEN, until=ends)
+    await desk.hear(DutyRosterPublished(roster_id="r1", project_id="p1", shifts=(shift,)))
+    decision = {"person_id": "m2", "role": "general_manager"}
+    assert (await desk.post(f"{extension}/approve", decision)).status_code == 409
+    longer = shift.model_copy(update={"until": ends + timedelta(hours=1)})
+    await desk.hear(DutyRosterPublished(roster_id="r1", project_id="p1", shifts=(longer,)))
+    done = await desk.post(f"{extension}/approve", decision)
+    assert done.status_code == 200, done.text
 
 
 async def test_what_is_not_there_is_not_found(desk: Desk) -> None:

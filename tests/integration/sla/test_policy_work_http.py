@@ -24,8 +24,10 @@ from steward_events.registry import (
     CalendarPublished,
     PolicyPublished,
     ProjectRegistered,
+    RoleAssigned,
     StaffRegistered,
 )
+from steward_events.vocabulary import Role
 from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
@@ -68,6 +70,9 @@ targets:
 
 def pack(version: str, days: int) -> str:
     return PACK.format(version=version, days=days)
+
+
+MANAGES = RoleAssigned(project_id="p1", role=Role.GENERAL_MANAGER, person_id="m1")
 
 
 @dataclass(slots=True)
@@ -188,6 +193,7 @@ async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
         async with AsyncClient(transport=transport, base_url="http://sla", headers=headers) as c:
             desk = Desk(c, store, executor, clock, sweeps, policies, calendars)
             await desk.hear(StaffRegistered(person_id="m1", group_id="g1"))
+            await desk.hear(MANAGES, stream="role-m1")
             yield desk
     await store.close()
 
@@ -519,6 +525,8 @@ async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(
     path, asked = "/v1/escalations/acknowledge", {"person_id": "m1", "incident": "i1"}
     for wrong in ({"person_id": "x"}, {"incident": "i2"}, {"to": "general_manager"}):
         assert (await desk.post(path, {**asked, **wrong})).status_code == 404
+    await desk.hear(StaffRegistered(person_id="m2", group_id="g1"), stream="staff-m2")
+    assert (await desk.post(path, {**asked, "person_id": "m2"})).status_code == 404
     headers = {"Idempotency-Key": str(uuid7())}
     done = await desk.client.post(path, json=asked, headers=headers)
     assert (done.status_code, done.json()) == (200, {"acknowledged": 2, "left": 0})
@@ -539,6 +547,9 @@ async def test_who_takes_over_one_escalation_has_all_that_were_told_of_the_breac
     path = "/v1/escalations?status={}"
     first, *others = (await desk.get(path.format("open")))["items"]
     assert len(others) > 1
+    answered = f"/v1/escalations/{first['escalation_id']}/acknowledge"
+    assert (await desk.post(answered, {"person_id": "m2"})).status_code == 409
+    await desk.hear(MANAGES.model_copy(update={"person_id": "m2"}), stream="role-m2")
     for told, person_id in ((first, "m1"), (others[0], "m2")):
         take = f"/v1/escalations/{told['escalation_id']}/acknowledge"
         taken = await desk.post(take, {"person_id": person_id})

@@ -1,15 +1,17 @@
 """The lists of clocks, escalations and extensions in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import and_, case, func, or_, select, text, tuple_
+from sqlalchemy import and_, case, false, func, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from steward_events.vocabulary import Role
 from steward_service.lists import Cursor
 from steward_service.queries import fetch, page
+from steward_service.roles import acting
 from steward_service.telemetry import Metrics
 from steward_sla.adapters.read_models import (
     CASES,
@@ -20,6 +22,7 @@ from steward_sla.adapters.read_models import (
     PROJECTS,
     PUBLICATIONS,
     REAPPLICATIONS,
+    ROLES,
     STAFF,
 )
 from steward_sla.adapters.sweeping import cases_after, concerned
@@ -57,6 +60,10 @@ class PostgresLists:
         """Say whether a person is registered staff."""
         query = select(STAFF.c.person_id).where(STAFF.c.person_id == person_id)
         return bool(await fetch(self._pool, query))
+
+    async def acting(self, person_id: str, project_id: str, at: datetime) -> frozenset[Role]:
+        """Give the roles in which a person may act at a project, as far as it was heard."""
+        return await acting(self._pool, ROLES, project_id, person_id, at)
 
     async def clocks(
         self,
@@ -267,16 +274,23 @@ class PostgresLists:
         )
         return rows[0] if rows else None
 
+    async def projects_of_incident(self, incident: str) -> Sequence[str]:
+        """Give the projects of an incident's cases."""
+        query = select(CASES.c.project_id).where(CASES.c.incident == incident).distinct()
+        return [row["project_id"] for row in await fetch(self._pool, query)]
+
     async def open_of_incident(
         self,
-        projects: Sequence[str] | None,
         incident: str,
         *,
-        to: str | None,
+        told: Mapping[str, Collection[Role]],
         target: str | None,
         limit: int,
     ) -> tuple[list[Row], int]:
-        """Give the last escalation of each clock of an incident that nobody took over, and how many."""
+        """Give the last escalation of each clock of an incident that nobody took over, and how many.
+
+        Of each project those that any of its roles in `told` was told.
+        """
         columns, taken = ESCALATIONS.c, ESCALATIONS.alias("taken").c
         of_incident = select(CASES.c.case_id).where(CASES.c.incident == incident)
         of_one_clock = (taken.case_id == columns.case_id, taken.clock == columns.clock)
@@ -285,10 +299,11 @@ class PostgresLists:
         )
         wanted: list[Any] = [columns.case_id.in_(of_incident), columns.status == "open"]
         wanted.append(~answered.exists())
-        if projects is not None:
-            wanted.append(columns.project_id.in_(projects))
-        if to is not None:
-            wanted.append(columns.to == to)
+        theirs = [
+            and_(columns.project_id == project, columns.to.in_(map(str, roles)))
+            for project, roles in told.items()
+        ]
+        wanted.append(or_(false(), *theirs))
         if target is not None:
             wanted.append(columns.target == target)
         clock = (columns.case_id, columns.clock)

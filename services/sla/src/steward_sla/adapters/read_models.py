@@ -46,6 +46,7 @@ from steward_events.sla import (
 )
 from steward_eventstore.port import Change, Upsert
 from steward_service.policies import keep_policy, policies_table
+from steward_service.roles import keep_roles, keep_stand_ins, role_tables
 from steward_sla.domain.case_facts import ENDS
 from steward_sla.domain.clocks import ZONE
 
@@ -211,10 +212,14 @@ REAPPLICATIONS = Table(
 
 STAFF = Table("staff", METADATA, Column("person_id", Text, primary_key=True))
 
+ROLES = role_tables(METADATA)
+
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
     yield from keep_policy(POLICIES, recorded)
+    yield from keep_roles(ROLES.roles, recorded)
+    yield from keep_stand_ins(ROLES, recorded)
     fact = recorded.fact
     match fact:
         case PolicyPublished():

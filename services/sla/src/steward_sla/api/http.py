@@ -1,7 +1,7 @@
 """Clocks over HTTP: what runs, what is late, who was told and takes it over, and more time."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,11 +13,13 @@ from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import Id, Moment, Role, Word
 from steward_eventstore.execute import To
+from steward_policy.ladder import TITLES
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
 from steward_service.lists import Limit, Month, Page, cursor_of, page_of
 from steward_service.policies import Policies
 from steward_service.problems import not_found
+from steward_service.roles import may_act
 from steward_sla.application.ports import (
     Asked,
     ClockStatus,
@@ -248,14 +250,14 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
         if row is None or not principal.may(row["project_id"]):
             raise not_found(f"extension {extension_id}")
         service = request.app.state.service
-        command = kind(service.clock.now(), extension_id, said.person_id, said.role)
+        at, place = service.clock.now(), row["project_id"]
+        command = kind(at, extension_id, said.person_id, said.role)
+        to = To(stream_of(row["case_id"]), place, command)
         return await handle(
             request,
             principal,
             service.executor,
-            to=await _of_staff(
-                lists(), said.person_id, To(stream_of(row["case_id"]), row["project_id"], command)
-            ),
+            to=await _in_role(lists(), said.person_id, place, said.role, at, to),
             answer={"extension_id": extension_id},
             status=200,
         )
@@ -305,7 +307,9 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
         if row is None or not principal.may(row["project_id"]):
             raise not_found(f"escalation {escalation_id}")
         service = request.app.state.service
-        command = AcknowledgeEscalation(service.clock.now(), escalation_id, said.person_id)
+        at, place = service.clock.now(), row["project_id"]
+        command = AcknowledgeEscalation(at, escalation_id, said.person_id)
+        to = To(stream_of(row["case_id"]), place, command)
 
         def answer(facts: Sequence[Recorded]) -> dict[str, Any]:
             has_it = said.person_id if facts else row["person_id"]
@@ -315,9 +319,7 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
             request,
             principal,
             service.executor,
-            to=await _of_staff(
-                lists(), said.person_id, To(stream_of(row["case_id"]), row["project_id"], command)
-            ),
+            to=await _in_role(lists(), said.person_id, place, Role(row["to"]), at, to),
             answer=answer,
             status=200,
         )
@@ -327,15 +329,15 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
         request: Request, principal: Acknowledger, said: TakenOverTogether
     ) -> Response:
         """Take over what is open of an incident's cases, 500 at a time; each is told by itself."""
-        rows, total = await lists().open_of_incident(
-            principal.listed(None),
-            said.incident,
-            to=said.to,
-            target=said.target,
-            limit=AT_ONCE,
-        )
         service = request.app.state.service
-        at = service.clock.now()
+        at, roles = service.clock.now(), Role if said.to is None else [said.to]
+        told: dict[str, list[Role]] = {}
+        for project in filter(principal.may, await lists().projects_of_incident(said.incident)):
+            theirs = await lists().acting(said.person_id, project, at)
+            told[project] = [role for role in roles if may_act(theirs, role)]
+        rows, total = await lists().open_of_incident(
+            said.incident, told=told, target=said.target, limit=AT_ONCE
+        )
         commands = [
             To(
                 stream_of(row["case_id"]),
@@ -346,17 +348,37 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
         ]
         to: Sequence[To] | Refused = await _of_staff(lists(), said.person_id, *commands)
         if not rows:
-            to = Refused(f"Nothing of the incident {said.incident} is open.", code="not_found")
+            to = Refused(
+                f"Nothing of the incident {said.incident} is open that “{said.person_id}” may take over.",
+                code="not_found",
+            )
         answer = {"acknowledged": len(rows), "left": total - len(rows)}
         return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
     return routes
 
 
+async def _in_role(
+    lists: Lists, person_id: str, project_id: str, role: Role, at: datetime, to: To
+) -> Sequence[To] | Refused:
+    """Give what a person says in a role as a write; refuses who does not act in it there."""
+    if not await lists.is_staff(person_id):
+        return _no_staff(person_id)
+    if not may_act(await lists.acting(person_id, project_id, at), role):
+        return Refused(
+            f"“{person_id}” does not act as {TITLES[role][1]} or above at “{project_id}”."
+        )
+    return [to]
+
+
+def _no_staff(person_id: str) -> Refused:
+    return Refused(f"There is no member of staff “{person_id}”.", code="not_found")
+
+
 async def _of_staff(lists: Lists, person_id: str, *to: To) -> Sequence[To] | Refused:
     """Give what a person says as the commands of a write; refuses who is no registered staff."""
     if not await lists.is_staff(person_id):
-        return Refused(f"There is no member of staff “{person_id}”.", code="not_found")
+        return _no_staff(person_id)
     return to
 
 

@@ -1,11 +1,12 @@
 """What sla needs of others: its clocks, escalations and extensions as lists, and who is staff."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from steward_events.vocabulary import Role
 from steward_eventstore.port import Sweep
 from steward_service.lists import Cursor
 from steward_sla.domain.clocks import ReapplyPolicy
@@ -82,6 +83,10 @@ class Lists(Protocol):
 
     async def is_staff(self, person_id: str) -> bool:
         """Say whether a person is registered staff, as far as it was heard."""
+        ...
+
+    async def acting(self, person_id: str, project_id: str, at: datetime) -> frozenset[Role]:
+        """Give the roles in which a person may act at a project, as far as it was heard."""
         ...
 
     async def clocks(
@@ -166,16 +171,22 @@ class Lists(Protocol):
         """Give one escalation."""
         ...
 
+    async def projects_of_incident(self, incident: str) -> Sequence[str]:
+        """Name the projects of an incident's cases."""
+        ...
+
     async def open_of_incident(
         self,
-        projects: Sequence[str] | None,
         incident: str,
         *,
-        to: str | None,
+        told: Mapping[str, Collection[Role]],
         target: str | None,
         limit: int,
     ) -> tuple[list[Row], int]:
-        """Give the last escalation of each clock of an incident that nobody took over, and how many."""
+        """Give the last escalation of each clock of an incident that nobody took over, and how many.
+
+        Of each project those that any of its roles in `told` was told.
+        """
         ...
 
     async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
