@@ -15,7 +15,7 @@ import random
 import string
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -296,34 +296,32 @@ class Bombardment:
             self.tally.told.append(f"{place}: {content[:300]!r}")
 
     async def _caught_up(self) -> None:
-        async def no_lag() -> bool:
-            self.tally.stuck = [name async for name in self._behind()]
-            return not self.tally.stuck
-
-        try:
-            await self.system.until(no_lag, "somebody is behind", SECONDS)
-        except AssertionError:
-            print(f"behind: {self.tally.stuck}")
-
-    async def _behind(self) -> AsyncIterator[str]:
+        """Wait until all has been handled that was there by now, whatever comes meanwhile."""
         bootstrap = self.system.stack.endpoints.kafka.split(",")
         admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         await admin.start()
-        async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
-            try:
-                for group, topics in GROUPS.items():
-                    done = await admin.list_consumer_group_offsets(group)
-                    places = [
-                        TopicPartition(topic, part)
-                        for topic in topics
-                        for part in (await _partitions(admin, topic))
-                    ]
-                    for place, end in (await consumer.end_offsets(places)).items():
-                        handled = done[place].offset if place in done else 0
-                        if end > max(handled, 0):
-                            yield f"{group} at {place.topic}/{place.partition}: {handled} of {end}"
-            finally:
-                await admin.close()
+        try:
+            ends = await _ends(bootstrap, admin)
+
+            async def no_lag() -> bool:
+                self.tally.stuck = [name async for name in self._behind(admin, ends)]
+                return not self.tally.stuck
+
+            await self.system.until(no_lag, "somebody is behind", SECONDS)
+        except AssertionError:
+            print(f"behind: {self.tally.stuck}")
+        finally:
+            await admin.close()
+
+    async def _behind(
+        self, admin: AIOKafkaAdminClient, ends: Mapping[TopicPartition, int]
+    ) -> AsyncIterator[str]:
+        for group, topics in GROUPS.items():
+            done = await admin.list_consumer_group_offsets(group)
+            for place, end in ends.items():
+                handled = done[place].offset if place in done else 0
+                if place.topic in topics and end > max(handled, 0):
+                    yield f"{group} at {place.topic}/{place.partition}: {handled} of {end}"
 
     async def _all_good_had_effect(self) -> None:
         async def all_had() -> bool:
@@ -344,9 +342,17 @@ class Bombardment:
                 yield f"{stream} at {service}"
 
 
-async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
-    [described] = await admin.describe_topics([topic])
-    return [part["partition"] for part in described["partitions"]]
+async def _ends(bootstrap: Sequence[str], admin: AIOKafkaAdminClient) -> dict[TopicPartition, int]:
+    """Give where each partition that somebody listens to ends."""
+    topics = sorted({topic for heard in GROUPS.values() for topic in heard})
+    places = [
+        TopicPartition(described["topic"], part["partition"])
+        for described in await admin.describe_topics(topics)
+        for part in described["partitions"]
+    ]
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+    return ends
 
 
 def drawn(operation: Any, count: int, luck: int) -> list[Any]:
