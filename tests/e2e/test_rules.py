@@ -76,8 +76,8 @@ IN_HAND = (
 
 
 def taken_over(when: str) -> Step:
-    """Let the supervisor answer for all that anybody was told by then, so that it climbs no further."""
-    return at(when, "take-over", person_id="cs_supervisor")
+    """Let somebody answer for all that anybody was told by then, so that it climbs no further."""
+    return at(when, "take-over", person_id="general_manager")
 
 
 SUBMITTED = at("0 10:20", "submit-record")
