@@ -1922,4 +1922,22 @@ GUARDS: tuple[Guard, ...] = (
         "tests/integration/sla/test_more_time_http.py::"
         "test_a_delegate_decides_while_the_role_is_lent_by_who_holds_it",
     ),
+    Guard(
+        _RULES,
+        "A case is taken over by who acts in the role, not by who says so.",
+        "taken over by who acts in the role",
+        "services/intake/src/steward_intake/application/actions.py",
+        'if speaking.by == "steward":\n            demand_role(',
+        'if speaking.by == "history":\n            demand_role(',
+        "tests/integration/intake/test_daily_life.py::test_a_claimed_role_is_not_believed",
+    ),
+    Guard(
+        _RULES,
+        "Who is on duty by the roster acts in the role, for as long as the shift lasts.",
+        "on duty as long as the shift",
+        f"{_SERVICE}/roles.py",
+        "if shift.since <= at < shift.until",
+        "if shift.since <= at",
+        "tests/integration/service_http/test_roles.py::test_a_shift_counts_from_its_beginning_to_before_its_end",
+    ),
 )

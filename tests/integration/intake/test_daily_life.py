@@ -191,6 +191,50 @@ async def test_what_changes_between_reading_and_writing_is_read_again(
     assert reads == 2
 
 
+@rule("RM-4.5.2b")
+async def test_a_claimed_role_is_not_believed(registered: Caller) -> None:
+    case_id = await received(registered)
+    accept = f"cases/{case_id}/accept"
+    unnamed = await registered.post(accept, {"role": "centre_manager"})
+    assert (unnamed.status_code, unnamed.json()["detail"]) == (
+        422,
+        "Say by person_id who acts as service-centre manager.",
+    )
+    higher = await registered.post(accept, {"role": "general_manager", "person_id": "m1"})
+    assert (higher.status_code, higher.json()["rule"]) == (409, "RM-4.5.2b")
+    # Who stands above may take over what is a lower role's.
+    await do(registered, case_id, "accept", role="cs_supervisor", person_id="m1")
+
+
+@rule("RM-4.5.2b", "RM-4.8")
+async def test_who_stands_in_acts_in_the_role(registered: Caller) -> None:
+    case_id = await received(registered)
+    until = (NOON + timedelta(hours=1)).isoformat()
+    stands_in = {"since": (NOON - timedelta(hours=1)).isoformat(), "until": until}
+    lent = {"role": "centre_manager", "person_id": "m1", "delegate_id": "d1", **stands_in}
+    on_duty = {"role": "cs_supervisor", "person_id": "o1", **stands_in}
+    lines: list[dict[str, Any]] = [
+        *({"type": "staff", "person_id": name, "group_id": "g1"} for name in ("d1", "o1")),
+        {"type": "delegation", "delegation_id": "leave", "project_id": "lakeside", **lent},
+        {
+            "type": "duty_roster",
+            "roster_id": "w40",
+            "project_id": "lakeside",
+            "shifts": [on_duty],
+        },
+    ]
+    results = (await registered.post("registers", lines)).json()["results"]
+    assert all("error" not in line for line in results), results
+    accept = f"cases/{case_id}/accept"
+    above = await registered.post(accept, {"role": "centre_manager", "person_id": "o1"})
+    assert above.status_code == 409
+    await do(registered, case_id, "accept", role="cs_supervisor", person_id="o1")
+    await do(registered, case_id, "accept", role="centre_manager", person_id="d1")
+    # A second person may be one who stands in.
+    refused: dict[str, Any] = {"reason": "合同以外", "person_id": "m1", "approved_by": "o1"}
+    await do(registered, case_id, "refuse", **refused)
+
+
 @rule("RC-4.2", "RM-4.5.2b")
 async def test_what_was_decided_in_a_case_counts_where_it_is_moved(
     registered: Caller, office: Office

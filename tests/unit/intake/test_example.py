@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from steward_events.intake import CaseReceived, ExtensionNoted
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import External
+from steward_events.vocabulary import External, Role
 from steward_intake.application.actions import ACTIONS, Record, Speaking
 from steward_intake.application.desk import external_case_id
 from steward_intake.application.registration import AnyRegistration, Registration
@@ -46,7 +46,13 @@ async def seal(field: str, text: str) -> Sealed | None:
 
 
 async def approver(person_id: str | None) -> Approver | None:
-    return Approver(person_id) if person_id else None
+    """Give somebody with the roles that the example has them hold."""
+    held = {
+        Role(line["role"])
+        for line in fortnight().registers
+        if line["type"] == "role" and line["person_id"] == person_id
+    }
+    return Approver(person_id, frozenset(held)) if person_id else None
 
 
 def received(said: Reception, case_id: str, at: datetime) -> ReceiveCase:

@@ -96,6 +96,7 @@ from steward_events.visits import (
 )
 from steward_events.vocabulary import IssuedDocument
 from steward_eventstore.port import Change, Delete, Increment, Upsert
+from steward_service.roles import keep_stand_ins, role_tables
 
 METADATA = MetaData()
 
@@ -168,6 +169,8 @@ ROLES = Table(
     Column("person_id", Text, primary_key=True),
     Column("changed_at", DateTime(timezone=True)),
 )
+
+ACTING = role_tables(METADATA, ROLES)
 
 DEPARTMENTS = Table(
     "departments",
@@ -430,6 +433,7 @@ MENDING = (
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """Give the changes that a fact makes."""
+    yield from keep_stand_ins(ACTING, recorded)
     changed = {"changed_at": recorded.recorded_at}
     match recorded.fact:
         case GroupRegistered() as fact:

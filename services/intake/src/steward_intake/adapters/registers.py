@@ -25,7 +25,9 @@ from sqlalchemy.dialects.postgresql import insert
 from steward_events.fact import known_facts, read_fact
 from steward_events.intake import CaseReceived
 from steward_events.recorded import Recorded
+from steward_events.vocabulary import Role
 from steward_intake.adapters.read_models import (
+    ACTING,
     CASE_NUMBERS,
     CASE_RULES,
     CASES,
@@ -49,6 +51,7 @@ from steward_intake.adapters.read_models import (
 from steward_intake.application.ports import Row, Sought
 from steward_service.lists import Cursor, foreign_cursor
 from steward_service.queries import fetch, page
+from steward_service.roles import acting
 
 TABLES: Mapping[str, Table] = {
     table.name: table
@@ -103,6 +106,10 @@ class PostgresRegisters:
             columns.project_id == project_id, columns.person_id == person_id
         )
         return [row["role"] for row in await fetch(self._pool, query)]
+
+    async def acting(self, person_id: str, project_id: str, at: datetime) -> frozenset[Role]:
+        """Give the roles in which a person may act at a project."""
+        return await acting(self._pool, ACTING, project_id, person_id, at)
 
     async def holders(self, project_id: str) -> Sequence[tuple[str, str]]:
         """Give who holds which role at a project."""

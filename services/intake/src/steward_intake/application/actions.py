@@ -66,7 +66,7 @@ from steward_intake.application.words import (
     Said,
     Told,
 )
-from steward_intake.domain.approval import Approver
+from steward_intake.domain.approval import Approver, demand_role
 from steward_intake.domain.commands import (
     AcceptCase,
     AcceptDispatch,
@@ -94,7 +94,7 @@ from steward_intake.domain.story import Origin
 class Speaking:
     """When and through whom something is said; `seal` takes a field's name and its text.
 
-    `approver` gives a second person with the roles that they hold at the case's project.
+    `approver` gives a person with the roles in which they may act at the case's project.
     """
 
     at: datetime
@@ -222,7 +222,9 @@ class Accept(Action):
     person_id: Name | None = None
 
     async def command(self, speaking: Speaking) -> CaseCommand:
-        """Accept."""
+        """Accept; who says so here may act in that role."""
+        if speaking.by == "steward":
+            demand_role(await speaking.approver(self.person_id), self.role, "RM-4.5.2b")
         return AcceptCase(speaking.at, self.role, self.person_id)
 
 

@@ -382,8 +382,7 @@ class Desk:
             if by != "steward":
                 return Approver(person_id)
             await self.staff(person_id)
-            roles = await self.registers.roles_of(person_id, project_id)
-            return Approver(person_id, frozenset(map(Role, roles)))
+            return Approver(person_id, await self.registers.acting(person_id, project_id, at))
 
         return Speaking(at, by, id_, seal, approver, self.clock.now())
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
+from steward_events.vocabulary import Role
 from steward_service.lists import Cursor
 
 Row = Mapping[str, Any]
@@ -117,6 +118,10 @@ class Registers(Protocol):
 
     async def roles_of(self, person_id: str, project_id: str) -> Sequence[str]:
         """Give the roles that a person holds at a project."""
+        ...
+
+    async def acting(self, person_id: str, project_id: str, at: datetime) -> frozenset[Role]:
+        """Give the roles in which a person may act at a project: held, on duty in, lent to them."""
         ...
 
     async def holders(self, project_id: str) -> Sequence[tuple[str, str]]:

@@ -9,10 +9,22 @@ from steward_policy.ladder import TITLES, Role, role_at_least
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """A second person, with the roles that they hold at the case's project."""
+    """A person with the roles in which they may act at the case's project."""
 
     person_id: str
     roles: frozenset[Role] = frozenset()
+
+
+def demand_role(approver: Approver | None, role: Role, rule: str) -> None:
+    """Refuse unless somebody is named who may act in a role: in it, or in one above it."""
+    title = TITLES[role][1]
+    if approver is None:
+        raise Refused(f"Say by person_id who acts as {title}.", code="bad_data", rule=rule)
+    if not any(role_at_least(own, role) for own in approver.roles):
+        raise Refused(
+            f"“{approver.person_id}” does not act as {title} or above at the case's project.",
+            rule=rule,
+        )
 
 
 def demand_second(
