@@ -37,6 +37,7 @@ _RELAY = f"{_SERVICE}/relay.py"
 _TICKER = f"{_SERVICE}/ticker.py"
 _KEYS = f"{_SERVICE}/keys.py"
 _NOTIFY = "services/notify/src/steward_notify"
+_WATCH = "services/audit/src/steward_audit/application/watch.py"
 _INCIDENT = "services/intake/src/steward_intake/domain"
 
 _CASE = "services/intake/src/steward_intake/domain/case.py"
@@ -63,6 +64,7 @@ _RELAY_TEST = "tests/integration/service_kafka/test_relay.py::"
 _TICKER_TEST = "tests/integration/service_kafka/test_ticker.py::"
 _SEALING_TEST = "tests/integration/service_http/test_sealing.py::"
 _SENDER_TEST = "tests/integration/notify/test_sender.py::"
+_WATCH_TEST = "tests/unit/audit/test_watch.py::"
 
 _CASE_TEST = "tests/unit/intake/test_case.py::"
 _DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
@@ -86,6 +88,7 @@ _TIMERS = "Timers and sweeps"
 _HEARING_KAFKA = "Hearing Kafka"
 _ERASURE = "Keys and erasure"
 _SENDING = "Sending"
+_AUDIT = "The auditor"
 _RULES = "Rules that the services carry out themselves"
 
 GUARDS: tuple[Guard, ...] = (
@@ -1192,6 +1195,46 @@ GUARDS: tuple[Guard, ...] = (
         '        if not wrapped:\n            raise ValueError("no key")\n',
         "",
         f"{_SEALING_TEST}test_records_that_cannot_be_read_are_passed_over",
+    ),
+    Guard(
+        _AUDIT,
+        "What is under way, however much it is, is not taken for lost.",
+        "each by its name",
+        _WATCH,
+        "self._since.get(check, {}).get(name, now)",
+        "min(self._since.get(check, {}).values(), default=now)",
+        f"{_WATCH_TEST}test_what_is_always_something_else_is_on_its_way",
+    ),
+    Guard(
+        _AUDIT,
+        "A promise that is not kept is told of, also if looks fail in between.",
+        "a look that fails forgets nothing",
+        _WATCH,
+        """            except _CANNOT_LOOK as error:
+""",
+        """            except _CANNOT_LOOK as error:
+                self._since = {}
+""",
+        f"{_WATCH_TEST}test_a_look_that_fails_beats_no_heart_and_forgets_nothing",
+    ),
+    Guard(
+        _AUDIT,
+        "What was stored is heard within the patience, or told of.",
+        "stored long ago, not heard now",
+        _WATCH,
+        "return unknown + late",
+        "return unknown",
+        f"{_WATCH_TEST}test_what_was_stored_long_ago_and_is_not_heard_is_unpublished",
+    ),
+    Guard(
+        _AUDIT,
+        "A receipt may take 48 hours.",
+        "the time of a message's last fact",
+        "services/audit/src/steward_audit/adapters/memory.py",
+        "_without_end(at), MESSAGES.c.changed_at <= at",
+        "_without_end(at)",
+        "tests/integration/audit/test_memory.py::"
+        "test_a_message_may_be_without_its_outcome_for_48_hours[notify.message_sent.v1-True]",
     ),
     Guard(
         _RULES,

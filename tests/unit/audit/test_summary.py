@@ -193,6 +193,12 @@ async def test_an_escalation_knows_its_messages_in_whichever_order_they_are_hear
     assert (row["raised"], row["sms"], row["email"]) == (True, True, True)
 
 
+async def test_a_message_knows_when_its_last_fact_was_stored() -> None:
+    named: dict[str, Any] = {"message_id": "m1", "channel": "sms"}
+    [row] = await remembered(read_models.MESSAGES, MessageSent(**named, attempt=1, provider_id="b"))
+    assert row["changed_at"] == NOW
+
+
 async def test_a_message_that_is_tried_again_is_owed_still() -> None:
     named: dict[str, Any] = {"message_id": "m1", "channel": "sms"}
     later = MessageFailed(**named, attempt=1, code="x", again_at=NOW + timedelta(seconds=5))
@@ -246,6 +252,10 @@ class Kept:
 
         return answer
 
+    async def running(self) -> Mapping[tuple[str, str], str]:
+        running: Mapping[tuple[str, str], str] = self.said.get("running", {})
+        return running
+
     async def heard(self) -> Mapping[str, Mapping[str, int]]:
         more: dict[str, Mapping[str, int]] = self.said.get("heard", {})
         return {"sla": {"sla.clock_started.v1": 1}} | more
@@ -273,6 +283,7 @@ class Asked:
 
 
 ESCALATIONS = {"role": "frontline", "withdrawn": False, "silent": False, "untold": False, "n": 1}
+CLOCKS_OF_TWO = {(case, "minor-resolve#1"): f"clocks-{case}" for case in ("c1", "c2")}
 
 
 def rules_of(version: str) -> packs.Rules:
@@ -280,7 +291,9 @@ def rules_of(version: str) -> packs.Rules:
 
 
 async def test_all_is_well_when_every_promise_was_kept() -> None:
-    found = await summary(Kept(running=["clocks-c1"]), Asked({"clocks-c1"}), rules_of, NOW)
+    found = await summary(
+        Kept(running={("c1", "minor-resolve#1"): "clocks-c1"}), Asked({"clocks-c1"}), rules_of, NOW
+    )
     assert found["audit"]["agree"] is True
     assert found["events"] == {"steward.sla": 1}
 
@@ -298,7 +311,7 @@ async def test_escalations_of_history_are_told_apart_since_nobody_was_told() -> 
 @pytest.mark.parametrize(
     ("check", "said"),
     [
-        ("clocks_without_timer", {"running": ["clocks-c1", "clocks-c2"]}),
+        ("clocks_without_timer", {"running": CLOCKS_OF_TWO}),
         (
             "breaches_without_escalation",
             {"unescalated": [{"policy": "elsewhere@1", "target": "t", "n": 1}]},

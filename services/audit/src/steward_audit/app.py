@@ -9,7 +9,7 @@ from steward_audit.adapters.memory import PostgresMemory
 from steward_audit.adapters.peers import HttpPeers
 from steward_audit.api import http, subscribers
 from steward_audit.application import summary
-from steward_audit.application.watch import Watch
+from steward_audit.application.watch import Look, Watch, look
 from steward_audit.settings import Settings
 from steward_service.policies import Policies
 from steward_service.runtime import Service
@@ -32,11 +32,11 @@ def build(settings: Settings) -> Service:
         )
 
     async def watch(service: Service) -> None:
-        async def look() -> dict[str, int]:
+        async def seen() -> Look:
             memory = PostgresMemory(service.store.pool)
-            return await summary.checks(memory, peers, policies.__getitem__, service.clock.now())
+            return await look(memory, peers, policies.__getitem__, service.clock.now())
 
-        await Watch(look, service.metrics, lambda: service.wall.now().timestamp()).run()
+        await Watch(seen, service.metrics, lambda: service.wall.now().timestamp()).run()
 
     async def facts() -> dict[str, Any]:
         return await summary.facts(PostgresMemory(service.store.pool), peers)

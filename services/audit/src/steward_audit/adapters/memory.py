@@ -1,11 +1,11 @@
 """What was heard, counted in PostgreSQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import exists, func, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from steward_audit.adapters.read_models import (
@@ -18,13 +18,24 @@ from steward_audit.adapters.read_models import (
     MESSAGES,
     RULES,
 )
-from steward_audit.application.ports import Row
+from steward_audit.application.ports import Clock, Row
 from steward_service.queries import fetch
 
 _STANDS = BREACHES.c.breached & ~BREACHES.c.withdrawn
-_BREACHED = exists().where(
-    BREACHES.c.case_id == CLOCKS.c.case_id, BREACHES.c.clock == CLOCKS.c.clock, _STANDS
-)
+_OF_CLOCK = (BREACHES.c.case_id == CLOCKS.c.case_id) & (BREACHES.c.clock == CLOCKS.c.clock)
+_BREACHED = exists().where(_OF_CLOCK, _STANDS)
+_TOLD = ESCALATIONS.c.history | (ESCALATIONS.c.sms & ESCALATIONS.c.email)
+
+
+def _without_end(at: datetime) -> ColumnElement[bool]:
+    """Say of a message that it should have come to its end by then."""
+    due = or_(MESSAGES.c.not_before.is_(None), MESSAGES.c.not_before <= at)
+    # A mail's outcome is that the server took it; a text's comes with its receipt.
+    return or_(
+        (MESSAGES.c.status == "owed") & due,
+        MESSAGES.c.status == "sending",
+        (MESSAGES.c.status == "sent") & (MESSAGES.c.channel == "sms"),
+    )
 
 
 class PostgresMemory:
@@ -59,38 +70,55 @@ class PostgresMemory:
         columns = (CLOCKS.c.rule, CLOCKS.c.status, CLOCKS.c.outcome, _BREACHED.label("breached"))
         return await self._counted(*columns)
 
-    async def running(self) -> Iterable[str]:
+    async def running(self) -> Mapping[Clock, str]:
         """Name the stream of every clock that must have an alarm: unbreached, and its case live."""
         query = (
-            select(CLOCKS.c.stream)
+            select(CLOCKS.c.case_id, CLOCKS.c.clock, CLOCKS.c.stream)
             .join(CASES, CASES.c.case_id == CLOCKS.c.case_id)
             .where(CLOCKS.c.status == "running", CASES.c.live, ~_BREACHED)
         )
-        return [row["stream"] for row in await fetch(self._pool, query)]
+        rows = await fetch(self._pool, query)
+        return {(row["case_id"], row["clock"]): row["stream"] for row in rows}
 
     async def unescalated(self) -> Sequence[Row]:
         """Count standing breaches without an escalation by policy and target."""
         query = (
             select(CLOCKS.c.policy, CLOCKS.c.target, func.count().label("n"))
-            .join(
-                BREACHES,
-                (BREACHES.c.case_id == CLOCKS.c.case_id) & (BREACHES.c.clock == CLOCKS.c.clock),
-            )
+            .join(BREACHES, _OF_CLOCK)
             .where(_STANDS, ~BREACHES.c.escalated)
             .group_by(CLOCKS.c.policy, CLOCKS.c.target)
         )
         return await fetch(self._pool, query)
 
+    async def unescalated_of(
+        self, groups: Collection[tuple[str, str]]
+    ) -> set[tuple[str, str, int]]:
+        """Name those of these policies and targets; without any, nothing is asked."""
+        if not groups:
+            return set()
+        query = (
+            select(BREACHES.c.case_id, BREACHES.c.clock, BREACHES.c.number)
+            .join(CLOCKS, _OF_CLOCK)
+            .where(_STANDS, ~BREACHES.c.escalated)
+            .where(tuple_(CLOCKS.c.policy, CLOCKS.c.target).in_(groups))
+        )
+        rows = await fetch(self._pool, query)
+        return {(row["case_id"], row["clock"], row["number"]) for row in rows}
+
     async def escalations(self) -> Sequence[Row]:
         """Count escalations by role and how they stand."""
-        told = ESCALATIONS.c.history | (ESCALATIONS.c.sms & ESCALATIONS.c.email)
         return await self._counted(
             ESCALATIONS.c.role,
             ESCALATIONS.c.withdrawn,
             ESCALATIONS.c.history.label("silent"),
-            (~told).label("untold"),
+            (~_TOLD).label("untold"),
             where=ESCALATIONS.c.raised,
         )
+
+    async def untold(self) -> set[str]:
+        """Name the escalations of which somebody has to be told and that have no message."""
+        query = select(ESCALATIONS.c.escalation_id).where(ESCALATIONS.c.raised, ~_TOLD)
+        return {row["escalation_id"] for row in await fetch(self._pool, query)}
 
     async def followups(self) -> Sequence[Row]:
         """Count follow-ups by rule and status."""
@@ -102,15 +130,14 @@ class PostgresMemory:
 
     async def messages_without_outcome(self, now: datetime) -> int:
         """Count messages that should have come to their end by now."""
-        due = or_(MESSAGES.c.not_before.is_(None), MESSAGES.c.not_before <= now)
-        # A mail's outcome is that the server took it; a text's comes with its receipt.
-        open_ = or_(
-            (MESSAGES.c.status == "owed") & due,
-            MESSAGES.c.status == "sending",
-            (MESSAGES.c.status == "sent") & (MESSAGES.c.channel == "sms"),
-        )
-        [row] = await fetch(self._pool, select(func.count().label("n")).where(open_))
+        query = select(func.count().label("n")).where(_without_end(now))
+        [row] = await fetch(self._pool, query)
         return int(row["n"])
+
+    async def unchanged_since(self, at: datetime) -> set[str]:
+        """Name the messages without an end that had their last fact, and were due, by then."""
+        query = select(MESSAGES.c.message_id).where(_without_end(at), MESSAGES.c.changed_at <= at)
+        return {row["message_id"] for row in await fetch(self._pool, query)}
 
     async def _counted(
         self, *columns: ColumnElement[Any], where: ColumnElement[bool] | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, Table, Text, text
 
 from steward_events.intake import (
     CaseClassified,
@@ -101,6 +101,12 @@ BREACHES = Table(
     Column("breached", Boolean, nullable=False, default=False),
     Column("withdrawn", Boolean, nullable=False, default=False),
     Column("escalated", Boolean, nullable=False, default=False),
+    Index(
+        "breaches_unescalated",
+        "case_id",
+        "clock",
+        postgresql_where=text("breached AND NOT withdrawn AND NOT escalated"),
+    ),
 )
 
 ESCALATIONS = Table(
@@ -113,6 +119,11 @@ ESCALATIONS = Table(
     Column("history", Boolean, nullable=False, default=False),
     Column("sms", Boolean, nullable=False, default=False),
     Column("email", Boolean, nullable=False, default=False),
+    Index(
+        "escalations_untold",
+        "escalation_id",
+        postgresql_where=text("raised AND NOT (history OR (sms AND email))"),
+    ),
 )
 
 FOLLOWUPS = Table(
@@ -131,7 +142,8 @@ MESSAGES = Table(
     Column("channel", Text, nullable=False, default=""),
     Column("status", Text, nullable=False, default="owed"),
     Column("not_before", DateTime(timezone=True)),
-    Index("messages_status", "status"),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Index("messages_status", "status", "channel", "changed_at"),
 )
 
 
@@ -150,7 +162,7 @@ def project(heard: Recorded) -> Iterable[Change]:
         case FollowupFact() as fact:
             yield from _followup(fact)
         case MessageFact() as fact:
-            yield from _message(fact)
+            yield from _message(heard, fact)
         case _:
             yield from _case(heard)
 
@@ -237,8 +249,12 @@ def _followup(fact: FollowupFact) -> Iterable[Change]:
             return
 
 
-def _message(fact: MessageFact) -> Iterable[Change]:
-    key = {"message_id": fact.message_id, "channel": fact.channel}
+def _message(heard: Recorded, fact: MessageFact) -> Iterable[Change]:
+    key: dict[str, Any] = {
+        "message_id": fact.message_id,
+        "channel": fact.channel,
+        "changed_at": heard.recorded_at,
+    }
     match fact:
         case MessageRequested():
             yield Upsert(MESSAGES, key | {"status": "owed", "not_before": fact.not_before})

@@ -1,11 +1,14 @@
 """What audit asks: its own tables, and each service for what it has stored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]
+
+Clock = tuple[str, str]
+"""A clock's case and its name there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,18 @@ class Memory(Protocol):
         """Count clocks: `rule` (IDs, spaces between), `status`, `outcome`, `breached`, `n`."""
         ...
 
-    async def running(self) -> Iterable[str]:
-        """Name the stream of every clock that must have an alarm, once for each clock."""
+    async def running(self) -> Mapping[Clock, str]:
+        """Name the stream of every clock that must have an alarm."""
         ...
 
     async def unescalated(self) -> Sequence[Row]:
         """Count standing breaches without an escalation: `policy`, `target`, `n`."""
+        ...
+
+    async def unescalated_of(
+        self, groups: Collection[tuple[str, str]], /
+    ) -> set[tuple[str, str, int]]:
+        """Name those of these policies and targets: case, clock, number of the breach."""
         ...
 
     async def escalations(self) -> Sequence[Row]:
@@ -69,6 +78,10 @@ class Memory(Protocol):
 
         Of history, which is silent, nobody is told; `untold` are the others without a message.
         """
+        ...
+
+    async def untold(self) -> set[str]:
+        """Name the escalations of which somebody has to be told and that have no message."""
         ...
 
     async def followups(self) -> Sequence[Row]:
@@ -81,4 +94,8 @@ class Memory(Protocol):
 
     async def messages_without_outcome(self, now: datetime) -> int:
         """Count messages that should have come to their end by now."""
+        ...
+
+    async def unchanged_since(self, at: datetime) -> set[str]:
+        """Name the messages without an end that had their last fact, and were due, by then."""
         ...

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from steward_audit.application.ports import Counters, Memory, Peers, Row
+from steward_audit.application.ports import Clock, Counters, Memory, Peers, Row
 from steward_events.jsonschema import published_facts
 from steward_policy import packs
 from steward_policy.catalogue import RULES
@@ -38,16 +38,14 @@ async def checks(
 ) -> dict[str, int]:
     """Count, by check, the promises between services that are not kept at this moment.
 
-    What is under way between two services is among them: it is gone at the next look.
+    What is under way between two services is among them: at a moment of rest there is none.
     """
     # What was stored is asked first: what comes in between is heard more, never less.
     stored = await peers.counters()
     heard = await memory.heard()
     return {
-        "clocks_without_timer": await _without_timer(memory, peers),
-        "breaches_without_escalation": sum(
-            row["n"] for row in await memory.unescalated() if _escalates(row, rules_of)
-        ),
+        "clocks_without_timer": len(await without_timer(memory, peers)),
+        "breaches_without_escalation": sum(row["n"] for row in await unescalated(memory, rules_of)),
         "escalations_without_message": sum(
             row["n"] for row in await memory.escalations() if row["untold"]
         ),
@@ -107,9 +105,16 @@ def unpublished(stored: Mapping[str, Counters], heard: Mapping[str, Mapping[str,
     return missing
 
 
-async def _without_timer(memory: Memory, peers: Peers) -> int:
+async def without_timer(memory: Memory, peers: Peers) -> set[Clock]:
+    """Name the clocks that must have an alarm and have none."""
     with_timer = await peers.streams_with_timer("sla")
-    return sum(stream not in with_timer for stream in await memory.running())
+    running = await memory.running()
+    return {clock for clock, stream in running.items() if stream not in with_timer}
+
+
+async def unescalated(memory: Memory, rules_of: Callable[[str], Rules]) -> list[Row]:
+    """Count the standing breaches that should have escalated: `policy`, `target`, `n`."""
+    return [row for row in await memory.unescalated() if _escalates(row, rules_of)]
 
 
 def _escalates(row: Row, rules_of: Callable[[str], Rules]) -> bool:
