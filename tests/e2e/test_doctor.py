@@ -138,7 +138,9 @@ async def test_a_project_without_its_manager_is_named(system: System) -> None:
 
 async def test_cases_without_an_owner_are_counted(system: System) -> None:
     assert (await says(system, "owners")).ok
-    said = {"project_id": "ill", "kind": "complaint", "summary": "没有人管"}
+    nobodys = {"project_id": "nobodys", "group_id": "ill", "name": "无人小区"}
+    await system.register({"type": "project", **nobodys})
+    said = {"project_id": "nobodys", "kind": "complaint", "summary": "没有人管"}
     await system.accepted("intake", "/v1/cases", said)
     assert (await says(system, "owners")).says == "1 open cases have no owner."
 
