@@ -121,14 +121,15 @@ async def test_a_relay_that_was_stopped_and_wakes_up_late_moves_nothing(
     estate: Estate, members: Members
 ) -> None:
     other = await members.join("intake")
-    # The stack's own is killed; before it is back the other has taken the lease.
-    killed = estate.system.kill("intake")
+    # The stack's own stands still until the other has taken the lease.
+    own = estate.system.process("intake")
+    own.send(signal.SIGSTOP)
 
     async def has_it() -> bool:
         return await holds(estate, other)
 
     await estate.system.until(has_it, "the other relay did not take the lease")
-    await estate.system.back(killed)
+    own.send(signal.SIGCONT)
     async with estate.under_load():
         await estate.grows("intake", "nothing was published")
         _, fence, _ = await estate.relay("intake")
