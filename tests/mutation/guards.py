@@ -1629,8 +1629,7 @@ GUARDS: tuple[Guard, ...] = (
         "Only who is high enough confirms it (RM-4.8).",
         "high enough",
         _APPROVAL,
-        "    if least is not None and not any(role_at_least(role, least) for role in "
-        "approver.roles):\n",
+        "    if least is not None and not may_act(approver.roles, least):\n",
         "    if False and least is not None:\n",
         f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
     ),

@@ -1,8 +1,10 @@
 """Who stands above whom in a service centre."""
 
+from collections.abc import Iterable
+
 from steward_events.vocabulary import Role
 
-__all__ = ["LADDER", "TITLES", "Role", "next_above", "role_at_least"]
+__all__ = ["LADDER", "TITLES", "Role", "may_act", "next_above", "role_at_least"]
 
 LADDER: tuple[tuple[Role, ...], ...] = (
     (Role.FRONTLINE,),
@@ -36,6 +38,11 @@ def role_at_least(role: str, other: str) -> bool:
         return True
     mine, theirs = _RUNG.get(role), _RUNG.get(other)
     return mine is not None and theirs is not None and mine > theirs
+
+
+def may_act(roles: Iterable[str], role: str) -> bool:
+    """Say whether who acts in these roles may act in a role: in it, or in one above it."""
+    return any(role_at_least(own, role) for own in roles)
 
 
 def next_above(role: str) -> Role | None:

@@ -23,7 +23,6 @@ from steward_events.registry import (
 )
 from steward_events.vocabulary import Role
 from steward_eventstore.port import Change, Delete, Upsert
-from steward_policy.ladder import role_at_least
 from steward_service.queries import fetch
 
 _SHIFTS = TypeAdapter(tuple[Shift, ...])
@@ -139,8 +138,3 @@ async def acting(
     found = {Role(row["role"]) for row in await fetch(pool, theirs.union(delegated))}
     on_duty = await shifts(pool, tables, project_id, at)
     return frozenset(found | {shift.role for shift in on_duty if shift.person_id == person_id})
-
-
-def may_act(roles: Iterable[Role], role: Role) -> bool:
-    """Say whether who acts in these roles may act in a role: in it, or in one above it."""
-    return any(role_at_least(own, role) for own in roles)

@@ -13,7 +13,7 @@ from steward_eventstore.execute import To
 from steward_intake.api.http import Served, open_desk
 from steward_intake.application.words import Opening, Reception
 from steward_intake.domain.box import OpenBox
-from steward_policy.ladder import TITLES, role_at_least
+from steward_policy.ladder import TITLES, may_act
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
 from steward_service.problems import not_found
@@ -39,13 +39,13 @@ async def post_opening(
         raise not_found("suggestion box of this ID")
     project_id = box["project_id"]
     await desk.staff(body.person_id)
-    roles = await service.registers.roles_of(body.person_id, project_id)
-    if not any(role_at_least(role, OPENS) for role in roles):
+    at = desk.moment(body.occurred_at)
+    roles = await service.registers.acting(body.person_id, project_id, at)
+    if not may_act(roles, OPENS):
         raise Refused(
             f"Only a {TITLES[OPENS][1]} of this project, or somebody above, opens the box.",
             rule="RM-4.2.8",
         )
-    at = desk.moment(body.occurred_at)
     receptions = [
         await desk.reception(
             Reception(

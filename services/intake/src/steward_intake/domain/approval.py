@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from steward_decider import Refused
-from steward_policy.ladder import TITLES, Role, role_at_least
+from steward_policy.ladder import TITLES, Role, may_act
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ def demand_role(approver: Approver | None, role: Role, rule: str) -> None:
     title = TITLES[role][1]
     if approver is None:
         raise Refused(f"Say by person_id who acts as {title}.", code="bad_data", rule=rule)
-    if not any(role_at_least(own, role) for own in approver.roles):
+    if not may_act(approver.roles, role):
         raise Refused(
             f"“{approver.person_id}” does not act as {title} or above at the case's project.",
             rule=rule,
@@ -47,7 +47,7 @@ def demand_second(
         raise Refused(f"A second person has to confirm this: name by {named} {who}.", rule=rule)
     if approver.person_id == asker or approver.person_id in hands:
         raise Refused("Whoever asked for it or handled the case cannot confirm it.", rule=rule)
-    if least is not None and not any(role_at_least(role, least) for role in approver.roles):
+    if least is not None and not may_act(approver.roles, least):
         raise Refused(
             f"Only a {TITLES[least][1]} of this project, or somebody above, may confirm this.",
             rule=rule,

@@ -13,13 +13,12 @@ from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import Id, Moment, Role, Word
 from steward_eventstore.execute import To
-from steward_policy.ladder import TITLES
+from steward_policy.ladder import TITLES, may_act
 from steward_service.auth import Principal, require
 from steward_service.idempotency import handle
 from steward_service.lists import Limit, Month, Page, cursor_of, page_of
 from steward_service.policies import Policies
 from steward_service.problems import not_found
-from steward_service.roles import may_act
 from steward_sla.application.ports import (
     Asked,
     ClockStatus,
