@@ -345,8 +345,8 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
             )
             for row in rows
         ]
-        to: Sequence[To] | Refused = await _of_staff(lists(), said.person_id, *commands)
-        if not rows:
+        to = await _of_staff(lists(), said.person_id, *commands)
+        if not rows and not isinstance(to, Refused):
             to = Refused(
                 f"Nothing of the incident {said.incident} is open that “{said.person_id}” may take over.",
                 code="not_found",
