@@ -37,8 +37,7 @@ class RoleTables:
     rosters: Table
 
 
-def roles_table(metadata: MetaData) -> Table:
-    """Declare the table of those who hold roles, since when."""
+def _roles_table(metadata: MetaData) -> Table:
     return Table(
         "roles",
         metadata,
@@ -52,7 +51,7 @@ def roles_table(metadata: MetaData) -> Table:
 def role_tables(metadata: MetaData, roles: Table | None = None) -> RoleTables:
     """Declare the tables; `roles` is the service's own register of holders, where it has one."""
     return RoleTables(
-        roles=roles_table(metadata) if roles is None else roles,
+        roles=_roles_table(metadata) if roles is None else roles,
         delegations=Table(
             "delegations",
             metadata,

@@ -17,6 +17,7 @@ from steward_service.auth import Principal
 from steward_service.problems import not_found
 
 TRIES = 5
+"""So often it is looked anew, while others change it in between."""
 
 
 class Intake(Protocol):

@@ -52,8 +52,6 @@ from steward_service.lists import Page
 from steward_service.problems import Problem, not_found
 from steward_service.stories import told_of
 
-"""So often it is looked anew, while others attach cases in between."""
-
 router = APIRouter()
 Reader = Annotated[Principal, Depends(require("case.read"))]
 Writer = Annotated[Principal, Depends(require("case.incident"))]
