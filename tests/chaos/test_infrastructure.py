@@ -42,6 +42,8 @@ OPEN_SECONDS = 60.0
 STOPPED_SECONDS = 30.0
 AWAY_SECONDS = 25.0
 """Longer than any producer or listener waits for an answer of its broker."""
+WAVE_SECONDS = 6.0
+"""A wave brings some 500 texts: as many as are sent until the next one comes."""
 
 
 class Estate:
@@ -64,6 +66,8 @@ class Estate:
 
         async def come() -> None:
             while not enough.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(enough.wait(), WAVE_SECONDS)
                 await asyncio.gather(*crowd.wave())
 
         coming = asyncio.create_task(come())

@@ -109,8 +109,13 @@ async def test_what_names_something_that_does_not_exist_is_refused(registered: C
     await do(registered, case_id, "classify", 422, **said, rework_of=case_id)
     earlier = await received(registered)
     await do(registered, case_id, "classify", **said, rework_of=earlier)
-    for more in ({}, {"extension_id": "x1"}):
-        body: dict[str, Any] = {"about": "new_date", "how": "phone", **more}
+    informed: tuple[dict[str, Any], ...] = (
+        {"about": "new_date"},
+        {"about": "new_date", "extension_id": "x1"},
+        {"about": "progress", "extension_id": "x1"},
+    )
+    for more in informed:
+        body = {"how": "phone", **more}
         refused = await do(registered, case_id, "inform", 409, **body)
         assert "No extension of this case was approved" in refused["detail"]
     before = (NOON - timedelta(days=1)).isoformat()

@@ -637,6 +637,7 @@ async def test_a_year_of_a_calendar_is_published_to_everybody_and_listed(
             "must be a time of day, as 09:00 or 24:00.",
         ),
         ({"calendar": "moon"}, 404, "There is no calendar “moon”; there are cn-office"),
+        ({"version": "cn-2026"}, 422, "give what is published a version of its own."),
         ({"version": "x", "holidays": ["2028-01-01"]}, 422, "The day 2028-01-01 is not one of"),
         (
             {"version": "x", "working_days": [{**worked, "hours": [["12:00", "09:00"]]}]},

@@ -139,6 +139,10 @@ async def test_a_case_goes_to_a_department_that_is_registered_for_its_project(
             f"cases/{case_id}/dispatch", {"department": said, "dispatch_id": "d2"}
         )
         assert answer.status_code == 200, answer.text
+    report = f"cases/{case_id}/report-progress"
+    nobodys = await caller.post(report, {"department": "engineering"})
+    assert (nobodys.status_code, "“工程部”" in nobodys.json()["detail"]) == (404, True)
+    assert (await caller.post(report, {"department": "工程部"})).status_code == 200
     assert (await caller.get(f"cases/{case_id}")).json()["department"] == "works"
     listed = (await caller.get("departments", project_id="lakeside")).json()["items"]
     assert [each["department_id"] for each in listed] == ["works"]

@@ -22,6 +22,7 @@ from steward_intake.application.actions import (
     Correct,
     Dispatch,
     Link,
+    Progress,
     Reopen,
 )
 from steward_intake.application.desk import (
@@ -179,7 +180,7 @@ async def acting(
         await desk.earlier_case(said.rework_of, project_id)
         if said.rework_of == case_id:
             raise invalid("A case is not the rework of itself.")
-    if isinstance(said, Dispatch):
+    if isinstance(said, Dispatch | Progress) and said.department:
         department = await desk.department(said.department, project_id)
         said = said.model_copy(update={"department": department})
     subject = subject_of(case_id, household_id)

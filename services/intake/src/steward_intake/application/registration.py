@@ -580,6 +580,11 @@ class CalendarYear(Registration):
         )
         try:
             below = await self._below(desk)
+            if self.version == below.version:
+                raise CalendarError(
+                    f"The calendar {self.calendar} came with the version {self.version}: give what"
+                    " is published a version of its own."
+                )
             below.with_year(self.year, self.holidays, days, self.version)
         except (CalendarError, ValueError) as error:
             raise invalid(str(error)) from None

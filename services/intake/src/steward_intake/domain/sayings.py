@@ -157,7 +157,8 @@ def _answered(fact: CaseAnswered, story: Story, said: Say) -> None:
 def _informed(fact: OwnerInformed, story: Story, _said: Say) -> None:
     if fact.about == "solution" and story.efforts.solution == "none":
         raise Refused("No solution has been proposed that could be told.", rule="RC-4.3")
-    if fact.about == "new_date" and not _is_approved(fact.extension_id, story):
+    names_one = fact.about == "new_date" or fact.extension_id is not None
+    if names_one and not _is_approved(fact.extension_id, story):
         raise Refused(
             "No extension of this case was approved whose new date could be told; where one has"
             " just been, say it again in a moment.",

@@ -127,21 +127,22 @@ class PostgresLists:
     ) -> list[Row]:
         """Count the open clocks that are late `now`, or due `before`, by what they have in common."""
         columns = CLOCKS.c
-        named: dict[str, Any] = {
-            "project": columns.project_id,
-            "target": columns.target,
-            "person": func.coalesce(CASES.c.person_id, ""),
-            "department": func.coalesce(CASES.c.department, ""),
+        named: dict[LateBy, tuple[Any, ...]] = {
+            "project": (columns.project_id.label("project"),),
+            "target": (columns.target,),
+            "role": (columns.policy.label("version"), columns.target),
+            "person": (func.coalesce(CASES.c.person_id, "").label("person"),),
+            "department": (func.coalesce(CASES.c.department, "").label("department"),),
         }
         is_late = columns.due_at < now
         counts = (
             func.count().filter(is_late).label("late"),
             func.count().filter(~is_late).label("soon"),
         )
-        key = named[by].label(by)
-        query = select(key, *counts).select_from(_WITH_CASES)
+        key = named[by]
+        query = select(*key, *counts).select_from(_WITH_CASES)
         wanted = [OPEN, columns.due_at < before, *_wanted(projects, Asked())]
-        return list(await fetch(self._pool, query.where(*wanted).group_by(key).order_by(key)))
+        return list(await fetch(self._pool, query.where(*wanted).group_by(*key).order_by(*key)))
 
     async def outcomes(
         self, projects: Sequence[str] | None, holder: Holder, *, month: str | None
@@ -313,10 +314,10 @@ class PostgresLists:
         rows: list[Row] = [*await fetch(self._pool, query)]
         return rows, int(rows[0]["n"]) if rows else 0
 
-    async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
-        """Name the projects of cases."""
-        query = select(CASES.c.project_id).distinct().where(CASES.c.case_id.in_(cases))
-        return [row["project_id"] for row in await fetch(self._pool, query)]
+    async def projects_of(self, cases: Sequence[str]) -> Mapping[str, str]:
+        """Name the project of each case that is known."""
+        query = select(CASES.c.case_id, CASES.c.project_id).where(CASES.c.case_id.in_(cases))
+        return {row["case_id"]: row["project_id"] for row in await fetch(self._pool, query)}
 
     async def published_for(self, version: str) -> PublishedFor:
         """Say for whom a policy was published, as far as it was heard."""

@@ -1,5 +1,6 @@
 """Clocks over HTTP: what runs, what is late, who was told and takes it over, and more time."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -175,11 +176,14 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
         project_id: Id | None = None,
         hours: Hours = 0,
     ) -> dict[str, Any]:
-        """Count what is `late` now, and what will be within so many hours: `soon`."""
+        """Count what is `late` now, and what will be within so many hours: `soon`.
+
+        By role: of which role is told first when it is late.
+        """
         now = request.app.state.service.clock.now()
         before = now + timedelta(hours=hours)
         rows = await lists().late_by(principal.listed(project_id), by, now=now, before=before)
-        return {"items": rows}
+        return {"items": _by_role(rows, policies) if by == "role" else rows}
 
     @routes.get("/appraisal", tags=["clocks"])
     async def appraised(
@@ -400,6 +404,16 @@ def _told(policies: Policies, policy: str, target: str) -> str | None:
     found = rules.by_id.get(target) if rules is not None else None
     steps = found.escalate if found is not None else ()
     return next((str(step.to) for step in steps if step.at == "breach"), None)
+
+
+def _by_role(rows: Sequence[Row], policies: Policies) -> list[dict[str, Any]]:
+    """Add up what one role is told of, by the versions' targets; of some nobody is told."""
+    late, soon = Counter[str](), Counter[str]()
+    for row in rows:
+        role = _told(policies, row["version"], row["target"]) or ""
+        late[role] += row["late"]
+        soon[role] += row["soon"]
+    return [{"role": role, "late": late[role], "soon": soon[role]} for role in sorted(late)]
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -104,7 +104,11 @@ def router(
         """
         service = request.app.state.service
         rules = _rules(asked, policies)
-        scope = asked.projects or tuple(await lists().projects_of(asked.cases))
+        of_cases = await lists().projects_of(asked.cases)
+        for case in asked.cases:
+            if case not in of_cases:
+                raise not_found(f"case {case}")
+        scope = asked.projects or tuple(sorted({*of_cases.values()}))
         for project in scope or (EVERY_PROJECT,):
             principal.demand(project)
         which = Reapplication(
@@ -180,7 +184,7 @@ def router(
             if "+" not in asked.policy and whom == PublishedFor():
                 return None
             return Refused(f"{rules.version} is not for everybody: name its “projects” or “cases”.")
-        projects = {*asked.projects, *await lists().projects_of(asked.cases)}
+        projects = {*asked.projects, *(await lists().projects_of(asked.cases)).values()}
         others = ", ".join(sorted(await lists().others(whom, sorted(projects))))
         if not others:
             return None
@@ -234,6 +238,8 @@ def _rules(asked: OtherVersion, policies: Policies) -> Rules:
         )
     try:
         rules = _as_sent(asked.text) if asked.text is not None else policies[asked.policy]
+        if asked.instead_of:
+            policies[asked.instead_of]
     except PackError as error:
         raise _invalid(" ".join(error.problems)) from None
     except UnknownVersion as error:

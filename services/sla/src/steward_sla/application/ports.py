@@ -17,7 +17,7 @@ ExtensionStatus = Literal["asked", "approved", "refused"]
 EscalationStatus = Literal["open", "acknowledged", "withdrawn"]
 
 
-LateBy = Literal["project", "target", "person", "department"]
+LateBy = Literal["project", "target", "role", "person", "department"]
 Holder = Literal["department", "person"]
 
 
@@ -120,7 +120,10 @@ class Lists(Protocol):
     async def late_by(
         self, projects: Sequence[str] | None, by: LateBy, *, now: datetime, before: datetime
     ) -> list[Row]:
-        """Count the open clocks that are late `now`, or due `before`, by what they have in common."""
+        """Count the open clocks that are late `now`, or due `before`, by what they have in common.
+
+        By role they come as the policy's `version` and its `target`, which say who is told.
+        """
         ...
 
     async def outcomes(
@@ -189,8 +192,8 @@ class Lists(Protocol):
         """
         ...
 
-    async def projects_of(self, cases: Sequence[str]) -> Sequence[str]:
-        """Name the projects of cases."""
+    async def projects_of(self, cases: Sequence[str]) -> Mapping[str, str]:
+        """Name the project of each case that is known."""
         ...
 
     async def published_for(self, version: str) -> PublishedFor:
