@@ -346,7 +346,7 @@ async def test_what_cannot_be_reapplied_is_refused_in_a_sentence(desk: Desk) -> 
         ({"policy": "house@7"}, 404, "is not known here yet"),
         (for_real, 422, "needs a published"),
         ({"policy": "house@2", "targets": ["nothing"]}, 404, "No version has a target"),
-        ({"policy": "house@2", "instead_of": "house@7"}, 404, "house@7 is not known here yet"),
+        ({"policy": "house@2", "instead_of": "house@7"}, 404, "'house@7' is not known here yet"),
         ({"policy": "house@2", "cases": ["c9"]}, 404, "case c9"),
         ({"text": "pack: ["}, 422, "not readable"),
         ({**for_real, "asked_by": "x", "reason": "r"}, 404, "no member of staff"),
