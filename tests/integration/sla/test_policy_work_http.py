@@ -526,7 +526,7 @@ async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(
     for wrong in ({"person_id": "x"}, {"incident": "i2"}, {"to": "general_manager"}):
         assert (await desk.post(path, {**asked, **wrong})).status_code == 404
     unknown = await desk.post(path, {**asked, "person_id": "x"})
-    assert unknown.json()["detail"] == "There is no member of staff “x”."
+    assert unknown.json()["detail"] == "There is no member of staff “x” of the project's group."
     await desk.hear(StaffRegistered(person_id="m2", group_id="g1"), stream="staff-m2")
     assert (await desk.post(path, {**asked, "person_id": "m2"})).status_code == 404
     headers = {"Idempotency-Key": str(uuid7())}
