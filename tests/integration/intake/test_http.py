@@ -112,8 +112,12 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         ({"project_id": "nowhere"}, 404, "There is no project “nowhere”."),
         ({"household_id": "h9"}, 404, "There is no household “h9”."),
         ({"household_id": "h2"}, 422, "does not belong to the project"),
-        ({"received_by": "nobody"}, 404, "There is no member of staff “nobody”."),
-        ({"received_by": "p1"}, 404, "There is no member of staff “p1”."),
+        (
+            {"received_by": "nobody"},
+            404,
+            "There is no member of staff “nobody” of the project's group.",
+        ),
+        ({"received_by": "p1"}, 404, "There is no member of staff “p1” of the project's group."),
         ({"occurred_at": late.isoformat()}, 422, "is in the future"),
         ({"occurred_at": old.isoformat()}, 422, "import it as history"),
         ({"authority_due": NOON.isoformat()}, 422, "comes after the case was received"),
@@ -198,7 +202,10 @@ async def test_no_action_takes_a_person_who_is_not_registered_staff(
     for name, body in actions.items():
         answer = await registered.post(f"cases/{case_id}/{name}", {**body, "person_id": "nobody"})
         assert answer.status_code == 404, answer.text
-        assert answer.json()["detail"] == "There is no member of staff “nobody”."
+        assert (
+            answer.json()["detail"]
+            == "There is no member of staff “nobody” of the project's group."
+        )
     # It was received, and is whose hands received it.
     assert len(await office.store.facts_of(f"case-{case_id}")) == 2
     for name, body in actions.items():
@@ -749,7 +756,7 @@ async def test_delegations_and_duty_rosters_are_registered_and_wrong_ones_refuse
         "“m1” does not hold the role frontline at “lakeside”.",
         "A role is delegated to somebody else.",
         "A delegation ends after it begins.",
-        "There is no member of staff “nobody”.",
+        "There is no member of staff “nobody” of the project's group.",
         "Shift 1 does not end after it begins.",
     ]
     [delegated] = await office.store.facts_of("delegation-leave")

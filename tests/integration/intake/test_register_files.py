@@ -130,7 +130,7 @@ async def test_a_dry_run_changes_nothing_and_says_what_would(
     assert counts(real) == (7, 4, 0, 0)
     assert [(each["sheet"], each["line"], each["error"]) for each in real["refused"]] == [
         ("业主", 3, "There is no household “新城-9”."),
-        ("角色", 3, "There is no member of staff “nobody”."),
+        ("角色", 3, "There is no member of staff “nobody” of the project's group."),
         ("项目", 3, "There is no group “g9”."),
     ]
     dry = await taken(registered, content.getvalue(), media_type, dry_run=True)

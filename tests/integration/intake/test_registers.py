@@ -86,6 +86,27 @@ async def test_without_a_successor_the_supervisor_takes_the_open_cases(registere
 
 
 @rule("RM-3.4")
+async def test_only_a_role_that_is_held_ends_and_its_end_may_be_said_again(
+    registered: Caller,
+) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller, received_by="a")
+    left = {"project_id": "lakeside", "role": "quality", "person_id": "a", "ended": True}
+    never = await caller.post("roles", {**left, "successor": "m1"})
+    assert (never.status_code, never.json()["detail"]) == (
+        409,
+        "“a” does not hold the role quality at “lakeside”.",
+    )
+    assert await owner_of(caller, case_id) == "a"
+    held = {**left, "role": "frontline", "successor": "m1"}
+    answers = [await caller.post("roles", held, key=key) for key in ("one", "one", "two")]
+    assert [answer.status_code for answer in answers] == [201] * 3
+    other = await caller.post("roles", {**held, "successor": "s1"})
+    assert (other.status_code, "“s1” did not take it over" in other.json()["detail"]) == (409, True)
+    assert await owner_of(caller, case_id) == "m1"
+
+
+@rule("RM-3.4")
 async def test_two_who_leave_in_one_file_leave_no_case_behind(registered: Caller) -> None:
     caller = await staffed(registered)
     case_id = await received(caller, received_by="a")

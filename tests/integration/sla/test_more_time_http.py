@@ -20,6 +20,7 @@ from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 from steward_events.registry import (
     DutyRosterPublished,
+    ProjectRegistered,
     RoleAssigned,
     RoleDelegated,
     RoleEnded,
@@ -141,6 +142,29 @@ async def test_whoever_asks_for_more_time_or_decides_on_it_is_registered_staff(d
 
 
 @rule("RM-4.10.1")
+async def test_staff_of_another_group_are_refused_as_unknown_ones_are(desk: Desk) -> None:
+    await desk.hear(
+        ProjectRegistered(project_id="p1", group_id="g1", name="P", zone="Asia/Shanghai"),
+        StaffRegistered(person_id="x9", group_id="g2"),
+        RoleAssigned(project_id="p1", role=Role.GENERAL_MANAGER, person_id="x9"),
+    )
+    extension = f"/v1/extensions/{(await desk.post(CLOCK, ASKED)).json()['extension_id']}"
+    decision = {"person_id": "x9", "role": "general_manager"}
+    for refused in (
+        await desk.post(CLOCK, ASKED | {"asked_by": "x9"}),
+        await desk.post(f"{extension}/approve", decision),
+        await desk.post(f"{extension}/refuse", decision),
+    ):
+        assert (refused.status_code, refused.json()["detail"]) == (
+            404,
+            "There is no member of staff “x9” of the project's group.",
+        )
+    # Of whom no group was heard, as before an upgrade, is taken for the project's.
+    await desk.pool.execute("UPDATE staff SET group_id = ''")
+    assert (await desk.post(f"{extension}/approve", decision)).status_code == 200
+
+
+@rule("RM-4.10.1")
 async def test_more_time_is_asked_for_decided_on_and_listed(desk: Desk) -> None:
     asked = await desk.post(CLOCK, ASKED)
     assert asked.status_code == 201, asked.text
@@ -155,6 +179,11 @@ async def test_more_time_is_asked_for_decided_on_and_listed(desk: Desk) -> None:
     assert done.status_code == 200, done.text
     [listed] = await desk.get("/v1/extensions?case_id=c1")
     assert (listed["status"], listed["decided_by"]) == ("approved", "m1")
+    same = await desk.post(f"{extension}/approve", {"person_id": "m1", "role": "centre_manager"})
+    assert same.status_code == 200
+    await desk.hear(RoleAssigned(project_id="p1", role=Role.CENTRE_MANAGER, person_id="m2"))
+    other = await desk.post(f"{extension}/approve", {"person_id": "m2", "role": "centre_manager"})
+    assert (other.status_code, "decided on" in other.json()["detail"]) == (409, True)
     again = await desk.post(f"{extension}/refuse", {"person_id": "m1", "role": "centre_manager"})
     assert again.status_code == 409
     stored = await desk.pool.fetch("SELECT data::text AS data FROM events")

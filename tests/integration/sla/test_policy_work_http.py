@@ -529,7 +529,7 @@ async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(
     for wrong in ({"person_id": "x"}, {"incident": "i2"}, {"to": "general_manager"}):
         assert (await desk.post(path, {**asked, **wrong})).status_code == 404
     unknown = await desk.post(path, {**asked, "person_id": "x"})
-    assert unknown.json()["detail"] == "There is no member of staff “x”."
+    assert unknown.json()["detail"] == "There is no member of staff “x” of the project's group."
     await desk.hear(StaffRegistered(person_id="m2", group_id="g1"), stream="staff-m2")
     assert (await desk.post(path, {**asked, "person_id": "m2"})).status_code == 404
     headers = {"Idempotency-Key": str(uuid7())}
@@ -541,6 +541,28 @@ async def test_what_one_message_told_of_an_incident_is_taken_over_by_one_answer(
     status = {row["case_id"]: (row["status"], row["person_id"]) for row in rows}
     taken = ("acknowledged", "m1")
     assert status == {"c1": taken, "c2": taken, "c3": ("open", None), "c4": ("open", None)}
+
+
+async def test_staff_of_another_group_take_nothing_over_and_reapply_nothing(desk: Desk) -> None:
+    at_home = ProjectRegistered(project_id="p1", group_id="g1", name="p1", zone="UTC")
+    await desk.hear(at_home, stream="project-p1")
+    await desk.hear(StaffRegistered(person_id="x9", group_id="g2"), stream="staff-x9")
+    await desk.hear(MANAGES.model_copy(update={"person_id": "x9"}), stream="role-x9")
+    await desk.case("c1", ("case_joined_incident", TEN, {"incident_id": "i1"}))
+    await desk.tell("c1", "case_chased", 9, day(5) + timedelta(hours=9))
+    [told, *_] = (await desk.get("/v1/escalations"))["items"]
+    take = f"/v1/escalations/{told['escalation_id']}/acknowledge"
+    again = {"policy": "house@2", "dry_run": False, "reason": "r", "projects": ["p1"]}
+    for path, body, whose in (
+        (take, {"person_id": "x9"}, "project's"),
+        ("/v1/escalations/acknowledge", {"person_id": "x9", "incident": "i1"}, "project's"),
+        ("/v1/policies/reapply", {**again, "asked_by": "x9"}, "projects'"),
+    ):
+        refused = await desk.post(path, body)
+        assert (refused.status_code, refused.json()["detail"]) == (
+            404,
+            f"There is no member of staff “x9” of the {whose} group.",
+        )
 
 
 async def test_who_takes_over_one_escalation_has_all_that_were_told_of_the_breach(

@@ -8,6 +8,7 @@ from tests.support.rules import rule
 
 from steward_events.fact import Fact
 from steward_events.intake import CaseMerged, CaseMovedOut, CaseRefused, CaseWithdrawn
+from steward_events.registry import RoleAssigned, StaffRegistered
 from steward_events.visits import FollowupDone, FollowupOverdue
 from steward_events.vocabulary import Kind, Role, Severity, Validity, WorkCategory
 
@@ -45,7 +46,31 @@ async def test_whoever_waives_a_follow_up_is_registered_staff(desk: Desk) -> Non
     assert (await desk.post(waive, {"reason": " ", "person_id": "s1"})).status_code == 422
     unknown = await desk.post(waive, {"reason": "moved", "person_id": "nobody"})
     assert (unknown.status_code, "nobody" in unknown.json()["detail"]) == (404, True)
-    assert (await desk.post(waive, {"reason": "moved", "person_id": "s1"})).status_code == 200
+    for key in ("one", "one", "two"):
+        waived = await desk.post(waive, {"reason": "moved", "person_id": "s1"}, key=key)
+        assert waived.status_code == 200
+    other = await desk.post(waive, {"reason": "moved", "person_id": "m1"})
+    assert (other.status_code, "another content" in other.json()["detail"]) == (409, True)
+
+
+async def test_staff_of_another_group_are_refused_as_unknown_ones_are(desk: Desk) -> None:
+    owed = await desk.handled(severity=Severity.MINOR)
+    await desk.hear(StaffRegistered(person_id="x9", group_id="g2"))
+    await desk.hear(RoleAssigned(project_id="p1", role=Role.CS_SUPERVISOR, person_id="x9"))
+    visited = {"household_id": "h1", "mode": "phone"}
+    visit = (await desk.post("visits", {**visited, "person_id": "m1"})).json()["visit_id"]
+    doors: list[tuple[str, dict[str, str]]] = [
+        (f"followups/{owed['followup_id']}/done", {"mode": "phone"}),
+        (f"followups/{owed['followup_id']}/waive", {"reason": "moved"}),
+        ("visits", visited),
+        (f"visits/{visit}/strike", {"reason": "moved"}),
+    ]
+    for door, body in doors:
+        refused = await desk.post(door, {**body, "person_id": "x9"})
+        assert (refused.status_code, refused.json()["detail"]) == (
+            404,
+            "There is no member of staff “x9” of the project's group.",
+        )
 
 
 @rule("FU-5.1")

@@ -392,6 +392,39 @@ def test_the_owner_moves_a_promise_and_staff_need_the_supervisor() -> None:
     assert "not agreed before" in a_complaint().refuses(said(by_owner)).reason
 
 
+@pytest.mark.parametrize(
+    "agreed", [PROMISED, AppointmentMade(case_id="c", appointment_id="1", at=FRIDAY)]
+)
+def test_who_agreed_and_who_moved_it_are_words_of_what_is_agreed(
+    agreed: PromiseMade | AppointmentMade,
+) -> None:
+    when = "promised_at" if isinstance(agreed, PromiseMade) else "at"
+    later = {when: FRIDAY + timedelta(days=1), "moved_by": "us", "person_id": "a"}
+    moved = agreed.model_copy(update=later | {"approved_by": "s"})
+    a_complaint(agreed).when(said(moved, approver=SUPERVISOR)).then(moved)
+    again = a_complaint(agreed, moved)
+    again.when(said(moved, approver=SUPERVISOR)).then()
+    for other in ({"approved_by": "m"}, {"moved_by": "owner"}):
+        refused = again.refuses(said(moved.model_copy(update=other), approver=MANAGER))
+        assert f"with another {next(iter(other))}: " in refused.reason
+
+
+def test_nobody_approves_what_they_ask_for_themselves_also_where_nobody_has_to() -> None:
+    own, other = Approver("a"), Approver("b")
+    for fact in (
+        PROMISED.model_copy(update={"person_id": "a"}),
+        AppointmentMade(case_id="c", appointment_id="1", at=FRIDAY, person_id="a"),
+        CaseCorrected(case_id="c", correction_id="1", topic="渗水", lacks=(), person_id="a"),
+    ):
+        refused = a_complaint().refuses(said(fact, approver=own))
+        assert refused.reason == "Whoever asked for it or handled the case cannot confirm it."
+        a_complaint().when(said(fact, approver=other)).then(fact)
+    first = classified(Severity.MINOR, classified_by="a", confirmed_by="a")
+    assert (
+        "cannot confirm" in a_complaint().refuses(ClassifyCase(MONDAY, first, approver=own)).reason
+    )
+
+
 @rule("FU-S1")
 def test_what_is_agreed_is_still_to_come_when_one_of_us_says_it() -> None:
     visit = AppointmentMade(case_id="c", appointment_id="1", at=MONDAY)
@@ -567,6 +600,10 @@ def test_what_a_rule_has_raised_only_the_manager_lowers() -> None:
     assert "service-centre manager" in raised.refuses(by_supervisor).reason
     lowered = lower.model_copy(update={"confirmed_by": "m"})
     raised.when(ClassifyCase(MONDAY, lower, approver=MANAGER)).then(lowered)
+    after = a_complaint(MINOR, RAISED, lowered)
+    after.when(ClassifyCase(MONDAY, lowered, approver=MANAGER)).then()
+    others = lower.model_copy(update={"confirmed_by": "g"})
+    assert "another confirmed_by" in after.refuses(ClassifyCase(MONDAY, others)).reason
     raised.when(ClassifyCase(MONDAY, lower, "external")).then()
 
 
@@ -684,6 +721,8 @@ def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None
     assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a", clerk)).rule == "RM-4.8"
     assert "handled" in a_complaint(MINOR, HANDLED).refuses(command).reason
     a_complaint().when(command).then(REFUSED).when(command).then()
+    other = replace(command, approver=MANAGER)
+    assert "was refused" in a_complaint(REFUSED).refuses(other).reason
 
 
 def test_a_withdrawal_is_confirmed_by_a_second_person() -> None:
@@ -693,6 +732,8 @@ def test_a_withdrawal_is_confirmed_by_a_second_person() -> None:
     a_complaint().refuses(WithdrawCase(MONDAY, WORDS, "phone", "a", Approver("a")))
     a_complaint().refuses(WithdrawCase(MONDAY, None, "phone", "a", Approver("b")))
     a_complaint().when(command).then(WITHDRAWN).when(command).then()
+    other = replace(command, approver=Approver("d"))
+    assert "was withdrawn" in a_complaint(WITHDRAWN).refuses(other).reason
 
 
 @pytest.mark.parametrize("ending", [REFUSED, WITHDRAWN], ids=["refused", "withdrawn"])

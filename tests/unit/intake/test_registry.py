@@ -1,5 +1,6 @@
 """The registry: what is the same is no fact, what has changed is one."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -22,6 +23,7 @@ from steward_intake.domain.registry import (
     PublishPolicy,
     Register,
     RegisterDecider,
+    Roles,
     RolesDecider,
 )
 
@@ -56,12 +58,29 @@ def test_a_role_is_given_once_and_taken_once() -> None:
     take = EndRole(AT, "p", Role.CENTRE_MANAGER, "m")
     [ended] = roles.decide(take, held)
     assert isinstance(ended, RoleEnded)
-    assert roles.decide(take, roles.evolve(held, ended)) == []
+    after = roles.evolve(held, ended)
+    assert roles.decide(take, after) == []
+    with pytest.raises(Refused, match="“n” did not take it over"):
+        roles.decide(replace(take, successor="n"), after)
+    again = roles.evolve(roles.evolve(after, given), ended)
+    assert roles.decide(take, again) == []
+
+
+def test_only_a_role_that_is_held_ends() -> None:
+    roles = RolesDecider()
+    held = roles.evolve(
+        roles.initial, RoleAssigned(project_id="p", role=Role.FRONTLINE, person_id="m")
+    )
+    for role, person_id in ((Role.CENTRE_MANAGER, "m"), (Role.FRONTLINE, "n")):
+        with pytest.raises(Refused, match=f"“{person_id}” does not hold the role {role} at “p”"):
+            roles.decide(EndRole(AT, "p", role, person_id, "o"), held)
 
 
 def test_a_successor_takes_the_role_over_unless_they_hold_it() -> None:
     roles = RolesDecider()
-    held = frozenset({(Role.CENTRE_MANAGER, "m"), (Role.FRONTLINE, "m"), (Role.FRONTLINE, "n")})
+    held = Roles(
+        frozenset({(Role.CENTRE_MANAGER, "m"), (Role.FRONTLINE, "m"), (Role.FRONTLINE, "n")})
+    )
     ended = RoleEnded(project_id="p", role=Role.CENTRE_MANAGER, person_id="m", successor="n")
     given = RoleAssigned(project_id="p", role=Role.CENTRE_MANAGER, person_id="n")
     take = EndRole(AT, "p", Role.CENTRE_MANAGER, "m", "n")

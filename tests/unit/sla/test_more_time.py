@@ -146,8 +146,12 @@ def test_what_was_asked_or_decided_is_not_asked_or_decided_again(minor: Given) -
     refused = request.when(
         RefuseExtension(RECEIVED + 3 * HOUR, "x", "m1", Role.CENTRE_MANAGER)
     ).then(ExtensionRefused)
-    assert refusal(refused, approved()) == "This request has been decided on."
-    request.when(approved()).when(approved()).then()
+    decided = "This request has been decided on, by somebody else or otherwise: for another time ask anew."
+    assert refusal(refused, approved()) == decided
+    granted = request.when(approved())
+    granted.when(approved()).then()
+    assert refusal(granted, approved(person_id="m2")) == decided
+    assert refusal(granted, approved(role=Role.GENERAL_MANAGER)) == decided
     refused.when(asked(RECEIVED + 4 * HOUR, extension_id="y")).then(ExtensionRequested)
 
 

@@ -376,6 +376,9 @@ def test_a_waived_follow_up_is_owed_no_longer() -> None:
     assert isinstance(fact, FollowupWaived)
     assert fact.reason == "moved abroad"
     assert case.when(waive) == []
+    for other in (replace(waive, person_id="s2"), replace(waive, reason="?")):
+        with pytest.raises(Refused, match="waived already, and told with another content"):
+            case.when(other)
     assert case.decider.wake_at(case.state) is None
     with pytest.raises(Refused, match="was waived"):
         case.when(done(case.due.followup_id))

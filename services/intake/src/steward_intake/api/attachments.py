@@ -72,8 +72,7 @@ async def post_attachment(
     case = await case_of(service, principal, case_id)
     desk = open_desk(service)
     at = desk.moment(attached.occurred_at, after=case["received_at"])
-    if attached.person_id is not None:
-        await desk.staff(attached.person_id)
+    await desk.staff(attached.person_id, case["project_id"])
     content = await request.body()
     file = await asyncio.to_thread(cleaned, content)
     digest = sha256(file.content).hexdigest()

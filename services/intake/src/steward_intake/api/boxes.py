@@ -38,7 +38,7 @@ async def post_opening(
     if box is None or not principal.may(box["project_id"]):
         raise not_found("suggestion box of this ID")
     project_id = box["project_id"]
-    await desk.staff(body.person_id)
+    await desk.staff(body.person_id, project_id)
     at = desk.moment(body.occurred_at)
     roles = await service.registers.acting(body.person_id, project_id, at)
     if not may_act(roles, OPENS):

@@ -166,14 +166,13 @@ async def acting(
     case_id, project_id, household_id = (
         case[name] for name in ("case_id", "project_id", "household_id")
     )
-    person_id = getattr(said, "person_id", None)  # most actions may name who did it
-    if person_id is not None:
-        await desk.staff(person_id)
+    # Most actions may name who did it.
+    await desk.staff(getattr(said, "person_id", None), project_id)
     if isinstance(said, Correct) and said.household_id is not None:
         household_id = said.household_id
         await desk.household(household_id, project_id)
     if isinstance(said, Correct) and said.document is not None:
-        await desk.staff(said.document.author)
+        await desk.staff(said.document.author, project_id)
     if isinstance(said, Correct) and said.owner_requested_date is not None:
         check_requested(said.owner_requested_date, case["received_at"])
     if isinstance(said, Classify) and said.rework_of is not None:

@@ -19,7 +19,6 @@ from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, with_cases
 from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause_of, open_desk
 from steward_intake.api.lists import AskedByProject, erased_in, listed, shown
-from steward_intake.application.desk import Desk
 from steward_intake.application.incidents import (
     Gathered,
     ask_to_tell,
@@ -80,11 +79,6 @@ async def _gathered(service: Intake, row: Row) -> Gathered:
     return await gather(service.executor.store, service.registers, row)
 
 
-async def _check_staff(desk: Desk, person_id: str | None) -> None:
-    if person_id is not None:
-        await desk.staff(person_id)
-
-
 @router.post("/v1/incidents", status_code=201)
 async def post_incident(
     request: Request, principal: Writer, service: Served, body: NewIncident
@@ -93,7 +87,7 @@ async def post_incident(
     principal.demand(body.project_id)
     desk = open_desk(service)
     await desk.project(body.project_id)
-    await _check_staff(desk, body.person_id)
+    await desk.staff(body.person_id, body.project_id)
     incident_id = str(uuid7())
     opened = IncidentOpened(
         incident=incident_id,
@@ -116,7 +110,7 @@ async def post_attach(
     incident = await _incident_of(service, principal, incident_id)
     key = idempotency_key(request)
     desk = open_desk(service)
-    await _check_staff(desk, body.person_id)
+    await desk.staff(body.person_id, incident["project_id"])
     store, case_ids = service.executor.store, body.case_ids
     attach = await attaching(store, service.registers, incident, case_ids)
     fingerprint = hashlib.sha256(f"{incident_id} {body.model_dump_json()}".encode()).hexdigest()
@@ -146,7 +140,7 @@ async def post_detach(
     incident = await _incident_of(service, principal, incident_id)
     case = await case_of(service, principal, body.case_id)
     desk = open_desk(service)
-    await _check_staff(desk, body.person_id)
+    await desk.staff(body.person_id, incident["project_id"])
     at = desk.moment(body.occurred_at, after=case["received_at"])
     gathered = await _gathered(service, incident)
     left = CaseLeftIncident(case_id=body.case_id, incident_id=incident_id)
@@ -165,7 +159,7 @@ async def post_inform(
     """Tell all whose cases go on one statement by message, each household once."""
     incident = await _incident_of(service, principal, incident_id)
     desk = open_desk(service)
-    await _check_staff(desk, body.person_id)
+    await desk.staff(body.person_id, incident["project_id"])
     at, statement_id = desk.moment(None), str(uuid7())
 
     async def inform() -> Response:
@@ -205,7 +199,7 @@ async def post_letter(
     """
     incident = await _incident_of(service, principal, incident_id)
     desk = open_desk(service)
-    await desk.staff(body.person_id)
+    await desk.staff(body.person_id, incident["project_id"])
     letter_id = str(uuid7())
     letter = IncidentLetterPublished(
         incident=incident_id,
@@ -235,7 +229,7 @@ async def post_close(
     """Close an incident whose cases have all ended, or let those that go on do so by themselves."""
     incident = await _incident_of(service, principal, incident_id)
     desk = open_desk(service)
-    await _check_staff(desk, body.person_id)
+    await desk.staff(body.person_id, incident["project_id"])
     at = desk.moment(body.occurred_at)
 
     async def close() -> Response:

@@ -36,7 +36,7 @@ async def post_note(
     """Write down what is to be known before the household is spoken to; kept for twelve months."""
     project_id = (await _household_of(service, principal, household_id))["project_id"]
     desk = open_desk(service)
-    await desk.staff(body.person_id)
+    await desk.staff(body.person_id, project_id)
     if body.case_id is not None:
         case = await case_of(service, principal, body.case_id)
         if case["household_id"] != household_id:
@@ -77,7 +77,7 @@ async def post_retirement(
     ):
         raise not_found("note of this ID about the household")
     desk = open_desk(service)
-    await desk.staff(body.person_id)
+    await desk.staff(body.person_id, project_id)
     at = desk.moment(body.occurred_at, after=added.occurred_at)
     to = [To(f"note-{note_id}", project_id, RetireNote(at, body.because, body.person_id))]
     answer = {"note_id": note_id}

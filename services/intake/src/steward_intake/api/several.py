@@ -54,7 +54,9 @@ async def _merge(
     into = await case_of(service, principal, body.into)
     if case["project_id"] != into["project_id"]:
         raise invalid("The two cases belong to different projects: move one of them first.")
-    at = open_desk(service).moment(body.occurred_at, after=case["received_at"])
+    desk = open_desk(service)
+    await desk.staff(body.person_id, case["project_id"])
+    at = desk.moment(body.occurred_at, after=case["received_at"])
     merge = MergeCase(at, body.into, body.person_id, into["number"])
     absorb = AbsorbCase(
         at,
@@ -104,6 +106,7 @@ async def _move(
     if case["project_id"] == body.to_project:
         raise invalid("The case belongs to this project already.")
     desk = open_desk(service)
+    await desk.staff(body.person_id, case["project_id"])
     at = desk.moment(body.occurred_at, after=case["received_at"])
     to_case = next_case_id(case_id, f"moved|{body.to_project}")
     first = case["received_at"]

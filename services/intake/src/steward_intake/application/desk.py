@@ -161,12 +161,23 @@ class Desk:
         if isinstance(said, Correct) and said.household_id is not None:
             await self.household(said.household_id, project_id)
 
-    async def staff(self, person_id: str) -> Row:
-        """Give a member of staff; refuses an unknown one."""
+    async def works_for(self, person_id: str, group_id: str) -> bool:
+        """Say whether a person is registered staff of a group."""
         row = await self.entry("staff", person_id)
-        if row is None:
-            raise unknown(f"member of staff “{person_id}”")
-        return row
+        return row is not None and row["group_id"] == group_id
+
+    async def works_at(self, person_id: str, project_id: str) -> bool:
+        """Say whether a person is registered staff of a project's group."""
+        project = await self.project(project_id)
+        return await self.works_for(person_id, project["group_id"])
+
+    async def staff(self, person_id: str | None, project_id: str) -> None:
+        """Refuse whoever is named and is no staff of the project's group.
+
+        Another group's are refused as unknown ones are, so that nothing is said of them.
+        """
+        if person_id is not None and not await self.works_at(person_id, project_id):
+            raise unknown(f"member of staff “{person_id}” of the project's group")
 
     async def department(self, said: str, project_id: str) -> str:
         """Give the ID of a project's department, said by its ID or name.
@@ -261,10 +272,10 @@ class Desk:
         project = await self.project(said.project_id)
         if said.household_id is not None:
             await self.household(said.household_id, said.project_id)
-        if said.received_by is not None and said.external is None:  # others have people of theirs
-            await self.staff(said.received_by)
-        if said.document is not None and said.external is None:
-            await self.staff(said.document.author)
+        if said.external is None:  # others have people of theirs
+            await self.staff(said.received_by, said.project_id)
+            if said.document is not None:
+                await self.staff(said.document.author, said.project_id)
         await self._check_committee(said)
         _check_origin(said)
         # The number comes first: records prepared side by side are numbered in their order.
@@ -283,7 +294,7 @@ class Desk:
         )
         received = received.model_copy(update={"lacks": lacking(received)})
         owner = said.received_by
-        if owner is not None and await self.entry("staff", owner) is not None:
+        if owner is not None and await self.works_at(owner, said.project_id):
             return ReceiveCase(at, received, owner)
         return await self.supervised(at, received)
 
@@ -381,7 +392,7 @@ class Desk:
                 return None
             if by != "steward":
                 return Approver(person_id)
-            await self.staff(person_id)
+            await self.staff(person_id, project_id)
             return Approver(person_id, await self.registers.acting(person_id, project_id, at))
 
         return Speaking(at, by, id_, seal, approver, self.clock.now())

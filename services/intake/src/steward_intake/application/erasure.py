@@ -60,7 +60,7 @@ class Erase(Said):
     subject: Subject
     reason: ErasureReason
     asked_by: Name | None = None
-    """A registered person or member of staff."""
+    """A registered person or member of staff of the same group."""
     with_people: bool = False
     """Of a household: its people too."""
     occurred_at: Moment | None = None
@@ -114,8 +114,8 @@ class Eraser:
         row = await self._desk.entry(_REGISTERS[kind], id_)
         if row is None:
             raise unknown(f"{_IN_WORDS.get(kind, kind)} “{id_}”")
-        if said.asked_by is not None and not await self._is_registered(said.asked_by):
-            raise unknown(f"person or member of staff “{said.asked_by}”")
+        if said.asked_by is not None and not await self._may_ask(said.asked_by, row):
+            raise unknown(f"person or member of staff “{said.asked_by}” of the same group")
         known = _Known("" if kind == "staff" else row["project_id"])
         subjects = [said.subject]
         match kind:
@@ -155,8 +155,17 @@ class Eraser:
         ]
         return Reach(to, parked)
 
-    async def _is_registered(self, id_: str) -> bool:
-        return any([await self._desk.entry(kind, id_) is not None for kind in ("staff", "people")])
+    async def _may_ask(self, id_: str, row: Row) -> bool:
+        """Say whether somebody works or lives with the group whose subject is erased."""
+        group_id = await self._group_of(row)
+        person = await self._desk.entry("people", id_)
+        if person is not None and await self._group_of(person) == group_id:
+            return True
+        return await self._desk.works_for(id_, group_id)
+
+    async def _group_of(self, row: Row) -> str:
+        place = row if "group_id" in row else await self._desk.project(row["project_id"])
+        return str(place["group_id"])
 
     async def _of_person(self, subject: str, known: _Known) -> list[str]:
         """Find the cases that are theirs alone, and learn by what they are known."""

@@ -181,12 +181,12 @@ class Department(Registration):
         if (self.project_id is None) == (self.group_id is None):
             raise invalid("A department is a project's or a group's: name one of the two.")
         if self.project_id is not None:
-            await desk.project(self.project_id)
+            group_id = str((await desk.project(self.project_id))["group_id"])
         else:
-            await desk.group(str(self.group_id))
+            group_id = str((await desk.group(str(self.group_id)))["group_id"])
         said = self.kept(await desk.entry("departments", self.department_id) or {})
-        if said.head is not None:
-            await desk.staff(said.head)
+        if said.head is not None and not await desk.works_for(said.head, group_id):
+            raise unknown(f"member of staff “{said.head}” of the department's group")
         entry = DepartmentRegistered(**said.model_dump(exclude={"type", "occurred_at"}))
         return To(
             f"department-{self.department_id}",
@@ -299,13 +299,14 @@ class Holder(Registration):
         return self.ended
 
     async def to(self, desk: Desk, at: datetime) -> To:
-        """Give or take the role."""
+        """Give the role to staff of the project's group, or take it from whoever holds it."""
         await desk.project(self.project_id)
-        await desk.staff(self.person_id)
+        if not self.ended:
+            await desk.staff(self.person_id, self.project_id)
         if self.successor is not None:
             if not self.ended:
                 raise invalid("A successor is named when a role ends.")
-            await desk.staff(self.successor)
+            await desk.staff(self.successor, self.project_id)
         whose = (at, self.project_id, self.role, self.person_id)
         command = EndRole(*whose, self.successor) if self.ended else AssignRole(*whose)
         return To(f"roles-{self.project_id}", self.project_id, command)
@@ -356,7 +357,7 @@ class Zone(Registration):
     async def to(self, desk: Desk, at: datetime) -> To:
         """Assign the zone to a member of staff."""
         await desk.project(self.project_id)
-        await desk.staff(self.person_id)
+        await desk.staff(self.person_id, self.project_id)
         said = self.kept(await desk.entry("zones", self.zone_id) or {})
         if not said.buildings and not said.households:
             raise invalid("A zone names its buildings or its households.")
@@ -381,10 +382,11 @@ class Delegation(Registration):
     until: Moment
 
     async def to(self, desk: Desk, at: datetime) -> To:
-        """Delegate; one that ends when it begins is taken back."""
+        """Delegate; one that ends when it begins is taken back, whoever has it."""
         await desk.project(self.project_id)
-        for person_id in (self.person_id, self.delegate_id):
-            await desk.staff(person_id)
+        if self.until > self.since:
+            for person_id in (self.person_id, self.delegate_id):
+                await desk.staff(person_id, self.project_id)
         if self.person_id == self.delegate_id:
             raise invalid("A role is delegated to somebody else.")
         if self.until < self.since:
@@ -420,7 +422,7 @@ class DutyRoster(Registration):
         await desk.project(self.project_id)
         await desk.look_up("staff", {shift.person_id for shift in self.shifts})
         for number, shift in enumerate(self.shifts, 1):
-            await desk.staff(shift.person_id)
+            await desk.staff(shift.person_id, self.project_id)
             if shift.until <= shift.since:
                 raise invalid(f"Shift {number} does not end after it begins.")
         entry = DutyRosterPublished(

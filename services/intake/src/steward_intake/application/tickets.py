@@ -233,7 +233,7 @@ async def _told(
 
 
 async def _assigned(desk: Desk, ticket: Ticket, at: datetime) -> list[CaseCommand]:
-    """Assign to one of our staff; other names mean nothing here, and may be personal."""
-    if not ticket.assignee or await desk.entry("staff", ticket.assignee) is None:
+    """Assign to one of the group's staff; other names mean nothing here, and may be personal."""
+    if not ticket.assignee or not await desk.works_at(ticket.assignee, ticket.project_id):
         return []
     return [AssignCase(at, ticket.assignee, "external", by="external")]

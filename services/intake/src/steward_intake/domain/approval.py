@@ -27,6 +27,17 @@ def demand_role(approver: Approver | None, role: Role, rule: str) -> None:
         )
 
 
+def refuse_own(
+    approver: Approver | None,
+    asker: str | None,
+    rule: str | None = None,
+    hands: Set[str] = frozenset(),
+) -> None:
+    """Refuse an approver who asked for it or handled it, also where nobody has to confirm it."""
+    if approver is not None and approver.person_id in {asker, *hands}:
+        raise Refused("Whoever asked for it or handled the case cannot confirm it.", rule=rule)
+
+
 def demand_second(
     approver: Approver | None,
     asker: str | None,
@@ -45,8 +56,7 @@ def demand_second(
     if approver is None:
         who = f"a {TITLES[least][1]} of this project, or somebody above" if least else "another"
         raise Refused(f"A second person has to confirm this: name by {named} {who}.", rule=rule)
-    if approver.person_id == asker or approver.person_id in hands:
-        raise Refused("Whoever asked for it or handled the case cannot confirm it.", rule=rule)
+    refuse_own(approver, asker, rule, hands)
     if least is not None and not may_act(approver.roles, least):
         raise Refused(
             f"Only a {TITLES[least][1]} of this project, or somebody above, may confirm this.",

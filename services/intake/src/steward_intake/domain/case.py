@@ -53,7 +53,7 @@ from steward_events.intake import (
     SeverityRaised,
 )
 from steward_events.vocabulary import Kind, Role, Severity, Validity
-from steward_intake.domain.approval import demand_second
+from steward_intake.domain.approval import demand_second, refuse_own
 from steward_intake.domain.commands import (
     AbsorbCase,
     AcceptCase,
@@ -223,7 +223,8 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
 
 
 def _ended_otherwise(command: RefuseCase | WithdrawCase, ending: Ending) -> bool:
-    words = ("reason",) if isinstance(command, RefuseCase) else ("asked_by", "how")
+    refused = ("reason", "approved_by")
+    words = refused if isinstance(command, RefuseCase) else ("asked_by", "how", "confirmed_by")
     return bool(differing(command, ending, ("person_id", *words)))
 
 
@@ -396,6 +397,11 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         cause = "correction" if wanted.cause == "first" else wanted.cause
         how = {"cause", *_BY_NOBODY}
         if wanted.model_dump(exclude=how) == before.model_dump(exclude=how):
+            if command.by == "steward" and differing(wanted, before, ("confirmed_by",)):
+                raise Refused(
+                    "The case was classified so before, with another confirmed_by: leave it out, there"
+                    " is nothing to confirm."
+                )
             return []
         wanted = wanted.model_copy(update={"cause": cause})
     if command.by == "steward":
@@ -454,6 +460,7 @@ def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: S
     elif wanted.cause == "new_facts":
         least, rule = Role.CS_SUPERVISOR, None
     else:
+        refuse_own(command.approver, wanted.classified_by)
         return False
     demand_second(
         *(command.approver, wanted.classified_by, rule),
@@ -787,7 +794,7 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
             case_id=story.case_id,
             reason=command.reason,
             person_id=command.person_id,
-            approved_by=command.approver.person_id if command.approver else None,
+            approved_by=command.approved_by,
         )
     ]
 
@@ -804,7 +811,7 @@ def _withdraw(command: WithdrawCase, state: Living) -> Sequence[CaseFact]:
             asked_by=command.asked_by,
             how=command.how,
             person_id=command.person_id,
-            confirmed_by=command.approver.person_id if command.approver else None,
+            confirmed_by=command.confirmed_by,
         )
     ]
 

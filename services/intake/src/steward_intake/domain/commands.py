@@ -184,6 +184,11 @@ class RefuseCase:
     approver: Approver | None = None
     by: Origin = "steward"
 
+    @property
+    def approved_by(self) -> str | None:
+        """Who agrees."""
+        return self.approver.person_id if self.approver else None
+
 
 @dataclass(frozen=True, slots=True)
 class WithdrawCase:
@@ -195,6 +200,11 @@ class WithdrawCase:
     person_id: str | None
     approver: Approver | None = None
     by: Origin = "steward"
+
+    @property
+    def confirmed_by(self) -> str | None:
+        """Who confirms it."""
+        return self.approver.person_id if self.approver else None
 
 
 @dataclass(frozen=True, slots=True)

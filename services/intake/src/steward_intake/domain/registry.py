@@ -4,7 +4,7 @@ Unknown --register--> Registered --register with a change--> Registered
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import assert_never
@@ -123,53 +123,78 @@ class EndRole:
     successor: str | None = None
 
 
-Holders = frozenset[tuple[Role, str]]
+Holding = tuple[Role, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who holds which role at one project, and who held one and was followed by whom."""
+
+    held: frozenset[Holding] = frozenset()
+    ended: Mapping[Holding, str | None] = field(default_factory=dict)
 
 
 class RolesDecider:
-    """Who holds which role at one project."""
+    """Who holds which role at one project; only what is held ends, and it ends once."""
 
-    initial: Holders = frozenset()
+    initial = Roles()
 
     def decide(
-        self, command: AssignRole | EndRole | Ring, state: Holders
+        self, command: AssignRole | EndRole | Ring, state: Roles
     ) -> Sequence[RoleAssigned | RoleEnded]:
         """Answer with the change, if it is one."""
         match command:
             case Ring():
                 return []
             case AssignRole(_, project_id, role, person_id):
-                if (role, person_id) in state:
+                if (role, person_id) in state.held:
                     return []
                 return [RoleAssigned(project_id=project_id, role=role, person_id=person_id)]
             case EndRole(_, project_id, role, person_id, successor):
-                if (role, person_id) not in state:
-                    return []
                 if successor == person_id:
                     raise Refused("Nobody is their own successor.")
+                if (role, person_id) not in state.held:
+                    _demand_ended(command, state)
+                    return []
                 ended = RoleEnded(
                     project_id=project_id, role=role, person_id=person_id, successor=successor
                 )
-                if successor is None or (role, successor) in state:
+                if successor is None or (role, successor) in state.held:
                     return [ended]
                 given = RoleAssigned(project_id=project_id, role=role, person_id=successor)
                 return [ended, given]
             case _:
                 assert_never(command)
 
-    def evolve(self, state: Holders, fact: RoleAssigned | RoleEnded) -> Holders:
+    def evolve(self, state: Roles, fact: RoleAssigned | RoleEnded) -> Roles:
         """Give the holders after the change."""
+        holding = fact.role, fact.person_id
         match fact:
             case RoleAssigned():
-                return state | {(fact.role, fact.person_id)}
+                return replace(state, held=state.held | {holding})
             case RoleEnded():
-                return state - {(fact.role, fact.person_id)}
+                ended = {**state.ended, holding: fact.successor}
+                return Roles(state.held - {holding}, ended)
             case _:
                 assert_never(fact)
 
-    def wake_at(self, state: Holders) -> datetime | None:  # noqa: ARG002
+    def wake_at(self, state: Roles) -> datetime | None:  # noqa: ARG002
         """Nothing here ever rings."""
         return None
+
+
+def _demand_ended(command: EndRole, state: Roles) -> None:
+    """Refuse to end what was never held, or was followed by somebody else."""
+    holding = command.role, command.person_id
+    if holding not in state.ended:
+        raise Refused(
+            f"“{command.person_id}” does not hold the role {command.role} at “{command.project_id}”."
+        )
+    if command.successor not in (None, state.ended[holding]):
+        raise Refused(
+            f"This role of “{command.person_id}” ended before, and “{command.successor}” did not take"
+            " it over: give it to them by itself, and the cases by assign."
+        )
 
 
 @dataclass(frozen=True, slots=True)

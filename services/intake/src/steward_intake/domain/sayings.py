@@ -46,7 +46,7 @@ from steward_events.intake import (
     WorkStarted,
 )
 from steward_events.vocabulary import Kind, Role, Severity
-from steward_intake.domain.approval import Approver, demand_second
+from steward_intake.domain.approval import Approver, demand_second, refuse_own
 from steward_intake.domain.completeness import still_lacking
 from steward_intake.domain.story import (
     Closed,
@@ -328,13 +328,12 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
         if isinstance(fact, OwnerMessageRequested) and fact.about == "result":
             _demand_handled(state)
         saying.demands(fact, story, said)
+        refuse_own(said.approver, getattr(fact, "person_id", None))
     return [fact, *_new_promise(fact, state)]
 
 
-_OF_ITS_SAYING = frozenset(
-    {"case_id", "round", "chase", "lacks", "moved_by", "approved_by", "incident", "also"}
-)
-"""What says how a fact came about, or is written in by us, and is none of its words."""
+_OF_ITS_SAYING = frozenset({"case_id", "round", "chase", "lacks", "incident", "also"})
+"""What is written in by us, and is none of its words."""
 
 
 def _refuse_other_words(fact: SaidFact, before: Fact) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import and_, case, false, func, or_, select, text, tuple_
+from sqlalchemy import and_, case, exists, false, func, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from steward_events.vocabulary import Role
@@ -56,9 +56,14 @@ class PostgresLists:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def is_staff(self, person_id: str) -> bool:
-        """Say whether a person is registered staff."""
-        query = select(STAFF.c.person_id).where(STAFF.c.person_id == person_id)
+    async def is_staff(self, person_id: str, projects: Collection[str]) -> bool:
+        """Say whether a person is registered staff of the projects' group, as far as it was heard."""
+        elsewhere = exists().where(
+            PROJECTS.c.project_id.in_(list(projects)),
+            PROJECTS.c.group_id != STAFF.c.group_id,
+            STAFF.c.group_id != "",
+        )
+        query = select(STAFF.c.person_id).where(STAFF.c.person_id == person_id, ~elsewhere)
         return bool(await fetch(self._pool, query))
 
     async def acting(self, person_id: str, project_id: str, at: datetime) -> frozenset[Role]:

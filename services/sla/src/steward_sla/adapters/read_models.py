@@ -210,7 +210,13 @@ REAPPLICATIONS = Table(
     Index("reapplications_changed", "changed_at", "reapply_id"),
 )
 
-STAFF = Table("staff", METADATA, Column("person_id", Text, primary_key=True))
+STAFF = Table(
+    "staff",
+    METADATA,
+    Column("person_id", Text, primary_key=True),
+    Column("group_id", Text, nullable=False, default="", server_default=text("''")),
+)
+"""Of which group each is; empty where it was not heard."""
 
 ROLES = role_tables(METADATA)
 
@@ -228,7 +234,7 @@ def project(recorded: Recorded) -> Iterable[Change]:
         case ProjectRegistered():
             yield Upsert(PROJECTS, fact.model_dump(include={"project_id", "group_id"}))
         case StaffRegistered():
-            yield Upsert(STAFF, {"person_id": fact.person_id})
+            yield Upsert(STAFF, fact.model_dump(include={"person_id", "group_id"}))
         case CalendarPublished():
             yield Upsert(
                 CALENDARS,

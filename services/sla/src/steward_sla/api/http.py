@@ -349,8 +349,10 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
             )
             for row in rows
         ]
-        to = await _of_staff(lists(), said.person_id, *commands)
-        if not rows and not isinstance(to, Refused):
+        to: Sequence[To] | Refused = commands
+        if not await lists().is_staff(said.person_id, told):
+            to = no_staff(said.person_id)
+        elif not rows:
             to = Refused(
                 f"Nothing of the incident {said.incident} is open that “{said.person_id}” may take over.",
                 code="not_found",
@@ -365,8 +367,8 @@ async def _in_role(
     lists: Lists, person_id: str, project_id: str, role: Role, at: datetime, to: To
 ) -> Sequence[To] | Refused:
     """Give what a person says in a role as a write; refuses who does not act in it there."""
-    if not await lists.is_staff(person_id):
-        return _no_staff(person_id)
+    if not await lists.is_staff(person_id, [project_id]):
+        return no_staff(person_id)
     if not may_act(await lists.acting(person_id, project_id, at), role):
         return Refused(
             f"“{person_id}” does not act as {TITLES[role][1]} or above at “{project_id}”."
@@ -374,15 +376,15 @@ async def _in_role(
     return [to]
 
 
-def _no_staff(person_id: str) -> Refused:
-    return Refused(f"There is no member of staff “{person_id}”.", code="not_found")
+async def _of_staff(lists: Lists, person_id: str, to: To) -> Sequence[To] | Refused:
+    """Give what a person says as a write; refuses who is no staff of the project's group."""
+    return [to] if await lists.is_staff(person_id, [to.key]) else no_staff(person_id)
 
 
-async def _of_staff(lists: Lists, person_id: str, *to: To) -> Sequence[To] | Refused:
-    """Give what a person says as the commands of a write; refuses who is no registered staff."""
-    if not await lists.is_staff(person_id):
-        return _no_staff(person_id)
-    return to
+def no_staff(person_id: str, where: str = "of the project's group") -> Refused:
+    """Refuse whoever is named and is no staff there: another group's as unknown ones."""
+    named = f"member of staff “{person_id}” {where}".rstrip()
+    return Refused(f"There is no {named}.", code="not_found")
 
 
 def _of_role(asked: _Filters, policies: Policies) -> Asked:

@@ -1,6 +1,6 @@
 """Policies over HTTP: why a clock is due when it is, and another version for what runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from steward_service.idempotency import handle
 from steward_service.lists import Limit, Page, cursor_of, page_of
 from steward_service.policies import Policies
 from steward_service.problems import not_found
+from steward_sla.api.http import no_staff
 from steward_sla.application.explanations import explained
 from steward_sla.application.ports import Lists, PublishedFor, Reapplication
 from steward_sla.application.previews import moves, states
@@ -125,7 +126,7 @@ def router(
             if stranger is not None:
                 raise stranger
             return JSONResponse(await _looked(service, rules, asked, which))
-        refusal = stranger or await _refusal(asked, rules, which)
+        refusal = stranger or await _refusal(asked, rules, which, scope)
         subject = f"staff-{asked.asked_by}"
         reason = await service.sealer.seal(subject, "reapply_reason", asked.reason)
         decided = PolicyReapplied(
@@ -165,9 +166,11 @@ def router(
             "next": cases[-1] if len(cases) == asked.limit else None,
         }
 
-    async def _refusal(asked: OtherVersion, rules: Rules, which: Reapplication) -> Refused | None:
-        if not await lists().is_staff(asked.asked_by or ""):
-            return Refused(f"There is no member of staff “{asked.asked_by}”.", code="not_found")
+    async def _refusal(
+        asked: OtherVersion, rules: Rules, which: Reapplication, scope: Sequence[str]
+    ) -> Refused | None:
+        if not await lists().is_staff(asked.asked_by or "", scope):
+            return no_staff(asked.asked_by or "", "of the projects' group" if scope else "")
         zones = await lists().zones_of(which.projects, which.cases) or [ZONE]
         today = min(which.at.astimezone(ZoneInfo(zone)).date() for zone in zones)
         if rules.effective_from is not None and rules.effective_from > today:

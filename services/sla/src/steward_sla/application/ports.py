@@ -81,8 +81,8 @@ class Reapplication(BaseModel):
 class Lists(Protocol):
     """Clocks, escalations, extensions and staff; `projects` None means all of them."""
 
-    async def is_staff(self, person_id: str) -> bool:
-        """Say whether a person is registered staff, as far as it was heard."""
+    async def is_staff(self, person_id: str, projects: Collection[str]) -> bool:
+        """Say whether a person is registered staff of the projects' group, as far as it was heard."""
         ...
 
     async def acting(self, person_id: str, project_id: str, at: datetime) -> frozenset[Role]:

@@ -527,10 +527,15 @@ def _decide_extension(
     match (state.extensions or {}).get(command.extension_id):
         case None:
             raise Refused("There is no such request of this case.", code="unknown")
-        case Decided(approved=approved) if approved is approves:
+        case Decided(person_id=command.person_id, role=command.role, approved=approved) if (
+            approved is approves
+        ):
             return []
         case Decided():
-            raise Refused("This request has been decided on.")
+            raise Refused(
+                "This request has been decided on, by somebody else or otherwise: for another time"
+                " ask anew."
+            )
         case Asked() as asked:
             pass
     clock = next((clock for clock in state.plan if clock.id == asked.clock), None)
@@ -564,9 +569,9 @@ def _extend(state: Clocks, fact: _ExtensionFact) -> Clocks:
         case ExtensionRequested():
             after = Asked(fact.clock, fact.at, fact.until, fact.asked_by)
         case ExtensionApproved():
-            after = Decided(fact.clock, approved=True)
+            after = Decided(fact.clock, fact.approved_by, fact.role, approved=True)
         case ExtensionRefused():
-            after = Decided(fact.clock, approved=False)
+            after = Decided(fact.clock, fact.refused_by, fact.role, approved=False)
         case _:
             assert_never(fact)
     own = sum(noted.version < 0 for noted in state.facts)

@@ -42,9 +42,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """More time was granted or not."""
+    """More time was granted or not, by whom and in which role."""
 
     clock: str
+    person_id: str
+    role: Role
     approved: bool
 
 

@@ -14,6 +14,7 @@ from steward_events.recorded import Recorded
 from steward_events.registry import (
     HouseholdRegistered,
     PolicyPublished,
+    ProjectRegistered,
     RoleAssigned,
     RoleEnded,
     StaffRegistered,
@@ -49,6 +50,13 @@ PUBLICATIONS = Table(
     Column("group_id", Text),
     Column("project_id", Text),
     Column("published_at", DateTime(timezone=True)),
+)
+
+PROJECTS = Table(
+    "projects",
+    METADATA,
+    Column("project_id", Text, primary_key=True),
+    Column("group_id", Text, nullable=False, default=""),
 )
 
 HOUSEHOLDS = Table(
@@ -149,6 +157,8 @@ def project(recorded: Recorded) -> Iterable[Change]:
             kept = {"pack", "version", "effective_from", "group_id", "project_id"}
             row = fact.model_dump(include=kept)
             yield Upsert(PUBLICATIONS, row | {"published_at": recorded.recorded_at})
+        case ProjectRegistered() as fact:
+            yield Upsert(PROJECTS, fact.model_dump(include={"project_id", "group_id"}))
         case HouseholdRegistered() as fact:
             yield Upsert(HOUSEHOLDS, fact.model_dump(include={"household_id", "project_id"}))
         case VisitDone() | VisitStruck() as fact:

@@ -1,11 +1,11 @@
 """Who works and lives where, in PostgreSQL."""
 
 import asyncpg
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from steward_events.vocabulary import Role
 from steward_service.queries import fetch
-from steward_visits.adapters.read_models import HOUSEHOLDS, ROLES, STAFF
+from steward_visits.adapters.read_models import HOUSEHOLDS, PROJECTS, ROLES, STAFF
 
 
 class PostgresRegisters:
@@ -14,9 +14,12 @@ class PostgresRegisters:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def is_staff(self, person_id: str) -> bool:
-        """Say whether a person is registered staff."""
-        query = select(STAFF.c.person_id).where(STAFF.c.person_id == person_id)
+    async def is_staff(self, person_id: str, project_id: str) -> bool:
+        """Say whether a person is registered staff of the project's group, as far as it was heard."""
+        elsewhere = exists().where(
+            PROJECTS.c.project_id == project_id, PROJECTS.c.group_id != STAFF.c.group_id
+        )
+        query = select(STAFF.c.person_id).where(STAFF.c.person_id == person_id, ~elsewhere)
         return bool(await fetch(self._pool, query))
 
     async def roles_of(self, person_id: str, project_id: str) -> frozenset[Role]:

@@ -210,11 +210,13 @@ async def _remark_before(service: Any, row: Row, text: str) -> Sealed | None:
 
 
 async def roles_at(registers: Registers, person_id: str | None, project_id: str) -> frozenset[Role]:
-    """Give the roles of whoever is named; refuses somebody who is no registered staff."""
+    """Give the roles of whoever is named; refuses who is no staff of the project's group."""
     if person_id is None:
         return frozenset()
-    if not await registers.is_staff(person_id):
-        raise Refused(f"There is no member of staff “{person_id}”.", code="not_found")
+    if not await registers.is_staff(person_id, project_id):
+        raise Refused(
+            f"There is no member of staff “{person_id}” of the project's group.", code="not_found"
+        )
     return await registers.roles_of(person_id, project_id)
 
 

@@ -13,8 +13,8 @@ Row = Mapping[str, Any]
 class Registers(Protocol):
     """Who works and lives where, as it was heard of."""
 
-    async def is_staff(self, person_id: str) -> bool:
-        """Say whether a person is registered staff."""
+    async def is_staff(self, person_id: str, project_id: str) -> bool:
+        """Say whether a person is registered staff of the project's group, as far as it was heard."""
         ...
 
     async def roles_of(self, person_id: str, project_id: str) -> frozenset[Role]:

@@ -186,9 +186,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Waived:
-    """Not owed any longer."""
+    """Not owed any longer, and who said so, if anybody."""
 
     reason: str
+    person_id: str | None = None
 
 
 FollowUp = Owed | Overdue | Done | Waived
@@ -270,7 +271,7 @@ class FollowupsDecider:
             case FollowupDone():
                 return _with(state, fact.followup_id, Done(fact))
             case FollowupWaived():
-                return _with(state, fact.followup_id, Waived(fact.reason))
+                return _with(state, fact.followup_id, Waived(fact.reason, fact.person_id))
             case FollowupOverdue():
                 before = state.followups.get(fact.followup_id)
                 if isinstance(before, Owed):
@@ -475,8 +476,13 @@ def _given_up(command: WaiveFollowUp, state: Followed) -> Sequence[VisitsFact]:
                 **_named(due), reason=command.reason, person_id=command.person_id
             )
             return [waived]
-        case Waived():
+        case Waived(reason, person_id) if (reason, person_id) == (
+            command.reason,
+            command.person_id,
+        ):
             return []
+        case Waived():
+            raise Refused("This follow-up was waived already, and told with another content.")
         case Done():
             raise Refused("This follow-up was made already.")
         case None:
