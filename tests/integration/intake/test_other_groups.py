@@ -195,6 +195,12 @@ async def test_staff_of_another_group_are_refused_at_every_door_as_unknown_ones_
         assert not await through(ours, names, door, "s1"), door[:2]
 
 
+async def test_a_case_does_not_go_on_at_another_group(ours: Caller) -> None:
+    case_id = await received(ours)
+    answer = await ours.post(f"cases/{case_id}/move", {"to_project": "seaside"})
+    assert (answer.status_code, "of its own group" in answer.text) == (422, True)
+
+
 async def test_files_and_attachments_ask_for_the_group_too(ours: Caller) -> None:
     case_id = await received(ours)
     table = "项目,岗位,工号\nlakeside,管家,x9\n".encode()

@@ -107,6 +107,11 @@ async def _move(
         raise invalid("The case belongs to this project already.")
     desk = open_desk(service)
     await desk.staff(body.person_id, case["project_id"])
+    groups = {
+        (await desk.project(each))["group_id"] for each in (case["project_id"], body.to_project)
+    }
+    if len(groups) > 1:
+        raise invalid("A case goes on at a project of its own group only.")
     at = desk.moment(body.occurred_at, after=case["received_at"])
     to_case = next_case_id(case_id, f"moved|{body.to_project}")
     first = case["received_at"]
