@@ -1946,6 +1946,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "An escalation is taken over by who acts in the role that was told.",
+        "one escalation taken over in its role",
+        _SLA_HTTP,
+        'to=await _in_role(lists(), said.person_id, place, Role(row["to"]), at, to),',
+        "to=await _of_staff(lists(), said.person_id, to),",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_who_takes_over_one_escalation_has_all_that_were_told_of_the_breach",
+    ),
+    Guard(
+        _RULES,
         "What is told together is taken over by who acts in a role that was told.",
         "taken over in a role",
         _SLA_HTTP,
@@ -1968,9 +1978,9 @@ GUARDS: tuple[Guard, ...] = (
         _RULES,
         "A case is taken over by who acts in the role, not by who says so.",
         "taken over by who acts in the role",
-        "services/intake/src/steward_intake/application/actions.py",
-        'if speaking.by == "steward":\n            demand_role(',
-        'if speaking.by == "history":\n            demand_role(',
+        _CASE,
+        'if command.by == "steward":\n                demand_role(',
+        'if command.by == "history":\n                demand_role(',
         "tests/integration/intake/test_daily_life.py::test_a_claimed_role_is_not_believed",
     ),
     Guard(

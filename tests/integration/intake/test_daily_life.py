@@ -235,6 +235,22 @@ async def test_who_stands_in_acts_in_the_role(registered: Caller) -> None:
     await do(registered, case_id, "refuse", **refused)
 
 
+@rule("RM-4.5.2b")
+async def test_who_accepted_gets_the_same_answer_again_when_the_role_has_ended(
+    registered: Caller,
+) -> None:
+    case_id = await received(registered)
+    again = (f"cases/{case_id}/accept", {"role": "centre_manager", "person_id": "m1"}, "again")
+    first = await registered.post(*again)
+    whose = {"project_id": "lakeside", "role": "centre_manager", "person_id": "m1"}
+    ended = await registered.post("roles", {**whose, "ended": True})
+    assert (first.status_code, ended.status_code) == (200, 201), ended.text
+    repeated = await registered.post(*again)
+    assert (repeated.status_code, repeated.json()) == (200, first.json())
+    anew = await registered.post(again[0], {"role": "cs_supervisor", "person_id": "m1"})
+    assert (anew.status_code, anew.json()["rule"]) == (409, "RM-4.5.2b")
+
+
 @rule("RC-4.2", "RM-4.5.2b")
 async def test_what_was_decided_in_a_case_counts_where_it_is_moved(
     registered: Caller, office: Office
