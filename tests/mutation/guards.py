@@ -29,6 +29,7 @@ class Guard:
 _STORE = "libs/eventstore/src/steward_eventstore"
 _EXECUTE = f"{_STORE}/execute.py"
 _POSTGRES = f"{_STORE}/postgres.py"
+_PORT = f"{_STORE}/port.py"
 _SQL = f"{_STORE}/migrations/versions/0001_event_store.sql"
 _SERVICE = "libs/service/src/steward_service"
 _LISTENING = f"{_SERVICE}/listening.py"
@@ -298,6 +299,24 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _TIME,
+        "Alarms wait for a parked stream ten minutes, no shorter time.",
+        "a parked stream's ten minutes are not seconds",
+        _PORT,
+        "ALARMS_WAIT = timedelta(minutes=10)",
+        "ALARMS_WAIT = timedelta(seconds=10)",
+        f"{_ALARMS_TEST}test_the_alarms_that_a_parked_stream_feeds_wait_ten_minutes_for_it[postgres]",
+    ),
+    Guard(
+        _TIME,
+        "Alarms wait for a parked stream ten minutes, no longer time.",
+        "a parked stream's ten minutes are not hours",
+        _PORT,
+        "ALARMS_WAIT = timedelta(minutes=10)",
+        "ALARMS_WAIT = timedelta(hours=10)",
+        f"{_ALARMS_TEST}test_after_ten_minutes_the_alarms_of_a_parked_stream_ring_without_it[postgres]",
+    ),
+    Guard(
+        _TIME,
         "An alarm that rings without a parked stream says so.",
         "the flag unheard, of a parked stream",
         _TICKER,
@@ -313,6 +332,24 @@ GUARDS: tuple[Guard, ...] = (
         "if given_up := self._given_up(limits, now):",
         "if given_up := self._given_up(limits, now)[:0]:",
         f"{_TICKER_TEST}test_after_long_silence_alarms_ring_and_say_so",
+    ),
+    Guard(
+        _TIME,
+        "Such a silence counts after ten minutes, no shorter time.",
+        "the silence's ten minutes are not seconds",
+        _TICKER,
+        "UNHEARD_AFTER = timedelta(minutes=10)",
+        "UNHEARD_AFTER = timedelta(seconds=10)",
+        f"{_TICKER_TEST}test_alarms_wait_ten_minutes_for_what_is_not_heard",
+    ),
+    Guard(
+        _TIME,
+        "Such a silence counts after ten minutes, no longer time.",
+        "the silence's ten minutes are not hours",
+        _TICKER,
+        "UNHEARD_AFTER = timedelta(minutes=10)",
+        "UNHEARD_AFTER = timedelta(hours=10)",
+        f"{_TICKER_TEST}test_alarms_wait_ten_minutes_for_what_is_not_heard",
     ),
     Guard(
         _TIME,
