@@ -38,6 +38,7 @@ _RELAY = f"{_SERVICE}/relay.py"
 _TICKER = f"{_SERVICE}/ticker.py"
 _KEYS = f"{_SERVICE}/keys.py"
 _NOTIFY = "services/notify/src/steward_notify"
+_VERIFYING = "stack/src/steward_stack/verifying.py"
 _WATCH = "services/audit/src/steward_audit/application/watch.py"
 _INCIDENT = "services/intake/src/steward_intake/domain"
 
@@ -65,6 +66,7 @@ _RELAY_TEST = "tests/integration/service_kafka/test_relay.py::"
 _TICKER_TEST = "tests/integration/service_kafka/test_ticker.py::"
 _SEALING_TEST = "tests/integration/service_http/test_sealing.py::"
 _SENDER_TEST = "tests/integration/notify/test_sender.py::"
+_REBUILDING_TEST = "tests/integration/stack/test_rebuilding.py::"
 _WATCH_TEST = "tests/unit/audit/test_watch.py::"
 
 _CASE_TEST = "tests/unit/intake/test_case.py::"
@@ -91,6 +93,7 @@ _ERASURE = "Keys and erasure"
 _SENDING = "Sending"
 _AUDIT = "The auditor"
 _RULES = "Rules that the services carry out themselves"
+_MODELS = "Read models"
 
 GUARDS: tuple[Guard, ...] = (
     Guard(
@@ -2028,5 +2031,23 @@ GUARDS: tuple[Guard, ...] = (
         "if shift.since <= at < shift.until",
         "if shift.since <= at",
         "tests/integration/service_http/test_roles.py::test_a_shift_counts_from_its_beginning_to_before_its_end",
+    ),
+    Guard(
+        _MODELS,
+        "Nothing is written anew while one of the services that are asked for runs.",
+        "all are stopped before one is rebuilt",
+        _VERIFYING,
+        "                await _demand_stopped(database, endpoints, service)\n",
+        "                pass\n",
+        f"{_REBUILDING_TEST}test_nothing_is_written_while_one_of_the_services_runs",
+    ),
+    Guard(
+        _MODELS,
+        "Nothing is written anew when the service has begun meanwhile.",
+        "the service is still stopped when its read models are written",
+        _VERIFYING,
+        "        await _demand_stopped(both.anew, endpoints, service)\n",
+        "",
+        f"{_REBUILDING_TEST}test_nothing_is_written_when_the_service_begins_meanwhile",
     ),
 )

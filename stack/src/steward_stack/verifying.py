@@ -17,10 +17,8 @@ from rich.progress import Progress
 from sqlalchemy import MetaData, Table
 
 from steward_events.recorded import Recorded
-from steward_eventstore import migrations
 from steward_eventstore.port import Change
 from steward_eventstore.read_models import statements
-from steward_service.provision import own_versions
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.rebase import CannotRebase, demand_stopped
 from steward_stack.errors import StewardError
@@ -94,7 +92,6 @@ async def rebuild(
             async with connected(endpoints, service) as database:
                 await _demand_stopped(database, endpoints, service)
         for service in services:
-            await migrations.upgrade(endpoints.database(service), own_versions(service))
             async with _rebuilt(endpoints, service, SERVICES, progress) as both:
                 found += await _replace(endpoints, service, both)
     except DATABASE_FAULTS as error:
