@@ -12,9 +12,11 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -334,43 +336,108 @@ async def test_foreign_messages_in_any_order_and_twice_make_the_story_that_was_m
 
 
 ANOTHER_TIME = """
+import runpy
 from datetime import timedelta
 from pathlib import Path
+from steward_service import clocks
 from steward_service.runtime import Service
 
+clocks._REFRESH_SECONDS = 0.5
 database_time = Service._database_time
+offset = Path({path!r})
 
 async def read(service):
-    return await database_time(service) + timedelta(seconds=float(Path({path!r}).read_text()))
+    seconds = offset.read_text()
+    told = await database_time(service) + timedelta(seconds=float(seconds))
+    offset.with_suffix(".read").write_text(seconds)
+    return told
 
 Service._database_time = read
 """
+AND_RUN = "runpy.run_module('steward_{service}', run_name='__main__', alter_sys=True)"
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A process whose clock is set from here, and which says what it has read."""
+
+    offset: Path
+
+    @property
+    def program(self) -> str:
+        return ANOTHER_TIME.format(path=str(self.offset))
+
+    def step(self, seconds: int) -> None:
+        draft = self.offset.with_suffix(".new")
+        draft.write_text(str(seconds))
+        draft.replace(self.offset)
+
+    def has_read(self, seconds: int) -> bool:
+        return self.offset.with_suffix(".read").read_text() == str(seconds)
 
 
 @pytest.mark.parametrize("service", ["sla", "notify"])
-async def test_clocks_that_step_by_minutes_lose_no_alarm_and_ring_none_twice(
-    estate: Estate, members: Members, tmp_path: Path, service: str
+def test_clocks_that_step_by_minutes_lose_no_alarm_and_ring_none_twice(
+    tmp_path: Path, service: str
 ) -> None:
-    offset = tmp_path / "offset"
-    offset.write_text("0")
-    stepping = await members.join(service, ANOTHER_TIME.format(path=str(offset)))
-    async with estate.under_load():
-        for seconds in ("300", "-300", "0"):
-            offset.write_text(seconds)
-            before = await estate.system.count(service, "SELECT count(*) FROM events")
+    # Both processes of the service step: whichever does the work has stepped.
+    own, other = Stepped(tmp_path / "own"), Stepped(tmp_path / "other")
+    for one in (own, other):
+        one.step(0)
+    started = []
 
-            async def goes_on(before: int = before) -> bool:
-                return await estate.system.count(service, "SELECT count(*) FROM events") > before
+    def launch(name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> int:
+        if name == service:
+            arguments = ["-c", own.program + AND_RUN.format(service=service)]
+        with log.open("ab") as output:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, *arguments],
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+            )
+        return started[-1].pid
 
-            await asyncio.sleep(6)  # the clock is read every few seconds
-            await estate.system.until(goes_on, "nothing happens after the clock has stepped", 120)
-    backwards = """
-        SELECT count(*) FROM events a JOIN events b
-            ON b.stream_id = a.stream_id AND b.version = a.version + 1
-         WHERE (b.meta->>'recorded')::timestamptz < (a.meta->>'recorded')::timestamptz
-    """
-    assert await estate.system.count(service, backwards) == 0
-    assert await stepping.end() == 0
+    with running_services(launcher=launch) as stack, members_of(stack) as members:
+        asyncio.run(two_clocks_step(stack, members, service, own, other))
+    for process in started:
+        process.wait()
+
+
+async def two_clocks_step(
+    stack: Stack, members: Members, service: str, own: Stepped, other: Stepped
+) -> None:
+    async with working(stack) as (system, tickets):
+        await register(system)
+        await system.quiet()
+        estate = Estate(system, tickets)
+        second = await members.join(service, other.program)
+        async with estate.under_load():
+            for steps in ((300, -300), (-300, 300), (0, 0)):
+                for one, seconds in zip((own, other), steps, strict=True):
+                    one.step(seconds)
+
+                async def have_stepped(steps: tuple[int, int] = steps) -> bool:
+                    return own.has_read(steps[0]) and other.has_read(steps[1])
+
+                await system.until(have_stepped, "a clock has not stepped")
+                before = await system.count(service, "SELECT count(*) FROM events")
+
+                async def goes_on(before: int = before) -> bool:
+                    return await system.count(service, "SELECT count(*) FROM events") > before
+
+                await system.until(goes_on, "nothing happens after the clocks have stepped", 120)
+        backwards = """
+            SELECT count(*) FROM events a JOIN events b
+                ON b.stream_id = a.stream_id AND b.version = a.version + 1
+             WHERE (b.meta->>'recorded')::timestamptz < (a.meta->>'recorded')::timestamptz
+        """
+        assert await system.count(service, backwards) == 0
+        assert await second.end() == 0
 
 
 MORNING = datetime(2026, 10, 12, 2, tzinfo=UTC)

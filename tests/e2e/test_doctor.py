@@ -133,6 +133,7 @@ async def test_a_project_without_its_manager_is_named(system: System) -> None:
     await system.register(
         staff, {**role, "role": "centre_manager"}, {**role, "role": "cs_supervisor"}
     )
+    await system.quiet()
     assert (await says(system, "roles")).ok
 
 

@@ -29,6 +29,7 @@ class Guard:
 _STORE = "libs/eventstore/src/steward_eventstore"
 _EXECUTE = f"{_STORE}/execute.py"
 _POSTGRES = f"{_STORE}/postgres.py"
+_PORT = f"{_STORE}/port.py"
 _SQL = f"{_STORE}/migrations/versions/0001_event_store.sql"
 _SERVICE = "libs/service/src/steward_service"
 _LISTENING = f"{_SERVICE}/listening.py"
@@ -37,6 +38,7 @@ _RELAY = f"{_SERVICE}/relay.py"
 _TICKER = f"{_SERVICE}/ticker.py"
 _KEYS = f"{_SERVICE}/keys.py"
 _NOTIFY = "services/notify/src/steward_notify"
+_VERIFYING = "stack/src/steward_stack/verifying.py"
 _WATCH = "services/audit/src/steward_audit/application/watch.py"
 _INCIDENT = "services/intake/src/steward_intake/domain"
 
@@ -64,6 +66,7 @@ _RELAY_TEST = "tests/integration/service_kafka/test_relay.py::"
 _TICKER_TEST = "tests/integration/service_kafka/test_ticker.py::"
 _SEALING_TEST = "tests/integration/service_http/test_sealing.py::"
 _SENDER_TEST = "tests/integration/notify/test_sender.py::"
+_REBUILDING_TEST = "tests/integration/stack/test_rebuilding.py::"
 _WATCH_TEST = "tests/unit/audit/test_watch.py::"
 
 _CASE_TEST = "tests/unit/intake/test_case.py::"
@@ -90,6 +93,7 @@ _ERASURE = "Keys and erasure"
 _SENDING = "Sending"
 _AUDIT = "The auditor"
 _RULES = "Rules that the services carry out themselves"
+_MODELS = "Read models"
 
 GUARDS: tuple[Guard, ...] = (
     Guard(
@@ -298,6 +302,24 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _TIME,
+        "Alarms wait for a parked stream ten minutes, no shorter time.",
+        "a parked stream's ten minutes are not seconds",
+        _PORT,
+        "ALARMS_WAIT = timedelta(minutes=10)",
+        "ALARMS_WAIT = timedelta(seconds=10)",
+        f"{_ALARMS_TEST}test_the_alarms_that_a_parked_stream_feeds_wait_ten_minutes_for_it[postgres]",
+    ),
+    Guard(
+        _TIME,
+        "Alarms wait for a parked stream ten minutes, no longer time.",
+        "a parked stream's ten minutes are not hours",
+        _PORT,
+        "ALARMS_WAIT = timedelta(minutes=10)",
+        "ALARMS_WAIT = timedelta(hours=10)",
+        f"{_ALARMS_TEST}test_after_ten_minutes_the_alarms_of_a_parked_stream_ring_without_it[postgres]",
+    ),
+    Guard(
+        _TIME,
         "An alarm that rings without a parked stream says so.",
         "the flag unheard, of a parked stream",
         _TICKER,
@@ -313,6 +335,24 @@ GUARDS: tuple[Guard, ...] = (
         "if given_up := self._given_up(limits, now):",
         "if given_up := self._given_up(limits, now)[:0]:",
         f"{_TICKER_TEST}test_after_long_silence_alarms_ring_and_say_so",
+    ),
+    Guard(
+        _TIME,
+        "Such a silence counts after ten minutes, no shorter time.",
+        "the silence's ten minutes are not seconds",
+        _TICKER,
+        "UNHEARD_AFTER = timedelta(minutes=10)",
+        "UNHEARD_AFTER = timedelta(seconds=10)",
+        f"{_TICKER_TEST}test_alarms_wait_ten_minutes_for_what_is_not_heard",
+    ),
+    Guard(
+        _TIME,
+        "Such a silence counts after ten minutes, no longer time.",
+        "the silence's ten minutes are not hours",
+        _TICKER,
+        "UNHEARD_AFTER = timedelta(minutes=10)",
+        "UNHEARD_AFTER = timedelta(hours=10)",
+        f"{_TICKER_TEST}test_alarms_wait_ten_minutes_for_what_is_not_heard",
     ),
     Guard(
         _TIME,
@@ -1946,6 +1986,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "An escalation is taken over by who acts in the role that was told.",
+        "one escalation taken over in its role",
+        _SLA_HTTP,
+        'to=await _in_role(lists(), said.person_id, place, Role(row["to"]), at, to),',
+        "to=await _of_staff(lists(), said.person_id, to),",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_who_takes_over_one_escalation_has_all_that_were_told_of_the_breach",
+    ),
+    Guard(
+        _RULES,
         "What is told together is taken over by who acts in a role that was told.",
         "taken over in a role",
         _SLA_HTTP,
@@ -1968,9 +2018,9 @@ GUARDS: tuple[Guard, ...] = (
         _RULES,
         "A case is taken over by who acts in the role, not by who says so.",
         "taken over by who acts in the role",
-        "services/intake/src/steward_intake/application/actions.py",
-        'if speaking.by == "steward":\n            demand_role(',
-        'if speaking.by == "history":\n            demand_role(',
+        _CASE,
+        'if command.by == "steward":\n                demand_role(',
+        'if command.by == "history":\n                demand_role(',
         "tests/integration/intake/test_daily_life.py::test_a_claimed_role_is_not_believed",
     ),
     Guard(
@@ -2039,5 +2089,23 @@ GUARDS: tuple[Guard, ...] = (
         "case Decided(person_id=command.person_id, role=command.role, approved=approved) if (",
         "case Decided(approved=approved) if (",
         f"{_MORE_TIME_TEST}test_what_was_asked_or_decided_is_not_asked_or_decided_again",
+    ),
+    Guard(
+        _MODELS,
+        "Nothing is written anew while one of the services that are asked for runs.",
+        "all are stopped before one is rebuilt",
+        _VERIFYING,
+        "                await _demand_stopped(database, endpoints, service)\n",
+        "                pass\n",
+        f"{_REBUILDING_TEST}test_nothing_is_written_while_one_of_the_services_runs",
+    ),
+    Guard(
+        _MODELS,
+        "Nothing is written anew when the service has begun meanwhile.",
+        "the service is still stopped when its read models are written",
+        _VERIFYING,
+        "        await _demand_stopped(both.anew, endpoints, service)\n",
+        "",
+        f"{_REBUILDING_TEST}test_nothing_is_written_when_the_service_begins_meanwhile",
     ),
 )

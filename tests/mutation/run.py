@@ -4,11 +4,15 @@ every test named: passes --> copy of one package, one text replaced --> its test
 
 The copy stands in front of the installed packages, so that nothing else changes. Two workers, each
 with a Kafka and a PostgreSQL of its own: an open transaction holds up the relays of its whole server.
+
+A guard is caught when its test fails by what it expects, or by a check of the program. A time-out, a
+test that cannot begin and a program that is broken without the guard show nothing.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,7 +38,15 @@ from steward_stack.supervisor import Endpoints, running_stack
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
 TEST_SECONDS = 100
-_NOT_AN_EXPECTATION = ("SyntaxError", "ImportError", "ModuleNotFound", "NameError", "Attribute")
+HOW_LONG = 100
+"""Characters that are told of a failure."""
+_BROKEN = frozenset(
+    {
+        *("AttributeError", "CancelledError", "ImportError", "ModuleNotFoundError"),
+        *("NameError", "TypeError", "UnboundLocalError"),
+    }
+)
+_RAISED = re.compile(r"(?:\w+\.)*(\w+)(?:: (.*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +58,17 @@ class Caught:
     removed_in: str
     test: str
     caught: bool
-    said: str
+    how: str
+    """The first line of the failure, or why there is none."""
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a run of pytest ended."""
+    """How a run of pytest ended; `failure` is that of the first test that failed itself."""
 
     status: int
-    failed: int
+    failure: str
     said: str
 
 
@@ -156,7 +169,7 @@ def _without_each(
         for found in pool.map(one, guards):
             progress.advance(task)
             if not found.caught:
-                progress.console.print(f"Not caught: {found.guard}", markup=False)
+                progress.console.print(f"Not shown: {found.guard} ({found.how})", markup=False)
             yield found
 
 
@@ -171,16 +184,26 @@ def _without(guard: Guard, servers: Mapping[str, str]) -> Caught:
         mutant.write_text(guard.without(source.read_text(encoding="utf-8")), encoding="utf-8")
         run = _pytest([guard.test], {**servers, "PYTHONPATH": folder}, package.name)
     # A test that failed may fail once more as it ends; one that could not begin has proved nothing.
-    caught = run.status == 1 and run.failed > 0
     return Caught(
         guard.name,
         guard.section,
         guard.file,
         guard.test,
-        caught and not run.said.startswith(_NOT_AN_EXPECTATION),
-        run.said,
+        run.status == 1 and shows(run.failure),
+        (run.failure or run.said).strip().partition("\n")[0][:HOW_LONG],
         round(time.monotonic() - began, 1),
     )
+
+
+def shows(failure: str) -> bool:
+    """Whether a failure, as pytest tells it, is of what was expected; no failure is none."""
+    raised = _RAISED.fullmatch(failure.partition("\n")[0])
+    if raised is None:
+        # An assertion; only what cannot be compiled is told by its place.
+        return bool(failure) and not failure.lstrip().startswith("File ")
+    name, words = raised[1], raised[2] or ""
+    timed_out = "Timeout" in name or (name == "Failed" and words.startswith("Timeout"))
+    return name not in _BROKEN and not timed_out
 
 
 def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "") -> Run:
@@ -211,24 +234,24 @@ def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "
             check=False,
         )
         if not report.exists():
-            return Run(ended.returncode, 0, ended.stdout[-2000:] + ended.stderr[-2000:])
+            return Run(ended.returncode, "", (ended.stdout + ended.stderr)[-3000:])
         suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 - our own
     assert suite is not None
     failures = [str(each.get("message")) for each in suite.iter("failure")]
-    said = failures[0] if failures else ended.stdout[-3000:]
+    errors = [str(each.get("message")) for each in suite.iter("error")]
+    ended_so = f"the test ended with {errors[0]}" if errors else "the test passes"
     return Run(
         ended.returncode,
-        int(suite.get("failures", 0)),
-        said if package else ended.stdout[-3000:],
+        failures[0] if failures else "",
+        ended_so if package else ended.stdout[-3000:],
     )
 
 
 def _table(found: Sequence[Caught]) -> Table:
-    table = Table("guard", "section", "removed in", "failing test")
+    table = Table("guard", "section", "removed in", "its test", "how it failed")
     for each in found:
         file, _, test = each.test.partition("::")
-        told = (
-            f"{Path(file).name}::{test}" if each.caught else f"NONE: {each.test} said {each.said}"
-        )
-        table.add_row(each.guard, each.section, each.removed_in, told)
+        how = each.how if each.caught else f"NOT SHOWN: {each.how}"
+        there = (Path(each.removed_in).name, f"{Path(file).name}::{test}")
+        table.add_row(each.guard, each.section, *there, how)
     return table

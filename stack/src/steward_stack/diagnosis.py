@@ -35,6 +35,7 @@ SELECT project_id, role FROM projects, unnest($1::text[]) AS needed (role)
                       AND h.role = needed.role)
  ORDER BY 1, 2
 """
+_ANY_ROLE = "SELECT EXISTS (SELECT FROM roles)"
 _OWNERLESS = """
 SELECT count(*) FROM cases
  WHERE owner_id IS NULL AND status IN ('open', 'waiting', 'handled', 'told') AND history_until IS NULL
@@ -142,6 +143,13 @@ async def _messages(endpoints: Endpoints) -> Finding:
 async def _roles(endpoints: Endpoints) -> Finding:
     async with connected(endpoints, "intake") as database:
         rows = await database.fetch(_WITHOUT, list(NEEDED))
+        registered = await database.fetchval(_ANY_ROLE)
+    async with connected(endpoints, "sla") as database:
+        known = await database.fetchval(_ANY_ROLE)
+    if registered and not known:
+        says = "sla knows of no role, though intake has some: they were heard before an upgrade."
+        cure = "With the services stopped: `steward rebuild --only sla` (docs/operations.md)."
+        return Finding("roles", ok=False, says=says, cure=cure)
     if not rows:
         return Finding("roles", ok=True, says="Every project has its supervisor and its manager.")
     named = ", ".join(f"{row['role']} at {row['project_id']}" for row in rows[:NAMED])

@@ -1,6 +1,7 @@
 """A case's daily life through the door: what people say, and what concerns several cases at once."""
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -238,6 +239,59 @@ async def test_who_stands_in_acts_in_the_role(registered: Caller) -> None:
     # A second person may be one who stands in.
     refused: dict[str, Any] = {"reason": "合同以外", "person_id": "m1", "approved_by": "o1"}
     await do(registered, case_id, "refuse", **refused)
+
+
+async def test_stand_ins_of_before_the_tables_fill_them_as_their_facts_would(
+    registered: Caller, office: Office
+) -> None:
+    """The migration's filling, upon facts that were stored before it, one of them told again."""
+    caller = await staffed(registered)
+    times = [(NOON + timedelta(hours=hours)).isoformat() for hours in range(4)]
+    lent = {
+        "type": "delegation",
+        "project_id": "lakeside",
+        "delegation_id": "leave",
+        "role": "cs_supervisor",
+    }
+    lent |= {"person_id": "s1", "delegate_id": "a", "since": times[0]}
+    roster = {"type": "duty_roster", "roster_id": "w40", "project_id": "lakeside"}
+    shift = {"role": "cs_supervisor", "person_id": "a"}
+    early, late = [{**shift, "since": times[n], "until": times[n + 1]} for n in (0, 2)]
+    lines = (
+        {**lent, "until": times[1]},
+        {**lent, "until": times[3]},
+        {**roster, "shifts": [early]},
+        {**roster, "shifts": [early, late]},
+        {**roster, "roster_id": "none", "shifts": []},
+    )
+    for line in lines:
+        [result] = (await caller.post("registers", [line])).json()["results"]
+        assert "error" not in result, result
+    migration = import_module("steward_intake.adapters.versions.0011_stand_ins")
+    for table, rows in (("delegations", 1), ("rosters", 2)):
+        whole = f"SELECT * FROM {table} ORDER BY 1"
+        before = await office.store.pool.fetch(whole)
+        assert len(before) == rows
+        await office.store.pool.execute(f"DELETE FROM {table}")
+        [filling] = [sql for sql in migration.STATEMENTS if f"INSERT INTO {table}" in sql]
+        await office.store.pool.execute(filling)
+        assert await office.store.pool.fetch(whole) == before
+
+
+@rule("RM-4.5.2b")
+async def test_who_accepted_gets_the_same_answer_again_when_the_role_has_ended(
+    registered: Caller,
+) -> None:
+    case_id = await received(registered)
+    again = (f"cases/{case_id}/accept", {"role": "centre_manager", "person_id": "m1"}, "again")
+    first = await registered.post(*again)
+    whose = {"project_id": "lakeside", "role": "centre_manager", "person_id": "m1"}
+    ended = await registered.post("roles", {**whose, "ended": True})
+    assert (first.status_code, ended.status_code) == (200, 201), ended.text
+    repeated = await registered.post(*again)
+    assert (repeated.status_code, repeated.json()) == (200, first.json())
+    anew = await registered.post(again[0], {"role": "cs_supervisor", "person_id": "m1"})
+    assert (anew.status_code, anew.json()["rule"]) == (409, "RM-4.5.2b")
 
 
 @rule("RC-4.2", "RM-4.5.2b")

@@ -110,6 +110,11 @@ async def test_what_lies_in_the_suggestion_box_becomes_cases_when_it_is_opened(
     assert [datetime.fromisoformat(case["received_at"]) for case in (suggestion, other)] == [at, at]
     [row] = (await caller.get("suggestion-boxes")).json()["items"]
     assert (datetime.fromisoformat(row["opened_at"]), row["opened_by"]) == (at, "s1")
+    whose = {"project_id": "lakeside", "role": "cs_supervisor", "person_id": "s1"}
+    assert (await caller.post("roles", {**whose, "ended": True})).status_code == 201
+    again = await caller.post("suggestion-boxes/b1/openings", opening, key="o1")
+    assert (again.status_code, again.json()) == (201, answer.json())
+    assert (await caller.post("suggestion-boxes/b1/openings", opening)).status_code == 409
 
 
 @rule("RM-4.2.8")

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
+import pytest
 from tests.integration.service_kafka.conftest import (
     Hand,
     Workshop,
@@ -173,6 +175,22 @@ async def test_after_long_silence_alarms_ring_and_say_so(workshop: Workshop) -> 
     for _ in range(3):
         await at_once.ring_due()
     assert await notes_of(store, "clock-1") == ["heard", "unheard"]
+
+
+async def test_alarms_wait_ten_minutes_for_what_is_not_heard(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await workshop.store()
+    clock, wall = Hand(at(20)), await workshop.clock(store)
+    executor = workshop.executor(store, clock, {"clock": Tells()}, wall=wall)
+    await ask(executor, "clock-1", Start(at(0), (at(10),)), id_="one")
+    patient = Ticker(executor, clock, wall, StuckBefore(at(5)), Metrics())
+    waits: list[tuple[int, list[str]]] = [(0, []), (9, []), (10, ["unheard"])]
+    for minutes, rung in waits:
+        seconds = 1_000_000.0 + 60 * minutes
+        monkeypatch.setattr("steward_service.ticker.monotonic", partial(float, seconds))
+        await patient.ring_due()
+        assert await notes_of(store, "clock-1") == rung
 
 
 async def test_an_alarm_that_fails_parks_its_stream_and_no_other(workshop: Workshop) -> None:

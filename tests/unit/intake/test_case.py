@@ -221,17 +221,27 @@ def test_a_case_is_given_to_a_named_person_and_the_fact_says_from_whom() -> None
     ]
 
 
+MANAGER = Approver("m", frozenset({Role.CENTRE_MANAGER}))
+
+
 @rule("RM-4.5.2b")
 def test_the_manager_takes_the_case_into_the_procedure_once() -> None:
     accepted = CaseAccepted(case_id="c", person_id="m", role=Role.CENTRE_MANAGER)
-    command = AcceptCase(MONDAY, Role.CENTRE_MANAGER, "m")
+    command = AcceptCase(MONDAY, Role.CENTRE_MANAGER, "m", approver=MANAGER)
     assert when([RECEIVED], command) == [accepted]
     assert when([RECEIVED, accepted], command) == []
 
 
 def test_an_acceptance_typed_in_late_still_counts() -> None:
-    facts = when([RECEIVED, CLASSIFIED, HANDLED], AcceptCase(MONDAY, Role.CENTRE_MANAGER, "m"))
-    assert len(facts) == 1
+    command = AcceptCase(MONDAY, Role.CENTRE_MANAGER, "m", approver=MANAGER)
+    assert len(when([RECEIVED, CLASSIFIED, HANDLED], command)) == 1
+
+
+@rule("RM-4.5.2b")
+def test_what_another_system_says_of_who_took_a_case_over_is_believed() -> None:
+    command = AcceptCase(MONDAY, Role.CENTRE_MANAGER, "m", "history")
+    assert len(when([RECEIVED], command)) == 1
+    assert refusal([RECEIVED], replace(command, by="steward")).rule == "RM-4.5.2b"
 
 
 def test_each_asking_again_is_told_once() -> None:
@@ -483,7 +493,7 @@ COMMANDS: st.SearchStrategy[CaseCommand | Ring] = st.one_of(
     st.builds(ClassifyCase, INSTANTS, CLASSES, ORIGINS, APPROVERS),
     st.builds(AssignCase, INSTANTS, IDS),
     st.builds(HandOver, INSTANTS, IDS, IDS),
-    st.builds(AcceptCase, INSTANTS, st.sampled_from(Role), IDS),
+    st.builds(AcceptCase, INSTANTS, st.sampled_from(Role), IDS, ORIGINS, APPROVERS),
     st.builds(Say, INSTANTS, SAID, ORIGINS, APPROVERS),
     st.builds(RaiseSeverity, INSTANTS),
     st.builds(DispatchCase, INSTANTS, IDS, st.sampled_from(["engineering", "security"])),

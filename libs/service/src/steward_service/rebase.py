@@ -112,7 +112,7 @@ async def rebase(
     except Unavailable as error:
         raise CannotRebase(str(error)) from error
     try:
-        await _demand_stopped(store, service, bootstrap, group)
+        await demand_stopped(store.pool, service, bootstrap)
         changed, appended, published = False, 0, 0
         if owns_topic:
             changed, appended, published = await _own(
@@ -148,17 +148,18 @@ async def rebase_keys(
     return changed
 
 
-async def _demand_stopped(
-    store: OldTail, service: str, bootstrap: Sequence[str], group: str
+async def demand_stopped(
+    database: asyncpg.Pool | asyncpg.Connection, service: str, bootstrap: Sequence[str]
 ) -> None:
-    running = CannotRebase(f"{service} is running: stop it, and rebase its database then.")
-    if await store.pool.fetchval(_RUNNING, service):
+    """Raise `CannotRebase` while the service has connections to its database, or listens."""
+    running = CannotRebase(f"{service} is running: stop it first.")
+    if await database.fetchval(_RUNNING, service):
         raise running
     admin = AIOKafkaAdminClient(bootstrap_servers=list(bootstrap))
     await admin.start()
     try:
         async with asyncio.timeout(LEAVE_SECONDS):
-            while await _has_members(admin, group):  # noqa: ASYNC110 - Kafka tells nobody
+            while await _has_members(admin, f"steward.{service}"):  # noqa: ASYNC110 - Kafka tells nobody
                 await asyncio.sleep(0.2)
     except TimeoutError:
         raise running from None

@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
@@ -19,8 +18,8 @@ from steward_service.rebase import CannotRebase, Rebased, Tell, rebase, rebase_k
 from steward_stack.door import progress_on
 from steward_stack.errors import StewardError
 from steward_stack.options import STATE, JsonOption, StateOption, print_json
-from steward_stack.state import State
-from steward_stack.supervisor import Endpoints, endpoints_of
+from steward_stack.stopped import chosen, servers_alone
+from steward_stack.supervisor import Endpoints
 
 KEYS = "keys"
 KNOWN = (*SERVICES, KEYS)
@@ -48,11 +47,8 @@ def rebased(
     not published is published; what it has not heard is heard again. Nothing that was published is
     lost, and no version is used twice. A second time changes nothing.
     """
-    names = only or KNOWN
-    for name in names:
-        if name not in KNOWN:
-            raise StewardError(f"There is no {name}; there are {', '.join(KNOWN)}.")
-    endpoints = _servers(state)
+    names = chosen(only, KNOWN)
+    endpoints = servers_alone(state)
     with progress_on(err) as progress:
         services, keys = asyncio.run(_rebase(endpoints, names, progress))
     if as_json:
@@ -62,25 +58,6 @@ def rebased(
         err.print(_sentence(one), soft_wrap=True, highlight=False)
     if keys is not None:
         err.print(f"keys: {keys} came back from steward.keys.", highlight=False)
-
-
-def _servers(state: Path) -> Endpoints:
-    """Give where the servers are: those that are named, or the running ones of the stack."""
-    kafka, postgres = os.environ.get("STEWARD_KAFKA"), os.environ.get("STEWARD_POSTGRES")
-    if kafka and postgres:
-        return Endpoints(kafka, postgres, {}, smtp="", sms="", logs="")
-    endpoints = endpoints_of(State(state))
-    if endpoints is None:
-        raise StewardError(
-            "No servers are up: `steward up --servers-only --detach` starts the stack's; or "
-            "STEWARD_KAFKA and STEWARD_POSTGRES name others."
-        )
-    if endpoints.services:
-        raise StewardError(
-            "The services are running: `steward down` ends them, "
-            "`steward up --servers-only --detach` starts the servers alone."
-        )
-    return endpoints
 
 
 async def _rebase(

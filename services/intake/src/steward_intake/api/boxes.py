@@ -42,10 +42,11 @@ async def post_opening(
     at = desk.moment(body.occurred_at)
     roles = await service.registers.acting(body.person_id, project_id, at)
     if not may_act(roles, OPENS):
-        raise Refused(
+        refused = Refused(
             f"Only a {TITLES[OPENS][1]} of this project, or somebody above, opens the box.",
             rule="RM-4.2.8",
         )
+        return await handle(request, principal, service.executor, to=refused, answer={})
     receptions = [
         await desk.reception(
             Reception(

@@ -66,7 +66,7 @@ from steward_intake.application.words import (
     Said,
     Told,
 )
-from steward_intake.domain.approval import Approver, demand_role
+from steward_intake.domain.approval import Approver
 from steward_intake.domain.commands import (
     AcceptCase,
     AcceptDispatch,
@@ -223,9 +223,8 @@ class Accept(Action):
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Accept; who says so here may act in that role."""
-        if speaking.by == "steward":
-            demand_role(await speaking.approver(self.person_id), self.role, "RM-4.5.2b")
-        return AcceptCase(speaking.at, self.role, self.person_id)
+        approver = await speaking.approver(self.person_id)
+        return AcceptCase(speaking.at, self.role, self.person_id, speaking.by, approver)
 
 
 class Pause(Action):

@@ -20,7 +20,7 @@ def decided_before(story: Sequence[Recorded]) -> Iterator[CaseCommand]:
             case CaseClassified() as fact:
                 yield ClassifyCase(at, fact, "history")
             case CaseAccepted() as fact:
-                yield AcceptCase(at, fact.role, fact.person_id)
+                yield AcceptCase(at, fact.role, fact.person_id, "history")
             case SeverityRaised() as fact if not _is_lowered(fact.severity, story[place:]):
                 yield RaiseSeverity(at, fact.severity, fact.cause, fact.reason)
             case CaseAbsorbed(severity=Severity() as severity) if not _is_lowered(

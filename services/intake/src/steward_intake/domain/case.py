@@ -53,7 +53,7 @@ from steward_events.intake import (
     SeverityRaised,
 )
 from steward_events.vocabulary import Kind, Role, Severity, Validity
-from steward_intake.domain.approval import demand_second, refuse_own
+from steward_intake.domain.approval import demand_role, demand_second, refuse_own
 from steward_intake.domain.commands import (
     AbsorbCase,
     AcceptCase,
@@ -261,6 +261,8 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
             if (command.role, command.person_id) in story.efforts.accepted:
                 return []
             _refuse_closed(state, "accepted")
+            if command.by == "steward":
+                demand_role(command.approver, command.role, "RM-4.5.2b")
             return [
                 CaseAccepted(case_id=story.case_id, person_id=command.person_id, role=command.role)
             ]

@@ -98,11 +98,13 @@ class RefuseDispatch:
 
 @dataclass(frozen=True, slots=True)
 class AcceptCase:
-    """Take the case into the procedure, as the holder of a role."""
+    """Take the case into the procedure, as who acts in a role."""
 
     at: datetime
     role: Role
     person_id: str | None = None
+    by: Origin = "steward"
+    approver: Approver | None = None
 
 
 @dataclass(frozen=True, slots=True)

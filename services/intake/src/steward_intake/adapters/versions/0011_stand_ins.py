@@ -39,10 +39,17 @@ STATEMENTS = (
     """
     INSERT INTO rosters
     SELECT DISTINCT ON (data->>'roster_id')
-           data->>'roster_id', data->>'project_id', coalesce(data->>'shifts', '[]'),
-           (SELECT max((shift->>'until')::timestamptz)
-              FROM jsonb_array_elements(data->'shifts') AS shift)
-      FROM events WHERE type = 'registry.duty_roster_published.v1'
+           data->>'roster_id', data->>'project_id', shifts, until
+      FROM events,
+           LATERAL (
+               SELECT '[' || coalesce(string_agg(concat(
+                          '{"role":', shift->'role', ',"person_id":', shift->'person_id',
+                          ',"since":', shift->'since', ',"until":', shift->'until', '}'
+                      ), ',' ORDER BY place), '') || ']' AS shifts,
+                      max((shift->>'until')::timestamptz) AS until
+                 FROM jsonb_array_elements(data->'shifts') WITH ORDINALITY AS s (shift, place)
+           ) AS whole
+     WHERE type = 'registry.duty_roster_published.v1'
      ORDER BY data->>'roster_id', version DESC
     """,
     "CREATE INDEX rosters_project ON rosters (project_id, until)",
