@@ -1,20 +1,32 @@
 """What the tests have to say is said last, below pytest's own words."""
 
 import pytest
+from tests.support.last_words import LastWords
 
-LAST_WORDS = pytest.StashKey[list[str]]()
+LAST_WORDS = pytest.StashKey[LastWords]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LAST_WORDS] = []
+    config.stash[LAST_WORDS] = LastWords()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run of which a test failed has no good end, whatever another test has found."""
+    words = session.config.stash[LAST_WORDS]
+    if words.judged:
+        words.lines.append(words.judged)
+        if words.violations or exitstatus == pytest.ExitCode.OK:
+            words.lines.append(f"violations {words.violations}")
+        else:
+            words.lines.append(f"no verdict: {session.testsfailed} tests of this run failed")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    for words in config.stash[LAST_WORDS]:
-        print(words)
+    for line in config.stash[LAST_WORDS].lines:
+        print(line)
 
 
 @pytest.fixture(scope="session")
-def last_words(request: pytest.FixtureRequest) -> list[str]:
-    """Lines for the end of the run."""
+def last_words(request: pytest.FixtureRequest) -> LastWords:
+    """What is said at the end of the run."""
     return request.config.stash[LAST_WORDS]

@@ -1,18 +1,29 @@
 """Feeds decoders with bytes that cover more and more of them, in this process, until one falls.
 
 `python -m tests.chaos.decoders RUNS SEED` ends with 0 if nothing was raised but what each decoder says that
-it raises; atheris decides what to try next by the lines that the last input reached.
+it raises, and says `inputs RUNS` once it has fed so many. Atheris decides what to try next by the lines
+that the last input reached; where there is none, chance does.
 """
 
 import contextlib
 import json
+import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
+from typing import Any, Protocol
 
-import atheris
+try:
+    import atheris
+except ImportError:  # it is not made for every platform
+    atheris = None
 
-with atheris.instrument_imports(include=["steward_events", "steward_intake.application"]):
+with (
+    atheris.instrument_imports(include=["steward_events", "steward_intake.application"])
+    if atheris
+    else contextlib.nullcontext()
+):
     from steward_events import cloudevents, fact, intake, registry
     from steward_intake.application import register_files, spreadsheets, tickets
 
@@ -43,7 +54,49 @@ GOOD = {
 }
 
 
-def own_fact(data: atheris.FuzzedDataProvider) -> None:
+class Data(Protocol):
+    """Where an input takes what it is made of; the names are atheris' own."""
+
+    def ConsumeBool(self) -> bool: ...  # noqa: N802
+    def ConsumeBytes(self, count: int) -> bytes: ...  # noqa: N802
+    def ConsumeInt(self, size: int) -> int: ...  # noqa: N802
+    def ConsumeIntInRange(self, least: int, most: int) -> int: ...  # noqa: N802
+    def ConsumeRegularFloat(self) -> float: ...  # noqa: N802
+    def ConsumeUnicodeNoSurrogates(self, count: int) -> str: ...  # noqa: N802
+    def PickValueInList(self, values: list[Any]) -> Any: ...  # noqa: N802
+
+
+class Chance:
+    """Makes inputs by chance alone."""
+
+    def __init__(self, luck: random.Random) -> None:
+        self._luck = luck
+
+    def ConsumeBool(self) -> bool:  # noqa: N802
+        return self._luck.random() < 0.5
+
+    def ConsumeBytes(self, count: int) -> bytes:  # noqa: N802
+        made = self._luck.randbytes(self._luck.randint(0, count))
+        return self._luck.choice((made, json.dumps(value(self)).encode()[:count]))
+
+    def ConsumeInt(self, size: int) -> int:  # noqa: N802
+        return int.from_bytes(self._luck.randbytes(size), signed=True)
+
+    def ConsumeIntInRange(self, least: int, most: int) -> int:  # noqa: N802
+        return self._luck.randint(least, most)
+
+    def ConsumeRegularFloat(self) -> float:  # noqa: N802
+        return self._luck.uniform(-1e300, 1e300)
+
+    def ConsumeUnicodeNoSurrogates(self, count: int) -> str:  # noqa: N802
+        most = self._luck.choice((0x7F, 0xD7FF))
+        return "".join(chr(self._luck.randint(0, most)) for _ in range(count))
+
+    def PickValueInList(self, values: Sequence[Any]) -> Any:  # noqa: N802
+        return self._luck.choice(values)
+
+
+def own_fact(data: Data) -> None:
     """One of Steward's own facts, with some of its headers replaced."""
     headers = headers_of(data)
     key = data.ConsumeBytes(4) if data.ConsumeBool() else None
@@ -53,13 +106,13 @@ def own_fact(data: atheris.FuzzedDataProvider) -> None:
         cloudevents.place_of(headers)
 
 
-def content(data: atheris.FuzzedDataProvider) -> None:
+def content(data: Data) -> None:
     """The content alone."""
     with contextlib.suppress(fact.Unreadable, fact.NewerVersion):
         fact.read_fact(data.PickValueInList(list(TYPES)), data.ConsumeBytes(4096))
 
 
-def foreign(data: atheris.FuzzedDataProvider) -> None:
+def foreign(data: Data) -> None:
     """Another system's event, in either mode, and its ticket."""
     headers = headers_of(data)
     if data.ConsumeBool():
@@ -72,7 +125,7 @@ def foreign(data: atheris.FuzzedDataProvider) -> None:
     ticket(event.type, event.data)
 
 
-def structured(data: atheris.FuzzedDataProvider) -> None:
+def structured(data: Data) -> None:
     """A ticket whose values are anything."""
     said = {
         name: value(data)
@@ -94,7 +147,7 @@ def ticket(wire_type: str, said: object) -> None:
             raise AssertionError("This is no sentence.") from error
 
 
-def register_file(data: atheris.FuzzedDataProvider) -> None:
+def register_file(data: Data) -> None:
     """A table that somebody sends."""
     kind = data.PickValueInList([None, *register_files.KINDS])
     try:
@@ -105,12 +158,12 @@ def register_file(data: atheris.FuzzedDataProvider) -> None:
     assert len(found.refused) <= len(found.places)
 
 
-DECODERS: tuple[Callable[[atheris.FuzzedDataProvider], None], ...] = (
+DECODERS: tuple[Callable[[Data], None], ...] = (
     own_fact, content, foreign, structured, register_file,
 )  # fmt: skip
 
 
-def headers_of(data: atheris.FuzzedDataProvider) -> list[tuple[str, bytes]]:
+def headers_of(data: Data) -> list[tuple[str, bytes]]:
     """Give good headers of which some are left out, replaced or doubled."""
     headers = dict(GOOD)
     for _ in range(data.ConsumeIntInRange(0, 3)):
@@ -122,7 +175,7 @@ def headers_of(data: atheris.FuzzedDataProvider) -> list[tuple[str, bytes]]:
     return [*headers.items(), *list(headers.items())[: data.ConsumeIntInRange(0, 1)]]
 
 
-def value(data: atheris.FuzzedDataProvider, depth: int = 0) -> object:
+def value(data: Data, depth: int = 0) -> object:
     """Give anything that JSON can say."""
     match data.ConsumeIntInRange(0, 5 if depth > 3 else 7):
         case 0:
@@ -144,21 +197,29 @@ def value(data: atheris.FuzzedDataProvider, depth: int = 0) -> object:
             }
 
 
-def one_input(content: bytes) -> None:
+def one_input(data: Data) -> None:
     """Give one input to one decoder."""
-    data = atheris.FuzzedDataProvider(content)
     DECODERS[data.ConsumeIntInRange(0, len(DECODERS) - 1)](data)
 
 
-if __name__ == "__main__":
-    atheris.Setup(
-        [
-            sys.argv[0],
-            f"-runs={sys.argv[1]}",
-            f"-seed={sys.argv[2]}",
-            "-max_len=6000",
-            "-verbosity=0",
-        ],
-        one_input,
-    )
+def main(runs: int, seed: str) -> None:
+    """Feed so often; with atheris the process ends here."""
+    if not atheris:
+        for n in range(runs):
+            one_input(Chance(random.Random(f"{seed}/{n}")))
+        print(f"inputs {runs}", flush=True)
+        return
+    fed = count(1)
+
+    def feed(content: bytes) -> None:
+        one_input(atheris.FuzzedDataProvider(content))
+        if next(fed) == runs:
+            print(f"inputs {runs}", flush=True)
+
+    name, longest = sys.argv[0], "-max_len=6000"
+    atheris.Setup([name, f"-runs={runs}", f"-seed={seed}", longest, "-verbosity=0"], feed)
     atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

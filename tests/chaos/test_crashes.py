@@ -1,7 +1,7 @@
 """Services are killed wherever a statement, a send or a commit ends, and nothing is lost or doubled.
 
-Judged from outside: by what the clients were told was accepted, by the topics, by the databases,
-and by what the SMS provider has taken.
+Judged from outside: by what the clients were told was accepted, by the topics, by the databases, and
+by what the SMS provider and the mail server have taken.
 """
 
 import asyncio
@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 import pytest
 from tests.support.crashes import ANYWHERE, Crash, Crashes
 from tests.support.crowd import Crowd, Told, registers, tickets_of
+from tests.support.harm import harm
 from tests.support.judge import Judge, Verdict
+from tests.support.last_words import LastWords
 from tests.support.system import System, entered, running_services
 
 from steward_stack import supervisor
@@ -89,16 +91,25 @@ async def test_nothing_is_lost_wherever_a_process_is_killed(
     crashes: Crashes,
     told: Told,
     capsys: pytest.CaptureFixture[str],
-    last_words: list[str],
+    last_words: LastWords,
 ) -> None:
     plans = {service: list(map(Crash, points)) for service, points in POINTS.items()}
     with capsys.disabled():
         found = await survived(system, crashes, told, "people", plans)
-    last_words += report(crashes, found)
+    report(last_words, list(last_words.lines), crashes, found)
     assert crashes.missed == []
-    assert not any(found.violations().values())
+    assert crashes.otherwise == []
+    assert found.violations() == []
+    # What was not there was not judged.
+    assert crashes.died.total() >= LEAST_KILLS
+    assert min(found.facts, found.effects) >= LEAST_FACTS
+    assert min(found.alarms, found.texts, found.mails) >= LEAST_OF_EACH
+    assert [name for name, each in found.invariants.items() if not each.judged] == []
 
 
+LEAST_KILLS = 60
+LEAST_FACTS = 2_000
+LEAST_OF_EACH = 30
 KILLS = 1_000
 A_ROUND = 40
 """So many kills of each service before all is judged."""
@@ -113,9 +124,9 @@ async def test_nothing_is_lost_in_a_thousand_kills(
     crashes: Crashes,
     told: Told,
     capsys: pytest.CaptureFixture[str],
-    last_words: list[str],
+    last_words: LastWords,
 ) -> None:
-    before = list(last_words)
+    before = list(last_words.lines)
     chance = random.Random(1)
     crashes.seconds = SOON_SECONDS
     while crashes.died.total() < KILLS:
@@ -127,8 +138,21 @@ async def test_nothing_is_lost_in_a_thousand_kills(
         name = f"people-{crashes.died.total()}"
         with capsys.disabled():
             found = await survived(system, crashes, told, name, plans)
-        last_words[:] = [*before, *report(crashes, found)]
-        assert not any(found.violations().values())
+        report(last_words, before, crashes, found)
+        assert crashes.otherwise == []
+        assert found.violations() == []
+
+
+# The last: nothing is as it was after it.
+@pytest.mark.timeout(900)
+async def test_the_judge_sees_whatever_is_broken(system: System, told: Told) -> None:
+    if not told.facts:
+        async with tickets_of(system) as tickets:
+            await asyncio.gather(*Crowd(system, told, tickets, "few").wave())
+    await system.quiet(QUIET_SECONDS)
+    await harm(system)
+    found = await Judge(system, told, killed=[]).verdict()
+    assert [name for name, each in found.invariants.items() if not each.violations] == []
 
 
 async def survived(
@@ -146,30 +170,48 @@ async def survived(
         try:
             await crashes.happen(system, plans)
             for server in SERVERS:
-                await system.back(system.kill(server))
+                # What starts while its servers are away ends, and is started again.
+                await system.until(system.ready, "not all are ready", 120)
+                await system.back(crashes.kill(system, server))
                 crashes.died[server, ANYWHERE] += 1
         finally:
             stop.set()
             await coming
     await system.quiet(QUIET_SECONDS)
-    return await Judge(system, told).verdict()
+    killed = [*crashes.ended_at["notify"], *crashes.ended_at["postgres"]]
+    return await Judge(system, told, killed).verdict()
 
 
-def report(crashes: Crashes, found: Verdict) -> list[str]:
-    """Say where what was killed and what was found."""
-    violations = found.violations()
-    return [
+def report(words: LastWords, before: Sequence[str], crashes: Crashes, found: Verdict) -> None:
+    """Say where what was killed and what was judged and found, behind what was said before."""
+    kills, anywhere = (
+        crashes.died.total(),
+        sum(n for (_, point), n in crashes.died.items() if point == ANYWHERE),
+    )
+    words.lines[:] = [
+        *before,
         f"\n{'killed at':<40} {'what':<8} {'kills':>5}",
         *(
-            f"{point:<40} {service:<8} {kills:>5}"
-            for (service, point), kills in sorted(crashes.died.items())
+            f"{point:<40} {service:<8} {n:>5}"
+            for (service, point), n in sorted(crashes.died.items())
         ),
-        f"{'all':<49} {crashes.died.total():>5}",
-        f"\n{'invariant':<44} violations",
+        f"{'all':<49} {kills:>5}",
+        *(f"ended without being killed: {one}" for one in crashes.otherwise),
+        f"\n{'invariant':<60} {'judged':>7} violations",
         *(
-            "\n    ".join([f"{invariant:<49} {len(lines):>5}", *lines[:NAMED]])
-            for invariant, lines in violations.items()
+            "\n    ".join(
+                [
+                    f"{name:<60} {each.judged:>7} {len(each.violations):>10}",
+                    *each.violations[:NAMED],
+                ]
+            )
+            for name, each in found.invariants.items()
         ),
-        f"texts of which nobody knows whether they were sent: {found.unknown}",
-        f"violations {sum(map(len, violations.values()))}",
+        f"\nkilled at their points {kills - anywhere}, anywhere {anywhere}; nobody knows whether they"
+        f" were sent: texts {found.unknown['sms']}, mails {found.unknown['email']}",
     ]
+    words.judged = (
+        f"judged: facts {found.facts}, effects {found.effects}, alarms {found.alarms},"
+        f" texts {found.texts}, mails {found.mails}; kills {kills}"
+    )
+    words.violations = len(found.violations())

@@ -266,6 +266,7 @@ async def test_a_fact_of_a_newer_version_waits_until_its_listeners_are_upgraded(
         )
         assert answer.is_success, answer.text
         estate.told.take(case, *answer.json()["facts"])
+    estate.told.in_time.add(case)
 
     async def all_wait() -> bool:
         return all([await system.parked(name, stream) for name in LISTENERS])
@@ -329,6 +330,7 @@ async def test_foreign_messages_in_any_order_and_twice_make_the_story_that_was_m
                 *["intake.progress_reported.v1"] * 3,
                 "intake.case_handled.v1",
             )
+            estate.told.in_time.add(case)
     cases = [external_case_id(External(source=SOURCE, subject=f"mixed-{n}")) for n in range(20)]
     for case in cases:
         facts = await system.facts("intake", f"case-{case}")

@@ -8,7 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.crashes import was_killed_at
 from tests.support.eventstore import START, ClockDecider, Note, job, migrated, partition_of
+from tests.support.last_words import LastWords
 from tests.support.nursery import NURSERY
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -66,7 +68,7 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
     settings: ServiceSettings,
     store: PostgresStore,
     tmp_path: Path,
-    last_words: list[str],
+    last_words: LastWords,
 ) -> None:
     clock = await SystemClock.connect(lambda: store.pool.fetchval("SELECT clock_timestamp()"))
     executor = Executor(
@@ -78,6 +80,7 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
     await executor.execute(Job(Cause(job("clock-0").cause.id, "test"), list, sweeps=(sweep,)))
     await clock.close()
 
+    passed = tmp_path / "passed"
     lives = [*({"service": NAME, "at": point, "nth": 1} for point in POINTS), {}]
     for life in lives:
         pid = NURSERY.launch(
@@ -85,13 +88,15 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
             ["-m", "tests.support.example_service", NAME, TOPIC, ""],
             environment(servers, settings),
             tmp_path / "log",
-            {**life, "passed": str(tmp_path / "passed")} if life else None,
+            {**life, "passed": str(passed)} if life else None,
         )
 
         async def ended(pid: int = pid, died: bool = bool(life)) -> bool:
             return birth(pid) is None if died else not await store.sweeps()
 
         await until(ended, f"{life or 'the last life'}: it did not end", 120)
+        if life:
+            assert was_killed_at(passed, NAME, str(life["at"]), pid), f"{life}: it ended by itself"
     os.kill(pid, signal.SIGTERM)
 
     found = await store.pool.fetch(
@@ -100,7 +105,7 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
     )
     assert len(found) == STREAMS
     assert all(row["texts"] == ["begun", "swept"] for row in found)
-    last_words[:0] = [f"{life['at']:<40} {NAME:<8} {1:>5}" for life in lives if life]
+    last_words.lines[:0] = [f"{life['at']:<40} {NAME:<8} {1:>5}" for life in lives if life]
 
 
 def environment(servers: Endpoints, settings: ServiceSettings) -> dict[str, str]:

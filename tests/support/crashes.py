@@ -2,13 +2,17 @@
 
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.support.crashing import mark
 from tests.support.nursery import NURSERY
 from tests.support.system import System
+
+from steward_stack.processes import Process
 
 ANYWHERE = "anywhere"
 """Where is killed what has not come to its point in time, and each server."""
@@ -22,6 +26,18 @@ class Crash:
     nth: int = 1
 
 
+NONE = Crash("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A process, where it is to end, and since when it runs."""
+
+    pid: int
+    crash: Crash
+    since: float
+
+
 @dataclass
 class Crashes:
     """Launches services; each dies at the next of its points, is started again, and dies at the next.
@@ -30,48 +46,76 @@ class Crashes:
     """
 
     passed: Path
-    """The file in which every process writes which points it passes."""
+    """The file in which every process writes which points it passes, and at which it ends itself."""
     seconds: float = 120.0
     """How long a process may take to reach its point."""
     died: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Kills by what was killed and where, each by the word of what was killed or by our own hand."""
     missed: list[tuple[str, str]] = field(default_factory=list)
+    otherwise: list[str] = field(default_factory=list)
+    """What ended without being killed."""
+    ended_at: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     _plans: dict[str, deque[Crash]] = field(default_factory=dict)
-    _next: dict[str, tuple[Crash, float]] = field(default_factory=dict)
+    _lives: dict[str, Life] = field(default_factory=dict)
+    _killed: set[int] = field(default_factory=set)
 
     def launch(self, name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> int:
         """Start a program, a service with its next crash."""
-        if name in self._next:
-            crash, since = self._next.pop(name)
-            self.died[name, crash.point] += 1
-            told = f"{name:<8} {crash.point:<40} {time.monotonic() - since:6.1f} s"
-            print(told, file=sys.stderr)
-        crash = Crash("", 0)
-        if plan := self._plans.get(name):
-            crash = plan.popleft()
-            self._next[name] = crash, time.monotonic()
+        if life := self._lives.get(name):
+            self._ended(name, life)
+        plan = self._plans.get(name)
+        crash = plan[0] if plan else NONE
         how = {
             "service": name,
             "at": crash.point,
             "nth": crash.nth,
             "passed": str(self.passed),
         }
-        return NURSERY.launch(name, arguments, env, log, how)
+        pid = NURSERY.launch(name, arguments, env, log, how)
+        self._lives[name] = Life(pid, crash, time.monotonic())
+        if plan:
+            plan.popleft()
+        return pid
+
+    def _ended(self, name: str, life: Life) -> None:
+        self.ended_at[name].append(datetime.now(UTC))
+        lasted = f"{time.monotonic() - life.since:6.1f} s"
+        if life.pid in self._killed:
+            self._killed.remove(life.pid)
+        elif was_killed_at(self.passed, name, life.crash.point, life.pid):
+            self.died[name, life.crash.point] += 1
+            print(f"{name:<8} {life.crash.point:<40} {lasted}", file=sys.stderr)
+        else:
+            self.otherwise.append(f"{name} after {lasted}, on its way to {life.crash.point or '-'}")
+
+    def kill(self, system: System, name: str) -> Process:
+        """Kill something where it stands."""
+        process = system.process(name)
+        self._killed.add(process.pid)
+        self.ended_at[name].append(datetime.now(UTC))
+        return system.kill(name)
+
+    def plan(self, plans: Mapping[str, Iterable[Crash]]) -> None:
+        """Have each service die so from its next start on."""
+        self._plans = {name: deque(plan) for name, plan in plans.items()}
 
     async def happen(self, system: System, plans: Mapping[str, Iterable[Crash]]) -> None:
         """Let all of these happen, the services beside each other."""
-        self._plans = {name: deque(plan) for name, plan in plans.items()}
+        self.plan(plans)
         for name, plan in self._plans.items():
             if plan:
-                system.kill(name)  # so that it starts with its first
+                self.kill(system, name)  # so that it starts with its first
 
         async def ended() -> bool:
-            for name, (crash, since) in list(self._next.items()):
-                if time.monotonic() - since > self.seconds:
-                    self.missed.append((name, crash.point))
-                    self.died[name, ANYWHERE] += 1
-                    del self._next[name]
-                    system.kill(name)
-            return not self._next and not any(self._plans.values())
+            under_way = [name for name in self._plans if self._lives[name].crash is not NONE]
+            for name in under_way:
+                life = self._lives[name]
+                if life.pid in self._killed or time.monotonic() - life.since < self.seconds:
+                    continue
+                self.missed.append((name, life.crash.point))
+                self.died[name, ANYWHERE] += 1
+                self.kill(system, name)
+            return not under_way and not any(self._plans.values())
 
         crashes = sum(map(len, self._plans.values()))
         await system.until(ended, "not all crashes happened", self.seconds * (crashes + 2))
@@ -80,6 +124,11 @@ class Crashes:
         """Give the points that each service has passed."""
         found: dict[str, set[str]] = {}
         for line in self.passed.read_text().splitlines():
-            service, _, point = line.partition("\t")
+            service, point, *_ = line.split("\t")
             found.setdefault(service, set()).add(point)
         return {service: sorted(points) for service, points in found.items()}
+
+
+def was_killed_at(passed: Path, service: str, point: str, pid: int) -> bool:
+    """Say whether a process ended itself at a point, by its own mark."""
+    return passed.exists() and mark(service, point, pid) in passed.read_text()

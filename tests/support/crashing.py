@@ -39,6 +39,11 @@ _WRITES = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)")
 _READS = re.compile(r"\s*SELECT\b.*?\bFROM\s+\"?(\w+)", re.DOTALL)
 
 
+def mark(service: str, point: str, pid: int) -> str:
+    """Give the line that a process writes at the point where it ends itself."""
+    return f"{service}\t{point}\t{pid}\n"
+
+
 class Crashing:
     """Ends this process at the nth passing of a point; writes down what it passes first."""
 
@@ -81,6 +86,7 @@ class Crashing:
         if count == 1:
             os.write(self._file, f"{self._service}\t{point}\n".encode())
         if point == self._at and count == self._nth:
+            os.write(self._file, mark(self._service, point, os.getpid()).encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, owner: type, method: str, name: Callable[..., str | None]) -> None:

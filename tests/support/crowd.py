@@ -74,6 +74,8 @@ class Told:
     facts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     stories: dict[str, list[str]] = field(default_factory=dict)
     """For some cases also the order in which it was said."""
+    in_time: set[str] = field(default_factory=set)
+    """The cases of which they said that they were handled before they were due."""
     requests: int = 0
 
     def take(self, case_id: str, *types: str) -> None:
@@ -175,6 +177,7 @@ class Crowd:
         if number % 3 == 2:
             in_time = {**_HANDLED, "occurred_at": (came + timedelta(days=1)).isoformat()}
             await self._act(case, "handle", in_time, f"{key}-handle")
+            self.told.in_time.add(case)
         # Whoever is not sure asks again, and hears what was answered the first time.
         again = await self._accepted("/v1/cases", said, key)
         assert again == answer
@@ -201,6 +204,8 @@ class Crowd:
         for place_in_story, (what, data) in enumerate(story):
             for _ in range(1 + (number % 4 == 0)):
                 await self.tickets.say(what, subject, data, f"{subject}-{place_in_story}")
+        if number % 2:
+            self.told.in_time.add(case)
         self._expect(case, *(["intake.case_handled.v1"] if number % 2 else []))
 
     async def _latecomer(self, number: int) -> None:

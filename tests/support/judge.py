@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email import message_from_string
 from typing import Any, get_args
 
 from rich.progress import Progress
@@ -11,45 +13,100 @@ from tests.support.crowd import PROJECTS, Told
 from tests.support.system import HEARS, OWNERS, Published, System
 
 from steward_events.sla import Escalated, EscalationWithdrawn
+from steward_eventstore.port import EVERYWHERE
 from steward_notify.application.reactions import correction_of, message_id_of, template_of
+from steward_notify.application.sender import AT_ONCE
 from steward_notify.domain.message import Channel
+from steward_service.partitions import partition_of
+from steward_stack.supervisor import PARTITIONS
 from steward_stack.verifying import verify
 
 RESOLVE = "minor-resolve"
 """The target of which is known, by what people were told, whether it was met in time."""
+NOTED, ASSIGNED = "intake.breach_noted", "intake.case_assigned"
+"""What intake stores of a case without anybody having said it."""
+SLACK = timedelta(seconds=1)
+"""So far may two clocks of one machine be from each other."""
+
+
+@dataclass
+class Invariant:
+    """What must hold of each of many things: of how many it was judged, and of which it does not."""
+
+    judged: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def demand(self, holds: object, otherwise: str) -> None:
+        """Judge one thing; `otherwise` names it where the invariant does not hold."""
+        self.judged += 1
+        if not holds:
+            self.violations.append(otherwise)
+
+    def once(self, counts: Mapping[Any, int], wanted: Collection[Hashable], what: str) -> None:
+        """Demand each wanted thing exactly once, and nothing else."""
+        for one in {*wanted, *counts}:
+            n = counts.get(one, 0)
+            self.demand(
+                n == (one in wanted), f"{what} of {one}: {n} times for {int(one in wanted)}"
+            )
+
+
+INVARIANTS = (
+    "each fact has an ID of its own",
+    "what is published is stored, under one ID",
+    "what is stored is published",
+    "a stream is published in its order",
+    "a stream lies in one partition, that of its key",
+    "what was accepted is stored, once, and nothing else",
+    "each stream was heard to its end",
+    "the auditor has counted each fact once",
+    "each case has its clock",
+    "no breach is told twice",
+    "no escalation is told twice",
+    "late is what was not done in time",
+    "what is late climbs",
+    "a breach is taken back for what was done in time",
+    "who was told of it is told so",
+    "each breach is noted at its case, once",
+    "nothing rings before its time",
+    "what waited came as it was said",
+    "what was handled is followed up once",
+    "what is late is told once over each channel",
+    "each message has an outcome, and it a cause",
+    "no sms is sent twice, or without being owed",
+    "no email is sent twice, or without being owed",
+    "each sms was taken as its outcome says",
+    "each email was taken as its outcome says",
+    "nobody knows only what the sender was killed over",
+    "read models are what the facts say",
+)
 
 
 @dataclass
 class Verdict:
-    """What was found wrong, by invariant; each line names it."""
+    """What was judged, by invariant, and how much there was of what could have gone wrong."""
 
-    lost: list[str] = field(default_factory=list)
-    """What was accepted, or what must follow from it, and is not there."""
-    doubled: list[str] = field(default_factory=list)
-    """What is there twice, or without a cause."""
-    unpublished: list[str] = field(default_factory=list)
-    """What is stored and not on its topic."""
-    disordered: list[str] = field(default_factory=list)
-    """What came to its topic before what stands in front of it."""
-    early: list[str] = field(default_factory=list)
-    """What rang before its time."""
-    overtaken: list[str] = field(default_factory=list)
-    """What had to wait and was passed by what came after it."""
-    differing: list[str] = field(default_factory=list)
-    """Read models that are not what the facts say."""
-    unknown: int = 0
-    """Texts of which nobody knows whether they were sent; that may be."""
+    invariants: Mapping[str, Invariant] = field(
+        default_factory=lambda: {name: Invariant() for name in INVARIANTS}
+    )
+    facts: int = 0
+    effects: int = 0
+    """Facts that a service stored because of another's."""
+    alarms: int = 0
+    texts: int = 0
+    mails: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    """By channel: sendings of which nobody knows whether they were made; that may be."""
 
-    def violations(self) -> dict[str, list[str]]:
-        """Give what was found by invariant."""
-        return {
-            invariant: found for invariant, found in vars(self).items() if isinstance(found, list)
-        }
+    def __getitem__(self, invariant: str) -> Invariant:
+        """Give the judgement of one invariant."""
+        return self.invariants[invariant]
 
-    def once(self, counts: Counter[Any], wanted: set[Any], what: str) -> None:
-        """Demand each wanted thing exactly once, and nothing twice."""
-        self.lost += [f"{what} of {one} is missing" for one in wanted if not counts[one]]
-        self.doubled += [f"{what} of {one}: {n} times" for one, n in counts.items() if n > 1]
+    def violations(self) -> list[str]:
+        """Give all that was found wrong."""
+        return [
+            f"{name}: {one}" for name, each in self.invariants.items() for one in each.violations
+        ]
 
 
 @dataclass(frozen=True)
@@ -58,6 +115,7 @@ class Fact:
 
     stream: str
     version: int
+    partition: int
     type: str
     id: str
     recorded_at: datetime
@@ -65,11 +123,18 @@ class Fact:
 
 
 class Judge:
-    """Reads everything from outside and compares it with what the clients were told."""
+    """Reads everything from outside and compares it with what the clients were told.
 
-    def __init__(self, system: System, told: Told) -> None:
+    `killed` says when the sender was killed, or the database that it writes to; without it an outcome
+    that nobody knows is not judged.
+    """
+
+    def __init__(
+        self, system: System, told: Told, killed: Sequence[datetime] | None = None
+    ) -> None:
         self._system = system
         self._told = told
+        self._killed = None if killed is None else sorted(killed)
         self._facts: dict[str, list[Fact]] = {}
         self._found = Verdict()
 
@@ -78,73 +143,83 @@ class Judge:
         for owner in OWNERS:
             rows = await self._system.query(
                 owner,
-                "SELECT stream_id, version, type, meta->>'id' AS id, data::text,"
-                " (meta->>'recorded')::timestamptz AS recorded_at FROM events",
+                "SELECT stream_id AS stream, version, partition, type, meta->>'id' AS id,"
+                " (meta->>'recorded')::timestamptz AS recorded_at, data::text AS data FROM events"
+                " ORDER BY stream_id, version",
             )
-            self._facts[owner] = [
-                Fact(
-                    r["stream_id"],
-                    r["version"],
-                    r["type"],
-                    r["id"],
-                    r["recorded_at"],
-                    json.loads(r["data"]),
-                )
-                for r in rows
-            ]
+            self._facts[owner] = [Fact(**{**row, "data": json.loads(row["data"])}) for row in rows]
             self._judge_topic(owner, await self._system.published(owner))
         self._judge_accepted()
         await self._judge_heard()
+        await self._judge_audit()
         self._judge_clocks()
+        self._judge_withdrawn()
+        self._judge_noted()
         self._judge_alarms()
         self._judge_lines()
         self._judge_followups()
+        self._judge_requested()
         await self._judge_messages()
         await self._judge_read_models()
-        return self._found
+        found = self._found
+        found.facts = sum(map(len, self._facts.values()))
+        found.effects = found.facts - len(self._facts["intake"]) + len(self._of(NOTED))
+        return found
 
     def _judge_topic(self, owner: str, published: list[Published]) -> None:
-        stored = {(fact.stream, fact.version): fact.id for fact in self._facts[owner]}
-        ids = Counter(stored.values())
-        self._found.doubled += [
-            f"the ID {id_} {n} times in {owner}" for id_, n in ids.items() if n > 1
-        ]
-        first: dict[tuple[str, int], str] = {}
-        last: Counter[str] = Counter()
-        for message in published:
-            place = (message.stream, message.version)
-            known = first.setdefault(place, message.id)
-            if known != message.id:
-                self._found.doubled.append(f"{place} was published with two IDs")
-            if message.version > last[message.stream] + 1:
-                self._found.disordered.append(f"{place} was published before the one before it")
-            last[message.stream] = max(last[message.stream], message.version)
-        for place, id_ in stored.items():
-            if first.get(place) != id_:
-                self._found.unpublished.append(f"{place} of {owner} is not on its topic")
-        self._found.lost += [
-            f"{place} was published, not stored" for place in first.keys() - stored
-        ]
+        facts = {(fact.stream, fact.version): fact for fact in self._facts[owner]}
+        ids = Counter(fact.id for fact in facts.values())
+        own_id = self._found["each fact has an ID of its own"]
+        for id_, n in ids.items():
+            own_id.demand(n == 1, f"{id_} of {owner}: {n} facts")
+        stored = self._found["what is published is stored, under one ID"]
+        order = self._found["a stream is published in its order"]
+        together = self._found["a stream lies in one partition, that of its key"]
+        places: dict[tuple[str, int], set[int]] = defaultdict(set)
+        last: Counter[tuple[str, int]] = Counter()
+        for message in sorted(published, key=lambda m: (m.partition, m.offset)):
+            place, line = (message.stream, message.version), (message.stream, message.partition)
+            fact = facts.get(place)
+            is_it = fact is not None and message.id == fact.id
+            stored.demand(is_it, f"{place} of {owner} as {message.id}")
+            order.demand(message.version <= last[line] + 1, f"{place} before the one before it")
+            last[line] = max(last[line], message.version)
+            if is_it:
+                places[place].add(message.partition)
+            if fact is not None and fact.partition != EVERYWHERE:
+                right = fact.partition == partition_of(message.key, PARTITIONS)
+                here = message.partition == fact.partition
+                together.demand(
+                    right and here, f"{place} with {message.key} in {message.partition}"
+                )
+        for place, fact in facts.items():
+            wanted = set(range(PARTITIONS)) if fact.partition == EVERYWHERE else {fact.partition}
+            self._found["what is stored is published"].demand(
+                wanted <= places[place], f"{place} of {owner}, only in {places[place]}"
+            )
 
     def _judge_accepted(self) -> None:
+        """What clients were told was accepted is stored once, and nothing else of their cases."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for fact in self._facts["intake"]:
-            counts[fact.stream].update([fact.type])
-        for case, types in self._told.facts.items():
-            for type_, told in types.items():
-                stored = counts[f"case-{case}"][type_]
-                if stored < told:
-                    self._found.lost.append(f"{type_} of {case}: {stored} of {told}")
-                if stored > told:
-                    self._found.doubled.append(f"{type_} of {case}: {stored} for {told}")
-        ours = {f"case-{case}" for case in self._told.facts}
-        self._found.doubled += [
-            f"{stream} was never accepted"
-            for stream in counts
-            if stream.startswith("case-") and stream not in ours
-        ]
+            if fact.stream.startswith("case-"):
+                counts[fact.stream.removeprefix("case-")][fact.type] += 1
+        # Where somebody has a role, a case is somebody's from the start.
+        assigned = {
+            fact.data["case_id"]
+            for fact in self._of("intake.case_received")
+            if fact.data["project_id"] in PROJECTS
+        }
+        once = self._found["what was accepted is stored, once, and nothing else"]
+        for case in {*counts, *self._told.facts}:
+            told = Counter(self._told.facts.get(case))
+            told[f"{ASSIGNED}.v1"] += case in assigned
+            for type_ in {*counts[case], *told} - {f"{NOTED}.v1"}:
+                stored = counts[case][type_]
+                once.demand(stored == told[type_], f"{type_} of {case}: {stored} for {told[type_]}")
 
     async def _judge_heard(self) -> None:
+        whole = self._found["each stream was heard to its end"]
         for consumer, sources in HEARS.items():
             rows = await self._system.query(
                 consumer,
@@ -153,84 +228,127 @@ class Judge:
             )
             heard = {row["stream_id"]: (row["version"], str(row["event_id"])) for row in rows}
             for source in sources:
-                last = {f.stream: f for f in sorted(self._facts[source], key=lambda f: f.version)}
-                self._found.lost += [
-                    f"{consumer} has not heard {fact.stream} to its end"
-                    for fact in last.values()
-                    if heard.get(fact.stream) != (fact.version, fact.id)
-                ]
+                last = {fact.stream: fact for fact in self._facts[source]}
+                for fact in last.values():
+                    whole.demand(
+                        heard.get(fact.stream) == (fact.version, fact.id),
+                        f"{fact.stream} by {consumer}: {heard.get(fact.stream)}",
+                    )
+
+    async def _judge_audit(self) -> None:
+        rows = await self._system.query("audit", "SELECT service, type, facts FROM heard")
+        heard = {(row["service"], row["type"]): row["facts"] for row in rows}
+        stored = Counter((owner, f.type) for owner, facts in self._facts.items() for f in facts)
+        counted = self._found["the auditor has counted each fact once"]
+        for each in {*heard, *stored}:
+            n, of = heard.get(each, 0), stored[each]
+            counted.demand(n == of, f"{each}: {n} of {of}")
 
     def _judge_clocks(self) -> None:
         """Each case has its clock; what was late is breached, and climbs; what was not is not."""
-        facts = self._facts["sla"]
-        breaches = Counter(
-            (f.data["case_id"], f.data["clock"], f.data["number"])
-            for f in self._of("sla.clock_breached")
-        )
-        self._found.once(breaches, set(), "the breach")
+        started = {f.data["case_id"] for f in self._of("sla.clock_started")}
+        noted = {f.data["case_id"] for f in self._of("sla.case_noted")}
+        for case in self._told.facts:
+            self._found["each case has its clock"].demand(case in started & noted, case)
+        breaches = Counter(map(_breach, self._of("sla.clock_breached")))
         escalated = Counter(f.data["escalation_id"] for f in self._of("sla.escalated"))
-        self._found.once(escalated, set(), "the escalation")
-        noted = Counter(f.data["case_id"] for f in self._of("sla.case_noted"))
-        told = {case: sum(types.values()) for case, types in self._told.facts.items()}
-        for case in told:
-            mine = [f.type.split(".")[1] for f in facts if f.stream == f"clocks-{case}"]
-            if "clock_started" not in mine or not noted[case]:
-                self._found.lost.append(f"no clock was started for {case}")
-        standing: Counter[tuple[str, str]] = Counter()
-        for fact in self._of("sla.clock_breached"):
-            standing[fact.data["case_id"], fact.data["target"]] += 1
-        for fact in self._of("sla.breach_withdrawn"):
-            standing[fact.data["case_id"], fact.data["target"]] -= 1
-        in_time = {
-            (fact.data["case_id"], fact.data["target"])
+        for name, counts in (("breach", breaches), ("escalation", escalated)):
+            for one, n in counts.items():
+                self._found[f"no {name} is told twice"].demand(n == 1, f"{one}: {n} times")
+        taken_back = set(map(_breach, self._of("sla.breach_withdrawn")))
+        stands = Counter(
+            fact.data["case_id"]
+            for fact in self._of("sla.clock_breached")
+            if fact.data["target"] == RESOLVE and _breach(fact) not in taken_back
+        )
+        met = Counter(
+            (fact.data["case_id"], fact.data["outcome"])
             for fact in self._of("sla.clock_met")
-            if fact.data["outcome"] == "in_time"
+            if fact.data["target"] == RESOLVE
+        )
+        late = self._found["late is what was not done in time"]
+        for case in self._told.facts:
+            in_time = case in self._told.in_time
+            late.demand(stands[case] == (not in_time), f"{case}: {stands[case]} breaches")
+            late.demand(met[case, "in_time"] == in_time, f"{case}: {met[case, 'in_time']} in time")
+        climbed = {_breach(fact) for fact in self._of("sla.escalated")}
+        for fact in self._of("sla.clock_breached"):
+            if fact.data["target"] == RESOLVE:
+                self._found["what is late climbs"].demand(_breach(fact) in climbed, fact.stream)
+
+    def _judge_withdrawn(self) -> None:
+        """A breach is taken back once, for a reason, and of all who were told of it."""
+        told = set(map(_breach, self._of("sla.clock_breached")))
+        withdrawn = Counter(map(_breach, self._of("sla.breach_withdrawn")))
+        climbs: dict[Any, set[str]] = defaultdict(set)
+        for fact in self._of("sla.escalated"):
+            climbs[_breach(fact)].add(fact.data["escalation_id"])
+        corrected = Counter(f.data["escalation_id"] for f in self._of("sla.escalation_withdrawn"))
+        excuses = {
+            (fact.data["case_id"], fact.data["clock"])
+            for name in ("clock_met", "clock_cancelled", "clock_rescheduled")
+            for fact in self._of(f"sla.{name}")
+            if fact.data.get("outcome") != "breached"
         }
-        self._found.lost += [
-            f"{case} is late and has no breach"
-            for case in told
-            if (case, RESOLVE) not in in_time and not standing[case, RESOLVE]
-        ]
-        self._found.doubled += [
-            f"{target} of {case} was met in time and has {standing[case, target]} breaches"
-            for case, target in in_time
-            if standing[case, target]
-        ]
+        rightly = self._found["a breach is taken back for what was done in time"]
+        for fact in self._of("sla.breach_withdrawn"):
+            case, clock, _ = breach = _breach(fact)
+            done = case in self._told.in_time
+            rightly.demand(
+                breach in told
+                and withdrawn[breach] == 1
+                and (done if fact.data["target"] == RESOLVE else (case, clock) in excuses),
+                f"{breach}: {withdrawn[breach]} times",
+            )
+        wanted = {one for breach in withdrawn for one in climbs[breach]}
+        self._found["who was told of it is told so"].once(corrected, wanted, "the correction")
+
+    def _judge_noted(self) -> None:
+        """Each breach, and that one was taken back, is noted at its case in that order, once."""
+        wanted: dict[tuple[str, str], list[bool]] = defaultdict(list)
+        for fact in self._facts["sla"]:
+            withdrawn = fact.type == "sla.breach_withdrawn.v1"
+            if withdrawn or fact.type == "sla.clock_breached.v1":
+                story = wanted[fact.data["case_id"], fact.data["clock"]]
+                if withdrawn == (story[-1:] == [False]):
+                    story.append(withdrawn)
+        noted: dict[tuple[str, str], list[bool]] = defaultdict(list)
+        for fact in self._of(NOTED):
+            noted[fact.data["case_id"], fact.data["clock"]].append(fact.data["withdrawn"])
+        for each in {*wanted, *noted}:
+            self._found["each breach is noted at its case, once"].demand(
+                noted[each] == wanted[each], f"{each}: {noted[each]}, not {wanted[each]}"
+            )
 
     def _judge_alarms(self) -> None:
-        """Nothing rings before its time."""
         dues = [(fact, fact.data["due_at"]) for fact in self._of("sla.clock_breached")]
         dues += [(fact, fact.data["by"]) for fact in self._of("visits.followup_overdue")]
-        self._found.early += [
-            f"{fact.stream} rang at {fact.recorded_at} for {due}"
-            for fact, due in dues
-            if fact.recorded_at < datetime.fromisoformat(due)
-        ]
+        self._found.alarms = len(dues)
+        for fact, due in dues:
+            self._found["nothing rings before its time"].demand(
+                fact.recorded_at >= datetime.fromisoformat(due),
+                f"{fact.stream} rang at {fact.recorded_at} for {due}",
+            )
 
     def _judge_lines(self) -> None:
-        """What waited came in the order in which it was said."""
+        streams: dict[str, list[Fact]] = defaultdict(list)
+        for fact in self._facts["intake"]:
+            streams[fact.stream].append(fact)
         for case, story in self._told.stories.items():
-            facts = [f for f in self._facts["intake"] if f.stream == f"case-{case}"]
-            types = [f.type for f in sorted(facts, key=lambda f: f.version) if f.type in story]
-            if types != story:
-                self._found.overtaken.append(f"{case}: {types}, not {story}")
+            types = [fact.type for fact in streams[f"case-{case}"] if fact.type in story]
+            self._found["what waited came as it was said"].demand(
+                types == story, f"{case}: {types}, not {story}"
+            )
 
     def _judge_followups(self) -> None:
-        handled = {
-            fact.data["case_id"]
-            for fact in self._facts["intake"]
-            if fact.type == "intake.case_handled.v1"
-        }
+        handled = {f.data["case_id"] for f in self._of("intake.case_handled")}
         due = Counter(f.data["case_id"] for f in self._of("visits.followup_due"))
-        self._found.once(due, handled, "the follow-up")
+        self._found["what was handled is followed up once"].once(due, handled, "the follow-up")
 
-    async def _judge_messages(self) -> None:
+    def _judge_requested(self) -> None:
+        """Each alarm, each correction and each late follow-up is told once over each channel."""
         requested = self._of("notify.message_requested")
-        counts = Counter(
-            (f.data["escalation_id"], f.data["template"], f.data["channel"])
-            for f in requested
-            if f.data["escalation_id"]
-        )
+        channels: tuple[Channel, ...] = get_args(Channel)
         told = {
             (fact.data["escalation_id"], template_of(Escalated.model_validate(fact.data)))
             for fact in self._of("sla.escalated")
@@ -241,53 +359,154 @@ class Judge:
             )
             for fact in self._of("sla.escalation_withdrawn")
         }
-        wanted = {(*one, channel) for one in told for channel in ("sms", "email")}
-        self._found.once(counts, wanted, "the message")
         late = {
             message_id_of(fact.data["followup_id"], "followup_overdue", channel)
             for fact in self._of("visits.followup_overdue")
-            for channel in get_args(Channel)
+            for channel in channels
         }
-        reminders = Counter(f.data["message_id"] for f in requested if not f.data["escalation_id"])
-        self._found.once(reminders, late, "the reminder")
-        now = datetime.now(UTC)
-        ends: dict[str, str] = {}
-        sent_as = {
-            fact.data["message_id"]: fact.data["group_id"]
-            for fact in self._of("notify.message_sending")
-            if fact.data["group_id"]
-        }
-        for fact in sorted(self._facts["notify"], key=lambda f: f.version):
-            if "message_id" not in fact.data:
-                continue  # what notify noted of a case
-            ends[fact.data["message_id"]] = fact.type.split(".")[1].removeprefix("message_")
-        taken = Counter(text["out_id"] for text in await self._system.texts())
-        self._found.doubled += [f"the text {id_} {n} times" for id_, n in taken.items() if n > 1]
-        for fact in requested:
-            id_, channel = fact.data["message_id"], fact.data["channel"]
-            end = ends[id_]
-            self._found.unknown += channel == "sms" and end == "unknown"
-            done = {"delivered", "failed", "unknown", "suppressed"}
-            if channel == "email":
-                done.add("sent")
-            if fact.data["project_id"] not in PROJECTS:  # nobody has a role there
-                done.add("administrator_alarmed")
-            # A correction waits for the morning.
-            waits = (
-                fact.data["not_before"] and datetime.fromisoformat(fact.data["not_before"]) > now
-            )
-            if end not in done and not waits:
-                self._found.lost.append(f"the message {id_} has no outcome, it is {end}")
-            if channel == "sms" and end == "delivered" and not taken[sent_as.get(id_, id_)]:
-                self._found.lost.append(f"the text {id_} was never sent")
+        of_alarms = Counter(
+            (fact.data["escalation_id"], fact.data["template"], fact.data["channel"])
+            for fact in requested
+            if fact.data["escalation_id"]
+        )
+        reminders = Counter(
+            fact.data["message_id"]
+            for fact in requested
+            if fact.data["template"] == "followup_overdue"
+        )
+        once = self._found["what is late is told once over each channel"]
+        once.once(of_alarms, {(*one, channel) for one in told for channel in channels}, "a message")
+        once.once(reminders, late, "a reminder")
+
+    async def _judge_messages(self) -> None:
+        """Each message has an outcome, it has a cause, and the providers have what it says."""
+        messages = Messages(self._facts["notify"], self._of("sla.escalation_withdrawn"))
+        texts = [text["out_id"] for text in await self._system.texts()]
+        mails = [_message_id(mail) for mail in self._system.mails()]
+        self._found.texts, self._found.mails = len(texts), len(mails)
+        for channel, taken in (("sms", Counter(texts)), ("email", Counter(mails))):
+            begun = {
+                sending
+                for message in messages.requested.values()
+                if message.data["channel"] == channel
+                for sending in messages.sendings(message)
+            }
+            sent_once = self._found[f"no {channel} is sent twice, or without being owed"]
+            for sending, n in taken.items():
+                sent_once.demand(n == 1 and sending in begun, f"{sending}: {n} times")
+        both = Counter([*texts, *mails])
+        for message in messages.requested.values():
+            self._judge_outcome(messages, message, both)
+        self._judge_unknown(messages)
+
+    def _judge_outcome(self, messages: "Messages", message: Fact, taken: Counter[str]) -> None:
+        id_, channel, end = (
+            message.data["message_id"],
+            message.data["channel"],
+            messages.end(message),
+        )
+        n = sum(taken[sending] for sending in messages.sendings(message))
+        what = end.type.split(".")[1].removeprefix("message_")
+        done = "delivered" if channel == "sms" else "sent"
+        self._found["each message has an outcome, and it a cause"].demand(
+            what in (done, "unknown") or self._is_explained(messages, message, end),
+            f"{channel} {id_} is {what}: {end.data}",
+        )
+        # A receipt comes of each text that was taken, so that one is unknown only if it was not.
+        may_be = {0, 1} if what == "unknown" and channel == "email" else {int(what == done)}
+        self._found[f"each {channel} was taken as its outcome says"].demand(
+            n in may_be, f"{id_} is {what} and was taken {n} times"
+        )
+
+    def _is_explained(self, messages: "Messages", message: Fact, end: Fact) -> bool:
+        """Say whether a message rightly was not sent."""
+        match end.type.split(".")[1], end.data.get("reason"):
+            case "message_requested", _:  # a correction waits for the morning
+                at = message.data["not_before"]
+                return at is not None and datetime.fromisoformat(at) > datetime.now(UTC)
+            case "administrator_alarmed", _:  # nobody has a role there
+                return message.data["project_id"] not in PROJECTS
+            case "message_suppressed", "withdrawn":
+                return message.data["escalation_id"] in messages.withdrawn
+            case "message_suppressed", "nothing_to_correct":
+                earlier = messages.requested.get(message.data["only_if_sent"])
+                return earlier is None or messages.end(earlier).type in (
+                    "notify.message_suppressed.v1",
+                    "notify.administrator_alarmed.v1",
+                )
+            case _:
+                return False
+
+    def _judge_unknown(self, messages: "Messages") -> None:
+        """Nobody knows only what the sender was killed over, no more at a time than it sends."""
+        over: dict[datetime | None, set[str]] = defaultdict(set)
+        unknown: set[tuple[str, str]] = set()
+        for message in messages.requested.values():
+            end = messages.end(message)
+            if end.type == "notify.message_unknown.v1":
+                attempt = messages.attempts(message)[-1]
+                since, until = attempt.recorded_at - SLACK, end.recorded_at + SLACK
+                killed = (at for at in self._killed or () if since <= at <= until)
+                over[next(killed, None)].add(_sending(attempt))
+                unknown.add((message.data["channel"], _sending(attempt)))
+        self._found.unknown = Counter(channel for channel, _ in unknown)
+        if self._killed is None:
+            return
+        cause = self._found["nobody knows only what the sender was killed over"]
+        for sending in over.pop(None, ()):
+            cause.demand(holds=False, otherwise=f"{sending}: nothing was killed meanwhile")
+        for at in self._killed:
+            cause.demand(len(over[at]) <= AT_ONCE, f"{len(over[at])} sendings at the kill of {at}")
 
     async def _judge_read_models(self) -> None:
-        """What is rebuilt from the facts is what lives."""
-        self._found.differing += [
-            f"{each.model} of {each.service}: {', '.join(each.differing)}"
-            for each in await verify(self._system.stack.endpoints, OWNERS, Progress(disable=True))
-            if not each.equal
-        ]
+        services = (*OWNERS, "audit")
+        for each in await verify(self._system.stack.endpoints, services, Progress(disable=True)):
+            self._found["read models are what the facts say"].demand(
+                each.equal, f"{each.model} of {each.service}: {', '.join(each.differing)}"
+            )
 
     def _of(self, name: str) -> list[Fact]:
         return [fact for fact in self._facts[name.split(".")[0]] if fact.type == f"{name}.v1"]
+
+
+def _breach(fact: Fact) -> tuple[str, str, int]:
+    """Name the breach that a fact of sla speaks of."""
+    said = fact.data
+    return said["case_id"], said["clock"], said["breach" if "breach" in said else "number"]
+
+
+class Messages:
+    """What notify has stored of each message, and which escalations were withdrawn."""
+
+    def __init__(self, facts: Iterable[Fact], withdrawn: Iterable[Fact]) -> None:
+        self.requested: dict[str, Fact] = {}
+        self.withdrawn = {fact.data["escalation_id"] for fact in withdrawn}
+        self._stories: dict[str, list[Fact]] = defaultdict(list)
+        for fact in facts:
+            id_ = fact.data.get("message_id")
+            if id_ is None:
+                continue  # what notify noted of a case
+            self._stories[id_].append(fact)
+            if fact.type == "notify.message_requested.v1":
+                self.requested[id_] = fact
+
+    def end(self, message: Fact) -> Fact:
+        """Give what was said of a message last."""
+        return self._stories[message.data["message_id"]][-1]
+
+    def attempts(self, message: Fact) -> list[Fact]:
+        """Give how it was begun to be sent."""
+        story = self._stories[message.data["message_id"]]
+        return [fact for fact in story if fact.type == "notify.message_sending.v1"]
+
+    def sendings(self, message: Fact) -> list[str]:
+        """Name what was sent for it: itself, or what it was sent in with others."""
+        return list(dict.fromkeys(map(_sending, self.attempts(message))))
+
+
+def _sending(attempt: Fact) -> str:
+    return str(attempt.data["group_id"] or attempt.data["message_id"])
+
+
+def _message_id(mail: str) -> str:
+    return str(message_from_string(mail)["Message-ID"]).strip("<>").partition("@")[0]

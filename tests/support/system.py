@@ -35,14 +35,15 @@ from steward_stack.state import State
 from steward_stack.supervisor import PARTITIONS, Launcher, Stack, ready, running_stack
 
 SECONDS = 60.0
+OWNERS = ("intake", "sla", "visits", "notify")
 HEARS: Mapping[str, tuple[str, ...]] = {
-    "intake": ("visits",),
+    "intake": ("visits", "sla", "notify"),
     "sla": ("intake",),
     "visits": ("intake",),
     "notify": ("intake", "sla", "visits"),
+    "audit": OWNERS,
 }
 """Whose facts each service hears, whole."""
-OWNERS = ("intake", "sla", "visits", "notify")
 
 _BACKLOG = """
 SELECT count(*) FROM events e CROSS JOIN relay r
@@ -236,6 +237,8 @@ class System:
                 return f"{found} alarms of {name} are due"
         if unsent := await self.query("notify", _UNSENT):
             return f"messages have no outcome: {[dict(row) for row in unsent]}"
+        if owed := (await self.client.get(f"{self.stack.endpoints.sms}/outstanding")).json():
+            return f"{owed} receipts of the SMS provider were not taken"
         return ""
 
     async def behind(self, consumer: str, sources: Iterable[str]) -> int:
@@ -271,6 +274,10 @@ class System:
         """Give the process that runs under a name."""
         recorded = self.stack.state.processes.recorded()
         return next(process for process in recorded if process.name == name)
+
+    async def ready(self) -> bool:
+        """Say whether all services are ready."""
+        return all([await self._answers(name) for name in self.stack.endpoints.services])
 
     async def _answers(self, name: str) -> bool:
         endpoints = self.stack.endpoints
