@@ -133,8 +133,11 @@ async def test_a_project_without_its_manager_is_named(system: System) -> None:
     await system.register(
         staff, {**role, "role": "centre_manager"}, {**role, "role": "cs_supervisor"}
     )
-    await system.quiet()
-    assert (await says(system, "roles")).ok
+
+    async def is_well() -> bool:
+        return (await says(system, "roles")).ok
+
+    await system.until(is_well, "sla has not heard of the roles")
 
 
 async def test_cases_without_an_owner_are_counted(system: System) -> None:

@@ -141,7 +141,7 @@ GUARDS: tuple[Guard, ...] = (
         "What was published for a project or a group is reapplied to nobody else's cases.",
         "an override stays at home",
         "services/sla/src/steward_sla/api/policy_work.py",
-        "projects = {*asked.projects, *await lists().projects_of(asked.cases)}",
+        "projects = {*asked.projects, *(await lists().projects_of(asked.cases)).values()}",
         "projects = {*asked.projects}",
         "tests/integration/sla/test_policy_work_http.py::"
         "test_what_was_published_for_some_is_reapplied_to_theirs_alone",
@@ -1505,7 +1505,7 @@ GUARDS: tuple[Guard, ...] = (
         "The owner is told no new date that nobody has approved (RM-4.10.2).",
         "approved, then told",
         _SAYINGS,
-        'if fact.about == "new_date" and not _is_approved(fact.extension_id, story):',
+        "if names_one and not _is_approved(fact.extension_id, story):",
         "if False:",
         f"{_NEW_DATE_TEST}test_no_new_date_is_told_that_nobody_has_approved",
     ),
