@@ -1,6 +1,7 @@
 """Follow-ups over HTTP: who may make them, what a late one tells, and the rates of a month."""
 
 from datetime import datetime, timedelta
+from importlib import import_module
 
 import pytest
 from tests.integration.visits.conftest import NOON, Desk
@@ -8,7 +9,7 @@ from tests.support.rules import rule
 
 from steward_events.fact import Fact
 from steward_events.intake import CaseMerged, CaseMovedOut, CaseRefused, CaseWithdrawn
-from steward_events.registry import RoleAssigned, StaffRegistered
+from steward_events.registry import ProjectRegistered, RoleAssigned, StaffRegistered
 from steward_events.visits import FollowupDone, FollowupOverdue
 from steward_events.vocabulary import Kind, Role, Severity, Validity, WorkCategory
 
@@ -71,6 +72,18 @@ async def test_staff_of_another_group_are_refused_as_unknown_ones_are(desk: Desk
             404,
             "There is no member of staff “x9” of the project's group.",
         )
+
+
+async def test_projects_of_before_the_table_stand_in_it_with_their_last_group(desk: Desk) -> None:
+    moved = {"project_id": "p1", "group_id": "g2", "name": "P", "zone": "Asia/Shanghai"}
+    await desk.hear(ProjectRegistered(**moved))
+    pool, whole = desk.store.pool, "SELECT * FROM projects"
+    before = await pool.fetch(whole)
+    assert [tuple(row) for row in before] == [("p1", "g2")]
+    await pool.execute("DELETE FROM projects")
+    migration = import_module("steward_visits.adapters.versions.0004_projects")
+    await pool.execute(migration.STATEMENTS[1])
+    assert await pool.fetch(whole) == before
 
 
 @rule("FU-5.1")

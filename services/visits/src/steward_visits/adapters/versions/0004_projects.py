@@ -11,9 +11,10 @@ STATEMENTS = (
     "CREATE TABLE projects (project_id text PRIMARY KEY, group_id text NOT NULL)",
     """
     INSERT INTO projects (project_id, group_id)
-    SELECT DISTINCT data->>'project_id', data->>'group_id'
+    SELECT DISTINCT ON (data->>'project_id') data->>'project_id', data->>'group_id'
     FROM events
     WHERE type = 'visits.ledger_noted.v1' AND data->>'group_id' IS NOT NULL
+    ORDER BY data->>'project_id', pos DESC
     """,
 )
 
