@@ -141,7 +141,7 @@ GUARDS: tuple[Guard, ...] = (
         "What was published for a project or a group is reapplied to nobody else's cases.",
         "an override stays at home",
         "services/sla/src/steward_sla/api/policy_work.py",
-        "projects = {*asked.projects, *(await lists().projects_of(asked.cases)).values()}",
+        "projects = {*asked.projects, *of_cases.values()}",
         "projects = {*asked.projects}",
         "tests/integration/sla/test_policy_work_http.py::"
         "test_what_was_published_for_some_is_reapplied_to_theirs_alone",

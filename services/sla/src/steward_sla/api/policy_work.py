@@ -1,6 +1,6 @@
 """Policies over HTTP: why a clock is due when it is, and another version for what runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -121,7 +121,8 @@ def router(
             targets=asked.targets,
             cases=asked.cases,
         )
-        stranger = await _stranger(asked, rules)
+        projects = {*asked.projects, *of_cases.values()}
+        stranger = await _stranger(asked.policy, rules, projects)
         if asked.dry_run:
             if stranger is not None:
                 raise stranger
@@ -180,14 +181,13 @@ def router(
             )
         return None
 
-    async def _stranger(asked: OtherVersion, rules: Rules) -> Refused | None:
+    async def _stranger(policy: str, rules: Rules, projects: Collection[str]) -> Refused | None:
         """Refuse whom a published version is not for; a text that is only looked at is for all."""
-        whom = await lists().published_for(asked.policy)
-        if not (asked.projects or asked.cases):
-            if "+" not in asked.policy and whom == PublishedFor():
+        whom = await lists().published_for(policy)
+        if not projects:
+            if "+" not in policy and whom == PublishedFor():
                 return None
             return Refused(f"{rules.version} is not for everybody: name its “projects” or “cases”.")
-        projects = {*asked.projects, *(await lists().projects_of(asked.cases)).values()}
         others = ", ".join(sorted(await lists().others(whom, sorted(projects))))
         if not others:
             return None
