@@ -39,7 +39,7 @@ from pydantic_core import from_json
 from schemathesis import GenerationMode
 from tests.support.clear_text import Searched, records
 from tests.support.last_words import LastWords
-from tests.support.system import SOURCE, System, ticket_message
+from tests.support.system import SOURCE, System, entered, running_services, ticket_message
 from uuid_utils.compat import uuid7
 
 from steward_events.tickets import INBOUND_TICKETS
@@ -75,6 +75,7 @@ NAMED = 5
 TORN_SECONDS = 1.0
 """Whoever gets no answer by then says that nothing more comes: a torn request is waited for."""
 ANSWER_SECONDS = 30.0
+SAID_EACH = 5_000
 SECONDS = float(os.environ.get("STEWARD_PATIENCE", "600"))
 # Told as they should be, they would change what all others are decided by, or destroy keys.
 _NOT_MUTATED = ("registry.policy_published", "registry.subject_erased")
@@ -225,7 +226,7 @@ class Bombardment:
         except (TransportError, OSError) as error:
             self.tally.unanswered.append(f"{where}: {error!r}")
             return
-        self.tally.inputs[kind] += 1
+        self._count(kind)
         if status is None:
             self.tally.closed += 1
             return
@@ -277,7 +278,7 @@ class Bombardment:
             if n % EACH_GOOD == 0:
                 await self.good_ticket(PROJECTS[n // EACH_GOOD % len(PROJECTS)])
             if n % 500 == 499 or n == inputs - 1:
-                self.tally.inputs["kafka"] += len(await asyncio.gather(*under_way))
+                self._count("kafka", len(await asyncio.gather(*under_way)))
                 under_way = []
         for project in PROJECTS:  # behind all that is bad
             await self.good_ticket(project)
@@ -343,7 +344,13 @@ class Bombardment:
         assert process.returncode == 0, said.decode(errors="replace")[-4_000:]
         fed = re.findall(rb"^inputs (\d+)$", said, re.MULTILINE)
         assert fed, f"The decoders were not fed: {said[-400:]!r}"
-        self.tally.inputs["decoders"] += int(fed[-1])
+        self._count("decoders", int(fed[-1]))
+
+    def _count(self, kind: str, inputs: int = 1) -> None:
+        before = self.tally.inputs.total() // SAID_EACH
+        self.tally.inputs[kind] += inputs
+        if (now := self.tally.inputs.total() // SAID_EACH) > before:
+            print(f"{now * SAID_EACH:>9,} of {INPUTS:,} bad inputs", file=sys.stderr)
 
     # What came of it.
 
@@ -605,10 +612,17 @@ _MUTATIONS: Sequence[Mutation] = (
 )  # fmt: skip
 
 
+@pytest.fixture
+async def system() -> AsyncIterator[System]:
+    with running_services() as stack:
+        async with entered(stack) as running:
+            yield running
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
-    system: System, last_words: LastWords
+    system: System, last_words: LastWords, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await system.register(
         {"type": "group", "group_id": "bad-group", "name": "试验集团"},
@@ -626,15 +640,16 @@ async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
     alive = processes(system)
     parts = {kind: int(INPUTS * share) for kind, share in SHARES.items()}
     parts["kafka"] += INPUTS - sum(parts.values())
-    await asyncio.gather(
-        *(
-            getattr(bombardment, kind)(inputs)
-            for kind, inputs in parts.items()
-            if kind != "decoders"
+    with capsys.disabled():
+        await asyncio.gather(
+            *(
+                getattr(bombardment, kind)(inputs)
+                for kind, inputs in parts.items()
+                if kind != "decoders"
+            )
         )
-    )
-    unanswered = len(bombardment.tally.unanswered)
-    await bombardment.decoders(INPUTS - unanswered - bombardment.tally.inputs.total())
+        unanswered = len(bombardment.tally.unanswered)
+        await bombardment.decoders(INPUTS - unanswered - bombardment.tally.inputs.total())
     tally = await bombardment.judge()
     now = processes(system)
     tally.died = [name for name, one in alive.items() if now.get(name) != one or not one.alive]

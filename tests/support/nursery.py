@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
 
-from steward_stack.supervisor import SERVICES, STAND_INS
+from steward_stack.supervisor import SERVICES, STAND_INS, Launcher
 
 _PR_SET_PDEATHSIG = 1
 
@@ -73,6 +73,8 @@ class Nursery:
 
 
 NURSERY = Nursery()
+LAUNCHER: Launcher | None = NURSERY.launch if sys.platform == "linux" else None
+"""Elsewhere a fork may not go on by itself."""
 
 
 def main() -> None:

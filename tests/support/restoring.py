@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from tests.support.nursery import LAUNCHER
 
 from steward_service.provision import DATABASES
 from steward_stack.postgres import binaries_folder
@@ -36,7 +37,8 @@ class Installation:
     @contextmanager
     def up(self, *, services: bool = True) -> Iterator[Stack]:
         """Run its servers, and mostly its services, as long as the caller is inside."""
-        with running_stack(self.state, Console(stderr=True), services=services) as stack:
+        console = Console(stderr=True)
+        with running_stack(self.state, console, services=services, launcher=LAUNCHER) as stack:
             if not services:
                 yield stack
                 return

@@ -23,8 +23,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient, Response, TransportError
 from rich.console import Console
-from tests.support.composed import Composed, composed_system
-from tests.support.nursery import NURSERY
+from tests.support.composed import Composed
+from tests.support.nursery import LAUNCHER
 from tests.support.stack import database_dsn
 from tests.support.waiting import until
 from uuid_utils.compat import uuid7
@@ -361,12 +361,12 @@ def _published(record: Any) -> Published:
 
 
 @contextmanager
-def running_services(clock: str = "system", launcher: Launcher | None = None) -> Iterator[Stack]:
+def running_services(
+    clock: str = "system", launcher: Launcher | None = LAUNCHER
+) -> Iterator[Stack]:
     """Run all services and stand-ins on real servers of their own; what dies is started again."""
     folder = Path(tempfile.mkdtemp(prefix="steward-system-"))
     state, console = State(folder / "state"), Console(stderr=True)
-    if launcher is None and sys.platform == "linux":  # elsewhere a fork may not go on by itself
-        launcher = NURSERY.launch
     try:
         with (
             running_stack(state, console, clock=clock, launcher=launcher) as stack,
@@ -395,20 +395,6 @@ async def entered(stack: Stack) -> AsyncIterator[System]:
 
 
 @pytest.fixture(scope="session")
-def services(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """All services on the system clock, for all tests of a run.
-
-    Embedded, or with `--compose` those that docker-compose.yml builds.
-    """
-    if request.config.getoption("--compose"):
-        with composed_system() as composed:
-            yield composed
-        return
-    with running_services() as stack:
-        yield stack
-
-
-@pytest.fixture(scope="session")
 def embedded_stack(request: pytest.FixtureRequest) -> None:
     """Leave out, with `--compose`, a test that starts an embedded stack of its own."""
     if request.config.getoption("--compose"):
@@ -420,10 +406,3 @@ def stepped_services(embedded_stack: None) -> Iterator[Stack]:
     """All services on a stepped clock, for the tests of one file."""
     with running_services("stepped") as stack:
         yield stack
-
-
-@pytest.fixture(scope="session")
-async def system(services: Stack) -> AsyncIterator[System]:
-    """The ways into the running system; bring names of your own."""
-    async with entered(services) as running:
-        yield running

@@ -1,0 +1,1 @@
+"""The whole system, from its doors to what it sends; a package, so that its stack ends with it."""
