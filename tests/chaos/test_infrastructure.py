@@ -55,6 +55,8 @@ class Estate:
         self.system = system
         self.told = Told()
         self.tickets = tickets
+        self.killed: list[datetime] = []
+        """When the sender's database was taken away, or came back."""
         self._names = itertools.count(1)
 
     def crowd(self) -> Crowd:
@@ -78,7 +80,7 @@ class Estate:
         finally:
             enough.set()
             await coming
-        await judged(self.system, self.told)
+        await judged(self.system, self.told, self.killed)
 
     async def relay(self, service: str) -> tuple[str, int, tuple[Any, ...]]:
         """Give who holds a relay's lease, the fence, and how far it has come."""
@@ -207,6 +209,7 @@ async def test_a_database_that_restarts_at_once_loses_nothing(estate: Estate) ->
     async with estate.under_load():
         for _ in range(3):
             server = estate.system.process("postgres")
+            estate.killed.append(datetime.now(UTC))
             server.send(signal.SIGQUIT)
             await estate.system.back(server, 120)
             await estate.grows("intake", "nothing is published since the database is back")
@@ -290,7 +293,7 @@ async def test_a_fact_of_a_newer_version_waits_until_its_listeners_are_upgraded(
     for one in (*upgraded, producer):
         await one.end()
     exec(TOMORROW, {})  # noqa: S102 - whoever judges from here on reads it, too
-    await judged(system, estate.told)
+    await judged(system, estate.told, estate.killed)
 
 
 async def freed(system: System, service: str, stream: str) -> None:
@@ -575,6 +578,7 @@ async def full_disk(stack: Stack, disk: Path) -> None:
         async with estate.under_load():
             case = next(iter(estate.told.facts))
             fill(disk / "filler")
+            estate.killed.append(datetime.now(UTC))
             refused: list[str] = []
 
             async def is_refused() -> bool:
@@ -599,6 +603,7 @@ async def full_disk(stack: Stack, disk: Path) -> None:
                 await system.until(is_refused, "a full disk refuses nothing", 120)
             finally:
                 (disk / "filler").unlink()
+                estate.killed.append(datetime.now(UTC))
             await estate.grows("intake", "nothing is published since there is room again")
             for key in refused:
                 path = f"/v1/cases/{case}/chase"

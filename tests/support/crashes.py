@@ -1,5 +1,6 @@
 """Kills services one after the other at named points, while others use them."""
 
+import random
 import sys
 import time
 from collections import Counter, defaultdict, deque
@@ -120,6 +121,11 @@ class Crashes:
         crashes = sum(map(len, self._plans.values()))
         await system.until(ended, "not all crashes happened", self.seconds * (crashes + 2))
 
+    @property
+    def at_points(self) -> int:
+        """Count the kills at points; those anywhere are more."""
+        return sum(n for (_, point), n in self.died.items() if point != ANYWHERE)
+
     def points(self) -> dict[str, list[str]]:
         """Give the points that each service has passed."""
         found: dict[str, set[str]] = {}
@@ -127,6 +133,24 @@ class Crashes:
             service, point, *_ = line.split("\t")
             found.setdefault(service, set()).add(point)
         return {service: sorted(points) for service, points in found.items()}
+
+
+@dataclass
+class Turns:
+    """Draws points by chance, of those that came least often: each comes before any comes again."""
+
+    chance: random.Random
+    came: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def draw(self, service: str, points: Sequence[str], number: int) -> list[Crash]:
+        """Draw so many crashes; a point's first is at its first passing."""
+        drawn = []
+        for _ in range(number):
+            least = min(self.came[service, point] for point in points)
+            point = self.chance.choice([one for one in points if self.came[service, one] == least])
+            drawn.append(Crash(point, self.chance.randint(1, 3) if least else 1))
+            self.came[service, point] += 1
+        return drawn
 
 
 def was_killed_at(passed: Path, service: str, point: str, pid: int) -> bool:

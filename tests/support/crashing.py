@@ -31,9 +31,13 @@ ACTIVITIES = {
     "steward_service/listening.py": "inbox",
     "steward_service/idempotency.py": "append",
     "steward_notify/application/sender.py": "sender",
+    "steward_notify/api/http.py": "receipts",
 }
 """Whose statements they are, by the innermost file of these that is on the stack of calls."""
 
+_OUTBOX = "steward_notify/adapters/outbox.py"
+_READERS = {"lead": "lock", "owed": "SELECT owed", "left_sending": "SELECT left"}
+"""What the sender reads, by the function that makes the statement."""
 _STATEMENTS = ("steward_eventstore.postgres", "steward_notify.adapters.outbox")
 _WRITES = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)")
 _READS = re.compile(r"\s*SELECT\b.*?\bFROM\s+\"?(\w+)", re.DOTALL)
@@ -77,10 +81,10 @@ class Crashing:
 
     def reach(self, what: str, when: str) -> None:
         """Pass a point, or die there."""
-        activity = _activity()
+        activity, reader = _activity()
         if activity is None:
             return
-        point = f"{activity}/{what}/{when}"
+        point = f"{activity}/{_READERS.get(reader, what)}/{when}"
         self._counts[point] += 1
         count = self._counts[point]
         if count == 1:
@@ -124,13 +128,16 @@ def _always(name: str) -> Callable[..., str]:
     return lambda *_: name
 
 
-def _activity() -> str | None:
-    """Say whose business is done now."""
+def _activity() -> tuple[str | None, str]:
+    """Say whose business is done now, and which function of the outbox does it."""
     frame: FrameType | None = sys._getframe(2)
+    reader = ""
     while frame is not None:
         file = frame.f_code.co_filename
+        if file.endswith(_OUTBOX):
+            reader = frame.f_code.co_name
         for end, activity in ACTIVITIES.items():
             if file.endswith(end):
-                return activity
+                return activity, reader
         frame = frame.f_back
-    return None
+    return None, reader

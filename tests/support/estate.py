@@ -1,7 +1,8 @@
 """A crowd's estates in a running system, and the judgement of what became of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from tests.support.crowd import Tickets, Told, registers, tickets_of
 from tests.support.judge import Judge
@@ -22,7 +23,12 @@ async def working(stack: Stack) -> AsyncIterator[tuple[System, Tickets]]:
         yield system, tickets
 
 
-async def judged(system: System, told: Told, seconds: float = 240) -> None:
-    """Wait until all rests; no invariant may be violated then."""
-    await system.quiet(seconds)
-    assert (await Judge(system, told).verdict()).violations() == []
+async def judged(
+    system: System, told: Told, killed: Sequence[datetime] = (), seconds: float = 240
+) -> None:
+    """Wait until all rests; no invariant may be violated then.
+
+    `killed` says when the sender or its database was taken away.
+    """
+    rested_at = await system.quiet(seconds)
+    assert (await Judge(system, told, killed, rested_at).verdict()).violations() == []

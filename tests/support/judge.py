@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_string
 from typing import Any, get_args
 
+import asyncpg
 from rich.progress import Progress
 from tests.support.crowd import PROJECTS, Told
+from tests.support.effects import Clock, Fact, Owed, Stories, repeated_notes, unlike
 from tests.support.system import HEARS, OWNERS, Published, System
 
 from steward_events.sla import Escalated, EscalationWithdrawn
@@ -23,6 +25,16 @@ from steward_stack.verifying import verify
 
 RESOLVE = "minor-resolve"
 """The target of which is known, by what people were told, whether it was met in time."""
+LATE = ("sla.clock_breached", "visits.followup_overdue")
+RINGS = {
+    "sla.clock_warned": "warned_at",
+    "sla.clock_breached": "due_at",
+    "sla.escalated": "told_at",
+    "visits.followup_overdue": "by",
+    "visits.quota_missed": "by",
+    "visits.duty_missed": "by",
+}
+"""What is told when an alarm rings, and which of its fields says when that was due."""
 NOTED, ASSIGNED = "intake.breach_noted", "intake.case_assigned"
 """What intake stores of a case without anybody having said it."""
 SLACK = timedelta(seconds=1)
@@ -60,6 +72,7 @@ INVARIANTS = (
     "what was accepted is stored, once, and nothing else",
     "each stream was heard to its end",
     "the auditor has counted each fact once",
+    "each fact of a case is noted once",
     "each case has its clock",
     "no breach is told twice",
     "no escalation is told twice",
@@ -69,6 +82,11 @@ INVARIANTS = (
     "who was told of it is told so",
     "each breach is noted at its case, once",
     "nothing rings before its time",
+    "what is due has rung",
+    "nothing is told twice of a clock",
+    "nothing is told twice of what is owed",
+    "nothing is told twice of a message",
+    "a stream is what was heard and what rang",
     "what waited came as it was said",
     "what was handled is followed up once",
     "what is late is told once over each channel",
@@ -109,62 +127,77 @@ class Verdict:
         ]
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A stored fact, as the database has it."""
+Facts = Mapping[str, Sequence[Fact]]
+"""All facts, by owner; each stream in its order."""
 
-    stream: str
-    version: int
-    partition: int
-    type: str
-    id: str
-    recorded_at: datetime
-    data: dict[str, Any]
+
+async def facts_of(system: System) -> Facts:
+    """Read all facts that are stored."""
+    sql = """
+        SELECT stream_id, version, partition, type, data::text, meta::text FROM events
+         ORDER BY stream_id, version
+    """
+    return {owner: list(map(_fact, await system.query(owner, sql))) for owner in OWNERS}
+
+
+def _fact(row: asyncpg.Record) -> Fact:
+    read = {name: json.loads(row[name]) for name in ("data", "meta")}
+    return Fact(row["stream_id"], row["version"], row["partition"], row["type"], **read)
+
+
+async def taken(system: System) -> tuple[list[str], list[str]]:
+    """Name the texts that the SMS provider, and the mails that the mail server has taken."""
+    texts = [text["out_id"] for text in await system.texts()]
+    return texts, [_message_id(mail) for mail in system.mails()]
 
 
 class Judge:
     """Reads everything from outside and compares it with what the clients were told.
 
-    `killed` says when the sender was killed, or the database that it writes to; without it an outcome
-    that nobody knows is not judged.
+    All rested at `rested_at`; `killed` says when the sender was killed, or the database that it writes
+    to.
     """
 
     def __init__(
-        self, system: System, told: Told, killed: Sequence[datetime] | None = None
+        self, system: System, told: Told, killed: Sequence[datetime], rested_at: datetime
     ) -> None:
         self._system = system
         self._told = told
-        self._killed = None if killed is None else sorted(killed)
-        self._facts: dict[str, list[Fact]] = {}
+        self._killed = sorted(killed)
+        self._rested_at = rested_at
+        self._facts: Facts = {}
         self._found = Verdict()
 
     async def verdict(self) -> Verdict:
         """Judge all that was ever accepted."""
+        facts = await facts_of(self._system)
+        self.judge(facts, *await taken(self._system))
         for owner in OWNERS:
-            rows = await self._system.query(
-                owner,
-                "SELECT stream_id AS stream, version, partition, type, meta->>'id' AS id,"
-                " (meta->>'recorded')::timestamptz AS recorded_at, data::text AS data FROM events"
-                " ORDER BY stream_id, version",
-            )
-            self._facts[owner] = [Fact(**{**row, "data": json.loads(row["data"])}) for row in rows]
             self._judge_topic(owner, await self._system.published(owner))
-        self._judge_accepted()
         await self._judge_heard()
         await self._judge_audit()
+        await self._judge_read_models()
+        found = self._found
+        found.facts = sum(map(len, facts.values()))
+        found.effects = found.facts - len(facts["intake"]) + len(self._of(NOTED))
+        return found
+
+    def judge(self, facts: Facts, texts: Sequence[str], mails: Sequence[str]) -> Verdict:
+        """Judge facts, and which texts and mails were taken."""
+        self._facts = facts
+        self._judge_accepted()
+        self._judge_case_noted()
         self._judge_clocks()
         self._judge_withdrawn()
         self._judge_noted()
         self._judge_alarms()
+        self._judge_stories()
+        self._judge_streams()
         self._judge_lines()
         self._judge_followups()
         self._judge_requested()
-        await self._judge_messages()
-        await self._judge_read_models()
-        found = self._found
-        found.facts = sum(map(len, self._facts.values()))
-        found.effects = found.facts - len(self._facts["intake"]) + len(self._of(NOTED))
-        return found
+        self._judge_messages(texts, mails)
+        return self._found
 
     def _judge_topic(self, owner: str, published: list[Published]) -> None:
         facts = {(fact.stream, fact.version): fact for fact in self._facts[owner]}
@@ -244,6 +277,21 @@ class Judge:
             n, of = heard.get(each, 0), stored[each]
             counted.demand(n == of, f"{each}: {n} of {of}")
 
+    def _judge_case_noted(self) -> None:
+        """Of a case each fact is noted by sla once; others note it only where it says something new."""
+        once = self._found["each fact of a case is noted once"]
+        facts = self._facts["intake"]
+        wanted = {(f.stream, f.version) for f in facts if f.stream.startswith("case-")}
+        noted = Counter(
+            (f"case-{fact.data['case_id']}", fact.data["version"])
+            for fact in self._of("sla.case_noted")
+            if fact.data["version"] > 0  # below are sla's own
+        )
+        once.once(noted, wanted, "the note")
+        for owner in ("visits", "notify"):
+            for fact, is_new in repeated_notes(self._facts[owner]):
+                once.demand(is_new, f"version {fact.version} of {fact.stream} says nothing new")
+
     def _judge_clocks(self) -> None:
         """Each case has its clock; what was late is breached, and climbs; what was not is not."""
         started = {f.data["case_id"] for f in self._of("sla.clock_started")}
@@ -321,13 +369,36 @@ class Judge:
             )
 
     def _judge_alarms(self) -> None:
-        dues = [(fact, fact.data["due_at"]) for fact in self._of("sla.clock_breached")]
-        dues += [(fact, fact.data["by"]) for fact in self._of("visits.followup_overdue")]
-        self._found.alarms = len(dues)
-        for fact, due in dues:
-            self._found["nothing rings before its time"].demand(
-                fact.recorded_at >= datetime.fromisoformat(due),
-                f"{fact.stream} rang at {fact.recorded_at} for {due}",
+        self._found.alarms = sum(len(self._of(name)) for name in LATE)
+        for name, field_ in RINGS.items():
+            for fact in self._of(name):
+                due = fact.at(field_)
+                self._found["nothing rings before its time"].demand(
+                    due is None or fact.recorded_at >= due,
+                    f"{fact.stream} rang at {fact.recorded_at} for {due}: {fact.type}",
+                )
+
+    def _judge_stories(self) -> None:
+        """Nothing is told that does not follow from what was told before; what was due is late."""
+        stories, facts = Stories(), self._facts
+        for what, told in (
+            ("a clock", stories.of_clocks(facts["sla"])),
+            ("what is owed", stories.of_owed(facts["visits"])),
+            ("a message", stories.of_messages(facts["notify"])),
+        ):
+            for fact, follows in told:
+                self._found[f"nothing is told twice of {what}"].demand(
+                    follows, f"version {fact.version} of {fact.stream}: {fact.type}"
+                )
+        rung = self._found["what is due has rung"]
+        things: list[tuple[object, Clock | Owed]] = [*stories.clocks.items(), *stories.owed.items()]
+        for name, one in things:
+            rung.demand(one.is_right(self._rested_at), f"{name}: {one}")
+
+    def _judge_streams(self) -> None:
+        for stream, how in unlike(self._facts, self._rested_at):
+            self._found["a stream is what was heard and what rang"].demand(
+                not how, f"{stream}: {how}"
             )
 
     def _judge_lines(self) -> None:
@@ -364,6 +435,13 @@ class Judge:
             for fact in self._of("visits.followup_overdue")
             for channel in channels
         }
+        duties = {
+            message_id_of(
+                f"{said['subject']}|{said['period']}|{said['duty']}", "duty_missed", channel
+            )
+            for said in (fact.data for fact in self._of("visits.duty_missed"))
+            for channel in channels
+        }
         of_alarms = Counter(
             (fact.data["escalation_id"], fact.data["template"], fact.data["channel"])
             for fact in requested
@@ -372,17 +450,15 @@ class Judge:
         reminders = Counter(
             fact.data["message_id"]
             for fact in requested
-            if fact.data["template"] == "followup_overdue"
+            if not fact.data["escalation_id"] and fact.data["role"]
         )
         once = self._found["what is late is told once over each channel"]
         once.once(of_alarms, {(*one, channel) for one in told for channel in channels}, "a message")
-        once.once(reminders, late, "a reminder")
+        once.once(reminders, late | duties, "a reminder")
 
-    async def _judge_messages(self) -> None:
+    def _judge_messages(self, texts: Sequence[str], mails: Sequence[str]) -> None:
         """Each message has an outcome, it has a cause, and the providers have what it says."""
         messages = Messages(self._facts["notify"], self._of("sla.escalation_withdrawn"))
-        texts = [text["out_id"] for text in await self._system.texts()]
-        mails = [_message_id(mail) for mail in self._system.mails()]
         self._found.texts, self._found.mails = len(texts), len(mails)
         for channel, taken in (("sms", Counter(texts)), ("email", Counter(mails))):
             begun = {
@@ -444,14 +520,12 @@ class Judge:
         for message in messages.requested.values():
             end = messages.end(message)
             if end.type == "notify.message_unknown.v1":
-                attempt = messages.attempts(message)[-1]
+                attempt = [message, *messages.attempts(message)][-1]
                 since, until = attempt.recorded_at - SLACK, end.recorded_at + SLACK
-                killed = (at for at in self._killed or () if since <= at <= until)
+                killed = (at for at in self._killed if since <= at <= until)
                 over[next(killed, None)].add(_sending(attempt))
                 unknown.add((message.data["channel"], _sending(attempt)))
         self._found.unknown = Counter(channel for channel, _ in unknown)
-        if self._killed is None:
-            return
         cause = self._found["nobody knows only what the sender was killed over"]
         for sending in over.pop(None, ()):
             cause.demand(holds=False, otherwise=f"{sending}: nothing was killed meanwhile")
@@ -505,7 +579,7 @@ class Messages:
 
 
 def _sending(attempt: Fact) -> str:
-    return str(attempt.data["group_id"] or attempt.data["message_id"])
+    return str(attempt.data.get("group_id") or attempt.data["message_id"])
 
 
 def _message_id(mail: str) -> str:

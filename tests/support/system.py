@@ -215,13 +215,15 @@ class System:
         """Return as soon as the condition holds."""
         await until(condition, otherwise, seconds)
 
-    async def quiet(self, seconds: float = SECONDS) -> None:
-        """Wait until nothing is under way between the services."""
+    async def quiet(self, seconds: float = SECONDS) -> datetime:
+        """Wait until nothing is under way between the services; says as of when that was so."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        deadline, as_of = loop.time() + seconds, datetime.now(UTC)
         while busy := await self.busy():
             assert loop.time() < deadline, f"Still under way after {seconds} s: {busy}"
             await asyncio.sleep(0.05)
+            as_of = datetime.now(UTC)
+        return as_of
 
     async def busy(self) -> str:
         """Say what is under way: unpublished, unheard, due, parked or unsent; nothing if all rests."""

@@ -1,9 +1,10 @@
-"""Which ends of a process count as kills."""
+"""Which ends of a process count as kills, and where it is killed next."""
 
+import random
 from pathlib import Path
 
 import pytest
-from tests.support.crashes import Crash, Crashes
+from tests.support.crashes import ANYWHERE, Crash, Crashes, Turns
 from tests.support.crashing import mark
 from tests.support.nursery import NURSERY
 
@@ -27,4 +28,18 @@ def test_a_kill_counts_by_the_word_of_what_was_killed_alone(
     life(PASSED + mark("sla", "ring/READ/after", 1))  # another's word
     life("")
     assert found.died == {("sla", "ring/READ/after"): 1}
+    found.died["sla", ANYWHERE] += 1
+    assert found.at_points == 1
     assert len(found.otherwise) == 2
+
+
+def test_each_point_has_its_turn_before_any_comes_again() -> None:
+    turns = Turns(random.Random(1))
+    points = [f"ring/{number}/after" for number in range(7)]
+    first = turns.draw("sla", points, 5)
+    rest = turns.draw("sla", points, 2)
+    assert {crash.point for crash in (*first, *rest)} == set(points)
+    assert {crash.nth for crash in (*first, *rest)} == {1}
+    [found_later] = turns.draw("sla", [*points, "ring/COMMIT/after"], 1)
+    assert found_later == Crash("ring/COMMIT/after")
+    assert turns.draw("visits", points, 1)[0].nth == 1

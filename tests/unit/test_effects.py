@@ -1,0 +1,69 @@
+"""What the judge of the fault tests sees in facts alone."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.support.crowd import Told
+from tests.support.effects import Fact
+from tests.support.judge import Judge
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+DUE = (NOW - timedelta(days=1)).isoformat()
+CLOCK = {"case_id": "c", "clock": "triage#1", "target": "triage"}
+FOLLOWUP = {"case_id": "c", "followup_id": "f", "by": DUE}
+
+
+def fact(type_: str, **data: Any) -> Fact:
+    meta = {"id": "01999a3c-0000-7000-8000-000000000001", "recorded": NOW.isoformat()}
+    return Fact("clocks-c", 1, 0, f"{type_}.v1", data, meta)
+
+
+STARTED = fact("sla.clock_started", **CLOCK, started_at=DUE, due_at=DUE, provisional=False)
+RANG = fact("sla.clock_breached", **CLOCK, due_at=DUE, breached_at=DUE, number=1)
+RANG_AGAIN = fact("sla.clock_breached", **CLOCK, due_at=DUE, breached_at=DUE, number=2)
+OWED = fact("visits.followup_due", **FOLLOWUP)
+OVERDUE = fact("visits.followup_overdue", **FOLLOWUP)
+TWICE, RUNG = "nothing is told twice of ", "what is due has rung"
+
+
+@pytest.mark.parametrize(
+    ("facts", "seen"),
+    [
+        ([STARTED, RANG], ""),
+        ([STARTED, STARTED, RANG], f"{TWICE}a clock"),
+        ([STARTED, RANG, RANG_AGAIN], f"{TWICE}a clock"),
+        ([STARTED], RUNG),
+        ([OWED, OVERDUE], ""),
+        ([OWED, OVERDUE, OVERDUE], f"{TWICE}what is owed"),
+        ([OWED], RUNG),
+    ],
+)
+def test_what_comes_twice_or_never_is_seen_by_its_meaning(facts: list[Fact], seen: str) -> None:
+    stored: dict[str, list[Fact]] = {"intake": [], "sla": [], "visits": [], "notify": []}
+    for one in facts:
+        stored[one.type.split(".")[0]].append(one)
+    found = judged(stored)
+    judged_here = [name for name in found if name.startswith(TWICE) or name == RUNG]
+    assert judged_here == ([seen] if seen else [])
+
+
+def test_what_nobody_knows_without_a_kill_is_a_violation() -> None:
+    said = {"message_id": "m", "channel": "sms", "group_id": None, "attempt": 1}
+    facts = [
+        fact("notify.message_requested", **said, escalation_id="e", role=None, template="alarm"),
+        fact("notify.message_sending", **said),
+        fact("notify.message_unknown", **said, reason="its outcome was not stored"),
+    ]
+    stored: dict[str, list[Fact]] = {"intake": [], "sla": [], "visits": [], "notify": facts}
+    cause = "nobody knows only what the sender was killed over"
+    assert cause in judged(stored)
+    assert cause not in judged(stored, killed=[NOW])
+
+
+def judged(
+    stored: dict[str, list[Fact]], killed: tuple[datetime, ...] | list[datetime] = ()
+) -> list[str]:
+    """Name the invariants that are violated."""
+    found = Judge(None, Told(), killed, NOW).judge(stored, [], [])  # type: ignore[arg-type]
+    return [name for name, each in found.invariants.items() if each.violations]
