@@ -46,8 +46,9 @@ STORED = (
     ("intake", "DELETE FROM events WHERE type = 'intake.case_classified.v1'"),
     ("intake", "DELETE FROM events WHERE type = 'intake.breach_noted.v1'"),
     ("sla", "UPDATE inbox SET version = version - 1"),
-    ("sla", "DELETE FROM events WHERE type = 'sla.clock_started.v1'"
-            " AND data->>'target' <> 'triage'"),
+    ("sla", "DELETE FROM events WHERE type = 'sla.clock_started.v1' AND (data->>'target' <> 'triage'"
+            " OR stream_id = (SELECT max(stream_id) FROM events"
+            " WHERE type = 'sla.clock_started.v1'))"),
     ("sla", "DELETE FROM events WHERE type = 'sla.escalation_withdrawn.v1'"),
     ("sla", "DELETE FROM events WHERE type = 'sla.escalated.v1' AND version % 2 = 0"),
     ("sla", "DELETE FROM events WHERE type = 'sla.escalated.v1'"
