@@ -701,6 +701,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _BAD,
+        "The reason why a ticket waits quotes nothing of it.",
+        "reasons quote no ticket",
+        "services/intake/src/steward_intake/api/subscribers.py",
+        "        desk.quoting = False\n",
+        "        desk.quoting = True\n",
+        "tests/integration/intake/test_tickets.py::"
+        "test_a_ticket_of_an_unknown_project_waits_and_its_project_is_not_told",
+    ),
+    Guard(
+        _BAD,
         "A serialization failure is no error: it is tried again.",
         "40001",
         _POSTGRES,
