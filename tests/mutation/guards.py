@@ -356,6 +356,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _TIME,
+        "Who is heard, however slowly, is waited for: the ten minutes begin anew.",
+        "each progress ends a silence",
+        _TICKER,
+        "elif before != limit:",
+        "elif before is None:",
+        f"{_TICKER_TEST}test_what_is_heard_slowly_is_waited_for_and_only_a_standstill_is_not",
+    ),
+    Guard(
+        _TIME,
         "Alarms that ring after such a silence say so.",
         "the flag unheard, after silence",
         _TICKER,
