@@ -184,6 +184,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _TIME,
+        "An alarm that no fact asks for rings nothing, once: it is set as the facts say.",
+        "a ring sets the alarm right",
+        _EXECUTE,
+        "timer = wake != stream.wake_stored or stream.rung",
+        "timer = wake != stream.wake_stored",
+        f"{_ALARMS_TEST}"
+        "test_an_alarm_that_no_fact_asks_for_rings_nothing_and_is_set_right[memory]",
+    ),
+    Guard(
+        _TIME,
         "A breach that was withdrawn and comes again at the same instant is a fact of its own.",
         "the version in a ring's ID",
         _EXECUTE,
