@@ -193,8 +193,7 @@ GUARDS: tuple[Guard, ...] = (
         _EXECUTE,
         "timer = wake != stream.wake_stored or stream.rung",
         "timer = wake != stream.wake_stored",
-        f"{_ALARMS_TEST}"
-        "test_an_alarm_that_no_fact_asks_for_rings_nothing_and_is_set_right[memory]",
+        f"{_ALARMS_TEST}test_an_alarm_that_no_fact_asks_for_rings_nothing_and_is_set_right[memory]",
     ),
     Guard(
         _TIME,
