@@ -19,7 +19,7 @@ import re
 import string
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -49,7 +49,7 @@ from steward_events.tickets import INBOUND_TICKETS
 from steward_events.vocabulary import External
 from steward_intake.application.desk import external_case_id
 from steward_stack.processes import Process
-from steward_stack.supervisor import RECEIPTS_PATH
+from steward_stack.supervisor import RECEIPTS_PATH, Stack
 
 INPUTS = int(os.environ.get("STEWARD_BAD_INPUTS", "100000"))
 SEED = int(os.environ.get("STEWARD_SEED", "7"))
@@ -788,10 +788,15 @@ _MUTATIONS: Sequence[Mutation] = (
 
 
 @pytest.fixture
-async def system() -> AsyncIterator[System]:
+def stack() -> Iterator[Stack]:
     with running_services() as stack:
-        async with entered(stack) as running:
-            yield running
+        yield stack
+
+
+@pytest.fixture
+async def system(stack: Stack) -> AsyncIterator[System]:
+    async with entered(stack) as running:
+        yield running
 
 
 @pytest.mark.long
