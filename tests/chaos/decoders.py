@@ -20,12 +20,15 @@ except ImportError:  # it is not made for every platform
     atheris = None
 
 with (
-    atheris.instrument_imports(include=["steward_events", "steward_intake.application"])
+    atheris.instrument_imports(
+        include=["steward_events", "steward_intake.application", "steward_notify.adapters"]
+    )
     if atheris
     else contextlib.nullcontext()
 ):
-    from steward_events import cloudevents, fact, intake, registry
+    from steward_events import cloudevents, fact, intake, notify, registry
     from steward_intake.application import register_files, spreadsheets, tickets
+    from steward_notify.adapters import sms_aliyun
 
 from steward_decider import Refused
 from steward_events.tickets import TICKET_EVENTS
@@ -51,6 +54,18 @@ GOOD = {
     "ce_sequence": b"1",
     "ce_recordedtime": NOW.isoformat().encode(),
     "ce_knowntime": NOW.isoformat().encode(),
+}
+
+
+RECEIPT = {
+    "send_time": "2026-10-01 16:30:00",
+    "report_time": "2026-10-01 16:30:05",
+    "success": True,
+    "err_code": "DELIVERED",
+    "err_msg": "用户接收成功",
+    "sms_size": "2",
+    "biz_id": "9^0",
+    "out_id": "m-1",
 }
 
 
@@ -158,8 +173,24 @@ def register_file(data: Data) -> None:
     assert len(found.refused) <= len(found.places)
 
 
+def receipts(data: Data) -> None:
+    """What an SMS provider says of texts."""
+    line = {name: value(data) if data.ConsumeBool() else good for name, good in RECEIPT.items()}
+    said = json.dumps([line]).encode() if data.ConsumeBool() else data.ConsumeBytes(4096)
+    try:
+        found = sms_aliyun.parse_receipts(said)
+    except sms_aliyun.ReceiptsRefused as error:
+        if "\n" in str(error):
+            raise AssertionError("This is no sentence.") from error
+        return
+    for receipt in found:
+        if receipt.message_id:
+            notify.MessageDelivered(message_id="m", channel="sms", provider_id=receipt.provider_id)
+            notify.MessageFailed(message_id="m", channel="sms", attempt=1, code=receipt.code)
+
+
 DECODERS: tuple[Callable[[Data], None], ...] = (
-    own_fact, content, foreign, structured, register_file,
+    own_fact, content, foreign, structured, register_file, receipts,
 )  # fmt: skip
 
 

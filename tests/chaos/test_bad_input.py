@@ -1,7 +1,8 @@
 """Bad input at every door, a hundred thousand times, with good messages between it.
 
-HTTP by each service's own description, as raw bytes and malformed, every topic that somebody listens
-to, and the decoders in process. An input counts once it was answered. No answer above 499, none
+HTTP by each service's own description, as raw bytes and malformed, the doors that are not described,
+every topic that somebody listens to, and the decoders in process. Half of it names what exists, so
+that what stands in it is judged behind the door; what it names no good message needs. An input counts once it was answered. No answer above 499, none
 without an answer, no process that died, no partition stuck, nothing good lost, and nothing of what
 people said in a log, in the reason why something waits, or readable in a line.
 
@@ -18,8 +19,9 @@ import re
 import string
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -37,6 +39,7 @@ from httpx2 import (
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from pydantic_core import from_json
 from schemathesis import GenerationMode
+from tests.chaos.doors import undescribed
 from tests.support.clear_text import Searched, records
 from tests.support.last_words import LastWords
 from tests.support.system import SOURCE, System, entered, running_services, ticket_message
@@ -46,12 +49,45 @@ from steward_events.tickets import INBOUND_TICKETS
 from steward_events.vocabulary import External
 from steward_intake.application.desk import external_case_id
 from steward_stack.processes import Process
+from steward_stack.supervisor import RECEIPTS_PATH, Stack
 
 INPUTS = int(os.environ.get("STEWARD_BAD_INPUTS", "100000"))
 SEED = int(os.environ.get("STEWARD_SEED", "7"))
-SHARES = {"described": 0.15, "raw": 0.04, "malformed": 0.01, "kafka": 0.4, "decoders": 0.4}
+SHARES = {
+    "described": 0.13,
+    "receipts": 0.02,
+    "raw": 0.04,
+    "malformed": 0.01,
+    "kafka": 0.4,
+    "decoders": 0.4,
+}
 PROJECTS = tuple(f"bad-{n}" for n in range(12))
+NAMED_PROJECTS = tuple(f"named-{n}" for n in range(3))
+"""What bad input names is theirs, so that no good message is lost by it."""
+PEOPLE = ("head", "successor", "author", "complained_of")
+SAME: Mapping[str, str] = {
+    "digest": "sha256",
+    "incident_id": "incident",
+    **dict.fromkeys(("case", "cases", "case_ids", "into", "to_case", "rework_of"), "case_id"),
+    **dict.fromkeys(("projects", "to_project"), "project_id"),
+    **dict.fromkeys(PEOPLE, "person_id"),
+}
+"""What other fields name by the IDs of which."""
+CLEAR = ("topic", "ground", "complained_of", "place", "outside_party", "department", "title",
+         "cause", "reason", "link", "name", "buildings")  # fmt: skip
+"""Fields that nobody seals."""
 SECRETS = ("业主赵秀英住在七号楼", "13700007777", "zhao.xiuying@example.cn")
+RECEIPT: Mapping[str, Any] = {
+    "phone_number": SECRETS[1],
+    "send_time": "2026-10-01 16:30:00",
+    "report_time": "2026-10-01 16:30:05",
+    "success": True,
+    "err_code": "DELIVERED",
+    "err_msg": "用户接收成功",
+    "sms_size": "2",
+    "biz_id": "9^0",
+    "out_id": "x",
+}
 FORGED = "业主钱桂兰住在九号楼"
 """Stands in clear where Steward's own facts are forged: it may wait there, and is told nowhere."""
 TOPICS = (INBOUND_TICKETS, "steward.intake", "steward.sla", "steward.visits", "steward.notify",
@@ -67,6 +103,8 @@ GROUPS = {
     "steward-notify-keys-store": ("steward.keys",),
 }
 """Who listens to which topics."""
+NAMING = 0.5
+"""Of what is bad names what exists."""
 EACH_GOOD = 100
 """Bad messages on Kafka between two good ones of a project."""
 AT_ONCE = 8
@@ -121,6 +159,92 @@ class Bombardment:
     tally: Tally = field(default_factory=Tally)
     good: list[str] = field(default_factory=list)
     samples: dict[str, list["ConsumerRecord[bytes, bytes]"]] = field(default_factory=dict)
+    known: dict[str, list[str]] = field(default_factory=dict)
+    """What exists, by the names of the fields that name it."""
+    versions: dict[bytes, int] = field(default_factory=dict)
+    """The last version of each stream of which there are samples, or that was forged."""
+
+    # What may be named.
+
+    async def set_up(self) -> None:
+        """Make what may be named: people, households, and cases in several states."""
+        group, staff = "named-group", ("named-wang", "named-li", "named-zhao")
+        roles = ("cs_supervisor", "centre_manager", "engineering_supervisor")
+        in_project = [
+            line
+            for n, project in enumerate(NAMED_PROJECTS)
+            for line in (
+                {"type": "project", "project_id": project, "group_id": group, "name": project},
+                {"type": "household", "household_id": f"named-h{n}", "project_id": project},
+                *(
+                    {"type": "role", "project_id": project, "role": role, "person_id": person}
+                    for role, person in zip(roles, staff, strict=True)
+                ),
+            )
+        ]
+        people = [{"type": "staff", "person_id": name, "group_id": group} for name in staff]
+        group_line = {"type": "group", "group_id": group, "name": "点名集团"}
+        lines = [group_line, *people, *in_project]
+        lines.sort(key=lambda line: line["type"] == "role")
+        await self.system.register(*lines)
+        await self.system.quiet()
+        for n, project in enumerate(NAMED_PROJECTS * 4):
+            subject = f"named-{uuid7()}"
+            household = f"named-h{n % len(NAMED_PROJECTS)}"
+            said = {**ticket(project), "household_id": household, "assignee": staff[0]}
+            for what in (("opened",), ("opened", "handled"), ("opened", "closed"))[n % 3]:
+                await self.system.ticket(what, subject, said)
+        await self.system.quiet()
+        await self._gather()
+        for n, project in enumerate(NAMED_PROJECTS):
+            incident = {"project_id": project, "title": "停水", "cause": "水泵"}
+            await self.system.accepted("intake", "/v1/incidents", incident)
+            visit = {"household_id": f"named-h{n}", "person_id": staff[n], "mode": "on_site"}
+            await self.system.accepted("visits", "/v1/visits", visit)
+        until = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+        wanted = {"until": until, "reason": "等配件", "asked_by": staff[0]}
+        for clock in (await self.system.get("sla", "/v1/clocks", limit="20"))["items"]:
+            path = f"/v1/clocks/{clock['case_id']}/{clock['clock']}/extension"
+            await self.system.post("sla", path, wanted)  # some may no longer have one
+        await self.system.quiet()
+        await self._gather()
+
+    async def _gather(self) -> None:
+        """Learn from all lists what exists."""
+        found: dict[str, set[str]] = {}
+        for address in self.system.stack.endpoints.services.values():
+            for path, methods in (await self._paths(address)).items():
+                if "GET" not in methods or "{" in path:
+                    continue
+                answer = await self.system.client.get(f"{address}{path}")
+                waiting = [answer.json()] if answer.is_success else []
+                while waiting:
+                    match waiting.pop():
+                        case dict() as entries:
+                            waiting += entries.values()
+                            for name, value in entries.items():
+                                if isinstance(value, str) and 0 < len(value) <= 120:
+                                    found.setdefault(name, set()).add(value)
+                        case list() as entries:
+                            waiting += entries
+        self.known = {
+            name: sorted(values)
+            for name, values in found.items()
+            if name.endswith("_id") or name in {"clock", "version", "policy", "incident", "sha256"}
+        }
+
+    def _existing(self, name: str) -> str | None:
+        """Give something that exists and could stand in a field, or nothing."""
+        same = "person_id" if name.endswith("_by") else SAME.get(name, name)
+        known = self.known.get(same, ())
+        return self.luck.choice(known) if known else None
+
+    def _naming(self, said: Any) -> Any:
+        """Let what is said name what exists, where it has names for it."""
+        if not isinstance(said, dict):
+            return said
+        existing = {name: self._existing(name) for name in said}
+        return {name: existing[name] or value for name, value in said.items()}
 
     # Over HTTP.
 
@@ -143,6 +267,10 @@ class Bombardment:
         return [operation for operation in operations if "/health/" not in operation.path]
 
     def _request(self, address: str, case: Any) -> dict[str, Any]:
+        if self.luck.random() < NAMING:
+            for part in ("path_parameters", "query", "body"):
+                if isinstance(getattr(case, part), dict):
+                    setattr(case, part, self._naming(getattr(case, part)))
         said = case.as_transport_kwargs(base_url=address)
         content = said.get("data")
         if "json" in said:
@@ -163,10 +291,13 @@ class Bombardment:
         return {n: v for n, v in headers.items() if some or n.lower() != "authorization"}
 
     def _with_secret(self, said: Any) -> Any:
-        # IDs stand in clear, and must not be names (docs/personal-data.md).
-        names = (
-            [name for name in said if not name.endswith("_id")] if isinstance(said, dict) else []
-        )
+        # IDs and some words stand in clear, and must not be names (docs/personal-data.md).
+        in_clear = {*CLEAR, *SAME}
+        names = [
+            name
+            for name in (said if isinstance(said, dict) else ())
+            if not name.endswith(("_id", "_by")) and name not in in_clear
+        ]
         if not names:
             return said
         return {**said, self.luck.choice(names): self.luck.choice(SECRETS)}
@@ -181,17 +312,25 @@ class Bombardment:
         await self._send_all([{**request, "torn": torn} for request in requests], "malformed")
 
     async def _raw(self, inputs: int) -> AsyncIterator[dict[str, Any]]:
+        stack = self.system.stack
         doors = [
             (f"{address}{path}", method)
-            for address in self.system.stack.endpoints.services.values()
-            for path, methods in (await self._paths(address)).items()
-            for method in methods
+            for name, address in stack.endpoints.services.items()
+            for path, method in [
+                *(
+                    (path, method)
+                    for path, methods in (await self._paths(address)).items()
+                    for method in methods
+                ),
+                *((path, method) for method, path in undescribed(name, stack.environment(name))),
+            ]
         ]
         for n in range(inputs):
             url, method = doors[n % len(doors)]
             for name in string.Formatter().parse(url):
                 if name[1]:
-                    url = url.replace(f"{{{name[1]}}}", quote(self._bytes(12), safe=""))
+                    existing = self._existing(name[1]) if self.luck.random() < NAMING else None
+                    url = url.replace(f"{{{name[1]}}}", quote(existing or self._bytes(12), safe=""))
             kinds = ("application/json", "text/csv", "multipart/form-data; boundary=x", "\tnone")
             headers = {
                 "Content-Type": self.luck.choice(kinds),
@@ -201,6 +340,32 @@ class Bombardment:
             }
             content = self._bytes(self.luck.choice((0, 9, 200, 5_000)))
             yield {"method": method, "url": url, "content": content, "headers": headers}
+
+    async def receipts(self, inputs: int) -> None:
+        """Tell receipts of texts, most of them by the address that only the provider knows."""
+        address = self.system.stack.endpoints.services["notify"] + RECEIPTS_PATH
+        await self._send_all([self._receipts(address) for _ in range(inputs)], "receipts")
+
+    def _receipts(self, address: str) -> dict[str, Any]:
+        told = []
+        for _ in range(self.luck.randint(1, 4)):
+            line = dict(RECEIPT)
+            if self.luck.random() < NAMING:
+                line["out_id"] = self._existing("message_id") or "x"
+            for name in self.luck.sample(list(line), self.luck.choice((0, 0, 0, 1, 2))):
+                line[name] = self.luck.choice(
+                    (None, 10**30, [], {}, "", "x" * 201, "\0", "9" * 5_000, *SECRETS)
+                )
+            told.append(line)
+        content = json.dumps(told).encode()
+        if self.luck.random() < 0.1:
+            content = content[: self.luck.randrange(len(content))]
+        right = self.luck.random() < 0.9
+        token = self.system.stack.settings.receipts_token if right else "guessed"
+        headers = {"Content-Type": "application/json"}
+        return {
+            "method": "POST", "url": f"{address}/{token}", "content": content, "headers": headers,
+        }  # fmt: skip
 
     async def _paths(self, address: str) -> dict[str, list[str]]:
         description = (await self.system.client.get(f"{address}/v1/openapi.json")).json()
@@ -294,6 +459,10 @@ class Bombardment:
                 for record, name in zip(found, names, strict=True)
                 if not name.startswith(_NOT_MUTATED)
             ][:300]
+            for record in self.samples[topic]:
+                said = dict(record.headers)
+                stream, version = said.get("ce_subject", b""), int(said.get("ce_sequence", b"0"))
+                self.versions[stream] = max(version, self.versions.get(stream, 0))
 
     async def good_ticket(self, project: str) -> None:
         """Say something that has to have its effects."""
@@ -317,9 +486,15 @@ class Bombardment:
             record = self.luck.choice(samples)
             key, value = record.key or b"", record.value or b""
             headers = list(record.headers)
-        # In a stream of its own: what is bad for a good stream makes that one wait, as it should.
+        # Never in a good stream: what is bad for it makes it wait, as it should.
         name = f"bad-{uuid7()}".encode()
-        fresh = {"ce_subject": b"case-" + name, "ce_id": str(uuid7()).encode()}
+        fresh = {"ce_id": str(uuid7()).encode()}
+        stream = dict(headers).get("ce_subject", b"")
+        if stream in self.versions and self.luck.random() < NAMING:
+            self.versions[stream] += 1
+            fresh["ce_sequence"] = str(self.versions[stream]).encode()
+        else:
+            fresh |= {"ce_subject": b"case-" + name, "ce_sequence": b"1"}
         headers = [(n, fresh.get(n, v)) for n, v in headers]
         if topic == "steward.keys":
             key = b"person-" + name
@@ -613,10 +788,15 @@ _MUTATIONS: Sequence[Mutation] = (
 
 
 @pytest.fixture
-async def system() -> AsyncIterator[System]:
+def stack() -> Iterator[Stack]:
     with running_services() as stack:
-        async with entered(stack) as running:
-            yield running
+        yield stack
+
+
+@pytest.fixture
+async def system(stack: Stack) -> AsyncIterator[System]:
+    async with entered(stack) as running:
+        yield running
 
 
 @pytest.mark.long
@@ -624,6 +804,9 @@ async def system() -> AsyncIterator[System]:
 async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
     system: System, last_words: LastWords, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    bombardment = Bombardment(system, random.Random(SEED))
+    await bombardment.set_up()
+    await bombardment.take_samples()
     await system.register(
         {"type": "group", "group_id": "bad-group", "name": "试验集团"},
         *(
@@ -632,11 +815,9 @@ async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
         ),
     )
     await system.quiet()
-    bombardment = Bombardment(system, random.Random(SEED))
     for project in PROJECTS:
         await bombardment.good_ticket(project)
     await system.quiet()
-    await bombardment.take_samples()
     alive = processes(system)
     parts = {kind: int(INPUTS * share) for kind, share in SHARES.items()}
     parts["kafka"] += INPUTS - sum(parts.values())

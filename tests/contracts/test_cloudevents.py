@@ -215,6 +215,11 @@ def test_a_foreign_event_is_read_alike_in_binary_mode() -> None:
             to_json({**TICKET, "subject": {}}),
             "The attribute subject must be a text",
         ),
+        (
+            [("content-type", b"application/cloudevents+json")],
+            to_json({"业主": {}, **TICKET}),
+            "The attribute … must be a text",
+        ),
         ([("ce_id", b"\xff")], b"{}", "The header ce_id is not UTF-8."),
         ([("ce_id", b"1")], b"", "has no content"),
     ],

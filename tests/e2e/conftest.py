@@ -9,6 +9,28 @@ from tests.support.system import System, entered, running_services
 from steward_stack.supervisor import Stack
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each report say which rules its test proves."""
+    for item in items:
+        for mark in item.iter_markers("rule"):
+            item.user_properties += [("rule", name) for name in mark.args]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """With `-m rule`, name the rules that were proven by a test which passed."""
+    if config.option.markexpr != "rule":
+        return
+    proven = {
+        value
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in report.user_properties
+        if name == "rule"
+    }
+    terminalreporter.write_line(f"{len(proven)} rules: {', '.join(sorted(proven))}")
+
+
 @pytest.fixture(scope="package")
 def services(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """All services on the system clock, until the last of these tests: idle they would slow others.

@@ -340,7 +340,8 @@ async def test_a_pack_with_an_unknown_target_is_refused(door: Door, tmp_path: An
 async def test_a_ticket_of_an_unknown_project_waits_until_it_is_registered(door: Door) -> None:
     late = f"late-{uuid7()}"
     await door.system.ticket("opened", late, ticket(project_id=late))
-    await door.waits("intake", foreign(late), f"There is no project “{late}”.")
+    reason = "There is no project with the ticket's project_id."
+    await door.waits("intake", foreign(late), reason)
     await door.goes_on(key=HERE)
 
     code, found, _ = await door.parked("list", "--service", "intake")

@@ -35,6 +35,8 @@ _SERVICE = "libs/service/src/steward_service"
 _LISTENING = f"{_SERVICE}/listening.py"
 _HEARING = f"{_SERVICE}/hearing.py"
 _RELAY = f"{_SERVICE}/relay.py"
+_RESTORING = f"{_STORE}/restoring.py"
+_REBASE = f"{_SERVICE}/rebase.py"
 _TICKER = f"{_SERVICE}/ticker.py"
 _KEYS = f"{_SERVICE}/keys.py"
 _NOTIFY = "services/notify/src/steward_notify"
@@ -66,6 +68,7 @@ _RELAY_TEST = "tests/integration/service_kafka/test_relay.py::"
 _TICKER_TEST = "tests/integration/service_kafka/test_ticker.py::"
 _SEALING_TEST = "tests/integration/service_http/test_sealing.py::"
 _SENDER_TEST = "tests/integration/notify/test_sender.py::"
+_REBASE_TEST = "tests/integration/service_kafka/test_rebase.py::"
 _REBUILDING_TEST = "tests/integration/stack/test_rebuilding.py::"
 _WATCH_TEST = "tests/unit/audit/test_watch.py::"
 
@@ -88,6 +91,7 @@ _APPENDING = "Appending"
 _RELAYING = "Relaying"
 _INBOX = "The inbox"
 _TIMERS = "Timers and sweeps"
+_RESTORE = "Restoring a back-up"
 _HEARING_KAFKA = "Hearing Kafka"
 _ERASURE = "Keys and erasure"
 _SENDING = "Sending"
@@ -181,6 +185,26 @@ GUARDS: tuple[Guard, ...] = (
         "if after is not None and after <= due:",
         "if after is not None and after < due:",
         f"{_ALARMS_TEST}test_an_alarm_that_does_not_move_is_an_error_and_no_loop[memory]",
+    ),
+    Guard(
+        _TIME,
+        "An alarm that no fact asks for rings nothing, once: it is set as the facts say.",
+        "a ring sets the alarm right",
+        _EXECUTE,
+        "timer = wake != stream.wake_stored or stream.rung",
+        "timer = wake != stream.wake_stored",
+        f"{_ALARMS_TEST}test_an_alarm_that_no_fact_asks_for_rings_nothing_and_is_set_right[memory]",
+    ),
+    Guard(
+        _TIME,
+        "In every story the alarm of a stream is the one that its facts ask for.",
+        "no alarm is lost",
+        _EXECUTE,
+        "self._write.timers[name] = (stream.head.partition, wake)",
+        "lost = len(stream.added) > 1\n"
+        "                self._write.timers[name] = (stream.head.partition, None if lost else wake)",
+        "tests/integration/eventstore/test_stateful.py::"
+        "test_both_stores_go_the_same_way_and_keep_what_is_promised",
     ),
     Guard(
         _TIME,
@@ -353,6 +377,15 @@ GUARDS: tuple[Guard, ...] = (
         "UNHEARD_AFTER = timedelta(minutes=10)",
         "UNHEARD_AFTER = timedelta(hours=10)",
         f"{_TICKER_TEST}test_alarms_wait_ten_minutes_for_what_is_not_heard",
+    ),
+    Guard(
+        _TIME,
+        "Who is heard, however slowly, is waited for: the ten minutes begin anew.",
+        "each progress ends a silence",
+        _TICKER,
+        "elif before != limit:",
+        "elif before is None:",
+        f"{_TICKER_TEST}test_what_is_heard_slowly_is_waited_for_and_only_a_standstill_is_not",
     ),
     Guard(
         _TIME,
@@ -698,6 +731,16 @@ GUARDS: tuple[Guard, ...] = (
         "        if parcel.topic:\n",
         "tests/integration/service_kafka/test_foreign.py::"
         "test_foreign_events_are_taken_once_and_wait_sealed",
+    ),
+    Guard(
+        _BAD,
+        "The reason why a ticket waits quotes nothing of it.",
+        "reasons quote no ticket",
+        "services/intake/src/steward_intake/api/subscribers.py",
+        "        desk.quoting = False\n",
+        "        desk.quoting = True\n",
+        "tests/integration/intake/test_tickets.py::"
+        "test_a_ticket_of_an_unknown_project_waits_and_its_project_is_not_told",
     ),
     Guard(
         _BAD,
@@ -1099,6 +1142,61 @@ GUARDS: tuple[Guard, ...] = (
         "VALUES ($1 || clock_timestamp()::text, $2, $3, $4, $5)\nON CONFLICT DO NOTHING",
         "tests/contracts/eventstore/test_sweeps.py::"
         "test_a_sweep_reaches_every_stream_of_its_kind_once[postgres]",
+    ),
+    Guard(
+        _RESTORE,
+        "A stream that came back from another cluster is appended to, whatever that had counted to.",
+        "the last numbers are forgotten",
+        _RESTORING,
+        "for statement in (FORGET_NUMBERS, *mending):",
+        "for statement in mending:",
+        f"{_REBASE_TEST}test_what_comes_from_another_cluster_goes_on_though_it_lacks_nothing",
+    ),
+    Guard(
+        _RESTORE,
+        "What an earlier cluster counted is past: nothing of it is to be published once more.",
+        "a new epoch",
+        _RESTORING,
+        'RAISE_EPOCH = "UPDATE log SET epoch = epoch + 1"',
+        'RAISE_EPOCH = "UPDATE log SET epoch = epoch"',
+        f"{_REBASE_TEST}test_what_comes_from_another_cluster_goes_on_though_it_lacks_nothing",
+    ),
+    Guard(
+        _RESTORE,
+        "What is appended after a restore is published, however far the lost cluster had counted.",
+        "the relay's place is of this cluster",
+        _RESTORING,
+        "UPDATE relay SET epoch = log.epoch, xid = pg_current_xact_id(),",
+        "UPDATE relay SET epoch = log.epoch,",
+        f"{_REBASE_TEST}test_what_comes_from_another_cluster_goes_on_though_it_lacks_nothing",
+    ),
+    Guard(
+        _RESTORE,
+        "What the back-up holds and nobody was told is published.",
+        "the old epoch is published to its end",
+        _REBASE,
+        "published = await _publish_tail(store, bootstrap, topic)",
+        "published = 0",
+        f"{_REBASE_TEST}test_what_was_not_published_is_published_whatever_is_open_elsewhere",
+    ),
+    Guard(
+        _RESTORE,
+        "No version is used twice: two histories are not made one.",
+        "one version, one fact",
+        _RESTORING,
+        "if known is not None and known != str(fact.id):",
+        "if False:",
+        f"{_REBASE_TEST}test_two_histories_are_not_made_one",
+    ),
+    Guard(
+        _RESTORE,
+        "A relay that slept through a restore cannot lead back to what was before it.",
+        "the fence of the epoch",
+        _POSTGRES,
+        " WHERE fence = $1 AND epoch = $2 RETURNING true",
+        " WHERE fence = $1 RETURNING true",
+        f"{_SHELL_TEST}"
+        "test_a_relay_that_slept_through_a_restore_cannot_move_the_cursor_to_the_old_epoch",
     ),
     Guard(
         _HEARING_KAFKA,

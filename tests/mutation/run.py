@@ -38,6 +38,8 @@ from steward_stack.supervisor import Endpoints, running_stack
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
 TEST_SECONDS = 100
+STEPS = "1000"
+"""Of the test that goes by steps: the beginning of its ordinary run."""
 HOW_LONG = 100
 """Characters that are told of a failure."""
 _BROKEN = frozenset(
@@ -208,7 +210,7 @@ def shows(failure: str) -> bool:
 
 def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "") -> Run:
     """Run tests; with a package, only if the copy of it is what they import."""
-    environment = {**os.environ, **variables}
+    environment = {**os.environ, "STEWARD_STEPS": STEPS, **variables}
     if package:
         where = f"import {package}; print({package}.__file__)"
         found = subprocess.run(

@@ -17,18 +17,18 @@ from rich.progress import Progress
 from sqlalchemy import func, select
 
 from steward_events.recorded import Recorded
-from steward_events.sla import CaseNoted
+from steward_events.sla import CaseNoted, ExtensionApproved, ExtensionRefused, ExtensionRequested
 from steward_policy.packs import Rules, UnknownVersion
 from steward_service.policies import Policies
 from steward_service.queries import DATABASE_FAULTS, fetch
 from steward_sla.adapters.clock_lists import STATUS
 from steward_sla.adapters.read_models import CLOCKS, POLICIES, month_of
 from steward_sla.adapters.sweeping import Calendars
-from steward_sla.application.queries import WORDS
+from steward_sla.application.queries import WORDS, word
 from steward_sla.application.reactions import follow
-from steward_sla.domain.case_facts import CaseFact
+from steward_sla.domain.case_facts import REAPPLIED, CaseFact
 from steward_sla.domain.clock import Clock
-from steward_sla.domain.clocks import Era, HearCaseFact, course_of, era_of
+from steward_sla.domain.clocks import Era, HearCaseFact, course_of, era_of, extension_noted
 from steward_sla.domain.timeline import Course, Timeline
 from steward_stack.errors import StewardError
 from steward_stack.snapshots import facts_of, snapshot
@@ -38,21 +38,35 @@ _CASES = """
 SELECT stream_id, version, type, data::text, meta::text FROM events
  WHERE starts_with(stream_id, 'case-') ORDER BY stream_id, version
 """
-_REAPPLIED = """
+_OWN = """
 SELECT stream_id, version, type, data::text, meta::text FROM events
- WHERE type = 'sla.case_noted.v1' AND data ->> 'noted' = 'policy_reapplied'
+ WHERE type = 'sla.case_noted.v1' AND (data ->> 'version')::bigint < 0
+    OR type IN ('sla.extension_requested.v1', 'sla.extension_approved.v1',
+                'sla.extension_refused.v1')
  ORDER BY stream_id, version
 """
 _EXTENT = """
-SELECT count(*), max(greatest((meta ->> 'occurred')::timestamptz, (data ->> 'until')::timestamptz))
+SELECT count(*), max(greatest((meta ->> 'occurred')::timestamptz,
+                              CASE type WHEN 'intake.history_ended.v1'
+                                        THEN (data ->> 'until')::timestamptz END))
   FROM events WHERE starts_with(stream_id, 'case-')
 """
+"""Other facts name an `until` that is still to come."""
 
 OUTCOMES = tuple(dict.fromkeys(WORDS.values()))
 """What can come of a clock."""
 
 Place = tuple[str, str, str]
 """Target, project and month of the due day."""
+
+
+@dataclass(slots=True)
+class Own:
+    """What sla itself noted of a case: under which other versions it went, what time was granted."""
+
+    eras: list[Era] = field(default_factory=list)
+    facts: list[CaseFact] = field(default_factory=list)
+    noted: int = 0
 
 
 @dataclass(slots=True)
@@ -87,11 +101,11 @@ async def simulate(endpoints: Endpoints, rules: Rules | None, progress: Progress
     try:
         async with snapshot(endpoints, "sla") as sla, snapshot(endpoints, "intake") as intake:
             timelines = await _timelines(sla, rules)
-            eras = await _eras(sla) if rules is None else {}
+            own = await _own(sla, reapplied=rules is None)
             [(total, found.until)] = await intake.fetch(_EXTENT)
             task = progress.add_task("Facts", total=total, now="")
             async for case in _cases(intake):
-                walk(case, timelines, eras, found)
+                walk(case, timelines, own, found)
                 progress.advance(task, len(case))
             await _look_up(sla, found)
     except DATABASE_FAULTS as error:
@@ -120,12 +134,21 @@ async def _timelines(sla: asyncpg.Connection, rules: Rules | None) -> Callable[[
     return timeline_of
 
 
-async def _eras(sla: asyncpg.Connection) -> Mapping[str, Sequence[Era]]:
-    """Give by case which other versions it went by since when."""
-    found: dict[str, list[Era]] = {}
-    async for recorded in facts_of(sla, _REAPPLIED):
-        if isinstance(recorded.fact, CaseNoted):
-            found.setdefault(recorded.fact.case_id, []).append(era_of(recorded.fact))
+async def _own(sla: asyncpg.Connection, *, reapplied: bool) -> Mapping[str, Own]:
+    """Give by case what sla noted; without `reapplied` no case goes by another version."""
+    found: dict[str, Own] = {}
+    async for recorded in facts_of(sla, _OWN):
+        match recorded.fact:
+            case CaseNoted() as noted:
+                own = found.setdefault(noted.case_id, Own())
+                if reapplied and noted.noted == REAPPLIED:
+                    own.eras.append(era_of(noted))
+            case ExtensionRequested() | ExtensionApproved() | ExtensionRefused() as extension:
+                own = found.setdefault(extension.case_id, Own())
+                own.facts.append(extension_noted(extension, own.noted))
+            case _:
+                continue
+        own.noted += 1
     return found
 
 
@@ -144,7 +167,7 @@ async def _cases(intake: asyncpg.Connection) -> AsyncIterator[list[Recorded]]:
 def walk(
     case: Sequence[Recorded],
     timeline_of: Callable[[str], Timeline],
-    eras: Mapping[str, Sequence[Era]],
+    own: Mapping[str, Own],
     found: Outcomes,
 ) -> None:
     """Count what would have come of one case."""
@@ -165,10 +188,12 @@ def walk(
     found.cases += 1
     first = Era(str(received.fields.get("policy", "")))
     zone = ZoneInfo(str(received.fields["zone"]))
-    course = course_of([first, *eras.get(told[0].case_id, ())], timeline_of, zone)
-    for clock in _clocks(course, facts, found.until):
+    noted = own.get(told[0].case_id, Own())
+    course = course_of([first, *noted.eras], timeline_of, zone)
+    for clock in _clocks(course, [*facts, *noted.facts], found.until):
         place = (clock.target.id, told[0].project_id, month_of(clock.limit))
-        found.simulated.setdefault(place, Counter())[WORDS[clock.status(found.until)]] += 1
+        status = word(clock.status(found.until), excused=clock.excused)
+        found.simulated.setdefault(place, Counter())[status] += 1
 
 
 def _clocks(course: Course, facts: list[CaseFact], until: datetime) -> Sequence[Clock]:
@@ -192,10 +217,11 @@ def _clocks(course: Course, facts: list[CaseFact], until: datetime) -> Sequence[
 
 async def _look_up(sla: asyncpg.Connection, found: Outcomes) -> None:
     columns = CLOCKS.c
-    line = (columns.target, columns.project_id, columns.month, STATUS)
+    line = (columns.target, columns.project_id, columns.month, STATUS, columns.excused)
     for row in await fetch(sla, select(*line, func.count().label("n")).group_by(*line)):
         place = (row["target"], row["project_id"], row["month"])
-        found.recorded.setdefault(place, Counter())[WORDS[row["status"]]] += row["n"]
+        status = word(row["status"], excused=row["excused"])
+        found.recorded.setdefault(place, Counter())[status] += row["n"]
 
 
 def _figures(counts: Counter[str] | None) -> dict[str, int]:

@@ -18,6 +18,7 @@ from tests.support.eventstore import (
 
 from steward_eventstore.execute import Alarms, Applied, Cause, Job, NotDone, StuckAlarm, To
 from steward_eventstore.memory import MemoryStore
+from steward_eventstore.port import Write
 from steward_eventstore.postgres import PostgresStore
 
 HERE = partition_of("p-1")
@@ -101,6 +102,22 @@ async def test_a_stream_that_wants_no_alarm_has_no_timer(shop: OpenShop) -> None
     await executor.execute(job("clock-1", Meet(at(5))))
     assert await shop.store.next_due([HERE]) is None
     assert await shop.store.due({HERE: at(99)}, 10) == []
+
+
+async def test_an_alarm_that_no_fact_asks_for_rings_nothing_and_is_set_right(
+    shop: OpenShop,
+) -> None:
+    executor = shop.executor()
+    await executor.execute(job("clock-1", Start(START, (at(10),))))
+    await executor.execute(job("clock-2", Start(START, (at(10),))))
+    await executor.execute(job("clock-2", Meet(at(5))))
+    # As a restore leaves them, or a program that asked for other instants.
+    await shop.store.commit(Write(timers=dict.fromkeys(["clock-1", "clock-2"], (HERE, at(1)))))
+    shop.clock.instant = at(6)
+    await executor.execute_batch([ring("clock-1", 6), ring("clock-2", 6)])
+    assert await shop.store.due({HERE: at(99)}, 10) == [("clock-1", at(10))]
+    assert await story(shop, "clock-1") == ["started@0"]
+    assert await story(shop, "clock-2") == ["started@0", "met@5"]
 
 
 @pytest.mark.timeout(10)

@@ -123,10 +123,10 @@ async def test_clocks_that_run_are_named_with_their_streams(
     await heard(pool, *map(received, cases), *map(started, cases), started("c1", "minor-visit"))
     met = ClockMet(**about("c2"), met_at=START, outcome="in_time")
     await heard(pool, met, breached("c3"))
-    assert await memory.running() == {
-        ("c1", "minor-resolve#1"): "clocks-c1",
-        ("c1", "minor-visit#1"): "clocks-c1",
-    }
+    named = {("c1", "minor-resolve#1"): "clocks-c1", ("c1", "minor-visit#1"): "clocks-c1"}
+    assert await memory.running("", None) == await memory.running("clocks-c0", "clocks-c1") == named
+    for after, upto in (("", "clocks-c0"), ("clocks-c1", None), ("clocks-c1", "clocks-c2")):
+        assert await memory.running(after, upto) == {}
 
 
 async def test_breaches_are_named_of_the_groups_asked_for_alone(

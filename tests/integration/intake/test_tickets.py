@@ -28,6 +28,8 @@ OPENED = {
     "summary": "楼道灯不亮",
     "reporter": {"name": "王芳", "phone": "13800138000"},
 }
+CORRECTED = {"type": "case_corrected", "household_id": "王芳"}
+NAMED = {"type": "case_chased", "王芳": "1"}
 STREAM = "case-" + external_case_id(External(source="urn:old", subject="T-1"))
 
 
@@ -132,7 +134,21 @@ async def test_what_cannot_be_mapped_waits_sealed_with_one_clear_sentence(
 ) -> None:
     wrong: list[tuple[str, Any, str]] = [
         ("ticket.opened.v1", {**OPENED, "project_id": "nowhere"}, "key of the message"),
-        ("ticket.opened.v1", {**OPENED, "household_id": "h2"}, "does not belong"),
+        (
+            "ticket.opened.v1",
+            {**OPENED, "household_id": "h2"},
+            "The household with the ticket's household_id does not belong to the project with the"
+            " ticket's project_id.",
+        ),
+        (
+            "ticket.opened.v1",
+            {**OPENED, "household_id": "王芳"},
+            "There is no household with the ticket's household_id.",
+        ),
+        ("ticket.told.v1", {**PLACE, "facts": [CORRECTED]}, "no household with the ticket's"),
+        ("ticket.told.v1", {**PLACE, "facts": [NAMED]}, "“0.case_chased.…” is not known here"),
+        ("ticket.王芳", OPENED, "not a type of ticket event"),
+        ("王芳.v1", OPENED, "not a type of ticket event"),
         ("ticket.opened.v1", {**OPENED, "severity": "huge"}, "“severity” must be one of “minor”"),
         (
             "ticket.opened.v1",
@@ -156,6 +172,15 @@ async def test_what_cannot_be_mapped_waits_sealed_with_one_clear_sentence(
         [waiting] = await office.store.line(parked.consumer, parked.stream)
         assert "王芳" not in waiting.parcel.value.decode()
         assert json.loads(waiting.parcel.value)["box"]
+
+
+async def test_a_ticket_of_an_unknown_project_waits_and_its_project_is_not_told(
+    registered: Caller, office: Office
+) -> None:
+    parcel = message("ticket.opened.v1", {**OPENED, "project_id": "王芳"}, "1")
+    [outcome] = await hear(office, parcel._replace(key=b""))
+    assert isinstance(outcome, ParkedOutcome)
+    assert outcome.reason == "There is no project with the ticket's project_id."
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])

@@ -210,6 +210,21 @@ async def test_what_was_not_published_is_published_whatever_is_open_elsewhere(
     assert versions(await business.workshop.published(business.topic))["clock-1"] == [1, 2, 3]
 
 
+async def test_what_comes_from_another_cluster_goes_on_though_it_lacks_nothing(
+    business: Business,
+) -> None:
+    async with business.open() as (store, executor):
+        await say(executor, "clock-1", "1", "2")
+        await business.publish(store)
+    await business.run(FROM_ELSEWHERE)
+    assert await business.rebase() == Rebased(business.name, True, 0, 0, 0)
+    async with business.open() as (store, executor):
+        assert await store.backlog() == (0, None)
+        await say(executor, "clock-1", "3")
+        await business.publish(store)
+    assert versions(await business.workshop.published(business.topic))["clock-1"] == [1, 2, 3]
+
+
 async def test_two_histories_are_not_made_one(business: Business) -> None:
     older = await business.back_up()
     async with business.open() as (store, executor):

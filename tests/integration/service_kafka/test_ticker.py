@@ -193,6 +193,29 @@ async def test_alarms_wait_ten_minutes_for_what_is_not_heard(
         assert await notes_of(store, "clock-1") == rung
 
 
+async def test_what_is_heard_slowly_is_waited_for_and_only_a_standstill_is_not(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await workshop.store()
+    clock, wall = Hand(at(20)), await workshop.clock(store)
+    executor = workshop.executor(store, clock, {"clock": Tells()}, wall=wall)
+    await ask(executor, "clock-1", Start(at(0), (at(10),)), id_="one")
+    heard = StuckBefore(at(5))
+    patient = Ticker(executor, clock, wall, heard, Metrics())
+
+    async def rung(minutes: int) -> list[str]:
+        seconds = 1_000_000.0 + 60 * minutes
+        monkeypatch.setattr("steward_service.ticker.monotonic", partial(float, seconds))
+        await patient.ring_due()
+        return await notes_of(store, "clock-1")
+
+    for minutes in (0, 9, 18, 27):
+        heard.instant = at(5 + minutes / 9)
+        assert await rung(minutes) == []
+    assert await rung(36) == []
+    assert await rung(37) == ["unheard"]
+
+
 async def test_an_alarm_that_fails_parks_its_stream_and_no_other(workshop: Workshop) -> None:
     store = await workshop.store()
     clock, wall = Hand(), await workshop.clock(store)

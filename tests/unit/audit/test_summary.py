@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Table
 
 from steward_audit.adapters import read_models
-from steward_audit.application.ports import Counters, Row
-from steward_audit.application.summary import by_rule, summary, unpublished
+from steward_audit.application.ports import Counters, Row, Timers
+from steward_audit.application.summary import by_rule, summary, unpublished, without_timer
 from steward_events.fact import Fact
 from steward_events.intake import CaseClassified, CaseHandled, CaseReceived, HistoryEnded
 from steward_events.notify import MessageFailed, MessageRequested, MessageSent
@@ -252,9 +252,13 @@ class Kept:
 
         return answer
 
-    async def running(self) -> Mapping[tuple[str, str], str]:
+    async def running(self, after: str, upto: str | None) -> Mapping[tuple[str, str], str]:
         running: Mapping[tuple[str, str], str] = self.said.get("running", {})
-        return running
+        return {
+            clock: stream
+            for clock, stream in running.items()
+            if after < stream and (upto is None or stream <= upto)
+        }
 
     async def heard(self) -> Mapping[str, Mapping[str, int]]:
         more: dict[str, Mapping[str, int]] = self.said.get("heard", {})
@@ -272,14 +276,16 @@ class Kept:
 class Asked:
     """Services that stored what was heard."""
 
-    def __init__(self, timers: set[str]) -> None:
-        self.timers = timers
+    def __init__(self, timers: set[str], page: int = 100) -> None:
+        self._timers = timers
+        self._page = page
 
     async def counters(self) -> Mapping[str, Counters]:
         return {"sla": Counters({"sla.clock_started.v1": 1}, 0)}
 
-    async def streams_with_timer(self, _service: str) -> set[str]:
-        return self.timers
+    async def timers(self, _service: str, after: str) -> Timers:
+        page = sorted(name for name in self._timers if name > after)[: self._page]
+        return Timers(frozenset(page), page[-1] if len(page) == self._page else None)
 
 
 ESCALATIONS = {"role": "frontline", "withdrawn": False, "silent": False, "untold": False, "n": 1}
@@ -306,6 +312,17 @@ async def test_escalations_of_history_are_told_apart_since_nobody_was_told() -> 
     assert found["escalations"] == {
         "total": 6, "withdrawn": 0, "silent": 5, "to": {"frontline": 6}
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 9])
+async def test_a_clock_without_alarm_is_found_wherever_it_stands_among_the_pages(page: int) -> None:
+    names = [f"c{n}" for n in range(1, 7)]
+    running = {(name, "minor-resolve#1"): f"clocks-{name}" for name in names}
+    for lost in names:
+        timers = {*running.values(), "clocks-c0", "clocks-c35"} - {f"clocks-{lost}"}
+        found = await without_timer(Kept(running=running), Asked(timers, page))
+        assert found == {(lost, "minor-resolve#1")}
+    assert await without_timer(Kept(running=running), Asked(set(), page)) == running.keys()
 
 
 @pytest.mark.parametrize(

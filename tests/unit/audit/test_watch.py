@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from steward_audit.application import watch
-from steward_audit.application.ports import Counters, PeerSilent
+from steward_audit.application.ports import Counters, PeerSilent, Timers
 from steward_audit.application.watch import OUTCOME_WITHIN, PATIENCE_SECONDS, Look, Watch, look
 from steward_policy import packs
 from steward_policy.packs import Rules
@@ -140,7 +140,7 @@ class Remembered:
     async def heard(self) -> Mapping[str, Mapping[str, int]]:
         return {"sla": {"a": 1}, "gone": {"b": 2}}
 
-    async def running(self) -> Mapping[tuple[str, str], str]:
+    async def running(self, _after: str, _upto: str | None) -> Mapping[tuple[str, str], str]:
         return {("c1", "minor-resolve#1"): "clocks-c1", ("c2", "minor-resolve#1"): "clocks-c2"}
 
     async def unescalated(self) -> list[Mapping[str, Any]]:
@@ -170,8 +170,8 @@ class Answering:
     async def counters(self) -> Mapping[str, Counters]:
         return {"sla": Counters({"a": 1}, 0), "visits": Counters({}, 0)}
 
-    async def streams_with_timer(self, _service: str, /) -> set[str]:
-        return {"clocks-c1"}
+    async def timers(self, _service: str, _after: str, /) -> Timers:
+        return Timers(frozenset({"clocks-c1"}), None)
 
 
 def rules_of(_version: str) -> Rules:

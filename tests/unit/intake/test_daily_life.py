@@ -146,7 +146,6 @@ def test_every_fact_that_is_said_has_its_demands() -> None:
         HarmReported(case_id="c", harm_id="1"),
         ReceiptConfirmed(case_id="c", how="phone"),
         CaseForwarded(case_id="c", forward_id="1", to=Role.COMPANY_LEADER),
-        RecordSubmitted(case_id="c"),
         CaseCorrected(case_id="c", correction_id="1", topic="漏水", lacks=()),
         CaseLinked(case_id="c", other="d", why="repeat"),
         PROMISED,
@@ -268,9 +267,25 @@ def test_a_case_ends_for_one_reason() -> None:
 def test_what_is_said_carries_its_own_case_and_round() -> None:
     said_elsewhere = RecordSubmitted(case_id="-", round=7)
     reopened = CaseReopened(case_id="c", round=2)
-    a_complaint(MINOR, HANDLED, reopened).when(said(said_elsewhere)).then(
-        RecordSubmitted(case_id="c", round=2)
-    )
+    again = HANDLED.model_copy(update={"round": 2})
+    handled = a_complaint(MINOR, HANDLED, reopened, again)
+    handled.when(said(said_elsewhere)).then(RecordSubmitted(case_id="c", round=2))
+
+
+@rule("RM-4.6.2b")
+def test_a_record_is_handed_in_when_the_case_was_handled() -> None:
+    record = said(RecordSubmitted(case_id="c"))
+    reopened = CaseReopened(case_id="c", round=2)
+    withdrawn = CaseWithdrawn(case_id="c", how="phone")
+    for story in ((), (MINOR,), (MINOR, HANDLED, reopened), (MINOR, withdrawn)):
+        refused = a_complaint(*story).refuses(record)
+        assert (refused.reason.partition(":")[0], refused.rule) == (
+            "The case has not been handled yet",
+            "RM-4.6.2b",
+        )
+    handled = a_complaint(MINOR, HANDLED)
+    handled.when(record).then(RecordSubmitted)
+    a_complaint(MINOR, HANDLED, RecordSubmitted(case_id="c")).when(record).then()
 
 
 def test_a_forwarding_names_before_whom() -> None:

@@ -69,6 +69,15 @@ def test_measures_of_before_do_not_answer_for_harm_that_is_reported_later() -> N
     assert status("harm-stopped", received(), earlier, later) == ["breached"]
 
 
+@rule("RM-4.9")
+def test_measures_of_the_very_minute_in_which_harm_is_reported_answer_for_it() -> None:
+    reported, taken = fact("harm_reported"), fact("immediate_measures_taken")
+    assert status("harm-stopped", received(), reported, taken) == ["met"]
+    assert status("harm-stopped", received(harm_ongoing=True), taken) == ["met"]
+    assert status("harm-stopped", received(), taken, reported) == ["breached"]
+    assert status("harm-stopped", received(), reported, taken, reported) == ["met", "breached"]
+
+
 @rule("RM-3.4", "RC-4.2")
 def test_a_complaint_is_classified_within_half_an_hour() -> None:
     assert due("triage", [received()]) == at("09-29", "10:30")

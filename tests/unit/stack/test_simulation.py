@@ -12,7 +12,7 @@ from steward_events.vocabulary import Kind
 from steward_policy import packs
 from steward_sla.domain.clocks import era_of
 from steward_sla.domain.timeline import Timeline
-from steward_stack.simulation import Outcomes, walk
+from steward_stack.simulation import Outcomes, Own, walk
 
 TEN = datetime(2026, 10, 29, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
 PACK = """
@@ -59,5 +59,5 @@ def test_a_case_for_which_another_version_was_reapplied_is_walked_by_both() -> N
     walk([recorded(received)], TIMELINES.__getitem__, {}, found)
     assert found.simulated == {("answer", "p1", "2026-10"): {"breached": 1}}
     found = Outcomes(until=TEN + timedelta(days=4))
-    walk([recorded(received)], TIMELINES.__getitem__, {"c1": [era_of(reapplied)]}, found)
+    walk([recorded(received)], TIMELINES.__getitem__, {"c1": Own(eras=[era_of(reapplied)])}, found)
     assert found.simulated == {("answer", "p1", "2026-11"): {"running": 1}}

@@ -3,6 +3,7 @@
 The value is the fact's JSON as it is stored; all else stands in headers, `ce_` before each name.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ MAX_TEXT = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 _STRUCTURED = "application/cloudevents"
 _JSON = b"application/json"
 
@@ -211,7 +213,8 @@ def foreign_from_json(text: bytes | str, key: str = "") -> ForeignEvent:
     attributes: dict[str, str] = {}
     for name, value in content.items():
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise Unreadable(f"The attribute {name[:60]} must be a text or a whole number.")
+            what = _named("The attribute", name)
+            raise Unreadable(f"{what} must be a text or a whole number.")
         attributes[name] = _bounded(str(value), "The attribute", name)
     return _foreign(attributes, data, key)
 
@@ -283,7 +286,12 @@ def _bounded(text: str, what: str, name: str = "") -> str:
 
 
 def _named(what: str, name: str) -> str:
-    return f"{what} {name[:60]}".rstrip()
+    return f"{what} {plain_name(name)}" if name else what
+
+
+def plain_name(name: str) -> str:
+    """Give a name that others chose as a reason may tell it: one that is no plain name is left out."""
+    return name if _PLAIN_NAME.fullmatch(name) else "…"
 
 
 def _json(text: bytes | str) -> Any:

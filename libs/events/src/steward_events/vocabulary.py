@@ -14,10 +14,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00\s/|]+$")]
+LONGEST_ID, LONGEST_WORD = 120, 200
+"""In characters."""
+
+Id = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00\s/|]+$")
+]
 """An ID of ours or of another system: no space, slash, bar or NUL, at most 120 characters."""
 
-Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Word = Annotated[str, StringConstraints(max_length=LONGEST_WORD, pattern=r"^[^\x00]*$")]
 """A short text without personal data."""
 
 Clear = Annotated[

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import exists, func, or_, select, tuple_
+from sqlalchemy import exists, func, literal_column, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from steward_audit.adapters.read_models import (
@@ -21,6 +21,8 @@ from steward_audit.adapters.read_models import (
 from steward_audit.application.ports import Clock, Row
 from steward_service.queries import fetch
 
+_RUNS = CLOCKS.c.status == literal_column("'running'")
+"""In words, as its index has it."""
 _STANDS = BREACHES.c.breached & ~BREACHES.c.withdrawn
 _OF_CLOCK = (BREACHES.c.case_id == CLOCKS.c.case_id) & (BREACHES.c.clock == CLOCKS.c.clock)
 _BREACHED = exists().where(_OF_CLOCK, _STANDS)
@@ -70,13 +72,18 @@ class PostgresMemory:
         columns = (CLOCKS.c.rule, CLOCKS.c.status, CLOCKS.c.outcome, _BREACHED.label("breached"))
         return await self._counted(*columns)
 
-    async def running(self) -> Mapping[Clock, str]:
-        """Name the stream of every clock that must have an alarm: unbreached, and its case live."""
+    async def running(self, after: str, upto: str | None) -> Mapping[Clock, str]:
+        """Name the streams of clocks that must have an alarm: unbreached, and their cases live.
+
+        Names are compared as sla's database does: those of one server are made alike.
+        """
         query = (
             select(CLOCKS.c.case_id, CLOCKS.c.clock, CLOCKS.c.stream)
             .join(CASES, CASES.c.case_id == CLOCKS.c.case_id)
-            .where(CLOCKS.c.status == "running", CASES.c.live, ~_BREACHED)
+            .where(_RUNS, CASES.c.live, ~_BREACHED, CLOCKS.c.stream > after)
         )
+        if upto is not None:
+            query = query.where(CLOCKS.c.stream <= upto)
         rows = await fetch(self._pool, query)
         return {(row["case_id"], row["clock"]): row["stream"] for row in rows}
 

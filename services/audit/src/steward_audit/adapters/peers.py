@@ -6,9 +6,10 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
-from steward_audit.application.ports import Counters, PeerSilent
+from steward_audit.application.ports import Counters, PeerSilent, Timers
 
-_PAGE = 10_000
+_PAGE = 2_000
+"""Streams at a time, so that what is in memory does not grow with how many there are."""
 
 
 class HttpPeers:
@@ -27,16 +28,11 @@ class HttpPeers:
             found[service] = Counters(said["appended"], said["unrelayed"], said.get("unhandled", 0))
         return found
 
-    async def streams_with_timer(self, service: str) -> set[str]:
-        """Ask page by page."""
-        found: set[str] = set()
-        after = ""
-        while True:
-            said = await self._get(service, "/v1/timers", {"after": after, "limit": str(_PAGE)})
-            found.update(said["streams"])
-            if len(said["streams"]) < _PAGE:
-                return found
-            after = said["streams"][-1]
+    async def timers(self, service: str, after: str) -> Timers:
+        """Ask for one page."""
+        said = await self._get(service, "/v1/timers", {"after": after, "limit": str(_PAGE)})
+        streams: list[str] = said["streams"]
+        return Timers(frozenset(streams), streams[-1] if len(streams) == _PAGE else None)
 
     async def _get(self, service: str, path: str, parameters: Mapping[str, str]) -> Any:
         headers = {"Authorization": f"Bearer {self._key.get_secret_value()}"}

@@ -90,6 +90,7 @@ CLOCKS = Table(
     Column("policy", Text, nullable=False, default=""),
     Column("status", Text, nullable=False, default="running"),
     Column("outcome", Text, nullable=False, default=""),
+    Index("clocks_running", "stream", postgresql_where=text("status = 'running'")),
 )
 
 BREACHES = Table(

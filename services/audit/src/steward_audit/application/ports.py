@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Row = Mapping[str, Any]
 
@@ -20,6 +20,13 @@ class Counters:
     unhandled: int = 0
 
 
+class Timers(NamedTuple):
+    """Some of the streams that have an alarm: all up to a name, or up to the last of all (None)."""
+
+    streams: frozenset[str]
+    upto: str | None
+
+
 class PeerSilent(Exception):
     """A service does not answer; the message is a sentence."""
 
@@ -31,8 +38,8 @@ class Peers(Protocol):
         """Ask each service; raises `PeerSilent`."""
         ...
 
-    async def streams_with_timer(self, service: str, /) -> set[str]:
-        """Ask a service which of its streams have an alarm; raises `PeerSilent`."""
+    async def timers(self, service: str, after: str, /) -> Timers:
+        """Ask a service which of its streams behind a name have an alarm; raises `PeerSilent`."""
         ...
 
 
@@ -59,8 +66,8 @@ class Memory(Protocol):
         """Count clocks: `rule` (IDs, spaces between), `status`, `outcome`, `breached`, `n`."""
         ...
 
-    async def running(self) -> Mapping[Clock, str]:
-        """Name the stream of every clock that must have an alarm."""
+    async def running(self, after: str, upto: str | None) -> Mapping[Clock, str]:
+        """Name the stream of every clock that must have an alarm, of the streams between these."""
         ...
 
     async def unescalated(self) -> Sequence[Row]:

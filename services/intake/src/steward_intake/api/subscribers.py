@@ -56,9 +56,14 @@ def on_notify(recorded: Recorded) -> Iterable[To]:
 
 
 def on_tickets(open_desk: Callable[[], Desk]) -> Callable[[ForeignEvent], Awaitable[Iterable[To]]]:
-    """Hear of another system's tickets; each is served at a desk of its own."""
+    """Hear of another system's tickets; each is served at a desk of its own.
+
+    What is refused waits with a reason in clear: it names fields, and quotes nothing.
+    """
 
     async def hear(event: ForeignEvent) -> Iterable[To]:
-        return await tickets.commands(open_desk(), event)
+        desk = open_desk()
+        desk.quoting = False
+        return await tickets.commands(desk, event)
 
     return hear

@@ -76,6 +76,8 @@ class Desk:
         self.registers = registers
         self.seals = seals
         self.clock = clock
+        self.quoting = True
+        """Whether who is refused hears what they said; a reason that is kept does not say it."""
         self._known: dict[tuple[str, str], Row | None] = {}
         self._policies: dict[str, Sequence[Publication]] = {}
         self._supervisors: dict[str, str | None] = {}
@@ -135,19 +137,23 @@ class Desk:
         """Give a project; refuses an unknown one."""
         row = await self.entry("projects", project_id)
         if row is None:
-            raise unknown(f"project “{project_id}”")
+            raise unknown(self._named("project", project_id))
         return row
 
     async def household(self, household_id: str, project_id: str) -> Row:
         """Give a household; refuses an unknown one, and one of another project."""
         row = await self.entry("households", household_id)
         if row is None:
-            raise unknown(f"household “{household_id}”")
+            raise unknown(self._named("household", household_id))
         if row["project_id"] != project_id:
-            raise invalid(
-                f"The household “{household_id}” does not belong to the project “{project_id}”."
-            )
+            household = self._named("household", household_id)
+            project = self._named("project", project_id)
+            raise invalid(f"The {household} does not belong to the {project}.")
         return row
+
+    def _named(self, register: str, id_: str) -> str:
+        what = f"“{id_}”" if self.quoting else f"with the ticket's {register}_id"
+        return f"{register} {what}"
 
     async def earlier_case(self, case_id: str, project_id: str) -> Row:
         """Give a case of the project; refuses an unknown one, and one of another project."""

@@ -18,10 +18,16 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import TypeAdapter, ValidationError
 
 from steward_decider import Refused
-from steward_events.cloudevents import ForeignEvent
+from steward_events.cloudevents import ForeignEvent, plain_name
 from steward_events.fact import Unreadable, split_type
 from steward_events.intake import CaseClassified, ProgressReported
-from steward_events.tickets import OpenedTicket, Ticket, TicketReporter, ToldTicket
+from steward_events.tickets import (
+    TICKET_EVENTS,
+    OpenedTicket,
+    Ticket,
+    TicketReporter,
+    ToldTicket,
+)
 from steward_events.vocabulary import (
     External,
     Kind,
@@ -122,23 +128,24 @@ def _about(command: CaseCommand, event: ForeignEvent) -> str:
 def _kind_of(wire_type: str) -> str:
     try:
         name, version = split_type(wire_type)
-    except Unreadable as error:
-        raise Refused(str(error), code="unknown_type") from None
+    except Unreadable:
+        raise _no_type() from None
     what = name.removeprefix("ticket.")
-    kinds = ("opened", "changed", "commented", "handled", "closed", "reopened", "told")
-    if not name.startswith("ticket.") or what not in kinds:
-        raise Refused(
-            f"“{wire_type[:200]}” is not a type of ticket event; there are "
-            + ", ".join(f"ticket.{kind}.v1" for kind in kinds)
-            + ".",
-            code="unknown_type",
-        )
+    if f"{name}.v1" not in TICKET_EVENTS:
+        raise _no_type()
     if version != 1:
         raise Refused(
             f"{wire_type} is newer than ticket.{what}.v1, the newest that this program knows.",
             code="newer_version",
         )
     return what
+
+
+def _no_type() -> Refused:
+    return Refused(
+        f"The event's type is not a type of ticket event; there are {', '.join(TICKET_EVENTS)}.",
+        code="unknown_type",
+    )
 
 
 def _external(event: ForeignEvent) -> External:
@@ -160,9 +167,11 @@ def _validated(read: Callable[[], AnyContent]) -> AnyContent:
     try:
         return read()
     except ValidationError as error:
-        # The value itself is left out: it may be personal.
+        # The value itself is left out, and so are names that are none of ours: they may be personal.
         problem = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in problem["loc"])
+        place = ".".join(
+            str(part) if isinstance(part, int) else plain_name(part) for part in problem["loc"]
+        )
         raise invalid(sentence(problem, f"The ticket's field “{place}”")) from None
 
 

@@ -234,6 +234,14 @@ def _promised(fact: PromiseKept, story: Story, _said: Say) -> None:
         raise Refused("No such promise was made.")
 
 
+def _handed_in(_fact: RecordSubmitted, story: Story, _said: Say) -> None:
+    if story.efforts.handled is None:
+        raise Refused(
+            "The case has not been handled yet: its record is handed in when it is.",
+            rule="RM-4.6.2b",
+        )
+
+
 def _linked(fact: CaseLinked, story: Story, _said: Say) -> None:
     if fact.other == story.case_id:
         raise Refused("A case is not linked to itself.")
@@ -293,7 +301,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     PromiseKept: Saying(("promise_id",), _promised, afterwards=True, instead=_BESIDES),
     PromiseMade: Saying(("promise_id",), _agreed, moves="promised_at", instead=_ANEW),
     ReceiptConfirmed: Saying((), instead=_SINCE),
-    RecordSubmitted: Saying(("round",), afterwards=True, instead=_BESIDES),
+    RecordSubmitted: Saying(("round",), _handed_in, afterwards=True, instead=_BESIDES),
     SolutionProposed: Saying(("proposal_id",), instead=_ANEW),
     WorkStarted: Saying(("round",), _started, instead=_BESIDES),
 }

@@ -10,9 +10,13 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import httpx2
+import structlog
 from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
+from steward_events.vocabulary import LONGEST_ID, LONGEST_WORD
 from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+
+_LOG = structlog.get_logger(__name__)
 
 _LONGEST_VALUE = 35
 """Characters of one template value; the provider refuses longer ones (isv.PARAM_LENGTH_LIMIT)."""
@@ -186,8 +190,9 @@ RECEIPTS_TAKEN: Mapping[str, object] = {"code": 0, "msg": "成功"}
 
 
 def parse_receipts(body: bytes) -> list[Receipt]:
-    """Read the body of one SmsReport call.
+    """Read the body of one SmsReport call; a code too long for a fact is cut.
 
+    A receipt whose IDs are too long for one is of somebody else's text.
     Raises `ReceiptsRefused` with one sentence, and then takes none of its receipts.
     """
     try:
@@ -237,11 +242,14 @@ class _Report(BaseModel):
     out_id: _Line | None = None
 
     def receipt(self) -> Receipt:
+        ours = len(self.out_id or "") <= LONGEST_ID and len(self.biz_id) <= LONGEST_WORD
+        if not ours:
+            _LOG.warning("A receipt is passed over: none of our texts has IDs so long.")
         return Receipt(
-            message_id=self.out_id or None,
+            message_id=(self.out_id or None) if ours else None,
             provider_id=self.biz_id,
             delivered=self.success,
-            code=self.err_code,
+            code=self.err_code[:LONGEST_WORD],
             reason=self.err_msg,
             sent_at=self.send_time,
             reported_at=self.report_time,

@@ -17,6 +17,11 @@ WORDS = {
 """What the statuses of clocks are counted as."""
 
 
+def word(status: str, *, excused: bool) -> str:
+    """Say as what a clock counts; what was approved too late is excused (RM-4.10.1)."""
+    return WORDS["excused" if excused and status == "breached" else status]
+
+
 def compliance(counts: Iterable[Row]) -> list[dict[str, Any]]:
     """Lay counts of (target, rule, month, status, excused) side by side, with the share in time.
 
@@ -60,8 +65,7 @@ def appraisal(outcomes: Iterable[Row], held: Iterable[Row], by: str) -> list[dic
 
 
 def _count(line: dict[str, Any], row: Row) -> None:
-    excused = row["status"] == "breached" and row.get("excused")
-    line[WORDS["excused" if excused else row["status"]]] += row["n"]
+    line[word(row["status"], excused=bool(row.get("excused")))] += row["n"]
 
 
 def _rated(line: dict[str, Any]) -> dict[str, Any]:

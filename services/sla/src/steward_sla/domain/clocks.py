@@ -300,7 +300,7 @@ class ClocksDecider:
             if self._last is not None and self._last[0] is state and self._last[1] is fact:
                 return self._last[2]
             return self._note(state, fact)
-        if isinstance(fact, _ExtensionFact):
+        if isinstance(fact, ExtensionFact):
             return _extend(state, fact)
         return _tell(state, fact)
 
@@ -558,10 +558,10 @@ def _decide_extension(
     return [ExtensionRefused(**said, refused_by=command.person_id, role=command.role)]
 
 
-_ExtensionFact = ExtensionRequested | ExtensionApproved | ExtensionRefused
+ExtensionFact = ExtensionRequested | ExtensionApproved | ExtensionRefused
 
 
-def _extend(state: Clocks, fact: _ExtensionFact) -> Clocks:
+def _extend(state: Clocks, fact: ExtensionFact) -> Clocks:
     """Note what was asked for or decided; the clocks follow from it as from the case's facts."""
     extensions = state.extensions or {}
     after: Extension
@@ -574,16 +574,20 @@ def _extend(state: Clocks, fact: _ExtensionFact) -> Clocks:
             after = Decided(fact.clock, fact.refused_by, fact.role, approved=False)
         case _:
             assert_never(fact)
-    own = sum(noted.version < 0 for noted in state.facts)
-    said = {"target", "extension_id", "until", "asked_by", "approved_by", "role"}
-    fields = fact.model_dump(mode="json", include=said)
-    noted = CaseFact(_short_name(fact), fact.at, _OWN + own, fields)
+    noted = extension_noted(fact, sum(noted.version < 0 for noted in state.facts))
     return replace(
         state,
         facts=_and(state.facts, noted),
         extensions={**extensions, fact.extension_id: after},
         upto=fact.at if state.upto is None else max(state.upto, fact.at),
     )
+
+
+def extension_noted(fact: ExtensionFact, own: int) -> CaseFact:
+    """Give what was asked for or decided as a fact of the case, behind so many of sla's own."""
+    said = {"target", "extension_id", "until", "asked_by", "approved_by", "role"}
+    fields = fact.model_dump(mode="json", include=said)
+    return CaseFact(_short_name(fact), fact.at, _OWN + own, fields)
 
 
 # ---- what has been told ----

@@ -130,7 +130,8 @@ class Measure:
     def place(self, fact: CaseFact) -> tuple[datetime, int, int]:
         """The order in which this target takes facts: at one instant, what meets it goes first.
 
-        What cancels it comes next, then all that starts or changes.
+        What cancels it comes next, then all that starts or changes. A start looks back at what was
+        told behind it.
         """
         meets = fact.name in self.met or fact.name in self.resets
         return fact.at, 0 if meets else 1 if fact.name in self.stops else 2, fact.version

@@ -310,9 +310,7 @@ class Walk:
         if start is None or again:
             self._end_before(fact, key)
             afresh = (again and not later_round) or not target.met_before
-            # A case that ends in the same instant has been seen to end, and starts nothing.
-            ends = bool(self._seen) and _ends_at(self._seen[-1][0], fact.at)
-            index = len(self._seen) - ends if afresh else self._round_began
+            index = self._behind(fact) if afresh else self._round_began
             start = Start(at, fact.at, index, is_reception=is_reception)
             self._starts[key] = start
             self._note_due(start, fact)
@@ -320,6 +318,20 @@ class Walk:
                 self._open(key, start, at, at)
         elif target.due is not None:
             self._note_due(start, fact)
+
+    def _behind(self, fact: CaseFact) -> int:
+        """Give the place in what was seen from which all came behind a fact.
+
+        What was told behind it of the same instant has been seen already; and a case that ends in
+        that instant starts nothing, whichever was told first.
+        """
+        index = len(self._seen)
+        while index:
+            seen, _ = self._seen[index - 1]
+            if seen.at != fact.at or not (seen.version > fact.version or seen.name in ENDS):
+                break
+            index -= 1
+        return index
 
     def _is_over(self, fact: CaseFact, start: Start | None, last: Run | None) -> bool:
         """Whether what began before under a key has ended, or its time or its round is past.
@@ -348,7 +360,3 @@ class Walk:
             due = instant_of(fact.fields.get(self.measure.target.due.field), self.zone)
             if due is not None:
                 start.dues.append((fact.at, self.measure.with_grace(due, self.zone)))
-
-
-def _ends_at(fact: CaseFact, at: datetime) -> bool:
-    return fact.name in ENDS and fact.at == at
