@@ -30,6 +30,8 @@ with (
     from steward_intake.application import register_files, spreadsheets, tickets
     from steward_notify.adapters import sms_aliyun
 
+from tests.support.receipts import RECEIPT
+
 from steward_decider import Refused
 from steward_events.tickets import TICKET_EVENTS
 
@@ -54,18 +56,6 @@ GOOD = {
     "ce_sequence": b"1",
     "ce_recordedtime": NOW.isoformat().encode(),
     "ce_knowntime": NOW.isoformat().encode(),
-}
-
-
-RECEIPT = {
-    "send_time": "2026-10-01 16:30:00",
-    "report_time": "2026-10-01 16:30:05",
-    "success": True,
-    "err_code": "DELIVERED",
-    "err_msg": "用户接收成功",
-    "sms_size": "2",
-    "biz_id": "9^0",
-    "out_id": "m-1",
 }
 
 

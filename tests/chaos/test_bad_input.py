@@ -2,9 +2,10 @@
 
 HTTP by each service's own description, as raw bytes and malformed, the doors that are not described,
 every topic that somebody listens to, and the decoders in process. Half of it names what exists, so
-that what stands in it is judged behind the door; what it names no good message needs. An input counts once it was answered. No answer above 499, none
-without an answer, no process that died, no partition stuck, nothing good lost, and nothing of what
-people said in a log, in the reason why something waits, or readable in a line.
+that what stands in it is judged behind the door; what it names no good message needs. An input
+counts once it was answered. No answer above 499, none without an answer, no process that died, no
+partition stuck, nothing good lost, and nothing of what people said in a log, in the reason why
+something waits, or readable in a line.
 
 `STEWARD_BAD_INPUTS=3000` is enough to see that it runs.
 """
@@ -42,6 +43,7 @@ from schemathesis import GenerationMode
 from tests.chaos.doors import undescribed
 from tests.support.clear_text import Searched, records
 from tests.support.last_words import LastWords
+from tests.support.receipts import RECEIPT
 from tests.support.system import SOURCE, System, entered, running_services, ticket_message
 from uuid_utils.compat import uuid7
 
@@ -77,17 +79,6 @@ CLEAR = ("topic", "ground", "complained_of", "place", "outside_party", "departme
          "cause", "reason", "link", "name", "buildings")  # fmt: skip
 """Fields that nobody seals."""
 SECRETS = ("业主赵秀英住在七号楼", "13700007777", "zhao.xiuying@example.cn")
-RECEIPT: Mapping[str, Any] = {
-    "phone_number": SECRETS[1],
-    "send_time": "2026-10-01 16:30:00",
-    "report_time": "2026-10-01 16:30:05",
-    "success": True,
-    "err_code": "DELIVERED",
-    "err_msg": "用户接收成功",
-    "sms_size": "2",
-    "biz_id": "9^0",
-    "out_id": "x",
-}
 FORGED = "业主钱桂兰住在九号楼"
 """Stands in clear where Steward's own facts are forged: it may wait there, and is told nowhere."""
 TOPICS = (INBOUND_TICKETS, "steward.intake", "steward.sla", "steward.visits", "steward.notify",
@@ -349,7 +340,7 @@ class Bombardment:
     def _receipts(self, address: str) -> dict[str, Any]:
         told = []
         for _ in range(self.luck.randint(1, 4)):
-            line = dict(RECEIPT)
+            line: dict[str, Any] = {**RECEIPT, "phone_number": SECRETS[1], "out_id": "x"}
             if self.luck.random() < NAMING:
                 line["out_id"] = self._existing("message_id") or "x"
             for name in self.luck.sample(list(line), self.luck.choice((0, 0, 0, 1, 2))):

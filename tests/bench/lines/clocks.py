@@ -82,16 +82,20 @@ def story(number: int) -> Iterator[tuple[datetime, int, Fact]]:
         yield BEGIN + number * BETWEEN + timedelta(minutes=minutes), number, fact
 
 
+def published(stream: str, version: int, key: str, at: datetime, fact: Fact) -> Recorded:
+    """Give a fact as intake would have published it."""
+    return Recorded(
+        id_of(f"{stream}|{version}"), fact.wire_type, stream, version, key,
+        "/steward/intake", at, at, at, fact,
+    )  # fmt: skip
+
+
 def heard(cases: int) -> Iterable[Recorded]:
     """Give the facts of so many cases as intake would have published them."""
     versions: dict[int, int] = {}
     for at, number, fact in heapq.merge(*map(story, range(cases)), key=lambda told: told[0]):
         version = versions[number] = versions.get(number, 0) + 1
-        stream = f"case-c{number:06}"
-        yield Recorded(
-            id_of(f"{stream}|{version}"), fact.wire_type, stream, version, f"p-{number % 50}",
-            "/steward/intake", at, at, at, fact,
-        )  # fmt: skip
+        yield published(f"case-c{number:06}", version, f"p-{number % 50}", at, fact)
 
 
 async def filled(bench: Bench, cases: int) -> tuple[str, int]:

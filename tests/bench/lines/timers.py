@@ -14,14 +14,13 @@ from functools import partial
 from time import monotonic
 
 from tests.bench.frame import Bench, Line, Prepare, percentile
-from tests.bench.lines.clocks import few, received
+from tests.bench.lines.clocks import few, published, received
 from tests.support.eventstore import (
     ClockDecider,
     Running,
     Start,
     TestCommand,
     breached,
-    id_of,
     job,
 )
 from tests.support.eventstore import migrated as empty
@@ -136,10 +135,7 @@ def complained(number: int, key: str, due: datetime) -> Iterator[Job]:
     ]
     for version, (minutes, fact) in enumerate(told, start=1):
         stream, at = f"case-{case.case_id}", due - timedelta(minutes=60 - minutes)
-        heard = Recorded(
-            id_of(f"{stream}|{version}"), fact.wire_type, stream, version, key,
-            "/steward/intake", at, at, at, fact,
-        )  # fmt: skip
+        heard = published(stream, version, key, at, fact)
         mark = OwnMark("sla", stream, version, heard.id)
         react = partial(subscribers.on_intake, heard)
         yield Job(Cause(heard.id, "sla", at), react, mark, heard=heard)
@@ -252,7 +248,7 @@ async def sustained(bench: Bench, streams: Streams) -> tuple[float, list[float]]
 async def timers(bench: Bench) -> Mapping[str, float]:
     """Have sla's clocks breach, one after the other."""
     rate, late = await sustained(bench, OWN)
-    spread = cron(timedelta(seconds=n / OFFERED).total_seconds() for n in range(len(late)))
+    spread = cron(n / OFFERED for n in range(len(late)))
     bench.keep("lateness", "Steward", late)
     bench.keep("lateness", "a cron every five minutes", spread)
     return {

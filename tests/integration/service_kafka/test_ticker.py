@@ -1,7 +1,7 @@
 """Alarms ring at their own time, and never before all that came before them was heard."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -177,38 +177,37 @@ async def test_after_long_silence_alarms_ring_and_say_so(workshop: Workshop) -> 
     assert await notes_of(store, "clock-1") == ["heard", "unheard"]
 
 
-async def test_alarms_wait_ten_minutes_for_what_is_not_heard(
+async def patient(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = await workshop.store()
-    clock, wall = Hand(at(20)), await workshop.clock(store)
-    executor = workshop.executor(store, clock, {"clock": Tells()}, wall=wall)
-    await ask(executor, "clock-1", Start(at(0), (at(10),)), id_="one")
-    patient = Ticker(executor, clock, wall, StuckBefore(at(5)), Metrics())
-    waits: list[tuple[int, list[str]]] = [(0, []), (9, []), (10, ["unheard"])]
-    for minutes, rung in waits:
-        seconds = 1_000_000.0 + 60 * minutes
-        monkeypatch.setattr("steward_service.ticker.monotonic", partial(float, seconds))
-        await patient.ring_due()
-        assert await notes_of(store, "clock-1") == rung
-
-
-async def test_what_is_heard_slowly_is_waited_for_and_only_a_standstill_is_not(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> tuple[StuckBefore, Callable[[int], Awaitable[list[str]]]]:
+    """Give what is heard before an alarm that is due, and what has rung at which minute."""
     store = await workshop.store()
     clock, wall = Hand(at(20)), await workshop.clock(store)
     executor = workshop.executor(store, clock, {"clock": Tells()}, wall=wall)
     await ask(executor, "clock-1", Start(at(0), (at(10),)), id_="one")
     heard = StuckBefore(at(5))
-    patient = Ticker(executor, clock, wall, heard, Metrics())
+    ticker = Ticker(executor, clock, wall, heard, Metrics())
 
     async def rung(minutes: int) -> list[str]:
         seconds = 1_000_000.0 + 60 * minutes
         monkeypatch.setattr("steward_service.ticker.monotonic", partial(float, seconds))
-        await patient.ring_due()
+        await ticker.ring_due()
         return await notes_of(store, "clock-1")
 
+    return heard, rung
+
+
+async def test_alarms_wait_ten_minutes_for_what_is_not_heard(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, rung = await patient(workshop, monkeypatch)
+    assert [await rung(minutes) for minutes in (0, 9, 10)] == [[], [], ["unheard"]]
+
+
+async def test_what_is_heard_slowly_is_waited_for_and_only_a_standstill_is_not(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, rung = await patient(workshop, monkeypatch)
     for minutes in (0, 9, 18, 27):
         heard.instant = at(5 + minutes / 9)
         assert await rung(minutes) == []

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import httpx2
 import pytest
+from tests.support.receipts import RECEIPT
 
 from steward_notify.adapters.sms_aliyun import (
     Account,
@@ -124,21 +125,8 @@ def test_neither_the_secret_nor_the_phone_number_is_shown() -> None:
     assert "13800138000" not in shown
 
 
-REPORT = {
-    "phone_number": "13800138000",
-    "send_time": "2026-10-01 16:30:00",
-    "report_time": "2026-10-01 16:30:05",
-    "success": True,
-    "err_code": "DELIVERED",
-    "err_msg": "用户接收成功",
-    "sms_size": "2",
-    "biz_id": "9^0",
-    "out_id": "m-1",
-}
-
-
 def test_a_receipt_is_read_with_beijing_times() -> None:
-    assert parse_receipts(json.dumps([REPORT]).encode()) == [
+    assert parse_receipts(json.dumps([RECEIPT]).encode()) == [
         Receipt(
             message_id="m-1",
             provider_id="9^0",
@@ -153,8 +141,8 @@ def test_a_receipt_is_read_with_beijing_times() -> None:
 
 
 def test_a_receipt_of_somebody_elses_text_does_not_spoil_the_rest() -> None:
-    other = {name: value for name, value in REPORT.items() if name != "out_id"}
-    receipts = parse_receipts(json.dumps([other, REPORT]).encode())
+    other = {name: value for name, value in RECEIPT.items() if name != "out_id"}
+    receipts = parse_receipts(json.dumps([other, RECEIPT]).encode())
     assert [receipt.message_id for receipt in receipts] == [None, "m-1"]
 
 
@@ -165,10 +153,10 @@ def test_a_receipt_of_somebody_elses_text_does_not_spoil_the_rest() -> None:
         (b"\xff\xfe", "cannot be read: Invalid JSON"),
         (b"{}", "Input should be a valid array"),
         (b"[7]", "receipt 1: "),
-        (json.dumps([REPORT, REPORT | {"success": "maybe"}]).encode(), "receipt 2, success: "),
-        (json.dumps([REPORT | {"send_time": "yesterday"}]).encode(), "receipt 1, send_time: "),
-        (json.dumps([REPORT | {"report_time": 5}]).encode(), "receipt 1, report_time: "),
-        (json.dumps([REPORT | {"err_msg": "\x00"}]).encode(), "receipt 1, err_msg: "),
+        (json.dumps([RECEIPT, RECEIPT | {"success": "maybe"}]).encode(), "receipt 2, success: "),
+        (json.dumps([RECEIPT | {"send_time": "yesterday"}]).encode(), "receipt 1, send_time: "),
+        (json.dumps([RECEIPT | {"report_time": 5}]).encode(), "receipt 1, report_time: "),
+        (json.dumps([RECEIPT | {"err_msg": "\x00"}]).encode(), "receipt 1, err_msg: "),
         (json.dumps([{"success": True}]).encode(), "receipt 1, send_time: Field required"),
     ],
 )
