@@ -14,11 +14,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A run of which a test failed has no good end, whatever another test has found."""
     words = session.config.stash[LAST_WORDS]
     if words.judged:
+        words.lines += _left_out(session.config)
         words.lines.append(words.judged)
         if words.violations or exitstatus == pytest.ExitCode.OK:
             words.lines.append(f"violations {words.violations}")
         else:
             words.lines.append(f"no verdict: {session.testsfailed} tests of this run failed")
+
+
+def _left_out(config: pytest.Config) -> list[str]:
+    """Name what this machine could not be asked, so that nobody takes it for tried."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    return [
+        f"not tried: {report.nodeid} ({report.longrepr[2].removeprefix('Skipped: ')})"
+        for report in skipped
+    ]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

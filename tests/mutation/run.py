@@ -37,7 +37,10 @@ from steward_stack.supervisor import Endpoints, running_stack
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
-TEST_SECONDS = 100
+PATIENCE = 10
+"""Times what the slowest of the tests takes with all guards in place: then it hangs, on any machine."""
+LEAST_PATIENCE = 100.0
+"""In seconds; a test of few milliseconds tells nothing of how long one may take."""
 STEPS = "1000"
 """Of the test that goes by steps: the beginning of its ordinary run."""
 HOW_LONG = 100
@@ -72,6 +75,8 @@ class Run:
     status: int
     failure: str
     said: str
+    slowest: float
+    """How long its slowest test took, in seconds."""
 
 
 def main() -> None:
@@ -85,9 +90,11 @@ def main() -> None:
         sys.exit(f"No guard, file or test contains “{asked.only}”.")
     console = Console(stderr=True)
     with _servers(guards, console) as servers:
-        if not _all_pass(guards, servers, console):
+        slowest = _all_pass(guards, servers, console)
+        if slowest is None:
             sys.exit("A named test fails with all guards in place: nothing can be said of them.")
-        found = list(_without_each(guards, servers, console))
+        patience = max(LEAST_PATIENCE, PATIENCE * slowest)
+        found = list(_without_each(guards, servers, patience, console))
     found.sort(key=lambda each: [guard.name for guard in guards].index(each.guard))
     caught = sum(each.caught for each in found)
     if asked.json:
@@ -134,7 +141,8 @@ def _variables(endpoints: Endpoints) -> dict[str, str]:
 
 def _all_pass(
     guards: Sequence[Guard], servers: Sequence[Mapping[str, str]], console: Console
-) -> bool:
+) -> float | None:
+    """Run the tests with all guards; gives how long the slowest took, None if one of them fails."""
     tests = sorted({guard.test for guard in guards})
     parts = [part for n in range(len(servers)) if (part := tests[n :: len(servers)])]
     with (
@@ -145,11 +153,14 @@ def _all_pass(
     for run in runs:
         if run.status:
             console.print(run.said, markup=False, highlight=False)
-    return not any(run.status for run in runs)
+    return None if any(run.status for run in runs) else max(run.slowest for run in runs)
 
 
 def _without_each(
-    guards: Sequence[Guard], servers: Sequence[Mapping[str, str]], console: Console
+    guards: Sequence[Guard],
+    servers: Sequence[Mapping[str, str]],
+    patience: float,
+    console: Console,
 ) -> Iterator[Caught]:
     free: SimpleQueue[Mapping[str, str]] = SimpleQueue()
     for each in servers:
@@ -158,7 +169,7 @@ def _without_each(
     def one(guard: Guard) -> Caught:
         mine = free.get()
         try:
-            return _without(guard, mine)
+            return _without(guard, mine, patience)
         finally:
             free.put(mine)
 
@@ -175,7 +186,7 @@ def _without_each(
             yield found
 
 
-def _without(guard: Guard, servers: Mapping[str, str]) -> Caught:
+def _without(guard: Guard, servers: Mapping[str, str], patience: float) -> Caught:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="steward-mutant-") as folder:
         source = ROOT / guard.file
@@ -184,7 +195,7 @@ def _without(guard: Guard, servers: Mapping[str, str]) -> Caught:
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
         mutant = copy / source.relative_to(package)
         mutant.write_text(guard.without(source.read_text(encoding="utf-8")), encoding="utf-8")
-        run = _pytest([guard.test], {**servers, "PYTHONPATH": folder}, package.name)
+        run = _pytest([guard.test], {**servers, "PYTHONPATH": folder}, package.name, patience)
     # A test that failed may fail once more as it ends; one that could not begin has proved nothing.
     return Caught(
         guard.name,
@@ -208,8 +219,13 @@ def shows(failure: str) -> bool:
     return name not in _BROKEN and not timed_out
 
 
-def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "") -> Run:
-    """Run tests; with a package, only if the copy of it is what they import."""
+def _pytest(
+    tests: Sequence[str], variables: Mapping[str, str], package: str = "", patience: float = 0
+) -> Run:
+    """Run tests; with a package, only if the copy of it is what they import.
+
+    `patience` is for how many seconds one test may run; 0 for as long as tests may run anyway.
+    """
     environment = {**os.environ, "STEWARD_STEPS": STEPS, **variables}
     if package:
         where = f"import {package}; print({package}.__file__)"
@@ -227,7 +243,8 @@ def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "
         ended = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
-                *("--timeout", str(TEST_SECONDS), "--junitxml", str(report), *tests),
+                *(("--timeout", f"{patience:.0f}") if patience else ()),
+                *("--junitxml", str(report), *tests),
             ],
             env=environment,
             cwd=ROOT,
@@ -236,7 +253,7 @@ def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "
             check=False,
         )
         if not report.exists():
-            return Run(ended.returncode, "", (ended.stdout + ended.stderr)[-3000:])
+            return Run(ended.returncode, "", (ended.stdout + ended.stderr)[-3000:], 0.0)
         suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 - our own
     assert suite is not None
     failures = [str(each.get("message")) for each in suite.iter("failure")]
@@ -246,6 +263,7 @@ def _pytest(tests: Sequence[str], variables: Mapping[str, str], package: str = "
         ended.returncode,
         failures[0] if failures else "",
         ended_so if package else ended.stdout[-3000:],
+        max([float(each.get("time", 0)) for each in suite.iter("testcase")], default=0.0),
     )
 
 
