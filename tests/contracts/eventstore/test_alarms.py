@@ -18,7 +18,7 @@ from tests.support.eventstore import (
 
 from steward_eventstore.execute import Alarms, Applied, Cause, Job, NotDone, StuckAlarm, To
 from steward_eventstore.memory import MemoryStore
-from steward_eventstore.port import Write
+from steward_eventstore.port import Reading, View, Write
 from steward_eventstore.postgres import PostgresStore
 
 HERE = partition_of("p-1")
@@ -145,6 +145,30 @@ async def test_an_alarm_that_comes_again_at_the_same_instant_is_another_fact(
     facts = await shop.store.facts_of("clock-1")
     assert await story(shop, "clock-1") == ["started@0", "breached@10"] * 2
     assert len({fact.id for fact in facts}) == len(facts)
+
+
+async def test_what_only_rang_pushes_nothing_out_that_is_remembered(
+    shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, int] = {}
+    read = shop.store.read
+
+    async def watched(reading: Reading) -> View:
+        asked.update(reading.streams)
+        return await read(reading)
+
+    for stream in ("clock-1", "clock-2"):
+        await shop.executor().execute(job(stream, Start(START, (at(10), at(20)))))
+    executor = shop.executor(cached_streams=1)
+    await executor.execute(job("clock-1", Note(START, "heard")))
+    shop.clock.instant = at(15)
+    await executor.execute_batch([ring("clock-2", 15), ring("clock-1", 15)])
+    monkeypatch.setattr(shop.store, "read", watched)
+    shop.clock.instant = at(25)
+    await executor.execute_batch([ring("clock-1", 25), ring("clock-2", 25)])
+    assert asked == {"clock-1": 4, "clock-2": 0}
+    told = ["started@0", "started@0", "breached@10", "breached@20"]
+    assert await story(shop, "clock-2") == told
 
 
 async def test_due_streams_are_shared_out_over_partitions(shop: OpenShop) -> None:

@@ -71,9 +71,22 @@ async def test_the_same_request_makes_the_same_ids_in_every_store(shop: OpenShop
 async def test_facts_are_read_after_the_version_that_is_known(shop: OpenShop) -> None:
     await shop.executor().execute(job("clock-1", *(Note(START, str(n)) for n in range(5))))
     view = await shop.store.read(Reading({"clock-1": 3, "clock-2": 0}))
-    assert [fact.version for fact in view.facts["clock-1"]] == [4, 5]
+    assert view.facts["clock-1"] == [noted("3", START), noted("4", START)]
     assert view.heads["clock-1"].version == 5
     assert "clock-2" not in view.heads
+
+
+async def test_whole_streams_are_given_one_after_the_other(shop: OpenShop) -> None:
+    for stream in ("clock-2", "clock-1", "clock-3"):
+        await shop.executor().execute(job(stream, Note(START, "a"), Note(START, "b")))
+    facts = await shop.store.facts_of("clock-3", "clock-1", "clock-4")
+    assert [(fact.stream, fact.version) for fact in facts] == [
+        ("clock-1", 1),
+        ("clock-1", 2),
+        ("clock-3", 1),
+        ("clock-3", 2),
+    ]
+    assert await shop.store.facts_of() == []
 
 
 async def test_a_stale_version_changes_nothing(shop: OpenShop) -> None:

@@ -329,7 +329,8 @@ class Executor:
 
     def _remember(self, work: "_Work") -> None:
         for name, stream in work.streams.items():
-            if stream.head.version:
+            # Alarms come hours apart: what only rang would push out what is heard now.
+            if stream.head.version and (not stream.rung or name in self._cache):
                 self._cache[name] = _Known(stream.head.version, stream.state)
                 self._cache.move_to_end(name)
         while len(self._cache) > self._cached_streams:
@@ -552,8 +553,8 @@ class _Work:
             return _Stream(Head(to.stream, to.key, partition, 0, self._now), decider.initial, None)
         known = self._known.get(to.stream)
         state = known.state if known else decider.initial
-        for recorded in self._view.facts.get(to.stream, ()):
-            state = decider.evolve(state, recorded.fact)
+        for fact in self._view.facts.get(to.stream, ()):
+            state = decider.evolve(state, fact)
         wake = decider.wake_at(state) if head.live else None
         return _Stream(head, state, head, wake_stored=wake)
 

@@ -71,7 +71,7 @@ class MemoryStore:
         for stream, known in reading.streams.items():
             if stream in self.heads:
                 view.heads[stream] = self.heads[stream]
-                view.facts[stream] = self.facts[stream][known:]
+                view.facts[stream] = [said.fact for said in self.facts[stream][known:]]
         view.own = {place: self._own[place] for place in reading.own if place in self._own}
         view.foreign = {p: self._foreign[p] for p in reading.foreign if p in self._foreign}
         view.parked = {place for place in reading.parked if place in self._parked}
@@ -251,9 +251,9 @@ class MemoryStore:
         found = (name for name in self.heads if name.startswith(prefix) and name > cursor)
         return sorted(found)[:limit]
 
-    async def facts_of(self, stream: str) -> list[Recorded]:
-        """Give a whole stream in order."""
-        return list(self.facts.get(stream, ()))
+    async def facts_of(self, *streams: str) -> list[Recorded]:
+        """Give whole streams one after the other, each in order."""
+        return [fact for stream in sorted(streams) for fact in self.facts.get(stream, ())]
 
     async def take_lease(self, holder: str, duration: timedelta) -> Lease | None:
         """Take or renew the right to relay."""

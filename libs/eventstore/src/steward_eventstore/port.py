@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Table
 
+from steward_events.fact import Fact
 from steward_events.recorded import Recorded
 
 LONGEST_NAME = 400
@@ -138,8 +139,8 @@ class View:
     """What one read of the store found."""
 
     heads: dict[str, Head] = field(default_factory=dict)
-    facts: dict[str, list[Recorded]] = field(default_factory=dict)
-    """Facts after the version that the reader had, by stream, in order."""
+    facts: dict[str, list[Fact | None]] = field(default_factory=dict)
+    """What was said after the version that the reader had, by stream, in order."""
     own: dict[tuple[str, str], tuple[int, UUID]] = field(default_factory=dict)
     foreign: dict[tuple[str, str, str], Seen] = field(default_factory=dict)
     parked: set[tuple[str, str]] = field(default_factory=set)
@@ -392,8 +393,8 @@ class EventStore(Protocol):
         """Give the next streams of a kind by name."""
         ...
 
-    async def facts_of(self, stream: str) -> list[Recorded]:
-        """Give a whole stream in order."""
+    async def facts_of(self, *streams: str) -> list[Recorded]:
+        """Give whole streams one after the other, each in order."""
         ...
 
     async def take_lease(self, holder: str, duration: timedelta) -> Lease | None:

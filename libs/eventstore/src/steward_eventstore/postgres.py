@@ -16,6 +16,7 @@ from asyncpg import Connection, Pool
 from asyncpg.pool import PoolConnectionProxy
 from pydantic_core import from_json, to_json
 
+from steward_events.fact import read_fact
 from steward_events.recorded import Recorded
 from steward_eventstore.port import (
     ALARMS_WAIT,
@@ -63,8 +64,7 @@ SELECT 5, p.consumer, p.stream_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NUL
   FROM parked_streams p JOIN unnest($8::text[], $9::text[]) AS q (consumer, stream_id)
     USING (consumer, stream_id)
 UNION ALL
-(SELECT 2, e.stream_id, e.type, e.data::text || chr(1) || e.meta::text, e.version, NULL, NULL, NULL,
-       NULL, NULL, NULL
+(SELECT 2, e.stream_id, e.type, e.data::text, e.version, NULL, NULL, NULL, NULL, NULL, NULL
   FROM unnest($1::text[], $2::integer[]) AS q (stream_id, known)
   JOIN events e ON e.stream_id = q.stream_id AND e.version > q.known
  ORDER BY e.stream_id, e.version)
@@ -94,7 +94,7 @@ APPENDED_AGAIN = "SELECT id FROM appended_again WHERE id = ANY ($1)"
 
 FACTS_OF = """
 SELECT stream_id, version, type, data::text, meta::text FROM events
- WHERE stream_id = $1 ORDER BY version
+ WHERE stream_id = ANY ($1::text[]) ORDER BY stream_id, version
 """
 
 # The row-wise comparison and the equality on the epoch let one index answer in order. Facts of
@@ -302,8 +302,7 @@ class PostgresStore:
                 case 1:
                     view.heads[a] = Head(a, b, m, n, t, u, f)
                 case 2:
-                    data, _, meta = c.partition("\x01")
-                    view.facts.setdefault(a, []).append(recorded_of(a, n, b, data, meta))
+                    view.facts.setdefault(a, []).append(read_fact(b, c))
                 case 3:
                     view.own[a, b] = (n, i)
                 case 4:
@@ -431,10 +430,10 @@ class PostgresStore:
             rows = await self.pool.fetch(STREAMS_AFTER, prefix, cursor, limit)
         return [r["stream_id"] for r in rows]
 
-    async def facts_of(self, stream: str) -> list[Recorded]:
-        """Give a whole stream in order."""
+    async def facts_of(self, *streams: str) -> list[Recorded]:
+        """Give whole streams one after the other, each in order."""
         async with _faults():
-            return [recorded_of(*row) for row in await self.pool.fetch(FACTS_OF, stream)]
+            return [recorded_of(*row) for row in await self.pool.fetch(FACTS_OF, streams)]
 
     async def counts(self) -> dict[str, int]:
         """Give what is stored: alarms, parked streams, open sweeps, facts relayed."""

@@ -11,6 +11,7 @@ import calendar as months_of
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -88,26 +89,26 @@ class Duration(BaseModel):
             raise ValueError("Months are counted by calendar.")
         return self
 
-    @property
+    @cached_property
     def is_clock_time(self) -> bool:
         """Whether it is measured in minutes or hours."""
         return self.minutes is not None or self.hours is not None
 
-    @property
+    @cached_property
     def seconds(self) -> float:
         """Its length in seconds; a month has no such length and is refused."""
         if self.months is not None:
             raise ValueError("A month has no fixed length in seconds.")
         return (self.minutes or 0) * 60 + (self.hours or 0) * 3600 + (self.days or 0) * 86_400
 
-    @property
+    @cached_property
     def counted(self) -> Counting:
         """How it is counted when the pack does not say."""
         if self.counting is not None:
             return self.counting
         return Counting.ELAPSED if self.is_clock_time else Counting.CALENDAR
 
-    @property
+    @cached_property
     def final(self) -> Ending:
         """Where it ends when the pack does not say, as a limit."""
         if self.ending is not None:
@@ -115,7 +116,7 @@ class Duration(BaseModel):
         exact = self.is_clock_time or self.counting is Counting.ELAPSED
         return Ending.SAME_TIME if exact else Ending.END_OF_DAY
 
-    @property
+    @cached_property
     def asks_calendar(self) -> bool:
         """Whether its end depends on a working calendar."""
         return (

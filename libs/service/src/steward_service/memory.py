@@ -2,7 +2,7 @@
 
 import gc
 
-_YOUNG = 5_000
+_YOUNG = 50000
 """Objects made and not freed before the youngest are looked through."""
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Id
-from steward_eventstore.port import EventStore, Reading
+from steward_eventstore.port import EventStore
 from steward_service.auth import Principal, require
 from steward_service.problems import not_found
 
@@ -26,8 +26,8 @@ def router(
     ) -> dict[str, Any]:
         """Show what this service has told of a case, the newest last; what is sealed is only named."""
         store: EventStore = request.app.state.service.executor.store
-        view = await store.read(Reading(dict.fromkeys(await streams_of(case_id), 0)))
-        told = [fact for facts in view.facts.values() for fact in facts if principal.may(fact.key)]
+        facts = await store.facts_of(*await streams_of(case_id))
+        told = [fact for fact in facts if principal.may(fact.key)]
         if not told:
             raise not_found("case of this ID")
         told.sort(key=lambda fact: (fact.recorded_at, fact.stream, fact.version))

@@ -6,12 +6,13 @@ there. So a service that was down for two hours does not escalate what was handl
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 import structlog
+from uuid_utils.compat import uuid5
 
 from steward_decider import Refused
 from steward_eventstore.execute import Alarms, Applied, Cause, Executor, Job, NotDone, To
@@ -34,6 +35,7 @@ UNHEARD_AFTER = timedelta(minutes=10)
 _READ_PARKED_SECONDS = 20.0
 _PARKED_AT_MOST = 10_000
 _WORTH_A_FLOOR = 100
+_BATCH = 50
 _FIRST_RETRY = timedelta(seconds=1)
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/alarms")
 
@@ -190,6 +192,14 @@ class Ticker:
         ]
 
     async def _ring(self, due: list[tuple[datetime, str, bool]]) -> None:
+        # Side by side: while the database commits some, others are decided.
+        batches = [due[first : first + _BATCH] for first in range(0, len(due), _BATCH)]
+        rung = await asyncio.gather(*map(self._ring_batch, batches), return_exceptions=True)
+        for error in rung:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _ring_batch(self, due: Sequence[tuple[datetime, str, bool]]) -> None:
         jobs = [alarm_job(stream, at, unheard=unheard) for at, stream, unheard in due]
         outcomes = await run_batch(self._executor, jobs, lambda: True)
         done = self._wall.now()

@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse, Response
 from steward_events.recorded import Recorded
 from steward_events.tickets import Name
 from steward_events.vocabulary import ContactChannel, Kind, Moment, Party, Severity, Word
-from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
 from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown
 from steward_service.auth import Principal, require
@@ -79,12 +78,10 @@ async def get_timeline(
     if household is None or not principal.may(household["project_id"]):
         raise not_found("household of this ID")
     cases = await service.registers.cases_of(household_id)
-    streams = {f"case-{case['case_id']}": 0 for case in cases}
-    view = await service.executor.store.read(Reading(streams))
+    streams = [f"case-{case['case_id']}" for case in cases]
+    facts = await service.executor.store.facts_of(*streams)
     heard = await service.registers.heard_of(household_id, [case["case_id"] for case in cases])
-    said = [
-        (fact.stream.removeprefix("case-"), fact) for facts in view.facts.values() for fact in facts
-    ]
+    said = [(fact.stream.removeprefix("case-"), fact) for fact in facts]
     after = cursor_of(asked.since)
     told = sorted(
         (

@@ -18,8 +18,8 @@ async def states(
     found = {}
     for stream in streams:
         state = decider.initial
-        for recorded in view.facts.get(stream, ()):
-            state = decider.evolve(state, recorded.fact)  # type: ignore[arg-type]
+        for fact in view.facts.get(stream, ()):
+            state = decider.evolve(state, fact)  # type: ignore[arg-type]
         found[stream] = state
     return found
 

@@ -1,6 +1,5 @@
 """One duty of a case in one round, and what has become of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -17,8 +16,7 @@ class Step(NamedTuple):
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """One duty of a case in one round: what has become of it, and what will if nothing comes.
 
     `due` is the rule's own limit, `approved_due` the later one that an approval gave in time.

@@ -194,9 +194,8 @@ class Era(NamedTuple):
     reapply_id: str = ""
 
 
-@dataclass(frozen=True)
-class Clocks:
-    """The case as noted, and what was told of its clocks; `upto` is the latest instant known of."""
+class _Known(NamedTuple):
+    """What a state is made of; it is made anew with each fact."""
 
     case_id: str = ""
     project_id: str = ""
@@ -214,6 +213,10 @@ class Clocks:
     """How many publications of calendars are taken account of."""
     eras: tuple[Era, ...] = ()
     """The versions by which it went one after the other; most cases know one."""
+
+
+class Clocks(_Known):
+    """The case as noted, and what was told of its clocks; `upto` is the latest instant known of."""
 
     @property
     def zone(self) -> str:
@@ -371,28 +374,21 @@ class ClocksDecider:
         calendars = max(state.calendars, noted.calendars)
         # Its fields also where they move nothing: another version may be reapplied that asks for them.
         fact = CaseFact(noted.noted, noted.at, noted.version, noted.fields)
-        after = Clocks(
+        after = state._replace(
             case_id=noted.case_id,
             project_id=noted.project_id,
-            number=state.number,
-            policy=state.policy,
-            course=state.course,
             facts=_and(state.facts, fact),
-            told=state.told,
             upto=noted.at if state.upto is None else max(state.upto, noted.at),
-            extensions=state.extensions,
             history=noted.history or state.history,
             # What a merger makes late, nobody could be told of before.
             known_at=noted.known_at or (noted.at if noted.noted == ABSORBED else None),
             calendars=calendars,
-            eras=state.eras,
         )
         if noted.noted == "case_received" and state.course is None:
             policy = str(noted.fields.get("policy", ""))
             zone = ZoneInfo(str(noted.fields.get("zone", ZONE)))
             eras: tuple[Era, ...] = (Era(policy),)
-            return replace(
-                after,
+            return after._replace(
                 number=str(noted.fields.get("number", "")),
                 policy=policy,
                 eras=eras,
@@ -403,9 +399,9 @@ class ClocksDecider:
         if noted.noted == REAPPLIED:
             eras = (*state.eras, era_of(noted))
             course = self._course(eras, calendars, state.course.zone)
-            return replace(after, policy=eras[-1].policy, eras=eras, course=course)
+            return after._replace(policy=eras[-1].policy, eras=eras, course=course)
         if calendars != state.calendars:
-            return replace(after, course=self._course(state.eras, calendars, state.course.zone))
+            return after._replace(course=self._course(state.eras, calendars, state.course.zone))
         if not counts:
             _same_plan(state, after)
         return after
@@ -575,8 +571,7 @@ def _extend(state: Clocks, fact: ExtensionFact) -> Clocks:
         case _:
             assert_never(fact)
     noted = extension_noted(fact, sum(noted.version < 0 for noted in state.facts))
-    return replace(
-        state,
+    return state._replace(
         facts=_and(state.facts, noted),
         extensions={**extensions, fact.extension_id: after},
         upto=fact.at if state.upto is None else max(state.upto, fact.at),
@@ -707,20 +702,8 @@ def _tell(
             )
         case _:
             assert_never(fact)
-    next_ = Clocks(
-        state.case_id,
-        state.project_id,
-        state.number,
-        state.policy,
-        state.course,
-        state.facts,
-        {**(state.told or {}), fact.clock: after},
-        upto,
-        extensions,
-        state.history,
-        state.known_at,
-        state.calendars,
-        state.eras,
+    next_ = state._replace(
+        told={**(state.told or {}), fact.clock: after}, upto=upto, extensions=extensions
     )
     _same_plan(state, next_)
     return next_

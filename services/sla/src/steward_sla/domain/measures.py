@@ -207,15 +207,19 @@ class Measure:
             cancelled_by=run.cancelled_by,
             breach_at=breach,
             warnings=tuple(
-                at
-                for at in self._warnings(started, limit, zone)
-                if at >= not_before and (end is None or at < end)
+                [
+                    at
+                    for at in self._warnings(started, limit, zone)
+                    if at >= not_before and (end is None or at < end)
+                ]
             ),
             steps=tuple(
-                step
-                for step in self._steps(started, breach, zone)
-                if (end is None or step.at < end)
-                and (not self.looks_back or self._is_meant(step, walk, seen_at, breach))
+                [
+                    step
+                    for step in self._steps(started, breach, zone)
+                    if (end is None or step.at < end)
+                    and (not self.looks_back or self._is_meant(step, walk, seen_at, breach))
+                ]
             ),
             raises=self._raises(walk, breach, seen_at),
             approvals=approvals,

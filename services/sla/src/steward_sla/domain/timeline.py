@@ -9,7 +9,7 @@ asks cuts it off at an instant. What comes after the due time no longer moves it
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -101,7 +101,7 @@ class _Concerned:
 
     def applicable(self, case: Mapping[str, Any]) -> frozenset[int]:
         """The targets that may apply to such a case; very many cases are alike."""
-        key = tuple(case.get(name) for name in self._fields)
+        key = tuple([case.get(name) for name in self._fields])
         try:
             known = self._applicable.get(key)
         except TypeError:  # a list among the fields
@@ -275,8 +275,7 @@ def _is_over(clock: Clock, at: datetime) -> bool:
 
 def _replaced(clock: Clock, at: datetime) -> Clock:
     """End a clock that the version which counts instead does not know."""
-    return replace(
-        clock,
+    return clock._replace(
         met_at=None,
         cancelled_at=at,
         cancelled_by=REAPPLIED,
