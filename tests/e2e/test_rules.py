@@ -591,9 +591,12 @@ def test_a_case_is_dispatched_within_half_an_hour_of_its_classification(seen: Se
     until="1 12:00",
     kept=at("1 09:00", "accept-dispatch", dispatch_id="a"),
 )
-def test_a_department_accepts_within_two_hours_of_the_service_centre(seen: Seen) -> None:
+def test_a_department_is_told_at_once_and_accepts_within_two_hours_of_the_service_centre(seen: Seen) -> None:
     assert seen.late.clock() == Told(
-        "1 09:30", "轻微投诉的“部门接单”", late=("1 09:30 department_head",)
+        "1 09:30",
+        "轻微投诉的“部门接单”",
+        late=("1 09:30 department_head",),
+        begun=("0 17:00 department_head",),
     )
     assert seen.kept.met() == "1 09:00"
 
