@@ -19,6 +19,7 @@ from steward_events.intake import (
     CaseClosed,
     CaseCorrected,
     CaseReceived,
+    CaseRefused,
     OwnerMessageRequested,
 )
 from steward_events.notify import (
@@ -145,6 +146,22 @@ def test_the_result_is_told_by_message_where_somebody_asks_for_it() -> None:
     assert (sms.template, sms.sealed) == ("result_told", {"result": TEXT})
     delivered = arrived(answer, sms)
     assert (delivered.about, delivered.about_id) == ("result", "2")
+
+
+@rule("RM-4.8")
+def test_the_reason_of_a_refusal_is_told_and_its_delivery_names_the_round() -> None:
+    reason = TEXT.model_copy(update={"field": "reason"})
+    refused = CaseRefused(case_id="c1", round=2, reason=reason)
+    answer = after(COMPLAINT, refused)
+    sms, email = answer.facts
+    assert isinstance(sms, MessageRequested)
+    assert isinstance(email, MessageRequested)
+    assert (sms.template, sms.rule, sms.sealed) == ("case_refused", ("RM-4.8",), {"reason": reason})
+    assert email.instead_of == sms.message_id
+    delivered = arrived(answer, sms)
+    assert (delivered.about, delivered.about_id) == ("refusal", "2")
+    # Another system has given no reason that could be told.
+    assert told(COMPLAINT, CaseRefused(case_id="c1", round=1)) == []
 
 
 @rule("RC-4.3", "HV-4.3.3c")

@@ -584,11 +584,12 @@ class SeverityRaised(Fact, name="intake.severity_raised"):
 
 
 class CaseRefused(Fact, name="intake.case_refused"):
-    """What was asked for cannot be met; the reason was given, a supervisor agreed."""
+    """What was asked for cannot be met, and why; a supervisor agreed. Its owner is told the reason."""
 
     rules = ("RM-4.8",)
 
     case_id: Id
+    round: int | None = None
     reason: Sealed | None = None
     person_id: Id | None = None
     approved_by: Id | None = None

@@ -73,6 +73,8 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
         yield f"  met by: {_either(target.met_by)}"
     if target.resets_on:
         yield f"  owed anew after: {_either(target.resets_on)}"
+    if target.stays_after:
+        yield f"  goes on after: {' or '.join(target.stays_after)}"
     if target.within is not None:
         yield f"  due: {duration_in_words(target.within, calendar)}"
     if target.due is not None:

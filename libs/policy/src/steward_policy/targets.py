@@ -342,7 +342,8 @@ class Backdating(Entry):
 class Target(Entry):
     """One duty with a clock: what starts it, what meets it, how long it may take, who is told.
 
-    A clock that runs goes on while `when` or `stays_when` holds. `met_before: false` is for a call
+    A clock that runs goes on while `when` or `stays_when` holds, and ends with the case, but for the
+    endings of `stays_after`. `met_before: false` is for a call
     that nothing done before it can answer; `urgent` for one that is to be acknowledged at once.
     With `one_at_a_time` a start with another value of `per` ends the clock that ran.
     """
@@ -367,6 +368,7 @@ class Target(Entry):
     on_reopen: OnReopen = OnReopen.RESTART
     resets_on: FactPatterns = ()
     cancels_on: FactPatterns = ()
+    stays_after: tuple[Literal["case_closed", "case_refused", "case_withdrawn"], ...] = ()
     overdue: Overdue | None = None
     escalate: tuple[EscalationStep, ...] = ()
     urgent: bool = False

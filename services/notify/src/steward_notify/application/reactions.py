@@ -14,6 +14,7 @@ from steward_events.intake import (
     CaseClosed,
     CaseCorrected,
     CaseReceived,
+    CaseRefused,
     HarmReported,
     ImmediateMeasuresTaken,
     OwnerMessageRequested,
@@ -154,6 +155,8 @@ def _of_owner(heard: Recorded) -> Iterator[Tidings]:
             about_id = str(fact.round)
             tidings = _tidings(heard, sealed={name: text}, about=fact.about, about_id=about_id)
             yield replace(tidings, incident=fact.incident, also=fact.also)
+        case CaseRefused(reason=Sealed() as reason, round=int() as round_):
+            yield _tidings(heard, sealed={"reason": reason}, about="refusal", about_id=str(round_))
         case CaseAccepted() | CaseClosed():
             yield _tidings(heard)
         case _:

@@ -77,7 +77,9 @@ class Measure:
         self.met = _by_name(target.met_by)
         self.resets = _by_name(target.resets_on)
         self.cancels = _by_name(target.cancels_on)
-        self.stops = frozenset({*self.met, *self.resets, *self.cancels, *ENDS})
+        self.ends = ENDS.difference(target.stays_after)
+        """The facts that end the case, and this target with it."""
+        self.stops = frozenset({*self.met, *self.resets, *self.cancels, *self.ends})
         stays = target.stays_when.asked if target.stays_when is not None else frozenset()
         asks = {"severity", *target.when.asked, *stays}
         if target.or_by is not None:

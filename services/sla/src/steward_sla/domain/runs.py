@@ -15,7 +15,6 @@ from steward_policy.targets import CountFrom, OnReopen
 from steward_sla.domain.case_facts import (
     ABSORBED,
     CHANGES,
-    ENDS,
     MOMENT,
     ONCE,
     CaseFact,
@@ -195,7 +194,10 @@ class Walk:
         elif (
             round_ >= run.round
             and fact.at >= run.start.told_at
-            and (fact.name in ENDS or measure.matches(measure.cancels, fact, run.key, named=False))
+            and (
+                fact.name in measure.ends
+                or measure.matches(measure.cancels, fact, run.key, named=False)
+            )
         ):
             run.cancelled_at, run.cancelled_by = max(fact.at, run.started_at), fact.name
 
@@ -328,7 +330,9 @@ class Walk:
         index = len(self._seen)
         while index:
             seen, _ = self._seen[index - 1]
-            if seen.at != fact.at or not (seen.version > fact.version or seen.name in ENDS):
+            if seen.at != fact.at or not (
+                seen.version > fact.version or seen.name in self.measure.ends
+            ):
                 break
             index -= 1
         return index
