@@ -414,6 +414,25 @@ def test_a_minor_complaint_is_resolved_within_two_days(seen: Seen) -> None:
     assert seen.kept.met() == "2 22:00"
 
 
+SOONER = {"owner_requested_date": "1 18:00"}
+
+
+@rule("RM-4.5.2c")
+@scenario(
+    "minor-resolve",
+    received(**SOONER, owner_date_accepted=True),
+    classified("minor"),
+    *IN_HAND,
+    until="2 09:00",
+    kept=handled("1 17:59"),
+)
+def test_an_earlier_date_that_was_accepted_at_the_reception_binds(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "1 18:00", "轻微投诉的“处理完成”", late=("2 08:30 cs_supervisor",)
+    )
+    assert seen.kept.met() == "1 17:59"
+
+
 @rule("RM-4.10.2", "RM-3.1")
 @scenario(
     "important-resolve",
@@ -1207,6 +1226,23 @@ def test_a_result_that_reached_the_owner_by_message_is_told(seen: Seen) -> None:
     [told] = seen.late.said("intake", "result_told")
     assert told["how"] == "message"
     assert seen.late.met("result-told") == "0 11:59"
+
+
+@rule("RM-4.5.2c")
+@scenario(
+    "declined-date-told",
+    received(**SOONER, **REACHED),
+    classified("minor"),
+    until="0 11:20",
+)
+def test_an_earlier_date_that_nobody_accepted_does_not_bind_and_its_owner_knows_at_once(
+    seen: Seen,
+) -> None:
+    assert seen.late.owner() == [
+        "0 10:05 您好，您希望翠湖苑事项于1 18:00前完成，我们无法承诺这一时间，最迟于2 24:00完成。"
+        "如有异议，请联系服务中心。"
+    ]
+    assert seen.late.clock("minor-resolve") == Told("2 24:00", "")
 
 
 @rule("RM-4.8")

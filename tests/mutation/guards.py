@@ -78,6 +78,7 @@ _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
 _NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
+_CLOCKS_TEST = "tests/unit/sla/test_clocks.py::"
 _CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
@@ -1779,6 +1780,25 @@ GUARDS: tuple[Guard, ...] = (
         '            if message.channel == "sms" and len(str(reason)) > LONGEST_REASON:\n',
         "            if False:\n",
         f"{_SENDER_TEST}test_a_reason_that_no_text_holds_goes_whole_by_email",
+    ),
+    Guard(
+        _RULES,
+        "That an earlier date of the owner's does not bind is told once (RM-4.5.2c).",
+        "a date declined once",
+        _DIFFERENCES,
+        " and clock.declined not in known",
+        "",
+        f"{_CLOCKS_TEST}test_an_earlier_date_that_nobody_accepted_is_told_to_the_owner_once",
+    ),
+    Guard(
+        _RULES,
+        "That an earlier date was accepted holds for that date alone (RM-4.5.2c).",
+        "accepted for this date",
+        _SAYINGS,
+        "bool(fact.owner_date_accepted)",
+        "fact.owner_date_accepted",
+        "tests/integration/intake/test_daily_life.py::"
+        "test_the_reception_says_whether_it_accepts_the_owners_date",
     ),
     Guard(
         _RULES,

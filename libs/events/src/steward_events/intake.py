@@ -58,6 +58,8 @@ class CaseReceived(Fact, name="intake.case_received"):
     reporter_email: Sealed | None = None
     complained_of: Word = ""
     owner_requested_date: Instant | None = None
+    owner_date_accepted: bool = False
+    """Whoever took it in agreed to that date, so that it binds though it is earlier than the limit."""
     authority_due: Instant | None = None
     """By when an authority wants it done, such as the hotline 12345; nobody inside puts that off."""
     posted_at: Instant | None = None
@@ -654,6 +656,8 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     topic: Word | None = None
     complained_of: Word | None = None
     owner_requested_date: Instant | None = None
+    owner_date_accepted: bool | None = None
+    """Whether the date that is named here was agreed to."""
     authority_due: Instant | None = None
     """As the authority has set it since."""
     approved_by: Id | None = None

@@ -89,6 +89,8 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
         condition = "" if target.or_by.if_ == ALWAYS else f", if {target.or_by.if_.in_words()}"
         source = f" of {target.or_by.fact}" if target.or_by.fact else ""
         yield f"    or by: {words} {target.or_by.field}{source}{condition}"
+        if target.or_by.earlier_if is not None:
+            yield f"      an earlier one only if {target.or_by.earlier_if.in_words()}"
     for reason, limit in target.pauses_on.items():
         yield f"  pauses: on {reason}, for {_amount(limit.max, calendar)} at most"
     for warning in target.warn_before:

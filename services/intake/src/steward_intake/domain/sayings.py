@@ -322,7 +322,9 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
         update={name: value for name, value in now.items() if hasattr(said.fact, name)}
     )
     if isinstance(fact, CaseCorrected):
-        fact = fact.model_copy(update={"lacks": still_lacking(story.lacks, fact)})
+        accepted = None if fact.owner_requested_date is None else bool(fact.owner_date_accepted)
+        lacks = still_lacking(story.lacks, fact)
+        fact = fact.model_copy(update={"lacks": lacks, "owner_date_accepted": accepted})
     if isinstance(fact, CaseChased):
         chases = sum(kind == fact.wire_name for kind, *_ in story.said)
         fact = fact.model_copy(update={"chase": chases + 1})

@@ -22,7 +22,7 @@ from steward_events.intake import (
 )
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.sla import Escalated, EscalationWithdrawn, ExtensionApproved
+from steward_events.sla import Escalated, EscalationWithdrawn, ExtensionApproved, OwnerDateDeclined
 from steward_events.visits import (
     DutyDone,
     DutyFact,
@@ -98,6 +98,9 @@ def tell(heard: Recorded, rules_of: RulesOf) -> Iterable[To]:
                 about_id=fact.extension_id,
             )
             yield To(owner_stream_of(fact.case_id), heard.key, tidings)
+        case OwnerDateDeclined() as fact:
+            when = {"asked_for": fact.asked_for, "due_date": fact.due_at}
+            yield To(owner_stream_of(fact.case_id), heard.key, _tidings(heard, when=when))
         case _:
             return
 
