@@ -240,7 +240,7 @@ CASES = (
         "refused",
         """
         suggestion-acknowledged 08:31 → +1T24:00, met 09:00
-        suggestion-progress 08:31 → +7T24:00, met 09:40
+        suggestion-progress 08:31 → +7T24:00, cancelled by case_refused, met 09:40
         """,
         texts="09:40 3-301 refused 楼顶是公共部位",
     ),
