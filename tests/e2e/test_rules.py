@@ -414,6 +414,25 @@ def test_a_minor_complaint_is_resolved_within_two_days(seen: Seen) -> None:
     assert seen.kept.met() == "2 22:00"
 
 
+SOONER = {"owner_requested_date": "1 18:00"}
+
+
+@rule("RM-4.5.2c")
+@scenario(
+    "minor-resolve",
+    received(**SOONER, owner_date_accepted=True),
+    classified("minor"),
+    *IN_HAND,
+    until="2 09:00",
+    kept=handled("1 17:59"),
+)
+def test_an_earlier_date_that_was_accepted_at_the_reception_binds(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "1 18:00", "轻微投诉的“处理完成”", late=("2 08:30 cs_supervisor",)
+    )
+    assert seen.kept.met() == "1 17:59"
+
+
 @rule("RM-4.10.2", "RM-3.1")
 @scenario(
     "important-resolve",
@@ -524,6 +543,30 @@ def test_what_cannot_be_met_is_answered_with_reasons_within_two_days(seen: Seen)
     assert seen.kept.met() == "2 22:00"
 
 
+EXCESSIVE = at("0 10:05", "classify", validity="excessive", ground="a")
+WHY = "原设计没有的设施"
+
+
+def refusal(when: str) -> Step:
+    return at(when, "refuse", reason=WHY, person_id="frontline", approved_by="cs_supervisor")
+
+
+@rule("RM-4.8")
+@scenario(
+    "reasoned-answer",
+    received(),
+    EXCESSIVE,
+    refusal("1 10:00"),
+    until="4 09:00",
+    kept=at("2 22:00", "answer", decision="will_not", reasons=WHY),
+)
+def test_a_refusal_is_no_answer_until_its_owner_was_told_it(seen: Seen) -> None:
+    told = seen.late.clock()
+    assert told is not None
+    assert (told.due, told.late[0]) == ("2 24:00", "3 08:30 cs_supervisor")
+    assert seen.kept.met() == "2 22:00"
+
+
 COORDINATION = (
     received(),
     at("0 10:05", "classify", validity="coordination", ground="d", outside_party="居委会"),
@@ -591,9 +634,14 @@ def test_a_case_is_dispatched_within_half_an_hour_of_its_classification(seen: Se
     until="1 12:00",
     kept=at("1 09:00", "accept-dispatch", dispatch_id="a"),
 )
-def test_a_department_accepts_within_two_hours_of_the_service_centre(seen: Seen) -> None:
+def test_a_department_is_told_at_once_and_accepts_within_two_hours_of_the_service_centre(
+    seen: Seen,
+) -> None:
     assert seen.late.clock() == Told(
-        "1 09:30", "轻微投诉的“部门接单”", late=("1 09:30 department_head",)
+        "1 09:30",
+        "轻微投诉的“部门接单”",
+        late=("1 09:30 department_head",),
+        begun=("0 17:00 department_head",),
     )
     assert seen.kept.met() == "1 09:00"
 
@@ -1178,6 +1226,42 @@ def test_a_result_that_reached_the_owner_by_message_is_told(seen: Seen) -> None:
     [told] = seen.late.said("intake", "result_told")
     assert told["how"] == "message"
     assert seen.late.met("result-told") == "0 11:59"
+
+
+@rule("RM-4.5.2c")
+@scenario(
+    "declined-date-told",
+    received(**SOONER, **REACHED),
+    classified("minor"),
+    until="0 11:20",
+)
+def test_an_earlier_date_that_nobody_accepted_does_not_bind_and_its_owner_knows_at_once(
+    seen: Seen,
+) -> None:
+    assert seen.late.owner() == [
+        "0 10:05 您好，您希望翠湖苑事项于1 18:00前完成，我们无法承诺这一时间，最迟于2 24:00完成。"
+        "如有异议，请联系服务中心。"
+    ]
+    assert seen.late.clock("minor-resolve") == Told("2 24:00", "")
+
+
+@rule("RM-4.8")
+@scenario(
+    "refusal-told",
+    received(**REACHED),
+    EXCESSIVE,
+    refusal("0 11:00"),
+    until="0 11:20",
+)
+def test_a_refusal_carries_its_reason_to_the_owner(seen: Seen) -> None:
+    assert seen.late.owner() == [
+        f"0 11:00 您好，您在翠湖苑提出的事项未能办理，原因：{WHY}。如有异议，请联系服务中心。"
+    ]
+    [answered] = seen.late.said("intake", "case_answered")
+    assert (answered["decision"], answered["reasons"]["field"]) == ("will_not", "reason")
+    assert seen.late.met("reasoned-answer") == "0 11:00"
+    facts = [one.data for heard in seen.late.heard.values() for one in heard]
+    assert WHY not in str(facts)
 
 
 @rule("RC-4.3", "HV-4.3.3c")

@@ -78,6 +78,7 @@ _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
 _NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
+_CLOCKS_TEST = "tests/unit/sla/test_clocks.py::"
 _CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
@@ -1752,6 +1753,52 @@ GUARDS: tuple[Guard, ...] = (
         '            raise Refused("A refusal tells the owner its reason.", rule="RM-4.8")\n',
         "",
         f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
+        "A refusal is no answer: the clock of the answer goes on until the owner knows (RM-4.8).",
+        "a refusal leaves the answer owed",
+        _MEASURES,
+        "        self.ends = ENDS.difference(target.stays_after)\n",
+        "        self.ends = ENDS\n",
+        f"{_SLA_RULES_TEST}test_a_refusal_is_no_answer_until_the_owner_was_told_it",
+    ),
+    Guard(
+        _RULES,
+        "What the owner was told of an earlier refusal answers no later one (RM-4.8).",
+        "the refusal of this round",
+        _CASE,
+        " or refused.round != command.round",
+        "",
+        f"{_DAILY_TEST}test_who_was_told_the_reason_of_a_refusal_by_message_was_answered",
+    ),
+    Guard(
+        _RULES,
+        "Half a reason is none: what an SMS cannot hold goes whole by email (RM-4.8).",
+        "a whole reason",
+        f"{_NOTIFY}/application/sender.py",
+        '            if message.channel == "sms" and len(str(reason)) > LONGEST_REASON:\n',
+        "            if False:\n",
+        f"{_SENDER_TEST}test_a_reason_that_no_text_holds_goes_whole_by_email",
+    ),
+    Guard(
+        _RULES,
+        "That an earlier date of the owner's does not bind is told once (RM-4.5.2c).",
+        "a date declined once",
+        _DIFFERENCES,
+        " and clock.declined not in known",
+        "",
+        f"{_CLOCKS_TEST}test_an_earlier_date_that_nobody_accepted_is_told_to_the_owner_once",
+    ),
+    Guard(
+        _RULES,
+        "That an earlier date was accepted holds for that date alone (RM-4.5.2c).",
+        "accepted for this date",
+        _SAYINGS,
+        "bool(fact.owner_date_accepted)",
+        "fact.owner_date_accepted",
+        "tests/integration/intake/test_daily_life.py::"
+        "test_the_reception_says_whether_it_accepts_the_owners_date",
     ),
     Guard(
         _RULES,

@@ -132,6 +132,8 @@ class Clock:
             case "escalation_withdrawn" | "escalation_acknowledged":
                 id_ = said["escalation_id"]
                 return ("escalated", id_) in self.told and self._once(name, id_)
+            case "owner_date_declined":
+                return self._once(name, said["asked_for"])
             case "extension_requested" | "extension_approved" | "extension_refused":
                 return self._once(name, said["extension_id"])
             case _:

@@ -175,6 +175,7 @@ class _Teller:
                     said["handed_over_at"] = self._day(1)
             if self._often(0.2):
                 said["owner_requested_date"] = self._day()
+                said["owner_date_accepted"] = self._often(0.3)
             if self._often(0.1):
                 said["households_concerned"] = self.chance.randint(1, 9)
             if self._often(0.05):
@@ -203,7 +204,10 @@ class _Teller:
 
     def _case_corrected(self) -> dict[str, Any]:
         field = self.chance.choice(("owner_requested_date", "authority_due"))
-        return {"correction_id": f"k{len(self.told)}", field: self._day()}
+        said: dict[str, Any] = {"correction_id": f"k{len(self.told)}", field: self._day()}
+        if field == "owner_requested_date":
+            said["owner_date_accepted"] = self._often(0.3)
+        return said
 
     def _case_accepted(self) -> dict[str, Any]:
         return {"role": self.chance.choice(ROLES)}

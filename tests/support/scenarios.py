@@ -396,8 +396,9 @@ def _demand_all_was_heard(case: Case) -> None:
     noted = [one["noted"] for one in case.said("sla", "case_noted")]
     assert sorted(noted) == sorted(published)
     said = {FACTS[step.action] for step in case.steps if step.action in FACTS}
-    # What has closed by its date is not taken back at the end.
-    assert said - {*published} <= ({"case_withdrawn"} if "case_closed" in published else set())
+    # What has closed by its date or was refused is not taken back at the end.
+    is_over = not {"case_closed", "case_refused"}.isdisjoint(published)
+    assert said - {*published} <= ({"case_withdrawn"} if is_over else set())
 
 
 # ---- playing ----
@@ -572,15 +573,15 @@ async def _say(system: System, case: Case, step: Step) -> None:
             await post("intake", f"/v1/cases/{earlier}/withdraw", withdrawn(step.at).body)
             body["rework_of"] = earlier
             await post("intake", f"/v1/cases/{case.id}/classify", body)
-        case "withdraw" if await _is_closed(system, case):
+        case "withdraw" if await _is_over(system, case):
             pass
         case action:
             await post("intake", f"/v1/cases/{case.id}/{action}", body)
 
 
-async def _is_closed(system: System, case: Case) -> bool:
+async def _is_over(system: System, case: Case) -> bool:
     shown = await system.get("intake", f"/v1/cases/{case.id}")
-    return bool(shown["status"] == "closed")
+    return shown["status"] in ("closed", "refused")
 
 
 def _instant(case: Case, value: Any) -> Any:

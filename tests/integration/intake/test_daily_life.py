@@ -124,6 +124,28 @@ async def test_what_names_something_that_does_not_exist_is_refused(registered: C
     assert "comes after the case was received" in refused["detail"]
 
 
+@rule("RM-4.5.2c")
+async def test_the_reception_says_whether_it_accepts_the_owners_date(registered: Caller) -> None:
+    first, other = ((NOON + timedelta(days=days)).isoformat() for days in (1, 2))
+    asked: dict[str, Any] = {"owner_requested_date": first, "owner_date_accepted": True}
+    case_id = await received(registered, **asked)
+    await do(registered, case_id, "correct", owner_requested_date=other)
+    await do(registered, case_id, "correct", topic="管道")
+    again: dict[str, Any] = {"owner_requested_date": other, "owner_date_accepted": True}
+    await do(registered, case_id, "correct", **again)
+    facts = (await registered.get(f"cases/{case_id}/facts")).json()["facts"]
+    said = [f["data"]["owner_date_accepted"] for f in facts if "owner_requested_date" in f["data"]]
+    assert said == [True, False, None, True]
+    unnamed = await do(registered, case_id, "correct", 422, owner_date_accepted=True)
+    assert "by owner_requested_date" in unnamed["detail"]
+    early: dict[str, Any] = {"occurred_at": (NOON - timedelta(days=2)).isoformat()}
+    case_id = await received(registered, **early)
+    past: dict[str, Any] = {"owner_requested_date": (NOON - timedelta(days=1)).isoformat()}
+    await do(registered, case_id, "correct", **past)
+    refused = await do(registered, case_id, "correct", 422, **past, owner_date_accepted=True)
+    assert "is still to come" in refused["detail"]
+
+
 async def test_whoever_lets_a_case_wait_says_why(registered: Caller) -> None:
     case_id = await received(registered)
     resume_on = (NOON + timedelta(days=1)).isoformat()

@@ -122,6 +122,7 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         ({"occurred_at": old.isoformat()}, 422, "import it as history"),
         ({"authority_due": NOON.isoformat()}, 422, "comes after the case was received"),
         ({"owner_requested_date": NOON.isoformat()}, 422, "comes after the case was received"),
+        ({"owner_date_accepted": True}, 422, "by owner_requested_date"),
         ({"posted_at": hours[0], "handed_over_at": hours[1]}, 422, "handed_over_at"),
         ({"owner_requested_date": "9999-12-31T23:59:59-12:00"}, 422, "years 1970 to 2150"),
         ({"posted_at": "0001-01-01T00:00:00+14:00"}, 422, "years 1970 to 2150"),

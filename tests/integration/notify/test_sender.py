@@ -17,6 +17,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 from tests.integration.notify.conftest import RunningSink
+from tests.support.rules import rule
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import until
 
@@ -27,9 +28,15 @@ from steward_events.intake import (
     CaseJoinedIncident,
     CaseLeftIncident,
     CaseReceived,
+    CaseRefused,
     IncidentOpened,
 )
-from steward_events.notify import AdministratorAlarmed, MessageSent, MessageSuppressed
+from steward_events.notify import (
+    AdministratorAlarmed,
+    MessageFailed,
+    MessageSent,
+    MessageSuppressed,
+)
 from steward_events.recorded import Recorded
 from steward_events.registry import (
     DutyRosterPublished,
@@ -530,6 +537,29 @@ async def test_where_no_sms_can_be_sent_the_owner_gets_the_email_at_once_and_in_
     kept = message_from_bytes((sink.folder / mail["file"]).read_bytes(), policy=default)
     assert kept.get_content().startswith('Your request "漏水" at 星河湾 has been received')
     assert "by SMS" not in kept.get_content()
+
+
+@rule("RM-4.8")
+async def test_a_reason_that_no_text_holds_goes_whole_by_email(
+    notify: Notify, sink: RunningSink
+) -> None:
+    phone = await notify.sealer.seal("household-h1", "reporter_phone", "13900001111")
+    email = await notify.sealer.seal("household-h1", "reporter_email", "owner@example.cn")
+    await received(notify, kind=Kind.COMPLAINT, reporter_phone=phone, reporter_email=email)
+    why = "原设计没有的设施，改动承重墙须由原设计单位确认，" * 2
+    reason = await notify.sealer.seal("household-h1", "reason", why)
+    await hear_case(notify, CaseRefused(case_id="c1", round=1, reason=reason))
+    text, mail = sorted(await notify.statuses(), reverse=True)
+    async with notify.sending():
+        await until(ended(notify, text, mail), "the owner was not told")
+    assert await notify.statuses() == {text: "failed", mail: "sent"}
+    [taken] = sink.index()
+    kept = message_from_bytes((sink.folder / taken["file"]).read_bytes(), policy=default)
+    assert why in kept.get_content()
+    facts = await notify.executor.store.facts_of("owner-c1")
+    [failed] = [f.fact for f in facts if isinstance(f.fact, MessageFailed)]
+    assert (failed.code, failed.again_at) == ("reason_too_long", None)
+    assert why not in "".join(repr(f.fact) for f in facts)
 
 
 async def test_an_owner_without_any_address_is_not_told_and_the_fact_says_so(

@@ -59,6 +59,7 @@ from steward_intake.domain.commands import (
     RefuseDispatch,
     ReopenCase,
     ResumeCase,
+    TellRefusal,
     TellResult,
     WithdrawCase,
 )
@@ -508,6 +509,7 @@ COMMANDS: st.SearchStrategy[CaseCommand | Ring] = st.one_of(
     st.builds(ReopenCase, INSTANTS, st.sampled_from(["owner", "followup", "external"])),
     st.builds(ReopenCase, INSTANTS, st.just("followup"), st.integers(1, 3)),
     st.builds(RefuseCase, INSTANTS, SEALS, IDS, APPROVERS, ORIGINS),
+    st.builds(TellRefusal, INSTANTS, IDS, st.sampled_from([1, 2])),
     st.builds(WithdrawCase, INSTANTS, SEALS, st.just("phone"), IDS, APPROVERS, ORIGINS),
     st.builds(MergeCase, INSTANTS, IDS),
     st.builds(AbsorbCase, INSTANTS, IDS, st.sampled_from(Kind), INSTANTS, SEVERITIES),

@@ -76,6 +76,7 @@ from steward_intake.domain.commands import (
     RefuseCase,
     RefuseDispatch,
     ReopenCase,
+    TellRefusal,
     TellResult,
     WithdrawCase,
 )
@@ -716,7 +717,8 @@ def test_new_facts_are_confirmed_by_a_supervisor() -> None:
 
 # How it ends elsewhere.
 
-REFUSED = CaseRefused(case_id="c", reason=WORDS, person_id="a", approved_by="s")
+REFUSED = CaseRefused(case_id="c", round=1, reason=WORDS, person_id="a", approved_by="s")
+REFUSED_AGAIN = REFUSED.model_copy(update={"round": 2})
 WITHDRAWN = CaseWithdrawn(case_id="c", asked_by=WORDS, how="phone", person_id="a", confirmed_by="b")
 
 
@@ -738,6 +740,36 @@ def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None
     a_complaint().when(command).then(REFUSED).when(command).then()
     other = replace(command, approver=MANAGER)
     assert "was refused" in a_complaint(REFUSED).refuses(other).reason
+
+
+@rule("RM-4.8")
+def test_who_was_told_the_reason_of_a_refusal_by_message_was_answered() -> None:
+    told = TellRefusal(MONDAY, "m", 1)
+    answered = CaseAnswered(
+        case_id="c", answer_id="m", decision="will_not", reasons=WORDS, person_id="a"
+    )
+    a_complaint(REFUSED).when(told).then(answered).when(told).then()
+    a_complaint(REFUSED.model_copy(update={"round": None})).when(told).then()
+    reopened = a_complaint(REFUSED, CaseReopened(case_id="c", round=2))
+    reopened.when(told).then()
+    again = a_complaint(REFUSED, CaseReopened(case_id="c", round=2), REFUSED_AGAIN)
+    again.when(told).then()
+    a_complaint(WITHDRAWN).when(told).then()
+
+
+@rule("RM-4.8")
+def test_of_a_refused_case_its_owner_may_still_be_told_why_and_nothing_else_is_promised() -> None:
+    why = CaseAnswered(case_id="c", answer_id="w", decision="will_not", reasons=WORDS)
+    a_complaint(REFUSED).when(Say(MONDAY, why)).then(why)
+    assert (
+        "reasons"
+        in a_complaint(REFUSED)
+        .refuses(Say(MONDAY, why.model_copy(update={"reasons": None})))
+        .reason
+    )
+    will = why.model_copy(update={"decision": "will", "by_date": MONDAY + timedelta(days=1)})
+    assert "was refused" in a_complaint(REFUSED).refuses(Say(MONDAY, will)).reason
+    assert "was withdrawn" in a_complaint(WITHDRAWN).refuses(Say(MONDAY, why)).reason
 
 
 def test_a_withdrawal_is_confirmed_by_a_second_person() -> None:

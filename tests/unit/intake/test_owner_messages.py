@@ -10,7 +10,9 @@ from tests.support.rules import rule
 from tests.unit.intake.test_daily_life import HANDLED, MINOR, PROPOSED, RECEIVED, WORDS
 
 from steward_events.intake import (
+    CaseAnswered,
     CaseClosed,
+    CaseRefused,
     CaseReopened,
     CaseWithdrawn,
     OwnerInformed,
@@ -48,6 +50,13 @@ def heard(fact: MessageDelivered | MessageSent | MessageFailed) -> Recorded:
 def test_the_result_reached_the_owner_when_its_message_was_delivered() -> None:
     told = ResultTold(case_id="c", round=1, how="message")
     given(RECEIVED, MINOR, HANDLED, by=CASE).when(delivered("result", "1")).then(told)
+
+
+@rule("RM-4.8")
+def test_the_reason_of_a_refusal_reached_the_owner_when_its_message_was_delivered() -> None:
+    refused = CaseRefused(case_id="c", round=1, reason=WORDS)
+    answered = CaseAnswered(case_id="c", answer_id="m1", decision="will_not", reasons=WORDS)
+    given(RECEIVED, refused, by=CASE).when(delivered("refusal", "1")).then(answered)
 
 
 @rule("RM-4.6.3")

@@ -19,6 +19,7 @@ from steward_events.intake import (
     CaseClosed,
     CaseCorrected,
     CaseReceived,
+    CaseRefused,
     OwnerMessageRequested,
 )
 from steward_events.notify import (
@@ -29,12 +30,13 @@ from steward_events.notify import (
 )
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.sla import ExtensionApproved
+from steward_events.sla import ExtensionApproved, OwnerDateDeclined
 from steward_events.vocabulary import Kind, Party, Role, Urgency
 from steward_notify.api.subscribers import on_intake, on_sla
 from steward_notify.application.reactions import owner_stream_of, stream_of
 from steward_notify.domain.message import BeginSending, NoteReceipt, NoteSent
 from steward_notify.domain.owner import About, OwnerDecider
+from steward_notify.texts import render
 from steward_policy import packs
 from steward_policy.packs import Rules
 
@@ -136,6 +138,30 @@ def test_the_new_date_of_an_extension_is_told_and_its_delivery_names_the_extensi
     assert (delivered.case_id, delivered.about, delivered.about_id) == ("c1", "new_date", "x1")
 
 
+@rule("RM-4.5.2c")
+def test_an_owner_knows_at_once_that_an_earlier_date_does_not_bind() -> None:
+    asked = datetime(2026, 10, 10, 18, tzinfo=SHANGHAI)
+    declined = OwnerDateDeclined(
+        case_id="c1",
+        project_id="p1",
+        clock="minor-resolve#1",
+        target="minor-resolve",
+        rule=("RM-4.5.2c",),
+        asked_for=asked,
+        due_at=datetime(2026, 10, 12, tzinfo=SHANGHAI),
+    )
+    sms, email = told(COMPLAINT, declined)
+    assert (sms.template, sms.rule, sms.about) == ("owner_date_declined", ("RM-4.5.2c",), "")
+    assert email.instead_of == sms.message_id
+    assert sms.not_before is None
+    assert render("owner_date_declined", "zh", {**sms.values, "project": "星河湾"}).body == (
+        "您好，您希望星河湾事项P1-2026-00001于2026年10月10日 18:00前完成，我们无法承诺这一时间，"
+        "最迟于2026年10月11日 24:00完成。如有异议，请联系服务中心。"
+    )
+    with pytest.raises(NotHeardYet):
+        told(declined)
+
+
 @rule("RM-4.6.3")
 def test_the_result_is_told_by_message_where_somebody_asks_for_it() -> None:
     asked = OwnerMessageRequested(case_id="c1", request_id="r1", round=2, about="result", text=TEXT)
@@ -145,6 +171,22 @@ def test_the_result_is_told_by_message_where_somebody_asks_for_it() -> None:
     assert (sms.template, sms.sealed) == ("result_told", {"result": TEXT})
     delivered = arrived(answer, sms)
     assert (delivered.about, delivered.about_id) == ("result", "2")
+
+
+@rule("RM-4.8")
+def test_the_reason_of_a_refusal_is_told_and_its_delivery_names_the_round() -> None:
+    reason = TEXT.model_copy(update={"field": "reason"})
+    refused = CaseRefused(case_id="c1", round=2, reason=reason)
+    answer = after(COMPLAINT, refused)
+    sms, email = answer.facts
+    assert isinstance(sms, MessageRequested)
+    assert isinstance(email, MessageRequested)
+    assert (sms.template, sms.rule, sms.sealed) == ("case_refused", ("RM-4.8",), {"reason": reason})
+    assert email.instead_of == sms.message_id
+    delivered = arrived(answer, sms)
+    assert (delivered.about, delivered.about_id) == ("refusal", "2")
+    # Another system has given no reason that could be told.
+    assert told(COMPLAINT, CaseRefused(case_id="c1", round=1)) == []
 
 
 @rule("RC-4.3", "HV-4.3.3c")

@@ -316,6 +316,11 @@ def test_lint_finds_a_condition_that_never_holds(when: str, finding: str) -> Non
         ("basis: rule", "basis: rule\n    per: promise_no", "promise_no"),
         ("within: {days: 3}", "due: {field: promised}", "promised"),
         ("starts: case_received", "starts: {fact: case_received, at: posted}", "posted"),
+        (
+            "basis: rule",
+            "basis: rule\n    or_by: {field: at, take: later, earlier_if: {agreed: true}}",
+            "agreed",
+        ),
     ],
 )
 def test_lint_finds_a_field_that_no_fact_has(old: str, new: str, name: str) -> None:

@@ -60,6 +60,10 @@ def test_an_explanation_says_how_the_due_time_is_counted() -> None:
     assert "RM-4.5.2c: 轻微投诉,不超过2天,或在业户要求的期限内解决" in text
     assert "2 days through weekends and holidays, the first day not counted" in text
     assert "until 24:00 of the last day" in text
+    assert "or by: the later of that and owner_requested_date\n" in text
+    assert "an earlier one only if owner_date_accepted is yes" in text
+    answer = CliRunner().invoke(app, ["explain", "reasoned-answer"]).stdout
+    assert "goes on after: case_refused" in answer
 
 
 def test_of_a_rule_each_entry_that_carries_it_out_is_explained() -> None:

@@ -81,6 +81,8 @@ def test_a_minor_complaint_is_resolved_within_two_days_or_by_the_owners_date(rul
     assert due_time == datetime(2026, 10, 2, tzinfo=SHANGHAI)
     assert target.or_by is not None
     assert (target.or_by.field, target.or_by.take) == ("owner_requested_date", "later")
+    assert target.or_by.takes({"owner_date_accepted": True}) == "replace"
+    assert target.or_by.takes({"owner_date_accepted": False}) == target.or_by.takes({}) == "later"
     (warning,) = target.warn_before
     assert warning.before is not None
     centre = rules.calendar(warning.calendar)

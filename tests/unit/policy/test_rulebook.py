@@ -54,7 +54,7 @@ def test_the_command_writes_a_json_line_for_each_rule() -> None:
     assert [line["id"] for line in lines] == [rule.id for rule in RULES]
     (minor,) = (line for line in lines if line["id"] == "RM-4.5.2c")
     assert minor["state"] == "carried out"
-    assert minor["policy"] == ["minor-resolve"]
+    assert minor["policy"] == ["declined-date-told", "minor-resolve"]
     assert any(test.startswith("tests/unit/policy/") for test in minor["tests"])
 
 

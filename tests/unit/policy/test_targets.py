@@ -147,6 +147,7 @@ def test_what_is_not_said_has_the_defaults_of_the_reading() -> None:
         {"warn_before": ["half"]},
         {"pauses_on": {"waiting_owner": {"maximum": {"days": 7}}}},
         {"or_by": {"field": "owner_requested_date", "take": "latest"}},
+        {"or_by": {"field": "by", "take": "earlier", "earlier_if": {"accepted": True}}},
         {"starts": []},
         {"id": "Minor Resolve"},
     ],

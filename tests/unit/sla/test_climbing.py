@@ -283,7 +283,31 @@ def test_what_another_department_was_given_climbs_no_further() -> None:
     case = complaint("dispatch-accepted").when(classified("minor"))
     case = case.when(heard("case_dispatched", 3, RECEIVED + HOUR / 2, dispatch_id="a"))
     told, answer = rung(case, RECEIVED + 3 * HOUR)
-    assert climbs(told) == [("department_head", "09-28 12:30", "step")]
+    assert climbs(told) == [
+        ("department_head", "09-28 10:30", "step"),
+        ("department_head", "09-28 12:30", "step"),
+    ]
     answer = answer.when(heard("case_dispatched", 4, RECEIVED + 3 * HOUR, dispatch_id="b"))
+    told, answer = rung(answer, RECEIVED + 4 * HOUR)
+    assert climbs(told) == [("department_head", "09-28 13:00", "step")]
     answer = answer.when(heard("dispatch_accepted", 5, RECEIVED + 4 * HOUR, dispatch_id="b"))
     assert rung(answer, RECEIVED + 90 * DAY)[0] == []
+
+
+@rule("RM-4.6.1")
+def test_the_department_is_told_at_once_of_what_it_is_given_and_once_in_each_round() -> None:
+    night = RECEIVED + 13 * HOUR
+    case = complaint("dispatch-accepted").when(classified("minor"))
+    case = case.when(heard("case_dispatched", 3, night, dispatch_id="a"))
+    told, answer = rung(case, night)
+    [first] = (fact for fact in told if isinstance(fact, Escalated))
+    assert (first.breach, first.to, first.deliver) == (0, "department_head", "at_once")
+    again = answer.when(heard("case_dispatched", 4, night + HOUR / 4, dispatch_id="a"))
+    accepted = again.when(heard("dispatch_accepted", 5, night + HOUR / 2, dispatch_id="a"))
+    assert climbs(rung(accepted, night + 90 * DAY)[0]) == []
+    reopened = accepted.when(heard("case_handled", 6, night + HOUR, round=1))
+    reopened = reopened.when(heard("case_reopened", 7, night + 10 * HOUR, round=2))
+    assert climbs(rung(reopened, night + 11 * HOUR)[0]) == []
+    given_anew = reopened.when(heard("case_dispatched", 8, night + 11 * HOUR, dispatch_id="b"))
+    told, _ = rung(given_anew, night + 11 * HOUR)
+    assert climbs(told) == [("department_head", "09-29 10:00", "step")]

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.few_targets import only
-from tests.support.given import Given, given
+from tests.support.given import Answer, Given, given
 from tests.support.rules import rule
 
 from steward_decider import NotHeardYet, Ring
@@ -25,6 +25,7 @@ from steward_events.sla import (
     Escalated,
     EscalationAcknowledged,
     EscalationWithdrawn,
+    OwnerDateDeclined,
 )
 from steward_policy import packs
 from steward_policy.packs import Rules
@@ -158,6 +159,50 @@ def test_a_later_date_that_the_owner_asked_for_replaces_the_two_days(
         CaseNoted,
         the_clock(ClockStarted, "minor-resolve#1", due_at=datetime.fromisoformat(asked)),
     )
+
+
+@rule("RM-4.5.2c")
+def test_an_earlier_date_that_nobody_accepted_is_told_to_the_owner_once(
+    clocks: ClocksDecider,
+) -> None:
+    asked, sooner = RECEIVED + DAY, RECEIVED + DAY / 2
+    declined = the_clock(
+        OwnerDateDeclined, "minor-resolve#1", asked_for=asked, due_at=END_OF_DAY_TWO
+    )
+    case = given(received(owner_requested_date=asked.isoformat()), by=clocks)
+    known = case.when(classified("minor"))
+    known.then(
+        CaseNoted, the_clock(ClockStarted, "minor-resolve#1", due_at=END_OF_DAY_TWO), declined
+    )
+    chased = known.when(heard("case_corrected", 3, RECEIVED + HOUR, topic="门"))
+    assert not declined_in(chased)
+    corrected = chased.when(
+        heard("case_corrected", 4, RECEIVED + HOUR, owner_requested_date=sooner.isoformat())
+    )
+    assert declined_in(corrected) == [sooner]
+    done = corrected.when(heard("case_handled", 5, RECEIVED + 2 * HOUR, round=1))
+    again = done.when(heard("case_reopened", 6, RECEIVED + 3 * HOUR, round=2))
+    assert not declined_in(again)
+    late = received(owner_requested_date=asked.isoformat())
+    assert not declined_in(given(late, by=clocks).when(classified("important")))
+
+
+@rule("RM-4.5.2c")
+def test_of_a_date_that_binds_the_owner_is_told_nothing(clocks: ClocksDecider) -> None:
+    sooner = {"owner_requested_date": (RECEIVED + DAY).isoformat(), "owner_date_accepted": True}
+    later = {"owner_requested_date": (RECEIVED + 9 * DAY).isoformat()}
+    for said, due in ((sooner, RECEIVED + DAY), (later, RECEIVED + 9 * DAY)):
+        known = given(received(**said), by=clocks).when(classified("minor"))
+        known.then(CaseNoted, the_clock(ClockStarted, "minor-resolve#1", due_at=due))
+        assert not declined_in(known)
+    waits = {"reason": "waiting_owner", "resume_on": (RECEIVED + 6 * DAY).isoformat()}
+    asked = received(owner_requested_date=(RECEIVED + 3 * DAY).isoformat())
+    waiting = given(asked, classified("minor"), by=clocks)
+    assert not declined_in(waiting.when(heard("case_paused", 3, RECEIVED + HOUR, **waits)))
+
+
+def declined_in(answer: Answer) -> list[datetime]:
+    return [fact.asked_for for fact in answer.facts if isinstance(fact, OwnerDateDeclined)]
 
 
 @rule("RM-4.10.1")

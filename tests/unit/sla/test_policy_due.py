@@ -142,6 +142,37 @@ def test_a_date_binds_only_under_its_condition() -> None:
     assert the_clock([{**asked, "accepted": True}], targets=own)["due"] == at("09-30", "00:00")
 
 
+@rule("RM-4.5.2c")
+@pytest.mark.parametrize(
+    ("asked", "accepted", "due"),
+    [
+        ("2026-09-29", True, at("09-30", "00:00")),
+        ("2026-09-29", False, at("10-01", "00:00")),
+        ("2026-09-29", None, at("10-01", "00:00")),
+        ("2026-10-04", True, at("10-05", "00:00")),
+        ("2026-10-04", False, at("10-05", "00:00")),
+        ("2026-09-27", True, at("10-01", "00:00")),
+    ],
+)
+def test_an_earlier_date_of_the_owner_binds_only_where_it_was_accepted(
+    asked: str, accepted: bool | None, due: str
+) -> None:
+    said = {"owner_requested_date": asked, "owner_date_accepted": accepted}
+    assert the_clock([{**RECEIVED, **said}, minor()])["due"] == due
+
+
+@rule("RM-4.5.2c")
+def test_an_earlier_date_that_was_accepted_with_a_correction_binds_from_then_on() -> None:
+    said = {"owner_requested_date": "2026-09-29", "owner_date_accepted": True}
+    corrected = fact("case_corrected", "09-28", "11:00", **said)
+    asked = {**RECEIVED, "owner_requested_date": "2026-09-29"}
+    other = {**corrected, "owner_requested_date": "2026-09-30", "owner_date_accepted": False}
+    assert the_clock([asked, minor()])["due"] == at("10-01", "00:00")
+    assert the_clock([asked, minor(), corrected])["due"] == at("09-30", "00:00")
+    later = {**other, "time": at("09-28", "12:00")}
+    assert the_clock([asked, minor(), corrected, later])["due"] == at("10-01", "00:00")
+
+
 UNTIL = at("10-04", "00:00")
 ASKED = fact("extension_requested", "09-29", until=UNTIL, asked_by="s1")
 

@@ -468,15 +468,26 @@ def test_a_valid_complaint_has_a_month_that_never_pauses() -> None:
 
 @rule("RM-4.8", "RM-4.3.2a..e", "RM-4.3.3a..c")
 @pytest.mark.parametrize("validity", ["coordination", "excessive"])
-@pytest.mark.parametrize("name", ["case_answered", "case_refused"])
-def test_what_cannot_be_met_is_answered_with_reasons_within_two_days(
-    validity: str, name: str
-) -> None:
+def test_what_cannot_be_met_is_answered_with_reasons_within_two_days(validity: str) -> None:
     case = [received(), classified("minor", validity=validity)]
     assert due("reasoned-answer", case) == at("10-02", "00:00")
-    assert status("reasoned-answer", *case, fact(name, "10-01", decision="will_not")) == ["met"]
+    answered = fact("case_answered", "10-01", decision="will_not")
+    assert status("reasoned-answer", *case, answered) == ["met"]
     moved = fact("case_classified", "09-30", validity=validity, cause="new_facts")
     assert due("reasoned-answer", [*VALID, moved]) == at("10-02", "00:00")
+
+
+@rule("RM-4.8")
+def test_a_refusal_is_no_answer_until_the_owner_was_told_it() -> None:
+    case = [received(), classified("minor", validity="excessive"), fact("case_refused", "09-30")]
+    assert due("reasoned-answer", case) == at("10-02", "00:00")
+    assert status("reasoned-answer", *case) == ["breached"]
+    answered = fact("case_answered", "10-01", decision="will_not")
+    assert status("reasoned-answer", *case, answered) == ["met"]
+    anew = [*case, fact("case_reopened", "10-01", round=2)]
+    assert status("reasoned-answer", *anew) == ["cancelled", "breached"]
+    withdrawn = [*case[:-1], fact("case_withdrawn", "09-30")]
+    assert status("reasoned-answer", *withdrawn) == ["cancelled"]
 
 
 COORDINATION = [received(), classified("minor", validity="coordination")]

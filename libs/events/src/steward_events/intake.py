@@ -58,6 +58,8 @@ class CaseReceived(Fact, name="intake.case_received"):
     reporter_email: Sealed | None = None
     complained_of: Word = ""
     owner_requested_date: Instant | None = None
+    owner_date_accepted: bool = False
+    """Whoever took it in agreed to that date, so that it binds though it is earlier than the limit."""
     authority_due: Instant | None = None
     """By when an authority wants it done, such as the hotline 12345; nobody inside puts that off."""
     posted_at: Instant | None = None
@@ -584,11 +586,12 @@ class SeverityRaised(Fact, name="intake.severity_raised"):
 
 
 class CaseRefused(Fact, name="intake.case_refused"):
-    """What was asked for cannot be met; the reason was given, a supervisor agreed."""
+    """What was asked for cannot be met, and why; a supervisor agreed. Its owner is told the reason."""
 
     rules = ("RM-4.8",)
 
     case_id: Id
+    round: int | None = None
     reason: Sealed | None = None
     person_id: Id | None = None
     approved_by: Id | None = None
@@ -653,6 +656,8 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     topic: Word | None = None
     complained_of: Word | None = None
     owner_requested_date: Instant | None = None
+    owner_date_accepted: bool | None = None
+    """Whether the date that is named here was agreed to."""
     authority_due: Instant | None = None
     """As the authority has set it since."""
     approved_by: Id | None = None

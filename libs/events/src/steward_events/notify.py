@@ -64,9 +64,9 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     together: bool = False
     """It may be told in one text with others that the same person is owed at the same moment."""
     about: Word = ""
-    """What the owner knows once it was delivered: receipt, result, new_date, …"""
+    """What the owner knows once it was delivered: receipt, result, refusal, new_date, …"""
     about_id: Word = ""
-    """Of which: the round of the result, the extension of the new date."""
+    """Of which: the round of the result or of the refusal, the extension of the new date."""
     incident: Id | None = None
     """The incident whose statement it is."""
     also: tuple[Id, ...] = ()

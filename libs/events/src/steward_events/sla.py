@@ -114,6 +114,15 @@ class MajorByAge(ClockFact, name="sla.major_by_age"):
     """A month passed without a resolution: the complaint is major from now on."""
 
 
+class OwnerDateDeclined(ClockFact, name="sla.owner_date_declined"):
+    """The owner asked for an earlier date that nobody accepted: it does not bind, and they are told."""
+
+    rules = ("RM-4.5.2c",)
+
+    asked_for: Instant
+    due_at: Instant
+
+
 class ClockMet(ClockFact, name="sla.clock_met"):
     """The duty was done: in time, with approval, or after its breach."""
 

@@ -73,6 +73,8 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
         yield f"  met by: {_either(target.met_by)}"
     if target.resets_on:
         yield f"  owed anew after: {_either(target.resets_on)}"
+    if target.stays_after:
+        yield f"  goes on after: {' or '.join(target.stays_after)}"
     if target.within is not None:
         yield f"  due: {duration_in_words(target.within, calendar)}"
     if target.due is not None:
@@ -87,6 +89,8 @@ def _target(target: Target, rules: Rules) -> Iterator[str]:
         condition = "" if target.or_by.if_ == ALWAYS else f", if {target.or_by.if_.in_words()}"
         source = f" of {target.or_by.fact}" if target.or_by.fact else ""
         yield f"    or by: {words} {target.or_by.field}{source}{condition}"
+        if target.or_by.earlier_if is not None:
+            yield f"      an earlier one only if {target.or_by.earlier_if.in_words()}"
     for reason, limit in target.pauses_on.items():
         yield f"  pauses: on {reason}, for {_amount(limit.max, calendar)} at most"
     for warning in target.warn_before:

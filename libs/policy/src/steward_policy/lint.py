@@ -118,6 +118,10 @@ def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
 def _other_conditions(target: Target) -> Iterator[tuple[Condition, Place]]:
     if target.stays_when is not None:
         yield target.stays_when, ("stays_when",)
+    if target.or_by is not None:
+        yield target.or_by.if_, ("or_by",)
+        if target.or_by.earlier_if is not None:
+            yield target.or_by.earlier_if, ("or_by",)
     for index, step in enumerate(target.escalate):
         yield step.when, ("escalate", index)
 

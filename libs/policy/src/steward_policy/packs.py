@@ -133,6 +133,8 @@ class Tell(Entry):
         "appointment_made",
         "extension_approved",
         "owner_message_requested",
+        "owner_date_declined",
+        "case_refused",
         "case_closed",
     ]
 

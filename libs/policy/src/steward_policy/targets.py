@@ -227,7 +227,8 @@ class Take(StrEnum):
 class OrBy(Entry):
     """A date that may move the limit, named on the case or, with `fact`, by that fact.
 
-    A date ends at its 24:00; so does an instant with `ending: end_of_day`.
+    A date ends at its 24:00; so does an instant with `ending: end_of_day`. With `take: later` an
+    earlier one governs where `earlier_if` holds of the case; the owner is told where it does not.
     """
 
     field: str
@@ -235,6 +236,24 @@ class OrBy(Entry):
     fact: FactName | None = None
     ending: Literal[Ending.SAME_TIME, Ending.END_OF_DAY] = Ending.SAME_TIME
     if_: Condition = Field(ALWAYS, alias="if")
+    earlier_if: Condition | None = None
+
+    @model_validator(mode="after")
+    def _is_later(self) -> Self:
+        if self.earlier_if is not None and self.take is not Take.LATER:
+            raise ValueError("An 'earlier_if' belongs to 'take: later'.")
+        return self
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The fields of the case that it asks for."""
+        earlier = self.earlier_if.asked if self.earlier_if is not None else frozenset()
+        return frozenset({self.field, *self.if_.asked, *earlier})
+
+    def takes(self, case: Mapping[str, Any]) -> Take:
+        """Which governs of such a case: its date alone where an earlier one was accepted."""
+        accepted = self.earlier_if is not None and self.earlier_if.holds(case)
+        return Take.REPLACE if accepted else self.take
 
 
 class PauseLimit(Entry):
@@ -342,7 +361,8 @@ class Backdating(Entry):
 class Target(Entry):
     """One duty with a clock: what starts it, what meets it, how long it may take, who is told.
 
-    A clock that runs goes on while `when` or `stays_when` holds. `met_before: false` is for a call
+    A clock that runs goes on while `when` or `stays_when` holds, and ends with the case, but for the
+    endings of `stays_after`. `met_before: false` is for a call
     that nothing done before it can answer; `urgent` for one that is to be acknowledged at once.
     With `one_at_a_time` a start with another value of `per` ends the clock that ran.
     """
@@ -367,6 +387,7 @@ class Target(Entry):
     on_reopen: OnReopen = OnReopen.RESTART
     resets_on: FactPatterns = ()
     cancels_on: FactPatterns = ()
+    stays_after: tuple[Literal["case_closed", "case_refused", "case_withdrawn"], ...] = ()
     overdue: Overdue | None = None
     escalate: tuple[EscalationStep, ...] = ()
     urgent: bool = False

@@ -173,8 +173,11 @@ async def acting(
         await desk.household(household_id, project_id)
     if isinstance(said, Correct) and said.document is not None:
         await desk.staff(said.document.author, project_id)
-    if isinstance(said, Correct) and said.owner_requested_date is not None:
-        check_requested(said.owner_requested_date, case["received_at"])
+    if isinstance(said, Correct):
+        wanted, accepted = said.owner_requested_date, said.owner_date_accepted
+        check_requested(wanted, case["received_at"], accepted=accepted)
+        if wanted is not None and accepted and wanted <= at:
+            raise invalid("A date that is accepted, owner_date_accepted, is still to come.")
     if isinstance(said, Classify) and said.rework_of is not None:
         await desk.earlier_case(said.rework_of, project_id)
         if said.rework_of == case_id:
@@ -226,7 +229,7 @@ async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) 
                 *("posted_at", "handed_over_at", "moved_from"),
             )
         )
-        | {"harm_ongoing": False}
+        | {"harm_ongoing": False, "owner_date_accepted": False}
     )
     link = CaseLinked(case_id=case_id, other=before, why="reopened_late")
     return [

@@ -609,6 +609,7 @@ class Correct(Telling):
     topic: Clear | None = None
     complained_of: Clear | None = None
     owner_requested_date: Moment | None = None
+    owner_date_accepted: bool | None = None
     authority_due: Moment | None = None
     approved_by: Name | None = None
     injury: bool | None = None

@@ -487,16 +487,22 @@ def _check_order(said: Reception, at: datetime) -> None:
     due, wanted = said.authority_due, said.owner_requested_date
     if due is not None and due <= at:
         raise invalid("The authority's date, authority_due, comes after the case was received.")
-    if wanted is not None:
-        check_requested(wanted, at)
+    check_requested(wanted, at, accepted=said.owner_date_accepted)
     posted, handed_over = said.posted_at, said.handed_over_at
     if posted is not None and handed_over is not None and handed_over < posted:
         raise invalid("What was posted is handed over, handed_over_at, after that, posted_at.")
 
 
-def check_requested(wanted: datetime, received_at: datetime) -> None:
-    """Refuse a date by which the owner cannot have asked for anything."""
-    if wanted <= received_at:
+def check_requested(
+    wanted: datetime | None, received_at: datetime, *, accepted: bool | None
+) -> None:
+    """Refuse a date by which the owner cannot have asked for anything, and one accepted unnamed."""
+    if wanted is None:
+        if accepted:
+            raise invalid(
+                "Name the date that was accepted, owner_date_accepted, by owner_requested_date."
+            )
+    elif wanted <= received_at:
         raise invalid("The owner's date, owner_requested_date, comes after the case was received.")
 
 

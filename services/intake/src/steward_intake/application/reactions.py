@@ -18,7 +18,7 @@ from steward_events.recorded import Recorded
 from steward_events.sla import BreachWithdrawn, ClockBreached, ExtensionApproved, MajorByAge
 from steward_events.visits import FollowupDone, FollowupDue, FollowupFact, FollowupWaived
 from steward_eventstore.execute import To
-from steward_intake.domain.commands import RaiseSeverity, ReopenCase, TellResult
+from steward_intake.domain.commands import RaiseSeverity, ReopenCase, TellRefusal, TellResult
 from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import Origin
 
@@ -83,7 +83,7 @@ def on_clock(recorded: Recorded) -> Iterable[To]:
 
 
 def on_message(recorded: Recorded) -> Iterable[To]:
-    """What a delivered message was about, the owner knows (RM-4.6.3, RC-5.1..2, RM-4.10.1)."""
+    """What a delivered message was about, the owner knows (RM-4.6.3, RC-5.1..2, RM-4.10.1, RM-4.8)."""
     match recorded.fact:
         case MessageDelivered(case_id=str(of_message)) as fact if fact.about:
             for case_id in (of_message, *fact.also):
@@ -99,6 +99,8 @@ def _told(at: datetime, case_id: str, fact: MessageDelivered) -> Command:
             return Say(at, ReceiptConfirmed(case_id=case_id, how="message"), "external")
         case "result":
             return TellResult(at, "message", round=int(fact.about_id))
+        case "refusal":
+            return TellRefusal(at, fact.message_id, int(fact.about_id))
         case "solution" | "new_date" | "progress" as about:
             extension_id = fact.about_id if about == "new_date" else None
             informed = OwnerInformed(

@@ -83,6 +83,7 @@ class Reception(Said):
     reporter: Reporter = Reporter()
     complained_of: Clear = ""
     owner_requested_date: Moment | None = None
+    owner_date_accepted: bool = False
     authority_due: Moment | None = None
     posted_at: Moment | None = None
     handed_over_at: Moment | None = None

@@ -29,6 +29,7 @@ from steward_events.fact import Fact
 from steward_events.intake import (
     CaseAbsorbed,
     CaseAccepted,
+    CaseAnswered,
     CaseAssigned,
     CaseClassified,
     CaseClosed,
@@ -76,6 +77,7 @@ from steward_intake.domain.commands import (
     RefuseDispatch,
     ReopenCase,
     ResumeCase,
+    TellRefusal,
     TellResult,
     WithdrawCase,
 )
@@ -206,6 +208,8 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             return []
         case (TellResult(round=int()), _):
             return []  # a message arrived late
+        case (TellRefusal(), _):
+            return _tell_refusal(command, state)
         case (
             ClassifyCase(by=by)
             | AssignCase(by=by)
@@ -286,6 +290,8 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
             return _reopen(command, state)
         case RefuseCase():
             return _refuse(command, state)
+        case TellRefusal():
+            return []  # it was reopened since
         case WithdrawCase():
             return _withdraw(command, state)
         case MergeCase():
@@ -794,11 +800,27 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
     return [
         CaseRefused(
             case_id=story.case_id,
+            round=story.round,
             reason=command.reason,
             person_id=command.person_id,
             approved_by=command.approved_by,
         )
     ]
+
+
+def _tell_refusal(command: TellRefusal, state: Ended) -> Sequence[CaseFact]:
+    """Answer the owner by the message that told them the reason (RM-4.8)."""
+    refused = state.ending
+    if not isinstance(refused, CaseRefused) or refused.round != command.round:
+        return []
+    answered = CaseAnswered(
+        case_id=state.story.case_id,
+        answer_id=command.message_id,
+        decision="will_not",
+        reasons=refused.reason,
+        person_id=refused.person_id,
+    )
+    return say(Say(command.at, answered, "external"), state)
 
 
 def _withdraw(command: WithdrawCase, state: Living) -> Sequence[CaseFact]:

@@ -193,6 +193,15 @@ class RefuseCase:
 
 
 @dataclass(frozen=True, slots=True)
+class TellRefusal:
+    """The owner has been told why the case was refused in that round, by this message."""
+
+    at: datetime
+    message_id: str
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawCase:
     """The owner takes it back; a second person confirms that."""
 
@@ -269,6 +278,7 @@ CaseCommand = (
     | CloseCase
     | ReopenCase
     | RefuseCase
+    | TellRefusal
     | WithdrawCase
     | MergeCase
     | AbsorbCase

@@ -26,6 +26,7 @@ from steward_events.intake import (
     CaseJoinedIncident,
     CaseLeftIncident,
     CaseLinked,
+    CaseRefused,
     ContactFailed,
     ExtensionNoted,
     FollowupNoted,
@@ -321,7 +322,9 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
         update={name: value for name, value in now.items() if hasattr(said.fact, name)}
     )
     if isinstance(fact, CaseCorrected):
-        fact = fact.model_copy(update={"lacks": still_lacking(story.lacks, fact)})
+        accepted = None if fact.owner_requested_date is None else bool(fact.owner_date_accepted)
+        lacks = still_lacking(story.lacks, fact)
+        fact = fact.model_copy(update={"lacks": lacks, "owner_date_accepted": accepted})
     if isinstance(fact, CaseChased):
         chases = sum(kind == fact.wire_name for kind, *_ in story.said)
         fact = fact.model_copy(update={"chase": chases + 1})
@@ -331,13 +334,20 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
             _refuse_other_words(fact, before)
         return []
     if said.by == "steward":
-        if isinstance(state, Closed | Ended) and not saying.afterwards:
+        may_be_said = saying.afterwards or _is_owed_still(fact, state)
+        if isinstance(state, Closed | Ended) and not may_be_said:
             raise Refused(whereabouts(state))
         if isinstance(fact, OwnerMessageRequested) and fact.about == "result":
             _demand_handled(state)
         saying.demands(fact, story, said)
         refuse_own(said.approver, getattr(fact, "person_id", None))
     return [fact, *_new_promise(fact, state)]
+
+
+def _is_owed_still(fact: SaidFact, state: Known) -> bool:
+    """Say whether it tells the owner why their case was refused, which a refusal does not end."""
+    is_refused = isinstance(state, Ended) and isinstance(state.ending, CaseRefused)
+    return is_refused and isinstance(fact, CaseAnswered) and fact.decision == "will_not"
 
 
 _OF_ITS_SAYING = frozenset({"case_id", "round", "chase", "lacks", "incident", "also"})

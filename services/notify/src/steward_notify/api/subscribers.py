@@ -9,6 +9,7 @@ from steward_events.sla import (
     EscalationWithdrawn,
     ExtensionApproved,
     ExtensionRequested,
+    OwnerDateDeclined,
 )
 from steward_events.visits import (
     DutyDone,
@@ -21,7 +22,10 @@ from steward_eventstore.execute import To
 from steward_notify.application import reactions
 
 HEEDS: Mapping[str, Collection[type[Fact]]] = {
-    "steward.sla": (Escalated, EscalationWithdrawn, ExtensionApproved, ExtensionRequested),
+    "steward.sla": (
+        *(Escalated, EscalationWithdrawn, ExtensionApproved, ExtensionRequested),
+        OwnerDateDeclined,
+    ),
     "steward.visits": (FollowupDone, FollowupOverdue, FollowupWaived, DutyDone, DutyMissed),
 }
 """The facts that mean something to notify; of all others only the place is read."""
@@ -33,7 +37,7 @@ def on_intake(heard: Recorded) -> Iterable[To]:
 
 
 def on_sla(heard: Recorded, rules_of: reactions.RulesOf = lambda _: None) -> Iterable[To]:
-    """Hear escalations, and more time that was approved."""
+    """Hear escalations, more time that was approved, and an owner's date that does not bind."""
     return reactions.tell(heard, rules_of)
 
 

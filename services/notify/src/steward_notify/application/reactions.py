@@ -14,6 +14,7 @@ from steward_events.intake import (
     CaseClosed,
     CaseCorrected,
     CaseReceived,
+    CaseRefused,
     HarmReported,
     ImmediateMeasuresTaken,
     OwnerMessageRequested,
@@ -21,7 +22,7 @@ from steward_events.intake import (
 )
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.sla import Escalated, EscalationWithdrawn, ExtensionApproved
+from steward_events.sla import Escalated, EscalationWithdrawn, ExtensionApproved, OwnerDateDeclined
 from steward_events.visits import (
     DutyDone,
     DutyFact,
@@ -97,6 +98,9 @@ def tell(heard: Recorded, rules_of: RulesOf) -> Iterable[To]:
                 about_id=fact.extension_id,
             )
             yield To(owner_stream_of(fact.case_id), heard.key, tidings)
+        case OwnerDateDeclined() as fact:
+            when = {"asked_for": fact.asked_for, "due_date": fact.due_at}
+            yield To(owner_stream_of(fact.case_id), heard.key, _tidings(heard, when=when))
         case _:
             return
 
@@ -154,6 +158,8 @@ def _of_owner(heard: Recorded) -> Iterator[Tidings]:
             about_id = str(fact.round)
             tidings = _tidings(heard, sealed={name: text}, about=fact.about, about_id=about_id)
             yield replace(tidings, incident=fact.incident, also=fact.also)
+        case CaseRefused(reason=Sealed() as reason, round=int() as round_):
+            yield _tidings(heard, sealed={"reason": reason}, about="refusal", about_id=str(round_))
         case CaseAccepted() | CaseClosed():
             yield _tidings(heard)
         case _:

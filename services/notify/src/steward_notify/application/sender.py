@@ -74,6 +74,9 @@ AGAIN_AFTER = timedelta(minutes=1)
 LONGEST_LIST = 35
 """Characters of the case numbers in one text; the SMS provider takes no longer value."""
 
+LONGEST_REASON = 35
+"""Characters of a refusal's reason by SMS: half a reason is none, so that a longer one goes by mail."""
+
 PAUSE_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
 DRAIN_SECONDS = 4.0
@@ -224,6 +227,11 @@ class Sender:
             personal = dict(zip(message.sealed, opened, strict=True))
             if isinstance(address, Erased) or any(isinstance(one, Erased) for one in opened):
                 await self._note(message, Suppress(self.clock.now(), "erased"))
+                return
+            reason = personal.get("reason", "")
+            if message.channel == "sms" and len(str(reason)) > LONGEST_REASON:
+                too_long = self._failed(message, "reason_too_long", found.passed_over, again=False)
+                await self._note(message, too_long)
                 return
             text, values = await self._text(message, found, personal)
         except (KeyNotHeard, BrokenSeal, ValueMissing) as error:

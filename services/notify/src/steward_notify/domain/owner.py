@@ -139,7 +139,7 @@ class OwnerDecider:
                 one = messages[message_id]
                 facts = self._message.decide(inner, one.state)
                 return [_with_subject(fact, case, one) for fact in facts]
-            case Tidings(fact="extension_approved"), Unheard():
+            case Tidings(fact="extension_approved" | "owner_date_declined"), Unheard():
                 # It comes over another topic than the case's reception.
                 raise NotHeardYet("This case has not been heard of yet.")
             case _:

@@ -15,7 +15,7 @@ Language = Literal["zh", "en"]
 
 _COMMA = {"zh": "、", "en": ", "}
 
-_INSTANTS = ("appointment", "new_date")
+_INSTANTS = ("appointment", "new_date", "asked_for", "due_date")
 """Values that are instants, as ISO writes them."""
 
 

@@ -45,6 +45,8 @@ class Clock(NamedTuple):
     """The severity to which the breach raises the case, if that is more than it had."""
     approvals: int = 0
     """How often more time was approved in time."""
+    declined: datetime | None = None
+    """The earlier date that the owner asked for and nobody accepted."""
 
     @property
     def limit(self) -> datetime:

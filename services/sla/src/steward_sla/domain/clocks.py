@@ -45,6 +45,7 @@ from steward_events.sla import (
     ExtensionRefused,
     ExtensionRequested,
     MajorByAge,
+    OwnerDateDeclined,
 )
 from steward_events.vocabulary import Role
 from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, UnknownEdition
@@ -174,6 +175,7 @@ ClocksFact = (
     | BreachWithdrawn
     | BreachExcused
     | MajorByAge
+    | OwnerDateDeclined
     | ClockMet
     | ClockCancelled
     | Escalated
@@ -599,6 +601,7 @@ def _tell(
     | BreachWithdrawn
     | BreachExcused
     | MajorByAge
+    | OwnerDateDeclined
     | ClockMet
     | ClockCancelled
     | Escalated
@@ -659,6 +662,8 @@ def _tell(
             after = told._replace(excused=True)
         case MajorByAge():
             after = told
+        case OwnerDateDeclined():
+            after = told._replace(declined=fact.asked_for)
         case ClockMet():
             after = told._replace(outcome=fact.outcome, met_at=fact.met_at, paused=False)
         case ClockCancelled():

@@ -13,6 +13,7 @@ from steward_events.sla import (
     ClockResumed,
     ClockStarted,
     EscalationWithdrawn,
+    OwnerDateDeclined,
 )
 from steward_sla.domain.case_facts import MERGED, REAPPLIED, CaseFact
 from steward_sla.domain.clock import Clock
@@ -63,6 +64,8 @@ def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFa
             provisional=clock.provisional,
             policy=state.policy if cause == REAPPLIED else "",
         )
+    if clock.declined is not None and not outcome and _is_to_be_told(state, clock):
+        yield OwnerDateDeclined(**said, asked_for=clock.declined, due_at=clock.limit)
     paused = not outcome and state.upto is not None and clock.paused_at(state.upto)
     was_paused = told is not None and told.paused and not starts
     if paused and not was_paused:
@@ -84,6 +87,13 @@ def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFa
         yield from _withdrawal(state, told, said, cause)
     elif told is not None and told.breach and clock.excused and not told.excused:
         yield BreachExcused(**said, number=told.breach)
+
+
+def _is_to_be_told(state: "Clocks", clock: Clock) -> bool:
+    """Say whether the owner is to be told that a date does not bind: once, while it is not late."""
+    is_late = state.upto is not None and state.upto > clock.limit
+    known = (told.declined for told in (state.told or {}).values())
+    return not is_late and clock.declined not in known
 
 
 def _withdrawal(

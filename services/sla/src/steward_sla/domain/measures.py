@@ -28,7 +28,7 @@ from steward_sla.domain.case_facts import (
     instant_of,
 )
 from steward_sla.domain.clock import Clock, Step
-from steward_sla.domain.runs import Run, Walk
+from steward_sla.domain.runs import Run, Walk, Wish
 
 if TYPE_CHECKING:
     from steward_sla.domain.timeline import Course
@@ -77,11 +77,13 @@ class Measure:
         self.met = _by_name(target.met_by)
         self.resets = _by_name(target.resets_on)
         self.cancels = _by_name(target.cancels_on)
-        self.stops = frozenset({*self.met, *self.resets, *self.cancels, *ENDS})
+        self.ends = ENDS.difference(target.stays_after)
+        """The facts that end the case, and this target with it."""
+        self.stops = frozenset({*self.met, *self.resets, *self.cancels, *self.ends})
         stays = target.stays_when.asked if target.stays_when is not None else frozenset()
         asks = {"severity", *target.when.asked, *stays}
         if target.or_by is not None:
-            asks |= {target.or_by.field, *target.or_by.if_.asked}
+            asks |= target.or_by.asked
         self.asks = frozenset(asks).union(*(step.when.asked for step in target.escalate))
         """The fields of the case that count; only they are kept, for very many cases at once."""
         kinds = target.when.fields.get("kind", (None,))
@@ -175,7 +177,7 @@ class Measure:
         started = seen_at = run.started_at
         least = course.least(name, started, self)
         pauses, reason = self._pauses(started, end, waits, zone)
-        due, provisional = self._due(run, started, seen_at, walk.asked, pauses, least, zone)
+        due, provisional = self._due(run, started, seen_at, walk.wishes, pauses, least, zone)
         dues = [(started, due)]
         approved, excused, approvals = self._extensions(facts, run, end, dues, zone)
         for move in run.moves:
@@ -183,10 +185,11 @@ class Measure:
                 break
             started, seen_at = move.earlier, move.at + MOMENT
             pauses, reason = self._pauses(started, end, waits, zone)
-            due, provisional = self._due(run, started, seen_at, walk.asked, pauses, least, zone)
+            due, provisional = self._due(run, started, seen_at, walk.wishes, pauses, least, zone)
             dues.append((move.at, due))
             approved, excused, approvals = self._extensions(facts, run, end, dues, zone)
         limit = approved or due
+        declined = self._declined(run, started, walk.wishes, seen_at, zone)
         # What a reopening takes up late is late from then on; all else at its own time.
         not_before = started if run.not_before == run.started_at else run.not_before
         breach = max(limit, not_before) if end is None or end > limit else None
@@ -223,6 +226,7 @@ class Measure:
             ),
             raises=self._raises(walk, breach, seen_at),
             approvals=approvals,
+            declined=declined,
         )
 
     def _name(self, run: Run) -> str:
@@ -276,7 +280,7 @@ class Measure:
         run: Run,
         started: datetime,
         seen_at: datetime,
-        asked: Sequence[tuple[datetime, datetime | None]],
+        wishes: Sequence[Wish],
         pauses: tuple[Pause, ...],
         least: datetime | None,
         zone: ZoneInfo,
@@ -292,12 +296,34 @@ class Measure:
             due, provisional = self._within(started, pauses, ended, zone)
         else:
             due = run.start.due(end)
-        if self.target.or_by is not None:
-            base = due
-            for at, date_ in asked:
-                if at <= max(due, seen_at) and (end is None or at <= end):
-                    due = _governs(self.target.or_by.take, base, date_, started)
+        base = due
+        for wish in wishes:
+            if wish.at <= max(due, seen_at) and (end is None or wish.at <= end):
+                due = _governs(wish, base, started)
         return max(due, least or due), provisional and due > started
+
+    def _declined(
+        self,
+        run: Run,
+        started: datetime,
+        wishes: Sequence[Wish],
+        seen_at: datetime,
+        zone: ZoneInfo,
+    ) -> datetime | None:
+        """The date that the owner asked for last and in time, if it is earlier and does not bind.
+
+        No wait of the case makes a date earlier than it was.
+        """
+        or_by, end = self.target.or_by, run.met_at or run.cancelled_at
+        if or_by is None or or_by.earlier_if is None or not wishes:
+            return None
+        due, _ = self._due(run, started, seen_at, (), (), None, zone)
+        found = None
+        for wish in wishes:
+            if wish.at <= max(due, seen_at) and (end is None or wish.at <= end):
+                is_earlier = wish.date is not None and started < wish.date < due
+                found = wish.date if is_earlier and wish.take is Take.LATER else None
+        return found
 
     def _extensions(
         self,
@@ -445,13 +471,13 @@ def _brings(fact: CaseFact, extension: str) -> bool:
     return fact.fields.get("about") not in ABOUT_ELSE and named in (None, extension)
 
 
-def _governs(take: Take, base: datetime, asked: datetime | None, start: datetime) -> datetime:
-    if asked is None or asked <= start:
+def _governs(wish: Wish, base: datetime, start: datetime) -> datetime:
+    if wish.date is None or wish.date <= start:
         return base
-    match take:
+    match wish.take:
         case Take.LATER:
-            return max(base, asked)
+            return max(base, wish.date)
         case Take.EARLIER:
-            return min(base, asked)
+            return min(base, wish.date)
         case Take.REPLACE:
-            return asked
+            return wish.date

@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo
 
 from steward_policy.calendars import END_OF_DAY, first_instant
 from steward_policy.durations import Ending
-from steward_policy.targets import CountFrom, OnReopen
+from steward_policy.targets import CountFrom, OnReopen, Take
 from steward_sla.domain.case_facts import (
     ABSORBED,
     CHANGES,
-    ENDS,
     MOMENT,
     ONCE,
     CaseFact,
@@ -34,6 +33,14 @@ class Move(NamedTuple):
 
     at: datetime
     earlier: datetime
+
+
+class Wish(NamedTuple):
+    """From `at` on this date of `or_by` is in force, None if none is, and how it is taken."""
+
+    at: datetime
+    date: datetime | None
+    take: Take
 
 
 @dataclass(slots=True)
@@ -113,8 +120,7 @@ class Walk:
         self.measure = measure
         self.zone = zone
         self.runs: list[Run] = []
-        self.asked: list[tuple[datetime, datetime | None]] = []
-        """When which date of `or_by` was in force."""
+        self.wishes: list[Wish] = []
         self.cases: list[tuple[datetime, Mapping[str, Any]]] = []
         """What the case was from when on, for targets that ask what it was before."""
         self._case: dict[str, Any] = {}
@@ -195,7 +201,10 @@ class Walk:
         elif (
             round_ >= run.round
             and fact.at >= run.start.told_at
-            and (fact.name in ENDS or measure.matches(measure.cancels, fact, run.key, named=False))
+            and (
+                fact.name in measure.ends
+                or measure.matches(measure.cancels, fact, run.key, named=False)
+            )
         ):
             run.cancelled_at, run.cancelled_by = max(fact.at, run.started_at), fact.name
 
@@ -267,8 +276,9 @@ class Walk:
         if asked is not None and or_by.ending is Ending.END_OF_DAY:
             day = (asked.astimezone(self.zone) - MOMENT).date()
             asked = first_instant(day, END_OF_DAY, self.zone).astimezone(self.zone)
-        if asked != (self.asked[-1][1] if self.asked else None):
-            self.asked.append((fact.at, asked))
+        wish = Wish(fact.at, asked, or_by.takes(self._case))
+        if wish[1:] != (self.wishes[-1][1:] if self.wishes else (None, wish.take)):
+            self.wishes.append(wish)
 
     def _cause(self, fact: CaseFact) -> CountFrom:
         """From where a clock counts that begins to apply with this fact."""
@@ -328,7 +338,9 @@ class Walk:
         index = len(self._seen)
         while index:
             seen, _ = self._seen[index - 1]
-            if seen.at != fact.at or not (seen.version > fact.version or seen.name in ENDS):
+            if seen.at != fact.at or not (
+                seen.version > fact.version or seen.name in self.measure.ends
+            ):
                 break
             index -= 1
         return index

@@ -82,6 +82,8 @@ class Told(NamedTuple):
     """When the clock became known, where that was after its start."""
     provisional: bool = False
     """Whether its limit was said to wait for a calendar."""
+    declined: datetime | None = None
+    """The date of which the owner was told that it does not bind."""
 
     @property
     def standing(self) -> Sequence[Climb]:
