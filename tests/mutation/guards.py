@@ -46,6 +46,7 @@ _INCIDENT = "services/intake/src/steward_intake/domain"
 
 _CASE = "services/intake/src/steward_intake/domain/case.py"
 _SAYINGS = "services/intake/src/steward_intake/domain/sayings.py"
+_READING = "services/intake/src/steward_intake/api/reading.py"
 _MOVING = "services/intake/src/steward_intake/application/moving.py"
 _REACTIONS = "services/intake/src/steward_intake/application/reactions.py"
 _INTAKE_MODELS = "services/intake/src/steward_intake/adapters/read_models.py"
@@ -77,6 +78,8 @@ _DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
 _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
 _NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
+_CONCERNS_TEST = "tests/integration/intake/test_concerns.py::"
+_TOLD_TEST = "tests/unit/notify_domain/test_owner.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
@@ -1660,6 +1663,33 @@ GUARDS: tuple[Guard, ...] = (
         '        case "result":\n',
         '        case "nothing":\n',
         f"{_OWNER_TEST}test_the_result_reached_the_owner_when_its_message_was_delivered",
+    ),
+    Guard(
+        _RULES,
+        "A result is told when it has reached every household that complains (RM-4.6.3).",
+        "told to all who complain",
+        f"{_NOTIFY}/domain/owner.py",
+        "    if not _is_last(one, state):\n",
+        "    if False:\n",
+        f"{_TOLD_TEST}test_the_result_is_told_when_it_has_reached_every_household_that_complains",
+    ),
+    Guard(
+        _RULES,
+        "Whose case was merged into another household's is told too (RM-4.6.3).",
+        "merged for both",
+        _CASE,
+        "    return [absorbed, *concerned]\n",
+        "    return [absorbed]\n",
+        f"{_CONCERNS_TEST}test_the_merged_case_of_another_household_goes_on_for_both",
+    ),
+    Guard(
+        _RULES,
+        "Whom a case complains of never sees who complains.",
+        "who complains unseen",
+        _READING,
+        '                | ({"data": {}} if case_id in against else {})\n',
+        "",
+        f"{_CONCERNS_TEST}test_the_counterpart_never_sees_who_complains",
     ),
     Guard(
         _RULES,

@@ -107,6 +107,7 @@ DOORS: list[tuple[str, str, Any]] = [
             ("tell-result", "person_id", {**BY, "how": "phone"}),
             ("promise", "person_id", {**BY, "promised_at": SOON}),
             ("promise", "approved_by", {**BY_US, "promised_at": SOON}),
+            ("concern", "person_id", {**BY, "household_id": "h1", "part": "affected"}),
             ("keep-promise", "person_id", {**BY, "promise_id": "w1"}),
             ("refuse", "person_id", {**BY, "reason": "x"}),
             ("refuse", "approved_by", {**BY_US, "reason": "x"}),

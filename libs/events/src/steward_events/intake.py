@@ -6,6 +6,7 @@ from steward_events.fact import Fact
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import (
     Channel,
+    Concern,
     External,
     Grievance,
     Id,
@@ -13,6 +14,7 @@ from steward_events.vocabulary import (
     IssuedDocument,
     Kind,
     NotGiven,
+    Part,
     Party,
     Role,
     Severity,
@@ -99,6 +101,8 @@ class CaseReceived(Fact, name="intake.case_received"):
     easily_remedied: bool | None = None
     outside_party: Word | None = None
     """Who else has to act, as far as it is known."""
+    concerns: tuple[Concern, ...] = ()
+    """Other households that it concerns."""
 
     @property
     def carries_out(self) -> tuple[str, ...]:
@@ -620,6 +624,21 @@ class CaseAbsorbed(Fact, name="intake.case_absorbed"):
     merged: Id
     received_at: Instant
     severity: Severity | None = None
+
+
+class HouseholdConcerned(Fact, name="intake.household_concerned"):
+    """The case concerns another household too; said again, its part is another."""
+
+    case_id: Id
+    household_id: Id
+    part: Part | None = None
+    """None: it does not concern them after all."""
+    number: Word = ""
+    """By which they know it, where their own case was merged into this one."""
+    phone: Sealed | None = None
+    email: Sealed | None = None
+    """Where they asked to be reached in it."""
+    person_id: Id | None = None
 
 
 class CaseMovedOut(Fact, name="intake.case_moved_out"):

@@ -46,6 +46,7 @@ from steward_events.intake import (
     FollowupNoted,
     HarmReported,
     HistoryEnded,
+    HouseholdConcerned,
     HouseholdNoteAdded,
     HouseholdNoteRetired,
     ImmediateMeasuresTaken,
@@ -94,7 +95,7 @@ from steward_events.visits import (
     VisitDone,
     VisitStruck,
 )
-from steward_events.vocabulary import IssuedDocument
+from steward_events.vocabulary import IssuedDocument, Part
 from steward_eventstore.port import Change, Delete, Increment, Upsert
 from steward_service.roles import keep_stand_ins, role_tables
 
@@ -264,6 +265,15 @@ CASES = Table(
     ),
     Index("cases_incident", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     Index("cases_author", "document_author", postgresql_where=text("document_author IS NOT NULL")),
+)
+
+CASE_CONCERNS = Table(
+    "case_concerns",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("household_id", Text, primary_key=True),
+    Column("part", Text, nullable=False),
+    Index("case_concerns_household", "household_id"),
 )
 
 GOES_ON = ("open", "waiting", "handled", "told")
@@ -580,8 +590,27 @@ def _case(recorded: Recorded) -> Iterable[Change]:
         **_case_values(recorded),
     }
     yield Upsert(CASES, values)
-    if isinstance(recorded.fact, CaseChased):
-        yield Increment(CASES, {"case_id": case_id}, {"chased": 1})
+    match recorded.fact:
+        case CaseChased():
+            yield Increment(CASES, {"case_id": case_id}, {"chased": 1})
+        case CaseReceived(concerns=concerns):
+            for other in concerns:
+                yield _concern(case_id, other.household_id, other.part)
+        case HouseholdConcerned(household_id=household_id, part=part):
+            yield _concern(case_id, household_id, part)
+        case CaseCorrected(household_id=str(household_id)):
+            yield _concern(case_id, household_id, None)
+        case _:
+            pass
+
+
+def _concern(case_id: str, household_id: str, part: Part | None) -> Change:
+    key = {"case_id": case_id, "household_id": household_id}
+    return (
+        Delete(CASE_CONCERNS, key)
+        if part is None
+        else Upsert(CASE_CONCERNS, key | {"part": str(part)})
+    )
 
 
 def _case_values(recorded: Recorded) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from steward_events.recorded import Recorded
 from steward_events.vocabulary import Role
 from steward_intake.adapters.read_models import (
     ACTING,
+    CASE_CONCERNS,
     CASE_NUMBERS,
     CASE_RULES,
     CASES,
@@ -152,6 +153,20 @@ class PostgresRegisters:
         if until is not None:
             query = query.where(columns.received_at < until)
         return await fetch(self._pool, query.order_by(columns.received_at, columns.case_id))
+
+    async def cases_concerning(self, household_id: str) -> Sequence[Row]:
+        """Give the cases of others that concern a household, each with its `part` in it."""
+        columns = CASE_CONCERNS.c
+        query = select(CASES, columns.part).join_from(
+            CASES, CASE_CONCERNS, columns.case_id == CASES.c.case_id
+        )
+        return await fetch(self._pool, query.where(columns.household_id == household_id))
+
+    async def concerned(self, case_id: str) -> Sequence[Row]:
+        """Give the other households that a case concerns, and as what."""
+        columns = CASE_CONCERNS.c
+        query = select(columns.household_id, columns.part).where(columns.case_id == case_id)
+        return await fetch(self._pool, query.order_by(columns.household_id))
 
     async def cases_at(
         self, project_id: str, place: str, topic: str, since: datetime, until: datetime

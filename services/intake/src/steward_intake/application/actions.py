@@ -27,6 +27,7 @@ from steward_events.intake import (
     ContactFailed,
     DispatchRefused,
     HarmReported,
+    HouseholdConcerned,
     ImmediateMeasuresTaken,
     MadeSafe,
     ManagerCalled,
@@ -50,6 +51,7 @@ from steward_events.vocabulary import (
     Grievance,
     Moment,
     NotGiven,
+    Part,
     Role,
     Severity,
     Urgency,
@@ -599,6 +601,15 @@ class Link(Telling):
     why: Literal["repeat", "rework", "raised_in_followup", "same_cause"]
 
 
+class ConcernHousehold(Telling):
+    """Which other household the case concerns, and as what; without a part, no longer."""
+
+    tells = HouseholdConcerned
+    type: Literal["household_concerned"] = "household_concerned"
+    household_id: Name
+    part: Part | None
+
+
 class Correct(Telling):
     """What was written down wrongly or left out at reception (RM-4.5.1a)."""
 
@@ -666,6 +677,7 @@ ACTIONS: dict[str, type[Action]] = {
     "refuse": Refuse,
     "withdraw": Withdraw,
     "link": Link,
+    "concern": ConcernHousehold,
     "correct": Correct,
 }
 """By the last part of their address: `POST /v1/cases/{id}/classify`."""
@@ -698,6 +710,7 @@ Happening = Annotated[
     | Chase
     | Classify
     | Close
+    | ConcernHousehold
     | ConfirmReceipt
     | Correct
     | Dispatch

@@ -146,6 +146,14 @@ class Registers(Protocol):
         """Give a household's cases, or those on a topic received from `since` to before `until`."""
         ...
 
+    async def cases_concerning(self, household_id: str) -> Sequence[Row]:
+        """Give the cases of others that concern a household, each with its `part` in it."""
+        ...
+
+    async def concerned(self, case_id: str) -> Sequence[Row]:
+        """Give `household_id` and `part` of the other households that a case concerns."""
+        ...
+
     async def cases_at(
         self, project_id: str, place: str, topic: str, since: datetime, until: datetime
     ) -> Sequence[Row]:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
     Clear,
+    Concern,
     ContactChannel,
     External,
     Grievance,
@@ -60,6 +61,12 @@ class Document(IssuedDocument, Said):
         return self
 
 
+class Concerned(Concern, Said):
+    """Another household that the case concerns, and how."""
+
+    household_id: Name
+
+
 Held = Literal["place", "complained_of", "matter", "demand", "contact"]
 """What a record must hold (RM-4.5.1a, RC-3.1)."""
 
@@ -106,6 +113,7 @@ class Reception(Said):
     company_at_fault: bool | None = None
     easily_remedied: bool | None = None
     outside_party: Clear | None = None
+    concerns: Annotated[tuple[Concerned, ...], Field(max_length=100)] = ()
 
 
 class Merge(Said):

@@ -31,6 +31,7 @@ from steward_events.intake import (
     FollowupNoted,
     FollowupOwed,
     HarmReported,
+    HouseholdConcerned,
     ImmediateMeasuresTaken,
     MadeSafe,
     ManagerCalled,
@@ -45,7 +46,7 @@ from steward_events.intake import (
     SolutionProposed,
     WorkStarted,
 )
-from steward_events.vocabulary import Kind, Role, Severity
+from steward_events.vocabulary import Kind, Part, Role, Severity
 from steward_intake.domain.approval import Approver, demand_second, refuse_own
 from steward_intake.domain.completeness import still_lacking
 from steward_intake.domain.story import (
@@ -83,6 +84,7 @@ SaidFact = (
     | FollowupNoted
     | FollowupOwed
     | HarmReported
+    | HouseholdConcerned
     | ImmediateMeasuresTaken
     | MadeSafe
     | ManagerCalled
@@ -257,10 +259,19 @@ def _left(fact: CaseLeftIncident, story: Story, _said: Say) -> None:
         raise Refused("The case is not in this incident.")
 
 
+def _concerned(fact: HouseholdConcerned, story: Story, _said: Say) -> None:
+    if fact.household_id == story.household:
+        raise Refused("It is this household's own case: say which other one it concerns.")
+    if fact.part is None and fact.household_id not in story.concerns:
+        raise Refused("The case does not concern this household.")
+
+
 def _corrected(fact: CaseCorrected, story: Story, said: Say) -> None:
     how = {"case_id", "correction_id", "person_id", "approved_by", "lacks"}
     if all(name in how or value in (None, "", {}) for name, value in fact):
         raise Refused("Say what is to be corrected.")
+    if story.concerns.get(fact.household_id or "") is Part.COUNTERPART:
+        raise Refused("The case complains of this household: it cannot be its own.")
     due, before = fact.authority_due, story.authority_due
     if due is not None and before is not None and due > before:
         # Nobody inside extends it: another confirms that the authority has.
@@ -291,6 +302,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     FollowupNoted: Saying(("followup_id",), afterwards=True),
     FollowupOwed: Saying(("followup_id",), afterwards=True),
     HarmReported: Saying(("harm_id",), instead=_ANEW),
+    HouseholdConcerned: Saying(("household_id",), _concerned, afterwards=True, moves="part"),
     ImmediateMeasuresTaken: Saying((), _measured, afterwards=True, instead=_BESIDES),
     MadeSafe: Saying(("round",), instead=_BESIDES),
     ManagerCalled: Saying(("call_id",), instead=_ANEW),
@@ -313,6 +325,8 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     if isinstance(said.fact, FollowupOwed) and story.kind is not Kind.SERVICE_REQUEST:
         return []  # nothing else closes by itself
     if isinstance(said.fact, BreachNoted) and _is_known(said.fact, story, said.by):
+        return []
+    if isinstance(said.fact, HouseholdConcerned) and _concerns(story, said.fact):
         return []
     now = {"case_id": story.case_id, "round": story.round}
     if isinstance(said.fact, FollowupNoted | FollowupOwed):
@@ -357,6 +371,11 @@ def _is_known(breach: BreachNoted, story: Story, by: Origin) -> bool:
     if breach.withdrawn:
         return breach.clock not in story.breached
     return by == "history" and bool(story.breached)
+
+
+def _concerns(story: Story, fact: HouseholdConcerned) -> bool:
+    """Say whether it was said at the reception already."""
+    return fact.part is not None and story.concerns.get(fact.household_id) is fact.part
 
 
 def resolved_by(round_: int) -> str:
@@ -417,7 +436,13 @@ def retell(story: Story, fact: SaidFact) -> Story:
                 lacks=story.lacks if fact.lacks is None else fact.lacks,
                 outside_party=fact.outside_party or story.outside_party,
                 authority_due=fact.authority_due or story.authority_due,
+                household=fact.household_id or story.household,
+                concerns={
+                    id_: part for id_, part in story.concerns.items() if id_ != fact.household_id
+                },
             )
+        case HouseholdConcerned():
+            return replace(story, concerns=with_concern(story.concerns, fact))
         case HarmReported():
             return replace(_forget(story, ImmediateMeasuresTaken.wire_name), harm_ongoing=True)
         case ImmediateMeasuresTaken():
@@ -490,6 +515,12 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return story
         case _:
             assert_never(fact)
+
+
+def with_concern(before: Mapping[str, Part], fact: HouseholdConcerned) -> Mapping[str, Part]:
+    """Give whom a case concerns with one more word about it."""
+    others = {id_: part for id_, part in before.items() if id_ != fact.household_id}
+    return others if fact.part is None else {**others, fact.household_id: fact.part}
 
 
 def _mark(fact: SaidFact) -> Mark:

@@ -17,7 +17,7 @@ from steward_events.intake import (
     ResultTold,
 )
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
 
 Origin = Literal["steward", "external", "history"]
 """Who says it: a person in Steward, another ticketing system, or imported history."""
@@ -113,6 +113,10 @@ class Story:
     """The last round whose follow-up is done or waived."""
     incident: str | None = None
     """The incident to which it was attached last."""
+    household: str | None = None
+    """Whose case it is."""
+    concerns: Mapping[str, Part] = field(default_factory=dict)
+    """Other households that it concerns, and how."""
     history_until: datetime | None = None
 
     @property
