@@ -1479,6 +1479,25 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Of what is in a common area the record names place or asset, which no household says (RC-3.1).",
+        "where in a common area",
+        _COMPLETENESS,
+        '    if what == "place" and fact.area is Area.COMMON_AREA:\n',
+        "    if False:\n",
+        f"{_TAKING_IN_TEST}test_what_is_in_a_common_area_is_nobodys_home_and_is_found_by_its_asset",
+    ),
+    Guard(
+        _RULES,
+        "What was raised before of the same asset is a mention (RM-4.4.1a).",
+        "mentions of an asset",
+        "services/intake/src/steward_intake/application/suggestion.py",
+        'for name in ("place", "asset") if',
+        'for name in ("place",) if',
+        "tests/integration/intake/test_suggestion.py::"
+        "test_a_matter_in_a_common_area_is_its_assets_and_no_households",
+    ),
+    Guard(
+        _RULES,
         "A complaint of a document names it and its author (FU-5.3).",
         "the document's author",
         _INTAKE_MODELS,

@@ -5,6 +5,7 @@ from typing import Literal
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import (
+    Area,
     Channel,
     Concern,
     External,
@@ -81,6 +82,9 @@ class CaseReceived(Fact, name="intake.case_received"):
     """The document that caused it."""
     place: Word = ""
     """Where it is, if not in the household's home."""
+    area: Area | None = None
+    asset: Word = ""
+    """What it is about, as a lift or a pump, by its number."""
     demand: Sealed | None = None
     """What is asked for."""
     not_given: dict[str, NotGiven] = {}
@@ -690,6 +694,8 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     reporter_email: Sealed | None = None
     document: IssuedDocument | None = None
     place: Word | None = None
+    area: Area | None = None
+    asset: Word | None = None
     demand: Sealed | None = None
     not_given: dict[str, NotGiven] = {}
     lacks: tuple[Word, ...] | None = None

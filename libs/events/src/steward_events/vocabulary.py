@@ -206,6 +206,13 @@ class Party(StrEnum):
     STAFF = "staff"
 
 
+class Area(StrEnum):
+    """Whose the place is where a matter is; what is in a common area is no household's own."""
+
+    HOUSEHOLD = "household"
+    COMMON_AREA = "common_area"
+
+
 class Part(StrEnum):
     """How a case concerns a household beside the one whose case it is."""
 

@@ -240,6 +240,8 @@ CASES = Table(
     Column("goes_on_in", Text),
     Column("incident_id", Text),
     Column("place", Text, nullable=False, default=""),
+    Column("area", Text),
+    Column("asset", Text, nullable=False, default=""),
     Column("chased", Integer, nullable=False, default=0),
     Column("satisfaction", Integer),
     Column("followed_up_round", Integer, nullable=False, default=0),
@@ -262,6 +264,9 @@ CASES = Table(
     Index("cases_followup", "followup_id", postgresql_where=text("followup_id IS NOT NULL")),
     Index(
         "cases_place", "project_id", "place", "received_at", postgresql_where=text("place <> ''")
+    ),
+    Index(
+        "cases_asset", "project_id", "asset", "received_at", postgresql_where=text("asset <> ''")
     ),
     Index("cases_incident", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     Index("cases_author", "document_author", postgresql_where=text("document_author IS NOT NULL")),
@@ -633,6 +638,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "followup_id": fact.followup_id,
                 **_document(fact.document),
                 "place": fact.place,
+                "area": _word(fact.area),
+                "asset": fact.asset,
                 "lacks": fact.lacks,
                 "received_at": at,
                 "external_source": fact.external.source if fact.external else None,
@@ -654,6 +661,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "household_id": fact.household_id,
                 "topic": fact.topic,
                 "place": fact.place,
+                "area": _word(fact.area),
+                "asset": fact.asset,
                 "lacks": fact.lacks,
                 **_document(fact.document),
             }

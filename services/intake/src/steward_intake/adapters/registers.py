@@ -49,7 +49,7 @@ from steward_intake.adapters.read_models import (
     SUGGESTION_BOXES,
     ZONES,
 )
-from steward_intake.application.ports import Row, Sought
+from steward_intake.application.ports import NAMED, Row, Sought
 from steward_service.lists import Cursor, foreign_cursor
 from steward_service.queries import fetch, page
 from steward_service.roles import acting
@@ -169,13 +169,18 @@ class PostgresRegisters:
         return await fetch(self._pool, query.order_by(columns.household_id))
 
     async def cases_at(
-        self, project_id: str, place: str, topic: str, since: datetime, until: datetime
+        self,
+        project_id: str,
+        at: Mapping[str, str],
+        topic: str,
+        since: datetime,
+        until: datetime,
     ) -> Sequence[Row]:
-        """Give the cases at a place of a project on a topic."""
+        """Give the cases at a place of a project, or about an asset, on a topic."""
         columns = CASES.c
         query = select(CASES).where(
             columns.project_id == project_id,
-            columns.place == place,
+            or_(*(columns[name] == value for name, value in at.items())),
             columns.topic == topic,
             columns.received_at >= since,
             columns.received_at < until,
@@ -194,14 +199,12 @@ class PostgresRegisters:
     async def named(
         self, project_id: str, words: str, sought: Sought, limit: int, after: str
     ) -> Sequence[Row]:
-        """Give such cases by number or topic, in the order of their streams."""
+        """Give such cases by what names them, in the order of their streams."""
         columns, stream = CASES.c, STREAM_OF_CASE.collate("C")
-        in_number, in_topic = (
-            name.icontains(words, autoescape=True) for name in (columns.number, columns.topic)
-        )
+        named = [columns[name].icontains(words, autoescape=True) for name in NAMED]
         query = select(CASES).where(
             columns.project_id == project_id,
-            or_(in_number, in_topic),
+            or_(*named),
             stream > after,
             *matching(sought),
         )

@@ -8,7 +8,16 @@ from starlette.responses import JSONResponse, Response
 
 from steward_events.recorded import Recorded
 from steward_events.tickets import Name
-from steward_events.vocabulary import ContactChannel, Kind, Moment, Part, Party, Severity, Word
+from steward_events.vocabulary import (
+    Area,
+    ContactChannel,
+    Kind,
+    Moment,
+    Part,
+    Party,
+    Severity,
+    Word,
+)
 from steward_eventstore.port import Reading
 from steward_intake.api.http import Served, case_of
 from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown
@@ -45,6 +54,8 @@ class AskedCases(AskedByProject):
     document: Word | None = None
     document_author: Name | None = None
     incident_id: Name | None = None
+    area: Area | None = None
+    asset: Word | None = None
     incomplete: bool | None = None
     """Whether its record lacks what it must hold."""
     received_since: Moment | None = None

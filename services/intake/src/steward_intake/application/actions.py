@@ -45,6 +45,7 @@ from steward_events.intake import (
 from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
+    Area,
     Channel,
     Clear,
     External,
@@ -635,6 +636,8 @@ class Correct(Telling):
     reporter_email: Line = ""
     document: Document | None = None
     place: Clear | None = None
+    area: Area | None = None
+    asset: Clear | None = None
     demand: Text = ""
     not_given: dict[Held, NotGiven] = {}
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
+    Area,
     Clear,
     Concern,
     ContactChannel,
@@ -104,6 +105,8 @@ class Reception(Said):
     followup_id: Name | None = None
     document: Document | None = None
     place: Clear = ""
+    area: Area | None = None
+    asset: Clear = ""
     demand: Text = ""
     not_given: dict[Held, NotGiven] = {}
     external: External | None = None
