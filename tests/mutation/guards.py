@@ -78,6 +78,7 @@ _DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
 _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
 _NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
+_QUOTES_TEST = "tests/integration/intake/test_quotes.py::"
 _CONCERNS_TEST = "tests/integration/intake/test_concerns.py::"
 _TOLD_TEST = "tests/unit/notify_domain/test_owner.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
@@ -1709,6 +1710,24 @@ GUARDS: tuple[Guard, ...] = (
         '                | ({"data": {}} if case_id in against else {})\n',
         "",
         f"{_CONCERNS_TEST}test_the_counterpart_never_sees_who_complains",
+    ),
+    Guard(
+        _RULES,
+        "Chargeable work starts when the owner has accepted its quote (RC-4.3).",
+        "accepted before it is charged for",
+        _SAYINGS,
+        '            if chargeable and answer != "accepted":\n',
+        "            if False:\n",
+        f"{_QUOTES_TEST}test_chargeable_work_starts_when_its_last_quote_was_accepted",
+    ),
+    Guard(
+        _RULES,
+        "With a declined quote falls the solution that it was for (RC-4.3).",
+        "declined with its solution",
+        _SAYINGS,
+        'quote=declined, solution="none", chargeable=False)',
+        "quote=declined)",
+        f"{_QUOTES_TEST}test_a_declined_quote_takes_its_solution_with_it",
     ),
     Guard(
         _RULES,

@@ -436,6 +436,47 @@ class SolutionProposed(Fact, name="intake.solution_proposed"):
     person_id: Id | None = None
 
 
+class QuoteGiven(Fact, name="intake.quote_given"):
+    """The owner was told what chargeable work will cost; the last one given in a round counts."""
+
+    rules = ("RC-4.3",)
+
+    case_id: Id
+    quote_id: Id
+    round: int = 1
+    amount: int
+    """In the hundredth part of the currency."""
+    currency: Literal["CNY"] = "CNY"
+    what_for: Sealed | None = None
+    person_id: Id | None = None
+
+
+class QuoteAccepted(Fact, name="intake.quote_accepted"):
+    """The owner agrees to pay that; the work may start."""
+
+    rules = ("RC-4.3",)
+
+    case_id: Id
+    quote_id: Id
+    how: Literal["in_person", "phone", "message", "letter"]
+    said_by: Sealed | None = None
+    """Who of the household."""
+    person_id: Id | None = None
+
+
+class QuoteDeclined(Fact, name="intake.quote_declined"):
+    """The owner does not want it for that: another solution is proposed, or nothing is done."""
+
+    rules = ("RC-4.3",)
+
+    case_id: Id
+    quote_id: Id
+    how: Literal["in_person", "phone", "message", "letter"]
+    said_by: Sealed | None = None
+    reason: Sealed | None = None
+    person_id: Id | None = None
+
+
 class OwnerInformed(Fact, name="intake.owner_informed"):
     """The owner knows: the solution, a new date, or how far it is."""
 

@@ -56,6 +56,9 @@ from steward_events.intake import (
     IncidentInformed,
     IncidentLetterPublished,
     IncidentOpened,
+    QuoteAccepted,
+    QuoteDeclined,
+    QuoteGiven,
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
@@ -242,6 +245,8 @@ CASES = Table(
     Column("place", Text, nullable=False, default=""),
     Column("area", Text),
     Column("asset", Text, nullable=False, default=""),
+    Column("quote", Text),
+    Column("quoted", BigInteger),
     Column("chased", Integer, nullable=False, default=0),
     Column("satisfaction", Integer),
     Column("followed_up_round", Integer, nullable=False, default=0),
@@ -667,6 +672,12 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 **_document(fact.document),
             }
             return {name: value for name, value in corrected.items() if value is not None}
+        case QuoteGiven() as fact:
+            return {"quote": "given", "quoted": fact.amount}
+        case QuoteAccepted():
+            return {"quote": "accepted"}
+        case QuoteDeclined():
+            return {"quote": "declined"}
         case SeverityRaised() as fact:
             return {"severity": str(fact.severity)}
         case CaseAbsorbed() as fact:
@@ -708,6 +719,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {
                 "status": "open",
                 "round": fact.round,
+                "quote": None,
+                "quoted": None,
                 "department": None,
                 "accepted_at": None,
                 "handled_at": None,

@@ -56,6 +56,8 @@ class AskedCases(AskedByProject):
     incident_id: Name | None = None
     area: Area | None = None
     asset: Word | None = None
+    quote: Literal["given", "accepted", "declined"] | None = None
+    """What the owner has said to the last quote; `given` waits for them."""
     incomplete: bool | None = None
     """Whether its record lacks what it must hold."""
     received_since: Moment | None = None

@@ -36,6 +36,9 @@ from steward_events.intake import (
     ProgressReported,
     PromiseKept,
     PromiseMade,
+    QuoteAccepted,
+    QuoteDeclined,
+    QuoteGiven,
     ReceiptConfirmed,
     RecordSubmitted,
     SatisfactionGiven,
@@ -482,6 +485,38 @@ class Propose(Telling):
     chargeable: bool = False
 
 
+class GiveQuote(Telling):
+    """What chargeable work will cost, in fen; another quote has another ID."""
+
+    tells = QuoteGiven
+    type: Literal["quote_given"] = "quote_given"
+    quote_id: Name | None = None
+    amount: Annotated[int, Field(gt=0, le=100_000_000_000)]
+    currency: Literal["CNY"] = "CNY"
+    what_for: Text = ""
+
+
+class AcceptQuote(Telling):
+    """The owner agrees to pay that: who, and how they said so."""
+
+    tells = QuoteAccepted
+    type: Literal["quote_accepted"] = "quote_accepted"
+    quote_id: Name
+    how: How
+    said_by: Line = ""
+
+
+class DeclineQuote(Telling):
+    """The owner does not want it for that: who says so, and why."""
+
+    tells = QuoteDeclined
+    type: Literal["quote_declined"] = "quote_declined"
+    quote_id: Name
+    how: How
+    said_by: Line = ""
+    reason: Text = ""
+
+
 class Inform(Telling):
     """Of what the owner was told, and how (RC-4.3)."""
 
@@ -658,6 +693,9 @@ ACTIONS: dict[str, type[Action]] = {
     "take-measures": TakeMeasures,
     "answer": Answer,
     "propose": Propose,
+    "quote": GiveQuote,
+    "accept-quote": AcceptQuote,
+    "decline-quote": DeclineQuote,
     "inform": Inform,
     "message-owner": AskToTell,
     "appoint": Appoint,
@@ -703,6 +741,7 @@ class Received(Reception):
 
 Happening = Annotated[
     Accept
+    | AcceptQuote
     | AcceptedDispatch
     | Acknowledge
     | Answer
@@ -716,9 +755,11 @@ Happening = Annotated[
     | ConcernHousehold
     | ConfirmReceipt
     | Correct
+    | DeclineQuote
     | Dispatch
     | FailContact
     | Forward
+    | GiveQuote
     | Handle
     | Inform
     | KeepAppointment

@@ -41,6 +41,9 @@ from steward_events.intake import (
     ProgressReported,
     PromiseKept,
     PromiseMade,
+    QuoteAccepted,
+    QuoteDeclined,
+    QuoteGiven,
     ReceiptConfirmed,
     RecordSubmitted,
     SolutionProposed,
@@ -57,6 +60,7 @@ from steward_intake.domain.story import (
     Mark,
     Open,
     Origin,
+    Quote,
     Story,
     Told,
     Waiting,
@@ -94,6 +98,9 @@ SaidFact = (
     | ProgressReported
     | PromiseKept
     | PromiseMade
+    | QuoteAccepted
+    | QuoteDeclined
+    | QuoteGiven
     | ReceiptConfirmed
     | RecordSubmitted
     | SolutionProposed
@@ -181,7 +188,8 @@ def _asked_to_tell(fact: OwnerMessageRequested, story: Story, _said: Say) -> Non
 
 
 def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
-    chargeable = fact.chargeable or story.efforts.chargeable
+    answer = story.efforts.quote.answer if story.efforts.quote else "declined"
+    chargeable = fact.chargeable or story.efforts.chargeable or answer != "declined"
     weighty = story.severity in (Severity.IMPORTANT, Severity.MAJOR)
     if story.harm_ongoing or not (chargeable or weighty):
         return
@@ -191,9 +199,19 @@ def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
         case "proposed":
             raise Refused("Before such work the owner is told the solution.", rule="RC-4.3")
         case "told":
-            pass
+            if chargeable and answer != "accepted":
+                raise Refused("Before chargeable work the owner accepts its quote.", rule="RC-4.3")
         case _ as never:
             assert_never(never)
+
+
+def _quote_answered(fact: QuoteAccepted | QuoteDeclined, story: Story, _said: Say) -> None:
+    quote = story.efforts.quote
+    if quote is None or quote.id != fact.quote_id:
+        raise Refused("This is not the quote that was given last: answer that one.")
+    started = (WorkStarted.wire_name, str(story.round)) in story.said
+    if isinstance(fact, QuoteDeclined) and quote.answer == "accepted" and started:
+        raise Refused("The work has started on this quote: it can no longer be declined.")
 
 
 def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> None:
@@ -312,6 +330,9 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     ProgressReported: Saying(("report_id",), afterwards=True, instead=_ANEW),
     PromiseKept: Saying(("promise_id",), _promised, afterwards=True, instead=_BESIDES),
     PromiseMade: Saying(("promise_id",), _agreed, moves="promised_at", instead=_ANEW),
+    QuoteAccepted: Saying(("quote_id",), _quote_answered, instead=_BESIDES),
+    QuoteDeclined: Saying(("quote_id",), _quote_answered, instead=_BESIDES),
+    QuoteGiven: Saying(("quote_id",), instead=_ANEW),
     ReceiptConfirmed: Saying((), instead=_SINCE),
     RecordSubmitted: Saying(("round",), _handed_in, afterwards=True, instead=_BESIDES),
     SolutionProposed: Saying(("proposal_id",), instead=_ANEW),
@@ -453,6 +474,18 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case SolutionProposed():
             proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
             return replace(story, efforts=proposed)
+        case QuoteGiven():
+            return replace(story, efforts=replace(efforts, quote=Quote(fact.quote_id)))
+        case QuoteAccepted():
+            story = _forget(story, QuoteDeclined.wire_name, fact.quote_id)
+            accepted = Quote(fact.quote_id, "accepted")
+            return replace(story, efforts=replace(efforts, quote=accepted))
+        case QuoteDeclined():
+            # With it falls the solution that it was for.
+            story = _forget(story, QuoteAccepted.wire_name, fact.quote_id)
+            declined = Quote(fact.quote_id, "declined")
+            anew = replace(efforts, quote=declined, solution="none", chargeable=False)
+            return replace(story, efforts=anew)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
             return replace(story, efforts=replace(efforts, solution="told"))
         case OwnerInformed(about="new_date", extension_id=str(extension)):

@@ -56,6 +56,14 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """What chargeable work would cost, as it was quoted last, and what the owner said to that."""
+
+    id: str
+    answer: Literal["none", "accepted", "declined"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Efforts:
     """What is remembered of the present round alone."""
 
@@ -66,6 +74,7 @@ class Efforts:
     failed_contacts: int = 0
     solution: Literal["none", "proposed", "told"] = "none"
     chargeable: bool = False
+    quote: Quote | None = None
     followups_owed: frozenset[str] = frozenset()
     """Those that each such case is owed, neither done nor waived."""
     extensions: tuple[ExtensionNoted, ...] = ()
