@@ -75,7 +75,7 @@ SAME: Mapping[str, str] = {
     **dict.fromkeys(PEOPLE, "person_id"),
 }
 """What other fields name by the IDs of which."""
-CLEAR = ("topic", "ground", "complained_of", "place", "outside_party", "department", "title",
+CLEAR = ("topic", "ground", "complained_of", "place", "asset", "outside_party", "department", "title",
          "cause", "reason", "link", "name", "buildings")  # fmt: skip
 """Fields that nobody seals."""
 SECRETS = ("业主赵秀英住在七号楼", "13700007777", "zhao.xiuying@example.cn")

@@ -17,6 +17,53 @@ def at_noon() -> str:
     return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
 
 
+@rule("RM-4.6.3")
+async def test_two_households_whose_cases_were_merged_are_both_told_the_result(
+    system: System,
+) -> None:
+    own = uuid7().hex[-8:]
+    project, homes = f"both-{own}", {f"both-{own}-h1": "13900005551", f"both-{own}-h2": ""}
+    await system.register(
+        {"type": "group", "group_id": f"both-g-{own}", "name": "汇和物业"},
+        {
+            "type": "project",
+            "project_id": project,
+            "group_id": f"both-g-{own}",
+            "name": "晚晴苑",
+            "zone": at_noon(),
+        },
+        *({"type": "household", "household_id": home, "project_id": project} for home in homes),
+        *(
+            {"type": "person", "person_id": f"{home}-p", "household_id": home, "phone": phone}
+            for home, phone in homes.items()
+        ),
+    )
+    cases: list[dict[str, Any]] = []
+    for home in homes:
+        said: dict[str, Any] = {"project_id": project, "household_id": home, "kind": "complaint"}
+        # Of the second nobody is registered with a telephone: they left one when they called.
+        said |= {} if homes[home] else {"reporter": {"phone": "13900005552"}}
+        cases.append(await system.accepted("intake", "/v1/cases", said))
+    first, second = cases
+    case_id = first["case_id"]
+    into = {"into": case_id}
+    await system.accepted("intake", f"/v1/cases/{second['case_id']}/merge", into)
+    about = {"validity": "valid", "severity": "minor"}
+    await system.accepted("intake", f"/v1/cases/{case_id}/classify", about)
+    done = {"corrective": "更换灯具", "preventive": "每月巡查"}
+    await system.accepted("intake", f"/v1/cases/{case_id}/handle", done)
+    result = {"about": "result", "text": "楼道灯已修好"}
+    await system.accepted("intake", f"/v1/cases/{case_id}/message-owner", result)
+
+    async def told() -> bool:
+        return "intake.result_told.v1" in await system.facts("intake", f"case-{case_id}")
+
+    await system.until(told, "the result does not count as told")
+    texts = {text["phone"]: text["text"] for text in await system.texts()}
+    assert first["number"] in texts["13900005551"]
+    assert second["number"] in texts["13900005552"]
+
+
 async def requested(system: System, phone: str, email: str) -> tuple[str, str]:
     """Register an owner and take in a request of theirs; gives the case and its number."""
     own = uuid7().hex[-8:]

@@ -46,6 +46,7 @@ _INCIDENT = "services/intake/src/steward_intake/domain"
 
 _CASE = "services/intake/src/steward_intake/domain/case.py"
 _SAYINGS = "services/intake/src/steward_intake/domain/sayings.py"
+_READING = "services/intake/src/steward_intake/api/reading.py"
 _MOVING = "services/intake/src/steward_intake/application/moving.py"
 _REACTIONS = "services/intake/src/steward_intake/application/reactions.py"
 _INTAKE_MODELS = "services/intake/src/steward_intake/adapters/read_models.py"
@@ -77,6 +78,9 @@ _DAILY_TEST = "tests/unit/intake/test_daily_life.py::"
 _OWNER_TEST = "tests/unit/intake/test_owner_messages.py::"
 _BY_DATE_TEST = "tests/unit/intake/test_closing_by_date.py::"
 _NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
+_QUOTES_TEST = "tests/integration/intake/test_quotes.py::"
+_CONCERNS_TEST = "tests/integration/intake/test_concerns.py::"
+_TOLD_TEST = "tests/unit/notify_domain/test_owner.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _CLOCKS_TEST = "tests/unit/sla/test_clocks.py::"
 _CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
@@ -1477,6 +1481,25 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Of what is in a common area the record names place or asset, which no household says (RC-3.1).",
+        "where in a common area",
+        _COMPLETENESS,
+        '    if what == "place" and fact.area is Area.COMMON_AREA:\n',
+        "    if False:\n",
+        f"{_TAKING_IN_TEST}test_what_is_in_a_common_area_is_nobodys_home_and_is_found_by_its_asset",
+    ),
+    Guard(
+        _RULES,
+        "What was raised before of the same asset is a mention (RM-4.4.1a).",
+        "mentions of an asset",
+        "services/intake/src/steward_intake/application/suggestion.py",
+        'for name in ("place", "asset") if',
+        'for name in ("place",) if',
+        "tests/integration/intake/test_suggestion.py::"
+        "test_a_matter_in_a_common_area_is_its_assets_and_no_households",
+    ),
+    Guard(
+        _RULES,
         "A complaint of a document names it and its author (FU-5.3).",
         "the document's author",
         _INTAKE_MODELS,
@@ -1661,6 +1684,51 @@ GUARDS: tuple[Guard, ...] = (
         '        case "result":\n',
         '        case "nothing":\n',
         f"{_OWNER_TEST}test_the_result_reached_the_owner_when_its_message_was_delivered",
+    ),
+    Guard(
+        _RULES,
+        "A result is told when it has reached every household that complains (RM-4.6.3).",
+        "told to all who complain",
+        f"{_NOTIFY}/domain/owner.py",
+        "    if not _is_last(one, state):\n",
+        "    if False:\n",
+        f"{_TOLD_TEST}test_the_result_is_told_when_it_has_reached_every_household_that_complains",
+    ),
+    Guard(
+        _RULES,
+        "Whose case was merged into another household's is told too (RM-4.6.3).",
+        "merged for both",
+        _CASE,
+        "    return [absorbed, *concerned]\n",
+        "    return [absorbed]\n",
+        f"{_CONCERNS_TEST}test_the_merged_case_of_another_household_goes_on_for_both",
+    ),
+    Guard(
+        _RULES,
+        "Whom a case complains of never sees who complains.",
+        "who complains unseen",
+        _READING,
+        '                | ({"data": {}} if case_id in against else {})\n',
+        "",
+        f"{_CONCERNS_TEST}test_the_counterpart_never_sees_who_complains",
+    ),
+    Guard(
+        _RULES,
+        "Chargeable work starts when the owner has accepted its quote (RC-4.3).",
+        "accepted before it is charged for",
+        _SAYINGS,
+        '            if chargeable and answer != "accepted":\n',
+        "            if False:\n",
+        f"{_QUOTES_TEST}test_chargeable_work_starts_when_its_last_quote_was_accepted",
+    ),
+    Guard(
+        _RULES,
+        "With a declined quote falls the solution that it was for (RC-4.3).",
+        "declined with its solution",
+        _SAYINGS,
+        'quote=declined, solution="none", chargeable=False)',
+        "quote=declined)",
+        f"{_QUOTES_TEST}test_a_declined_quote_takes_its_solution_with_it",
     ),
     Guard(
         _RULES,

@@ -393,7 +393,7 @@ async def test_a_list_refuses_a_parameter_that_it_does_not_know_and_names_those_
             {"statsu": "open"},
             "The parameter “statsu” is not known here: it knows since, limit, project_id, "
             "household_id, kind, status, severity, owner_id, department, "
-            "channel, party, committee_id, visit_id, followup_id, document, document_author, incident_id, incomplete, received_since.",
+            "channel, party, committee_id, visit_id, followup_id, document, document_author, incident_id, area, asset, quote, incomplete, received_since.",
         ),
         (
             "groups",
@@ -455,6 +455,9 @@ async def test_the_document_names_the_filters_of_cases_and_the_shape_of_every_li
         "document",
         "document_author",
         "incident_id",
+        "area",
+        "asset",
+        "quote",
         "incomplete",
         "received_since",
     ]

@@ -92,6 +92,9 @@ DOORS: list[tuple[str, str, Any]] = [
             ("take-measures", "person_id", {**BY, "measures": "断电"}),
             ("answer", "person_id", {**BY, "decision": "will", "by_date": SOON}),
             ("propose", "person_id", {**BY, "text": "更换管件"}),
+            ("quote", "person_id", {**BY, "amount": 100}),
+            ("accept-quote", "person_id", {**BY, "quote_id": "q1", "how": "phone"}),
+            ("decline-quote", "person_id", {**BY, "quote_id": "q1", "how": "phone"}),
             ("inform", "person_id", {**BY, "about": "progress", "how": "phone"}),
             ("message-owner", "person_id", {**BY, "about": "progress", "text": "已派人"}),
             ("appoint", "person_id", {**BY, "at": SOON}),
@@ -107,6 +110,7 @@ DOORS: list[tuple[str, str, Any]] = [
             ("tell-result", "person_id", {**BY, "how": "phone"}),
             ("promise", "person_id", {**BY, "promised_at": SOON}),
             ("promise", "approved_by", {**BY_US, "promised_at": SOON}),
+            ("concern", "person_id", {**BY, "household_id": "h1", "part": "affected"}),
             ("keep-promise", "person_id", {**BY, "promise_id": "w1"}),
             ("refuse", "person_id", {**BY, "reason": "x"}),
             ("refuse", "approved_by", {**BY_US, "reason": "x"}),
@@ -128,6 +132,8 @@ NOT_STAFF = {
     ("people", "person_id"),  # themselves
     ("staff", "person_id"),
     ("cases/{case_id}/withdraw", "asked_by"),  # a household's person, in words
+    ("cases/{case_id}/accept-quote", "said_by"),
+    ("cases/{case_id}/decline-quote", "said_by"),
 }
 ELSE = {
     "/v1/imports",  # the past has people of its own

@@ -61,6 +61,22 @@ async def test_a_matter_of_a_place_was_mentioned_whoever_did(registered: Caller)
     assert [m["case_id"] for m in (await suggested(registered, moved))["mentions"]] == [neighbours]
 
 
+@rule("RM-4.4.1a")
+async def test_a_matter_in_a_common_area_is_its_assets_and_no_households(
+    registered: Caller,
+) -> None:
+    lift: dict[str, Any] = {"topic": "电梯", "area": "common_area", "asset": "T-03"}
+    early = (NOON - timedelta(days=20)).isoformat()
+    neighbours = await received(registered, **lift, household_id=None, occurred_at=early)
+    at_home = await received(registered, topic="电梯", occurred_at=early)
+    again = await received(registered, **lift)
+    mentions = (await suggested(registered, again))["mentions"]
+    assert [mention["case_id"] for mention in mentions] == [neighbours]
+    home = await received(registered, topic="电梯")
+    mentions = (await suggested(registered, home))["mentions"]
+    assert [mention["case_id"] for mention in mentions] == [at_home]
+
+
 @rule("RM-4.4.1b", "RM-4.4.2")
 async def test_what_is_learned_later_changes_what_is_suggested(registered: Caller) -> None:
     case_id = await received(registered, grievance="contract_duty", claimed_loss=8000)

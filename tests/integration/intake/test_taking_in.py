@@ -154,6 +154,26 @@ async def test_a_consultation_that_does_not_say_where_is_listed_until_it_does(
     assert await found(registered, incomplete=False) == [case_id]
 
 
+@rule("RC-3.1")
+async def test_what_is_in_a_common_area_is_nobodys_home_and_is_found_by_its_asset(
+    registered: Caller,
+) -> None:
+    said = {"kind": "consultation", "summary": "电梯何时检修", "area": "common_area"}
+    case_id = await received(registered, **said)
+    # The household tells who asks, not where it is.
+    assert (await shown(registered, case_id))["lacks"] == ["place"]
+    await do(registered, case_id, "correct", asset="T-03")
+    case = await shown(registered, case_id)
+    assert (case["area"], case["asset"], case["lacks"]) == ("common_area", "T-03", [])
+    home = await received(registered, area="household")
+    assert await found(registered, area="household") == [home]
+    assert await found(registered, asset="T-03") == [case_id]
+    for asked in ({"asset": "T-03"}, {"project_id": "lakeside", "q": "t-03"}):
+        items = (await registered.get("search", **asked)).json()["items"]
+        assert [item["id"] for item in items] == [case_id], asked
+    assert items[0]["field"] == "asset"
+
+
 @rule("RM-4.5.1a")
 async def test_a_complaint_lacks_what_nobody_asked_for(registered: Caller, office: Office) -> None:
     nothing: dict[str, Any] = {"household_id": None, "summary": "", "reporter": {}}

@@ -20,6 +20,7 @@ from steward_events.intake import (
     CaseCorrected,
     CaseReceived,
     CaseRefused,
+    HouseholdConcerned,
     OwnerMessageRequested,
 )
 from steward_events.notify import (
@@ -31,7 +32,7 @@ from steward_events.notify import (
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import ExtensionApproved, OwnerDateDeclined
-from steward_events.vocabulary import Kind, Party, Role, Urgency
+from steward_events.vocabulary import Concern, Kind, Part, Party, Role, Urgency
 from steward_notify.api.subscribers import on_intake, on_sla
 from steward_notify.application.reactions import owner_stream_of, stream_of
 from steward_notify.domain.message import BeginSending, NoteReceipt, NoteSent
@@ -209,7 +210,75 @@ def test_a_message_that_speaks_for_several_cases_says_so_when_it_has_arrived() -
     assert (delivered.case_id, delivered.incident, delivered.also) == ("c1", "i1", ("c2",))
 
 
+RESULT = OwnerMessageRequested(case_id="c1", request_id="r1", about="result", text=TEXT)
+NEIGHBOUR = HouseholdConcerned(
+    case_id="c1", household_id="h2", part=Part.COMPLAINANT, number="P1-2026-00009"
+)
+
+
+def asked(answer: Answer) -> dict[str, MessageRequested]:
+    """Give the text messages that were asked for, by whose they are."""
+    return {
+        fact.household_id or "-": fact
+        for fact in answer.facts
+        if isinstance(fact, MessageRequested) and fact.channel == "sms"
+    }
+
+
+@rule("RM-4.6.3")
+def test_each_household_that_complains_is_told_by_the_number_that_it_knows() -> None:
+    left = PHONE.model_copy(update={"subject": "household-h2"})
+    texts = asked(after(COMPLAINT, NEIGHBOUR.model_copy(update={"phone": left}), RESULT))
+    assert {id_: text.values["case_number"] for id_, text in texts.items()} == {
+        "h1": "P1-2026-00001",
+        "h2": "P1-2026-00009",
+    }
+    assert (texts["h1"].address, texts["h2"].address) == (None, left)
+    assert texts["h1"].message_id != texts["h2"].message_id
+    assert stream_of(texts["h2"].message_id) == owner_stream_of("c1")
+    also = COMPLAINT.model_copy(
+        update={"concerns": (Concern(household_id="h3", part=Part.COMPLAINANT),)}
+    )
+    assert asked(after(also, RESULT))["h3"].values["case_number"] == "P1-2026-00001"
+
+
+def test_who_is_complained_of_or_only_affected_is_told_nothing() -> None:
+    concerns = tuple(
+        Concern(household_id=id_, part=part)
+        for id_, part in (("h3", Part.COUNTERPART), ("h4", Part.AFFECTED))
+    )
+    case = COMPLAINT.model_copy(update={"concerns": concerns})
+    no_more = NEIGHBOUR.model_copy(update={"part": None})
+    assert set(asked(after(case, NEIGHBOUR, no_more, RESULT))) == {"h1"}
+
+
+@rule("RM-4.6.3")
+def test_the_result_is_told_when_it_has_reached_every_household_that_complains() -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT)
+    texts = asked(answer)
+    for first, last in (("h1", "h2"), ("h2", "h1")):
+        found = arrived(answer, texts[first])
+        assert (found.case_id, found.about) == ("c1", "")
+        told = Answer(answer.decider, answer.state, ())
+        for sms in (texts[first], texts[last]):
+            delivered, told = arriving(told, sms)
+        assert (delivered.about, delivered.about_id) == ("result", "1")
+
+
+@rule("RM-4.6.3")
+def test_who_complains_no_longer_is_not_waited_for() -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT)
+    texts = asked(answer)
+    for command in commands(heard(NEIGHBOUR.model_copy(update={"part": None}))):
+        answer = answer.when(command)
+    assert arrived(answer, texts["h1"]).about == "result"
+
+
 def arrived(answer: Answer, sms: MessageRequested) -> MessageDelivered:
+    return arriving(answer, sms)[0]
+
+
+def arriving(answer: Answer, sms: MessageRequested) -> tuple[MessageDelivered, Answer]:
     for command in (
         BeginSending(NOON, None, None),
         NoteSent(NOON, "biz"),
@@ -218,7 +287,7 @@ def arrived(answer: Answer, sms: MessageRequested) -> MessageDelivered:
         answer = answer.when(About(sms.message_id, command))
     [delivered] = answer.facts
     assert isinstance(delivered, MessageDelivered)
-    return delivered
+    return delivered, answer
 
 
 def test_a_message_to_the_owner_stands_in_the_stream_of_its_case() -> None:

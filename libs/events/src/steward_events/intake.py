@@ -5,7 +5,9 @@ from typing import Literal
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import (
+    Area,
     Channel,
+    Concern,
     External,
     Grievance,
     Id,
@@ -13,6 +15,7 @@ from steward_events.vocabulary import (
     IssuedDocument,
     Kind,
     NotGiven,
+    Part,
     Party,
     Role,
     Severity,
@@ -81,6 +84,9 @@ class CaseReceived(Fact, name="intake.case_received"):
     """The document that caused it."""
     place: Word = ""
     """Where it is, if not in the household's home."""
+    area: Area | None = None
+    asset: Word = ""
+    """What it is about, as a lift or a pump, by its number."""
     demand: Sealed | None = None
     """What is asked for."""
     not_given: dict[str, NotGiven] = {}
@@ -101,6 +107,8 @@ class CaseReceived(Fact, name="intake.case_received"):
     easily_remedied: bool | None = None
     outside_party: Word | None = None
     """Who else has to act, as far as it is known."""
+    concerns: tuple[Concern, ...] = ()
+    """Other households that it concerns."""
 
     @property
     def carries_out(self) -> tuple[str, ...]:
@@ -430,6 +438,47 @@ class SolutionProposed(Fact, name="intake.solution_proposed"):
     person_id: Id | None = None
 
 
+class QuoteGiven(Fact, name="intake.quote_given"):
+    """The owner was told what chargeable work will cost; the last one given in a round counts."""
+
+    rules = ("RC-4.3",)
+
+    case_id: Id
+    quote_id: Id
+    round: int = 1
+    amount: int
+    """In the hundredth part of the currency."""
+    currency: Literal["CNY"] = "CNY"
+    what_for: Sealed | None = None
+    person_id: Id | None = None
+
+
+class QuoteAccepted(Fact, name="intake.quote_accepted"):
+    """The owner agrees to pay that; the work may start."""
+
+    rules = ("RC-4.3",)
+
+    case_id: Id
+    quote_id: Id
+    how: Literal["in_person", "phone", "message", "letter"]
+    said_by: Sealed | None = None
+    """Who of the household."""
+    person_id: Id | None = None
+
+
+class QuoteDeclined(Fact, name="intake.quote_declined"):
+    """The owner does not want it for that: another solution is proposed, or nothing is done."""
+
+    rules = ("RC-4.3",)
+
+    case_id: Id
+    quote_id: Id
+    how: Literal["in_person", "phone", "message", "letter"]
+    said_by: Sealed | None = None
+    reason: Sealed | None = None
+    person_id: Id | None = None
+
+
 class OwnerInformed(Fact, name="intake.owner_informed"):
     """The owner knows: the solution, a new date, or how far it is."""
 
@@ -625,6 +674,21 @@ class CaseAbsorbed(Fact, name="intake.case_absorbed"):
     severity: Severity | None = None
 
 
+class HouseholdConcerned(Fact, name="intake.household_concerned"):
+    """The case concerns another household too; said again, its part is another."""
+
+    case_id: Id
+    household_id: Id
+    part: Part | None = None
+    """None: it does not concern them after all."""
+    number: Word = ""
+    """By which they know it, where their own case was merged into this one."""
+    phone: Sealed | None = None
+    email: Sealed | None = None
+    """Where they asked to be reached in it."""
+    person_id: Id | None = None
+
+
 class CaseMovedOut(Fact, name="intake.case_moved_out"):
     """It belongs to another project, where it goes on as a case of its own."""
 
@@ -676,6 +740,8 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     reporter_email: Sealed | None = None
     document: IssuedDocument | None = None
     place: Word | None = None
+    area: Area | None = None
+    asset: Word | None = None
     demand: Sealed | None = None
     not_given: dict[str, NotGiven] = {}
     lacks: tuple[Word, ...] | None = None

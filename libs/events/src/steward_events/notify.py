@@ -24,6 +24,11 @@ class CaseNoted(Fact, name="notify.case_noted"):
     email: Sealed | None = None
     fields: dict[str, Word | bool] = {}
     """What the conditions of the pack's `tells` may ask for: kind, severity, urgency, …"""
+    complainants: dict[str, Word] = {}
+    """Other households that are told the same, each with the number by which it knows the case."""
+    phones: dict[str, Sealed] = {}
+    emails: dict[str, Sealed] = {}
+    """Where those households asked to be reached."""
 
 
 class MessageFact(Fact):

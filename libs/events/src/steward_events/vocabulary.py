@@ -206,6 +206,23 @@ class Party(StrEnum):
     STAFF = "staff"
 
 
+class Area(StrEnum):
+    """Whose the place is where a matter is; what is in a common area is no household's own."""
+
+    HOUSEHOLD = "household"
+    COMMON_AREA = "common_area"
+
+
+class Part(StrEnum):
+    """How a case concerns a household beside the one whose case it is."""
+
+    COMPLAINANT = "complainant"
+    """It complains too, and is told what the first is told."""
+    COUNTERPART = "counterpart"
+    """It is complained of, and never learns by whom."""
+    AFFECTED = "affected"
+
+
 class Role(StrEnum):
     """Roles of the ladder, from the door to the top; `quality` stands outside it."""
 
@@ -294,6 +311,13 @@ class IssuedDocument(Value):
     issued_on: date | None = None
     author: Id
     """The member of staff who answers for its content."""
+
+
+class Concern(Value):
+    """Another household that a case concerns."""
+
+    household_id: Id
+    part: Part
 
 
 class External(Value):

@@ -46,6 +46,7 @@ from steward_events.intake import (
     FollowupNoted,
     HarmReported,
     HistoryEnded,
+    HouseholdConcerned,
     HouseholdNoteAdded,
     HouseholdNoteRetired,
     ImmediateMeasuresTaken,
@@ -55,6 +56,9 @@ from steward_events.intake import (
     IncidentInformed,
     IncidentLetterPublished,
     IncidentOpened,
+    QuoteAccepted,
+    QuoteDeclined,
+    QuoteGiven,
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
@@ -94,7 +98,7 @@ from steward_events.visits import (
     VisitDone,
     VisitStruck,
 )
-from steward_events.vocabulary import IssuedDocument
+from steward_events.vocabulary import IssuedDocument, Part
 from steward_eventstore.port import Change, Delete, Increment, Upsert
 from steward_service.roles import keep_stand_ins, role_tables
 
@@ -239,6 +243,10 @@ CASES = Table(
     Column("goes_on_in", Text),
     Column("incident_id", Text),
     Column("place", Text, nullable=False, default=""),
+    Column("area", Text),
+    Column("asset", Text, nullable=False, default=""),
+    Column("quote", Text),
+    Column("quoted", BigInteger),
     Column("chased", Integer, nullable=False, default=0),
     Column("satisfaction", Integer),
     Column("followed_up_round", Integer, nullable=False, default=0),
@@ -262,8 +270,20 @@ CASES = Table(
     Index(
         "cases_place", "project_id", "place", "received_at", postgresql_where=text("place <> ''")
     ),
+    Index(
+        "cases_asset", "project_id", "asset", "received_at", postgresql_where=text("asset <> ''")
+    ),
     Index("cases_incident", "incident_id", postgresql_where=text("incident_id IS NOT NULL")),
     Index("cases_author", "document_author", postgresql_where=text("document_author IS NOT NULL")),
+)
+
+CASE_CONCERNS = Table(
+    "case_concerns",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("household_id", Text, primary_key=True),
+    Column("part", Text, nullable=False),
+    Index("case_concerns_household", "household_id"),
 )
 
 GOES_ON = ("open", "waiting", "handled", "told")
@@ -580,8 +600,27 @@ def _case(recorded: Recorded) -> Iterable[Change]:
         **_case_values(recorded),
     }
     yield Upsert(CASES, values)
-    if isinstance(recorded.fact, CaseChased):
-        yield Increment(CASES, {"case_id": case_id}, {"chased": 1})
+    match recorded.fact:
+        case CaseChased():
+            yield Increment(CASES, {"case_id": case_id}, {"chased": 1})
+        case CaseReceived(concerns=concerns):
+            for other in concerns:
+                yield _concern(case_id, other.household_id, other.part)
+        case HouseholdConcerned(household_id=household_id, part=part):
+            yield _concern(case_id, household_id, part)
+        case CaseCorrected(household_id=str(household_id)):
+            yield _concern(case_id, household_id, None)
+        case _:
+            pass
+
+
+def _concern(case_id: str, household_id: str, part: Part | None) -> Change:
+    key = {"case_id": case_id, "household_id": household_id}
+    return (
+        Delete(CASE_CONCERNS, key)
+        if part is None
+        else Upsert(CASE_CONCERNS, key | {"part": str(part)})
+    )
 
 
 def _case_values(recorded: Recorded) -> dict[str, Any]:
@@ -604,6 +643,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "followup_id": fact.followup_id,
                 **_document(fact.document),
                 "place": fact.place,
+                "area": _word(fact.area),
+                "asset": fact.asset,
                 "lacks": fact.lacks,
                 "received_at": at,
                 "external_source": fact.external.source if fact.external else None,
@@ -625,10 +666,18 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
                 "household_id": fact.household_id,
                 "topic": fact.topic,
                 "place": fact.place,
+                "area": _word(fact.area),
+                "asset": fact.asset,
                 "lacks": fact.lacks,
                 **_document(fact.document),
             }
             return {name: value for name, value in corrected.items() if value is not None}
+        case QuoteGiven() as fact:
+            return {"quote": "given", "quoted": fact.amount}
+        case QuoteAccepted():
+            return {"quote": "accepted"}
+        case QuoteDeclined():
+            return {"quote": "declined"}
         case SeverityRaised() as fact:
             return {"severity": str(fact.severity)}
         case CaseAbsorbed() as fact:
@@ -670,6 +719,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {
                 "status": "open",
                 "round": fact.round,
+                "quote": None,
+                "quoted": None,
                 "department": None,
                 "accepted_at": None,
                 "handled_at": None,

@@ -28,6 +28,7 @@ from steward_events.recorded import Recorded
 from steward_events.vocabulary import Role
 from steward_intake.adapters.read_models import (
     ACTING,
+    CASE_CONCERNS,
     CASE_NUMBERS,
     CASE_RULES,
     CASES,
@@ -48,7 +49,7 @@ from steward_intake.adapters.read_models import (
     SUGGESTION_BOXES,
     ZONES,
 )
-from steward_intake.application.ports import Row, Sought
+from steward_intake.application.ports import NAMED, Row, Sought
 from steward_service.lists import Cursor, foreign_cursor
 from steward_service.queries import fetch, page
 from steward_service.roles import acting
@@ -153,14 +154,33 @@ class PostgresRegisters:
             query = query.where(columns.received_at < until)
         return await fetch(self._pool, query.order_by(columns.received_at, columns.case_id))
 
+    async def cases_concerning(self, household_id: str) -> Sequence[Row]:
+        """Give the cases of others that concern a household, each with its `part` in it."""
+        columns = CASE_CONCERNS.c
+        query = select(CASES, columns.part).join_from(
+            CASES, CASE_CONCERNS, columns.case_id == CASES.c.case_id
+        )
+        return await fetch(self._pool, query.where(columns.household_id == household_id))
+
+    async def concerned(self, case_id: str) -> Sequence[Row]:
+        """Give the other households that a case concerns, and as what."""
+        columns = CASE_CONCERNS.c
+        query = select(columns.household_id, columns.part).where(columns.case_id == case_id)
+        return await fetch(self._pool, query.order_by(columns.household_id))
+
     async def cases_at(
-        self, project_id: str, place: str, topic: str, since: datetime, until: datetime
+        self,
+        project_id: str,
+        at: Mapping[str, str],
+        topic: str,
+        since: datetime,
+        until: datetime,
     ) -> Sequence[Row]:
-        """Give the cases at a place of a project on a topic."""
+        """Give the cases at a place of a project, or about an asset, on a topic."""
         columns = CASES.c
         query = select(CASES).where(
             columns.project_id == project_id,
-            columns.place == place,
+            or_(*(columns[name] == value for name, value in at.items())),
             columns.topic == topic,
             columns.received_at >= since,
             columns.received_at < until,
@@ -179,14 +199,12 @@ class PostgresRegisters:
     async def named(
         self, project_id: str, words: str, sought: Sought, limit: int, after: str
     ) -> Sequence[Row]:
-        """Give such cases by number or topic, in the order of their streams."""
+        """Give such cases by what names them, in the order of their streams."""
         columns, stream = CASES.c, STREAM_OF_CASE.collate("C")
-        in_number, in_topic = (
-            name.icontains(words, autoescape=True) for name in (columns.number, columns.topic)
-        )
+        named = [columns[name].icontains(words, autoescape=True) for name in NAMED]
         query = select(CASES).where(
             columns.project_id == project_id,
-            or_(in_number, in_topic),
+            or_(*named),
             stream > after,
             *matching(sought),
         )

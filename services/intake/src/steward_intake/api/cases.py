@@ -34,10 +34,11 @@ from steward_intake.application.desk import (
     reopened_case_id,
     subject_of,
 )
+from steward_intake.application.moving import concerned_in
 from steward_intake.application.ports import Row
 from steward_intake.application.suggestion import advise
 from steward_intake.application.words import Reception
-from steward_intake.domain.commands import ClassifyCase
+from steward_intake.domain.commands import CaseCommand, ClassifyCase
 from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle
@@ -168,9 +169,9 @@ async def acting(
     )
     # Most actions may name who did it.
     await desk.staff(getattr(said, "person_id", None), project_id)
+    await desk.check_households(said, project_id)
     if isinstance(said, Correct) and said.household_id is not None:
         household_id = said.household_id
-        await desk.household(household_id, project_id)
     if isinstance(said, Correct) and said.document is not None:
         await desk.staff(said.document.author, project_id)
     if isinstance(said, Correct):
@@ -232,10 +233,10 @@ async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) 
         | {"harm_ongoing": False, "owner_date_accepted": False}
     )
     link = CaseLinked(case_id=case_id, other=before, why="reopened_late")
-    return [
-        To(f"case-{case_id}", project_id, command)
-        for command in (await desk.supervised(at, begins), Say(at, link))
-    ]
+    others = [fact for fact in concerned_in(story) if fact.household_id != case["household_id"]]
+    commands: list[CaseCommand] = [await desk.supervised(at, begins), Say(at, link)]
+    commands += [Say(at, fact) for fact in others]
+    return [To(f"case-{case_id}", project_id, command) for command in commands]
 
 
 for _name, _kind in ACTIONS.items():

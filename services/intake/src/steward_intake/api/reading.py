@@ -1,16 +1,26 @@
 """Cases as they stand and as they came about, for readers."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse, Response
 
 from steward_events.recorded import Recorded
 from steward_events.tickets import Name
-from steward_events.vocabulary import ContactChannel, Kind, Moment, Party, Severity, Word
+from steward_events.vocabulary import (
+    Area,
+    ContactChannel,
+    Kind,
+    Moment,
+    Part,
+    Party,
+    Severity,
+    Word,
+)
 from steward_intake.api.http import Served, case_of
 from steward_intake.api.lists import KEYS, Asked, AskedByProject, erased_in, listed, shown
+from steward_intake.application.ports import Row
 from steward_service.auth import Principal, require
 from steward_service.idempotency import etag
 from steward_service.lists import Cursor, Page, cursor_of, page_of
@@ -43,6 +53,10 @@ class AskedCases(AskedByProject):
     document: Word | None = None
     document_author: Name | None = None
     incident_id: Name | None = None
+    area: Area | None = None
+    asset: Word | None = None
+    quote: Literal["given", "accepted", "declined"] | None = None
+    """What the owner has said to the last quote; `given` waits for them."""
     incomplete: bool | None = None
     """Whether its record lacks what it must hold."""
     received_since: Moment | None = None
@@ -69,18 +83,21 @@ async def get_timeline(
     household_id: str,
     asked: Annotated[Asked, Query()],
 ) -> Response:
-    """Show a household's cases and all that happened, the newest last.
+    """Show a household's cases, those that concern it, and all that happened, the newest last.
 
     What was said in the cases, and what the other services have told: follow-ups, visits, and the
-    messages to the household.
+    messages to the household. Of a case that complains of the household only how far it is.
     """
     household = (await service.registers.entries("households", [household_id])).get(household_id)
     if household is None or not principal.may(household["project_id"]):
         raise not_found("household of this ID")
-    cases = await service.registers.cases_of(household_id)
+    concerning = await service.registers.cases_concerning(household_id)
+    cases = [*await service.registers.cases_of(household_id), *concerning]
+    against = {case["case_id"] for case in concerning if case["part"] == Part.COUNTERPART}
     streams = [f"case-{case['case_id']}" for case in cases]
     facts = await service.executor.store.facts_of(*streams)
-    heard = await service.registers.heard_of(household_id, [case["case_id"] for case in cases])
+    open_ = [case["case_id"] for case in cases if case["case_id"] not in against]
+    heard = await service.registers.heard_of(household_id, open_)
     said = [(fact.stream.removeprefix("case-"), fact) for fact in facts]
     after = cursor_of(asked.since)
     told = sorted(
@@ -95,13 +112,30 @@ async def get_timeline(
     return JSONResponse(
         {
             "household_id": household_id,
-            "cases": [shown(case) for case in cases],
+            "cases": [
+                _unnamed(case) if case["case_id"] in against else shown(case) for case in cases
+            ],
             "notes": len(await service.registers.notes_of(household_id)),
-            "items": [{"case_id": case_id, **told_of(fact, gone)} for _, case_id, fact in told],
+            "items": [
+                {"case_id": case_id, **told_of(fact, gone)}
+                | ({"data": {}} if case_id in against else {})
+                for _, case_id, fact in told
+            ],
             "next": str(Cursor(*told[-1][0])) if told else asked.since,
             "more": len(told) == asked.limit,
         }
     )
+
+
+_OF_THE_COUNTERPART = (
+    *("case_id", "number", "project_id", "kind", "status", "topic", "part"),
+    *("received_at", "handled_at", "closed_at"),
+)
+"""What may be shown to whom a case complains of; all else may name who complains."""
+
+
+def _unnamed(case: Row) -> dict[str, Any]:
+    return shown({name: case[name] for name in _OF_THE_COUNTERPART})
 
 
 def _place(fact: Recorded) -> tuple[datetime, str]:
@@ -118,9 +152,11 @@ async def get_cases(
 
 @router.get("/v1/cases/{case_id}")
 async def get_case(principal: Reader, service: Served, case_id: str) -> Response:
-    """Show a case as it stands; the ETag is its version."""
+    """Show a case as it stands, and whom else it concerns; the ETag is its version."""
     case = await case_of(service, principal, case_id)
-    return JSONResponse(shown(case), headers={"ETag": etag(case["version"])})
+    concerns = [dict(row) for row in await service.registers.concerned(case_id)]
+    said = shown(case) | {"concerns": concerns}
+    return JSONResponse(said, headers={"ETag": etag(case["version"])})
 
 
 @router.get("/v1/cases/{case_id}/facts")

@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from steward_events.sealed import Sealed
 from steward_events.tickets import Name
-from steward_events.vocabulary import Kind, Moment, Word
+from steward_events.vocabulary import Area, Kind, Moment, Word
 from steward_intake.api.http import Intake
 from steward_intake.api.lists import KEYS, shown
 from steward_intake.api.reading import Status
 from steward_intake.application.desk import invalid, unknown
-from steward_intake.application.ports import Row, SealedTexts, Sought
+from steward_intake.application.ports import NAMED, Row, SealedTexts, Sought
 from steward_policy.catalogue import BY_ID
 from steward_service.auth import Principal, require
 from steward_service.lists import Limit, cursor_of, page_of
@@ -52,6 +52,8 @@ class Search(BaseModel):
     owner_id: Name | None = None
     """Who is in charge of it."""
     incident_id: Name | None = None
+    area: Area | None = None
+    asset: Word | None = None
     rule: Word | None = None
     """A rule by which something was done, missed or owed in the case."""
     received_from: Annotated[Moment | None, Field(alias="from")] = None
@@ -63,6 +65,7 @@ class Search(BaseModel):
     def sought(self) -> Sought:
         """Give what is asked of cases."""
         names = {"household_id", "kind", "status", "topic", "owner_id", "incident_id"}
+        names |= {"area", "asset"}
         columns = self.model_dump(mode="json", include=names, exclude_none=True)
         return Sought(columns, self.received_from, self.received_to, self.rule)
 
@@ -86,8 +89,9 @@ async def get_search(
 ) -> Found:
     """Find cases, open or ended, by what is known of them and by words; what was erased is not found.
 
-    Words are looked for in the numbers and topics of cases and in titles and causes of incidents,
-    and by who may `case.search` also in what is sealed of cases, households, people and others.
+    Words are looked for in the numbers, topics, places and assets of cases and in titles and causes
+    of incidents, and by who may `case.search` also in what is sealed of cases, households, people
+    and others.
     """
     if asked.rule is not None and asked.rule not in BY_ID:
         raise unknown(f"rule “{asked.rule}”")
@@ -118,7 +122,8 @@ async def _by_words(
     sealed: defaultdict[str, list[Row]] = defaultdict(list)
     page = (asked.limit, asked.since)
     for row in await service.registers.named(project_id, words, asked.sought, *page):
-        found[f"case-{row['case_id']}"].append("number" if _has(row["number"], words) else "topic")
+        [field, *_] = [name for name in NAMED if _has(row[name], words)] or ["topic"]
+        found[f"case-{row['case_id']}"].append(field)
     if not asked.sought:
         for row in await service.registers.named_incidents(project_id, words, *page):
             stream = f"incident-{row['incident_id']}"

@@ -17,7 +17,7 @@ from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause
 from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
-from steward_intake.application.moving import decided_before
+from steward_intake.application.moving import concerned_in, decided_before
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
 from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase
@@ -65,6 +65,7 @@ async def _merge(
         min(case["received_at"], into["received_at"]),
         Severity(case["severity"]) if case["severity"] else None,
         case["harm_ongoing"],
+        tuple(concerned_in(await service.executor.store.facts_of(f"case-{case_id}"))),
     )
     # What is taken over was read before: nobody may change it meanwhile.
     seen = case["version"] if expected is None else expected

@@ -27,6 +27,7 @@ from steward_events.intake import (
     ContactFailed,
     DispatchRefused,
     HarmReported,
+    HouseholdConcerned,
     ImmediateMeasuresTaken,
     MadeSafe,
     ManagerCalled,
@@ -35,6 +36,9 @@ from steward_events.intake import (
     ProgressReported,
     PromiseKept,
     PromiseMade,
+    QuoteAccepted,
+    QuoteDeclined,
+    QuoteGiven,
     ReceiptConfirmed,
     RecordSubmitted,
     SatisfactionGiven,
@@ -44,12 +48,14 @@ from steward_events.intake import (
 from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
+    Area,
     Channel,
     Clear,
     External,
     Grievance,
     Moment,
     NotGiven,
+    Part,
     Role,
     Severity,
     Urgency,
@@ -479,6 +485,38 @@ class Propose(Telling):
     chargeable: bool = False
 
 
+class GiveQuote(Telling):
+    """What chargeable work will cost, in fen; another quote has another ID."""
+
+    tells = QuoteGiven
+    type: Literal["quote_given"] = "quote_given"
+    quote_id: Name | None = None
+    amount: Annotated[int, Field(gt=0, le=100_000_000_000)]
+    currency: Literal["CNY"] = "CNY"
+    what_for: Text = ""
+
+
+class AcceptQuote(Telling):
+    """The owner agrees to pay that: who, and how they said so."""
+
+    tells = QuoteAccepted
+    type: Literal["quote_accepted"] = "quote_accepted"
+    quote_id: Name
+    how: How
+    said_by: Line = ""
+
+
+class DeclineQuote(Telling):
+    """The owner does not want it for that: who says so, and why."""
+
+    tells = QuoteDeclined
+    type: Literal["quote_declined"] = "quote_declined"
+    quote_id: Name
+    how: How
+    said_by: Line = ""
+    reason: Text = ""
+
+
 class Inform(Telling):
     """Of what the owner was told, and how (RC-4.3)."""
 
@@ -599,6 +637,15 @@ class Link(Telling):
     why: Literal["repeat", "rework", "raised_in_followup", "same_cause"]
 
 
+class ConcernHousehold(Telling):
+    """Which other household the case concerns, and as what; without a part, no longer."""
+
+    tells = HouseholdConcerned
+    type: Literal["household_concerned"] = "household_concerned"
+    household_id: Name
+    part: Part | None
+
+
 class Correct(Telling):
     """What was written down wrongly or left out at reception (RM-4.5.1a)."""
 
@@ -625,6 +672,8 @@ class Correct(Telling):
     reporter_email: Line = ""
     document: Document | None = None
     place: Clear | None = None
+    area: Area | None = None
+    asset: Clear | None = None
     demand: Text = ""
     not_given: dict[Held, NotGiven] = {}
 
@@ -645,6 +694,9 @@ ACTIONS: dict[str, type[Action]] = {
     "take-measures": TakeMeasures,
     "answer": Answer,
     "propose": Propose,
+    "quote": GiveQuote,
+    "accept-quote": AcceptQuote,
+    "decline-quote": DeclineQuote,
     "inform": Inform,
     "message-owner": AskToTell,
     "appoint": Appoint,
@@ -667,6 +719,7 @@ ACTIONS: dict[str, type[Action]] = {
     "refuse": Refuse,
     "withdraw": Withdraw,
     "link": Link,
+    "concern": ConcernHousehold,
     "correct": Correct,
 }
 """By the last part of their address: `POST /v1/cases/{id}/classify`."""
@@ -689,6 +742,7 @@ class Received(Reception):
 
 Happening = Annotated[
     Accept
+    | AcceptQuote
     | AcceptedDispatch
     | Acknowledge
     | Answer
@@ -699,11 +753,14 @@ Happening = Annotated[
     | Chase
     | Classify
     | Close
+    | ConcernHousehold
     | ConfirmReceipt
     | Correct
+    | DeclineQuote
     | Dispatch
     | FailContact
     | Forward
+    | GiveQuote
     | Handle
     | Inform
     | KeepAppointment

@@ -11,13 +11,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from steward_decider import Refused
 from steward_events.fact import Fact
-from steward_events.intake import CaseCorrected, CaseReceived
+from steward_events.intake import CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import REACH, ContactChannel, External, Party, Role, in_reach
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
-from steward_intake.application.actions import Action, Correct, Record, Speaking
+from steward_intake.application.actions import (
+    Action,
+    ConcernHousehold,
+    Correct,
+    Record,
+    Speaking,
+)
+from steward_intake.application.moving import as_corrected
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
@@ -162,9 +169,9 @@ class Desk:
             raise unknown(f"case “{case_id}” of the project")
         return row
 
-    async def check_corrected(self, said: Action, project_id: str) -> None:
-        """Refuse a correction that gives the case to a household of another project."""
-        if isinstance(said, Correct) and said.household_id is not None:
+    async def check_households(self, said: Action, project_id: str) -> None:
+        """Refuse what gives the case to a household of another project, or says it concerns one."""
+        if isinstance(said, Correct | ConcernHousehold) and said.household_id is not None:
             await self.household(said.household_id, project_id)
 
     async def works_for(self, person_id: str, group_id: str) -> bool:
@@ -283,6 +290,7 @@ class Desk:
             if said.document is not None:
                 await self.staff(said.document.author, said.project_id)
         await self._check_committee(said)
+        await self._check_concerned(said)
         _check_origin(said)
         # The number comes first: records prepared side by side are numbered in their order.
         number = await self.number(project, at)
@@ -328,6 +336,14 @@ class Desk:
         if row is None or row["project_id"] != said.project_id:
             raise unknown(f"owners' committee “{said.committee_id}” of the project")
 
+    async def _check_concerned(self, said: Reception) -> None:
+        ids = [other.household_id for other in said.concerns]
+        await self.look_up("households", ids)
+        for household_id in ids:
+            await self.household(household_id, said.project_id)
+        if len({said.household_id, *ids}) <= len(ids):
+            raise invalid("concerns names every other household once, and not the case's own.")
+
     async def differing(self, said: Reception, received: CaseReceived, at: datetime) -> list[str]:
         """Name the fields of what is said that are not as they were received, at that instant."""
         before = received.model_dump()
@@ -348,12 +364,11 @@ class Desk:
         household_id: str | None,
         at: datetime,
     ) -> CaseReceived:
-        """Write a case's reception, as it was corrected, for the case in which it goes on."""
-        [received] = [fact.fact for fact in story if isinstance(fact.fact, CaseReceived)]
-        for recorded in story:
-            if isinstance(recorded.fact, CaseCorrected):
-                known = {"not_given": received.not_given | recorded.fact.not_given}
-                received = received.model_copy(update=_corrections(recorded.fact) | known)
+        """Write a case's reception, as it was corrected, for the case in which it goes on.
+
+        Whom else it concerns is said there anew, if it does.
+        """
+        received = as_corrected(story)
         project = await self.project(project_id)
         if household_id is not None:
             await self.household(household_id, project_id)
@@ -361,6 +376,7 @@ class Desk:
         texts = {name: await self._resealed(getattr(received, name), subject) for name in TEXTS}
         place = {
             "case_id": case_id,
+            "concerns": (),
             "number": await self.number(project, at),
             "project_id": project_id,
             "zone": project["zone"],
@@ -448,7 +464,7 @@ class Desk:
                 command = await self.reception(said, case_id, at)
                 found.append(To(stream, project["project_id"], command, known_at=at))
                 continue
-            await self.check_corrected(said, record.project_id)
+            await self.check_households(said, record.project_id)
             speaking = self.speaking(
                 at, "history", str(uuid5(_NAMESPACE, f"{record.id}|{place}")),
                 subject, record.project_id,
@@ -512,11 +528,6 @@ def _check_origin(said: Reception) -> None:
         raise invalid("What was raised in a visit came by the channel “visit”.")
     if said.followup_id is not None and said.channel is not ContactChannel.FOLLOWUP:
         raise invalid("What was raised in a follow-up came by the channel “followup”.")
-
-
-def _corrections(fact: CaseCorrected) -> dict[str, object]:
-    how = {"case_id", "correction_id", "person_id", "not_given", "lacks"}
-    return {name: value for name, value in fact if name not in how and value is not None}
 
 
 def years_from(at: datetime, years: int) -> datetime:

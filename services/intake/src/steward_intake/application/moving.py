@@ -1,10 +1,18 @@
-"""What was decided in a case before it goes on at another project, and counts there too."""
+"""What of a case counts in the case in which it goes on."""
 
 from collections.abc import Iterator, Sequence
 
-from steward_events.intake import CaseAbsorbed, CaseAccepted, CaseClassified, SeverityRaised
+from steward_events.intake import (
+    CaseAbsorbed,
+    CaseAccepted,
+    CaseClassified,
+    CaseCorrected,
+    CaseReceived,
+    HouseholdConcerned,
+    SeverityRaised,
+)
 from steward_events.recorded import Recorded
-from steward_events.vocabulary import Severity
+from steward_events.vocabulary import Part, Party, Severity
 from steward_intake.domain.commands import AcceptCase, CaseCommand, ClassifyCase, RaiseSeverity
 from steward_intake.domain.story import WEIGHT
 
@@ -29,6 +37,45 @@ def decided_before(story: Sequence[Recorded]) -> Iterator[CaseCommand]:
                 yield RaiseSeverity(at, severity, "new_facts")
             case _:
                 pass
+
+
+def as_corrected(story: Sequence[Recorded]) -> CaseReceived:
+    """Give a case's reception as it was corrected since."""
+    [received] = [told.fact for told in story if isinstance(told.fact, CaseReceived)]
+    for told in story:
+        if isinstance(told.fact, CaseCorrected):
+            known = {"not_given": received.not_given | told.fact.not_given}
+            received = received.model_copy(update=_corrections(told.fact) | known)
+    return received
+
+
+def _corrections(fact: CaseCorrected) -> dict[str, object]:
+    how = {"case_id", "correction_id", "person_id", "not_given", "lacks"}
+    return {name: value for name, value in fact if name not in how and value is not None}
+
+
+def concerned_in(story: Sequence[Recorded]) -> list[HouseholdConcerned]:
+    """Say which households a case concerns, its own among them, and how they asked to be reached."""
+    received = as_corrected(story)
+    found = {
+        other.household_id: HouseholdConcerned(case_id=received.case_id, **dict(other))
+        for other in received.concerns
+    }
+    for told in story:
+        if isinstance(told.fact, HouseholdConcerned):
+            found[told.fact.household_id] = told.fact
+    if received.household_id is not None:
+        own = HouseholdConcerned(
+            case_id=received.case_id,
+            household_id=received.household_id,
+            part=Part.AFFECTED,
+            number=received.number,
+        )
+        if received.party is Party.HOUSEHOLD:
+            left = {"phone": received.reporter_phone, "email": received.reporter_email}
+            own = own.model_copy(update={"part": Part.COMPLAINANT, **left})
+        found[own.household_id] = own
+    return [fact for fact in found.values() if fact.part is not None]
 
 
 def _is_lowered(severity: Severity, later: Sequence[Recorded]) -> bool:

@@ -82,6 +82,9 @@ class Sought:
 
 NOTHING = Sought()
 
+NAMED = ("number", "topic", "place", "asset")
+"""In what of a case words are found by who may not search what is sealed."""
+
 
 class SealedTexts(Protocol):
     """The index in which sealed texts are found."""
@@ -146,10 +149,26 @@ class Registers(Protocol):
         """Give a household's cases, or those on a topic received from `since` to before `until`."""
         ...
 
+    async def cases_concerning(self, household_id: str) -> Sequence[Row]:
+        """Give the cases of others that concern a household, each with its `part` in it."""
+        ...
+
+    async def concerned(self, case_id: str) -> Sequence[Row]:
+        """Give `household_id` and `part` of the other households that a case concerns."""
+        ...
+
     async def cases_at(
-        self, project_id: str, place: str, topic: str, since: datetime, until: datetime
+        self,
+        project_id: str,
+        at: Mapping[str, str],
+        topic: str,
+        since: datetime,
+        until: datetime,
     ) -> Sequence[Row]:
-        """Give the cases at a place on a topic received from `since` to before `until`."""
+        """Give the cases on a topic received from `since` to before `until`.
+
+        At a `place` or about an `asset`: `at` says one or both.
+        """
         ...
 
     async def archived(
@@ -161,7 +180,7 @@ class Registers(Protocol):
     async def named(
         self, project_id: str, words: str, sought: Sought, limit: int, after: str
     ) -> Sequence[Row]:
-        """Give such cases that have these words in number or topic, those after a stream."""
+        """Give such cases that have these words in one of `NAMED`, those after a stream."""
         ...
 
     async def named_incidents(

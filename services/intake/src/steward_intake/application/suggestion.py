@@ -9,7 +9,7 @@ import structlog
 
 from steward_events.intake import CaseClassified, CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
-from steward_events.vocabulary import Kind, Suggested
+from steward_events.vocabulary import Area, Kind, Suggested
 from steward_intake.application.desk import years_from
 from steward_intake.application.ports import Registers, Row
 from steward_policy.catalogue import BY_ID
@@ -115,16 +115,18 @@ def _known(facts: Sequence[object]) -> dict[str, Any]:
 async def _mentions(registers: Registers, case: Row, topic: str) -> list[dict[str, Any]]:
     """List earlier cases on the same matter, and chases: twelve months back (RM-4.4.1a).
 
-    The matter is the topic, of the household or at the place: a lift is everybody's.
+    The matter is the topic, of the household, at the place or about the asset: a lift is everybody's.
+    What is in a common area is no household's own.
     """
     received_at = case["received_at"]
     since = years_from(received_at, -1)
     earlier: list[Row] = []
     if case["household_id"] and topic:
-        earlier += await registers.cases_of(case["household_id"], topic, since, received_at)
-    if case["place"] and topic:
-        here = (case["project_id"], case["place"])
-        earlier += await registers.cases_at(*here, topic, since, received_at)
+        own = await registers.cases_of(case["household_id"], topic, since, received_at)
+        earlier += [row for row in own if Area.COMMON_AREA not in (row["area"], case["area"])]
+    at = {name: case[name] for name in ("place", "asset") if case[name]}
+    if at and topic:
+        earlier += await registers.cases_at(case["project_id"], at, topic, since, received_at)
     earlier = sorted(
         {row["case_id"]: row for row in earlier}.values(),
         key=lambda row: (row["received_at"], row["case_id"]),

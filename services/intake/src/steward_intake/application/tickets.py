@@ -225,7 +225,7 @@ async def _told(
     case_id = external_case_id(_external(event))
     subject = subject_of(case_id, ticket.household_id)
     for happening in happenings:
-        await desk.check_corrected(happening, ticket.project_id)
+        await desk.check_households(happening, ticket.project_id)
     return [
         await happening.command(
             desk.speaking(

@@ -10,7 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from steward_events.tickets import Line, Name, Text
 from steward_events.vocabulary import (
+    Area,
     Clear,
+    Concern,
     ContactChannel,
     External,
     Grievance,
@@ -60,6 +62,12 @@ class Document(IssuedDocument, Said):
         return self
 
 
+class Concerned(Concern, Said):
+    """Another household that the case concerns, and how."""
+
+    household_id: Name
+
+
 Held = Literal["place", "complained_of", "matter", "demand", "contact"]
 """What a record must hold (RM-4.5.1a, RC-3.1)."""
 
@@ -98,6 +106,8 @@ class Reception(Said):
     followup_id: Name | None = None
     document: Document | None = None
     place: Clear = ""
+    area: Area | None = None
+    asset: Clear = ""
     demand: Text = ""
     not_given: dict[Held, NotGiven] = {}
     external: External | None = None
@@ -107,6 +117,7 @@ class Reception(Said):
     company_at_fault: bool | None = None
     easily_remedied: bool | None = None
     outside_party: Clear | None = None
+    concerns: Annotated[tuple[Concerned, ...], Field(max_length=100)] = ()
 
 
 class Merge(Said):

@@ -48,12 +48,13 @@ from steward_events.intake import (
     FollowupNoted,
     HarmReported,
     HistoryEnded,
+    HouseholdConcerned,
     PromiseKept,
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
 )
-from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
 from steward_intake.domain.approval import demand_role, demand_second, refuse_own
 from steward_intake.domain.commands import (
     AbsorbCase,
@@ -853,6 +854,7 @@ def _absorb(command: AbsorbCase, state: Living) -> Sequence[CaseFact]:
             "A valid complaint goes on only in a valid one: merge the other into it instead.",
             rule="RM-4.8",
         )
+    concerned = _concerned_too(command, story)
     absorbed = CaseAbsorbed(
         case_id=story.case_id,
         merged=command.merged,
@@ -861,11 +863,27 @@ def _absorb(command: AbsorbCase, state: Living) -> Sequence[CaseFact]:
     )
     if command.harm_ongoing and not story.harm_ongoing:
         # The other's clock has ended with it, and nobody has stopped the harm (RM-4.9).
-        return [
-            absorbed,
-            HarmReported(case_id=story.case_id, harm_id=f"merged-{command.merged}"),
-        ]
-    return [absorbed]
+        harm = HarmReported(case_id=story.case_id, harm_id=f"merged-{command.merged}")
+        return [absorbed, harm, *concerned]
+    return [absorbed, *concerned]
+
+
+def _concerned_too(command: AbsorbCase, story: Story) -> Sequence[HouseholdConcerned]:
+    """Let the case concern whom the other concerned; of whom the one complains does not gain it."""
+    before = dict(story.concerns)
+    if story.household is not None:
+        before[story.household] = Part.COMPLAINANT
+    found: list[HouseholdConcerned] = []
+    for fact in command.concerned:
+        part = before.get(fact.household_id)
+        if part is None or (part, fact.part) == (Part.AFFECTED, Part.COMPLAINANT):
+            found.append(fact.model_copy(update={"case_id": story.case_id}))
+        elif Part.COUNTERPART in (part, fact.part) and part is not fact.part:
+            raise Refused(
+                "A household of which one of the two cases complains has a part of its own in the"
+                " other: they stay two cases."
+            )
+    return found
 
 
 def _absorbed(case_id: str) -> tuple[str, str]:
@@ -890,6 +908,8 @@ def evolve(state: Case, fact: CaseFact) -> Case:
                 outside_party=fact.outside_party,
                 authority_due=fact.authority_due,
                 lacks=fact.lacks,
+                household=fact.household_id,
+                concerns={other.household_id: other.part for other in fact.concerns},
             )
         )
     if isinstance(state, Nothing):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from steward_events.intake import CaseClassified, CaseReceived
+from steward_events.intake import CaseClassified, CaseReceived, HouseholdConcerned
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Role, Severity
 from steward_intake.domain.approval import Approver
@@ -230,7 +230,10 @@ class MergeCase:
 
 @dataclass(frozen=True, slots=True)
 class AbsorbCase:
-    """Take over another case: `received_at` is the earlier reception of the two."""
+    """Take over another case: `received_at` is the earlier reception of the two.
+
+    `concerned` are the households that the other concerned, its own among them.
+    """
 
     at: datetime
     merged: str
@@ -238,6 +241,7 @@ class AbsorbCase:
     received_at: datetime
     severity: Severity | None = None
     harm_ongoing: bool = False
+    concerned: tuple[HouseholdConcerned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """What a record must hold (RM-4.5.1a, RC-3.1), and what of it is lacking.
 
 Its time every record has. What was asked for and is unknown or was declined lacks no longer; whoever
-speaks anonymously has declined to be reached.
+speaks anonymously has declined to be reached. Where something is in a common area, no household says.
 """
 
 from collections.abc import Mapping, Sequence
 
 from steward_events.intake import CaseCorrected, CaseReceived
-from steward_events.vocabulary import Kind, Party
+from steward_events.vocabulary import Area, Kind, Party
 
 FIELDS: Mapping[str, Sequence[str]] = {
-    "place": ("place", "household_id"),
+    "place": ("place", "asset", "household_id"),
     "complained_of": ("complained_of",),
     "matter": ("summary", "description"),
     "demand": ("demand",),
@@ -42,5 +42,12 @@ def _still(wanted: Sequence[str], fact: CaseReceived | CaseCorrected) -> tuple[s
     return tuple(
         what
         for what in wanted
-        if what not in fact.not_given and not any(getattr(fact, name) for name in FIELDS[what])
+        if what not in fact.not_given
+        and not any(getattr(fact, name) for name in _held_by(what, fact))
     )
+
+
+def _held_by(what: str, fact: CaseReceived | CaseCorrected) -> Sequence[str]:
+    if what == "place" and fact.area is Area.COMMON_AREA:
+        return [name for name in FIELDS[what] if name != "household_id"]
+    return FIELDS[what]

@@ -32,6 +32,7 @@ from steward_events.intake import (
     FollowupNoted,
     FollowupOwed,
     HarmReported,
+    HouseholdConcerned,
     ImmediateMeasuresTaken,
     MadeSafe,
     ManagerCalled,
@@ -41,12 +42,15 @@ from steward_events.intake import (
     ProgressReported,
     PromiseKept,
     PromiseMade,
+    QuoteAccepted,
+    QuoteDeclined,
+    QuoteGiven,
     ReceiptConfirmed,
     RecordSubmitted,
     SolutionProposed,
     WorkStarted,
 )
-from steward_events.vocabulary import Kind, Role, Severity
+from steward_events.vocabulary import Kind, Part, Role, Severity
 from steward_intake.domain.approval import Approver, demand_second, refuse_own
 from steward_intake.domain.completeness import still_lacking
 from steward_intake.domain.story import (
@@ -57,6 +61,7 @@ from steward_intake.domain.story import (
     Mark,
     Open,
     Origin,
+    Quote,
     Story,
     Told,
     Waiting,
@@ -84,6 +89,7 @@ SaidFact = (
     | FollowupNoted
     | FollowupOwed
     | HarmReported
+    | HouseholdConcerned
     | ImmediateMeasuresTaken
     | MadeSafe
     | ManagerCalled
@@ -93,6 +99,9 @@ SaidFact = (
     | ProgressReported
     | PromiseKept
     | PromiseMade
+    | QuoteAccepted
+    | QuoteDeclined
+    | QuoteGiven
     | ReceiptConfirmed
     | RecordSubmitted
     | SolutionProposed
@@ -180,7 +189,8 @@ def _asked_to_tell(fact: OwnerMessageRequested, story: Story, _said: Say) -> Non
 
 
 def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
-    chargeable = fact.chargeable or story.efforts.chargeable
+    answer = story.efforts.quote.answer if story.efforts.quote else "declined"
+    chargeable = fact.chargeable or story.efforts.chargeable or answer != "declined"
     weighty = story.severity in (Severity.IMPORTANT, Severity.MAJOR)
     if story.harm_ongoing or not (chargeable or weighty):
         return
@@ -190,9 +200,19 @@ def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
         case "proposed":
             raise Refused("Before such work the owner is told the solution.", rule="RC-4.3")
         case "told":
-            pass
+            if chargeable and answer != "accepted":
+                raise Refused("Before chargeable work the owner accepts its quote.", rule="RC-4.3")
         case _ as never:
             assert_never(never)
+
+
+def _quote_answered(fact: QuoteAccepted | QuoteDeclined, story: Story, _said: Say) -> None:
+    quote = story.efforts.quote
+    if quote is None or quote.id != fact.quote_id:
+        raise Refused("This is not the quote that was given last: answer that one.")
+    started = (WorkStarted.wire_name, str(story.round)) in story.said
+    if isinstance(fact, QuoteDeclined) and quote.answer == "accepted" and started:
+        raise Refused("The work has started on this quote: it can no longer be declined.")
 
 
 def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> None:
@@ -258,10 +278,19 @@ def _left(fact: CaseLeftIncident, story: Story, _said: Say) -> None:
         raise Refused("The case is not in this incident.")
 
 
+def _concerned(fact: HouseholdConcerned, story: Story, _said: Say) -> None:
+    if fact.household_id == story.household:
+        raise Refused("It is this household's own case: say which other one it concerns.")
+    if fact.part is None and fact.household_id not in story.concerns:
+        raise Refused("The case does not concern this household.")
+
+
 def _corrected(fact: CaseCorrected, story: Story, said: Say) -> None:
     how = {"case_id", "correction_id", "person_id", "approved_by", "lacks"}
     if all(name in how or value in (None, "", {}) for name, value in fact):
         raise Refused("Say what is to be corrected.")
+    if story.concerns.get(fact.household_id or "") is Part.COUNTERPART:
+        raise Refused("The case complains of this household: it cannot be its own.")
     due, before = fact.authority_due, story.authority_due
     if due is not None and before is not None and due > before:
         # Nobody inside extends it: another confirms that the authority has.
@@ -292,6 +321,7 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     FollowupNoted: Saying(("followup_id",), afterwards=True),
     FollowupOwed: Saying(("followup_id",), afterwards=True),
     HarmReported: Saying(("harm_id",), instead=_ANEW),
+    HouseholdConcerned: Saying(("household_id",), _concerned, afterwards=True, moves="part"),
     ImmediateMeasuresTaken: Saying((), _measured, afterwards=True, instead=_BESIDES),
     MadeSafe: Saying(("round",), instead=_BESIDES),
     ManagerCalled: Saying(("call_id",), instead=_ANEW),
@@ -301,6 +331,9 @@ SAYINGS: Mapping[type[SaidFact], Saying] = {
     ProgressReported: Saying(("report_id",), afterwards=True, instead=_ANEW),
     PromiseKept: Saying(("promise_id",), _promised, afterwards=True, instead=_BESIDES),
     PromiseMade: Saying(("promise_id",), _agreed, moves="promised_at", instead=_ANEW),
+    QuoteAccepted: Saying(("quote_id",), _quote_answered, instead=_BESIDES),
+    QuoteDeclined: Saying(("quote_id",), _quote_answered, instead=_BESIDES),
+    QuoteGiven: Saying(("quote_id",), instead=_ANEW),
     ReceiptConfirmed: Saying((), instead=_SINCE),
     RecordSubmitted: Saying(("round",), _handed_in, afterwards=True, instead=_BESIDES),
     SolutionProposed: Saying(("proposal_id",), instead=_ANEW),
@@ -314,6 +347,8 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     if isinstance(said.fact, FollowupOwed) and story.kind is not Kind.SERVICE_REQUEST:
         return []  # nothing else closes by itself
     if isinstance(said.fact, BreachNoted) and _is_known(said.fact, story, said.by):
+        return []
+    if isinstance(said.fact, HouseholdConcerned) and _concerns(story, said.fact):
         return []
     now = {"case_id": story.case_id, "round": story.round}
     if isinstance(said.fact, FollowupNoted | FollowupOwed):
@@ -367,6 +402,11 @@ def _is_known(breach: BreachNoted, story: Story, by: Origin) -> bool:
     if breach.withdrawn:
         return breach.clock not in story.breached
     return by == "history" and bool(story.breached)
+
+
+def _concerns(story: Story, fact: HouseholdConcerned) -> bool:
+    """Say whether it was said at the reception already."""
+    return fact.part is not None and story.concerns.get(fact.household_id) is fact.part
 
 
 def resolved_by(round_: int) -> str:
@@ -427,7 +467,13 @@ def retell(story: Story, fact: SaidFact) -> Story:
                 lacks=story.lacks if fact.lacks is None else fact.lacks,
                 outside_party=fact.outside_party or story.outside_party,
                 authority_due=fact.authority_due or story.authority_due,
+                household=fact.household_id or story.household,
+                concerns={
+                    id_: part for id_, part in story.concerns.items() if id_ != fact.household_id
+                },
             )
+        case HouseholdConcerned():
+            return replace(story, concerns=with_concern(story.concerns, fact))
         case HarmReported():
             return replace(_forget(story, ImmediateMeasuresTaken.wire_name), harm_ongoing=True)
         case ImmediateMeasuresTaken():
@@ -438,6 +484,18 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case SolutionProposed():
             proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
             return replace(story, efforts=proposed)
+        case QuoteGiven():
+            return replace(story, efforts=replace(efforts, quote=Quote(fact.quote_id)))
+        case QuoteAccepted():
+            story = _forget(story, QuoteDeclined.wire_name, fact.quote_id)
+            accepted = Quote(fact.quote_id, "accepted")
+            return replace(story, efforts=replace(efforts, quote=accepted))
+        case QuoteDeclined():
+            # With it falls the solution that it was for.
+            story = _forget(story, QuoteAccepted.wire_name, fact.quote_id)
+            declined = Quote(fact.quote_id, "declined")
+            anew = replace(efforts, quote=declined, solution="none", chargeable=False)
+            return replace(story, efforts=anew)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
             return replace(story, efforts=replace(efforts, solution="told"))
         case OwnerInformed(about="new_date", extension_id=str(extension)):
@@ -500,6 +558,12 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return story
         case _:
             assert_never(fact)
+
+
+def with_concern(before: Mapping[str, Part], fact: HouseholdConcerned) -> Mapping[str, Part]:
+    """Give whom a case concerns with one more word about it."""
+    others = {id_: part for id_, part in before.items() if id_ != fact.household_id}
+    return others if fact.part is None else {**others, fact.household_id: fact.part}
 
 
 def _mark(fact: SaidFact) -> Mark:

@@ -17,7 +17,7 @@ from steward_events.intake import (
     ResultTold,
 )
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
 
 Origin = Literal["steward", "external", "history"]
 """Who says it: a person in Steward, another ticketing system, or imported history."""
@@ -56,6 +56,14 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """What chargeable work would cost, as it was quoted last, and what the owner said to that."""
+
+    id: str
+    answer: Literal["none", "accepted", "declined"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Efforts:
     """What is remembered of the present round alone."""
 
@@ -66,6 +74,7 @@ class Efforts:
     failed_contacts: int = 0
     solution: Literal["none", "proposed", "told"] = "none"
     chargeable: bool = False
+    quote: Quote | None = None
     followups_owed: frozenset[str] = frozenset()
     """Those that each such case is owed, neither done nor waived."""
     extensions: tuple[ExtensionNoted, ...] = ()
@@ -113,6 +122,10 @@ class Story:
     """The last round whose follow-up is done or waived."""
     incident: str | None = None
     """The incident to which it was attached last."""
+    household: str | None = None
+    """Whose case it is."""
+    concerns: Mapping[str, Part] = field(default_factory=dict)
+    """Other households that it concerns, and how."""
     history_until: datetime | None = None
 
     @property

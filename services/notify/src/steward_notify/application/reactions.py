@@ -16,6 +16,7 @@ from steward_events.intake import (
     CaseReceived,
     CaseRefused,
     HarmReported,
+    HouseholdConcerned,
     ImmediateMeasuresTaken,
     OwnerMessageRequested,
     SeverityRaised,
@@ -31,11 +32,18 @@ from steward_events.visits import (
     FollowupOverdue,
     FollowupWaived,
 )
-from steward_events.vocabulary import Party, Role
+from steward_events.vocabulary import Part, Party, Role
 from steward_eventstore.execute import To
 from steward_notify.domain import duty_hours, message
 from steward_notify.domain.message import Channel, RequestMessage, Suppress
-from steward_notify.domain.owner import About, Fields, NoteCase, NoteChange, Tidings
+from steward_notify.domain.owner import (
+    About,
+    Fields,
+    NoteCase,
+    NoteChange,
+    NoteComplainant,
+    Tidings,
+)
 from steward_notify.texts import deadline
 from steward_policy.packs import Messages, Rules
 
@@ -117,7 +125,7 @@ def tell_owner(heard: Recorded) -> Iterable[To]:
             yield To(owner_stream_of(case_id), heard.key, tidings)
 
 
-def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange]:
+def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange | NoteComplainant]:
     at = heard.occurred_at
     match heard.fact:
         case CaseReceived() as fact:
@@ -132,6 +140,14 @@ def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange]:
                 fact.reporter_phone,
                 fact.reporter_email,
                 _fields(heard),
+            )
+            for other in fact.concerns:
+                if other.part is Part.COMPLAINANT:
+                    yield NoteComplainant(at, other.household_id, told=True)
+        case HouseholdConcerned() as fact:
+            complains = fact.part is Part.COMPLAINANT
+            yield NoteComplainant(
+                at, fact.household_id, complains, fact.number, fact.phone, fact.email
             )
         case CaseCorrected() as fact:
             changed = (fact.reporter_phone, fact.reporter_email, fact.household_id)

@@ -56,6 +56,21 @@ class NoteChange:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteComplainant:
+    """Take note of another household that complains of the same, or that it is told no more.
+
+    It knows the case by `number`, if by another than the case's own.
+    """
+
+    at: datetime
+    household_id: str
+    told: bool
+    number: str = ""
+    phone: Sealed | None = field(default=None, repr=False)
+    email: Sealed | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Tidings:
     """A fact of which the pack may say that the owner is told."""
 
@@ -88,7 +103,10 @@ class About:
         return self.command.at
 
 
-Command = NoteCase | NoteChange | Tidings | About | Ring
+Addressee = tuple[CaseNoted, str]
+"""The case as a household that complains knows it, and what marks the messages to it."""
+
+Command = NoteCase | NoteChange | NoteComplainant | Tidings | About | Ring
 OwnerFact = CaseNoted | NotifyFact
 
 
@@ -103,6 +121,7 @@ class OneMessage:
 
     requested: MessageRequested
     state: message.State
+    delivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +152,15 @@ class OwnerDecider:
             case NoteChange(), Known(case):
                 changed = _changed(case, command)
                 return [] if changed == case else [changed]
+            case NoteComplainant(), Known(case):
+                changed = _with_complainant(case, command)
+                return [] if changed == case else [changed]
             case Tidings(), Known():
                 return list(self._told(command, state))
-            case About(message_id, inner), Known(case, messages) if message_id in messages:
+            case About(message_id, inner), Known(_, messages) if message_id in messages:
                 one = messages[message_id]
                 facts = self._message.decide(inner, one.state)
-                return [_with_subject(fact, case, one) for fact in facts]
+                return [_with_subject(fact, state, one) for fact in facts]
             case Tidings(fact="extension_approved" | "owner_date_declined"), Unheard():
                 # It comes over another topic than the case's reception.
                 raise NotHeardYet("This case has not been heard of yet.")
@@ -160,7 +182,11 @@ class OwnerDecider:
                     if isinstance(fact, MessageRequested)
                     else state.messages[fact.message_id]
                 )
-                after = replace(one, state=self._message.evolve(one.state, fact))
+                after = replace(
+                    one,
+                    state=self._message.evolve(one.state, fact),
+                    delivered=one.delivered or isinstance(fact, MessageDelivered),
+                )
                 return replace(state, messages={**state.messages, fact.message_id: after})
             case _:
                 assert_never(state)
@@ -178,13 +204,15 @@ class OwnerDecider:
         fields = {**case.fields, **tidings.fields}
         for tell in rules.tells:
             if tell.after == tidings.fact and tell.when.holds(fields):
-                yield from self._requests(tell, tidings, case, fields, rules)
+                for to in _addressees(case):
+                    yield from self._requests(tell, tidings, to, fields, rules)
 
     def _requests(
-        self, tell: Tell, tidings: Tidings, case: CaseNoted, fields: Fields, rules: Rules
+        self, tell: Tell, tidings: Tidings, to: Addressee, fields: Fields, rules: Rules
     ) -> Iterator[NotifyFact]:
+        case, of = to
         policy, zone = rules.pack.messages, ZoneInfo(case.zone)
-        name = uuid5(_NAMESPACE, f"{tell.id}|{tidings.fact_id}").hex[:12]
+        name = uuid5(_NAMESPACE, f"{tell.id}|{tidings.fact_id}").hex[:12] + of
         ids: dict[Channel, str] = {
             "sms": f"owner.{case.case_id}.{name}.sms",
             "email": f"owner.{case.case_id}.{name}.email",
@@ -238,6 +266,24 @@ class OwnerDecider:
         return self._message.decide(Suppress(at, "no_address"), state)
 
 
+def _addressees(case: CaseNoted) -> Iterator[Addressee]:
+    """Give the case as each household that complains knows it, the first of them in front."""
+    yield case, ""
+    for household_id, number in case.complainants.items():
+        its = {
+            "household_id": household_id,
+            "number": number,
+            "phone": case.phones.get(household_id),
+            "email": case.emails.get(household_id),
+        }
+        yield case.model_copy(update=its), _of(household_id)
+
+
+def _of(household_id: str) -> str:
+    """Mark the messages to a household that complains too."""
+    return f"-{uuid5(_NAMESPACE, household_id).hex[:12]}"
+
+
 def _template(tidings: Tidings) -> str:
     return "result_told" if tidings.about == "result" else tidings.fact
 
@@ -261,12 +307,56 @@ def _changed(case: CaseNoted, command: NoteChange) -> CaseNoted:
     for name in ("phone", "email", "household_id"):
         if (value := getattr(command, name)) is not None:
             update[name] = value
+    if command.household_id is not None:
+        update["complainants"] = _without(case.complainants, command.household_id)
     return case.model_copy(update=update)
 
 
-def _with_subject(fact: NotifyFact, case: CaseNoted, one: OneMessage) -> NotifyFact:
+def _with_complainant(case: CaseNoted, command: NoteComplainant) -> CaseNoted:
+    id_, told = command.household_id, command.told
+    said = {
+        "complainants": command.number or case.number,
+        "phones": command.phone,
+        "emails": command.email,
+    }
+    update = {
+        name: _without(getattr(case, name), id_) | ({id_: value} if told and value else {})
+        for name, value in said.items()
+    }
+    return case.model_copy(update=update)
+
+
+def _without(known: Mapping[str, object], household_id: str) -> dict[str, object]:
+    return {id_: value for id_, value in known.items() if id_ != household_id}
+
+
+def _with_subject(fact: NotifyFact, state: Known, one: OneMessage) -> NotifyFact:
+    """Say what is known now, once it was delivered to the last household that complains."""
     if not isinstance(fact, MessageDelivered):
         return fact
+    case_id = state.case.case_id
+    if not _is_last(one, state):
+        return fact.model_copy(update={"case_id": case_id})
     names = ("about", "about_id", "incident", "also")
     about = {name: getattr(one.requested, name) for name in names}
-    return fact.model_copy(update={"case_id": case.case_id, **about})
+    return fact.model_copy(update={"case_id": case_id, **about})
+
+
+def _is_last(delivered: OneMessage, state: Known) -> bool:
+    """Say whether the same has reached every other household that still complains."""
+    telling, own = _parts(delivered)
+    reached, asked = {own}, set()
+    for one in state.messages.values():
+        of_telling, of = _parts(one)
+        if of_telling == telling:
+            asked.add(of)
+            reached |= {of} if one.delivered else set()
+    complain = {"", *(_of(household_id) for household_id in state.case.complainants)}
+    return asked & complain <= reached
+
+
+def _parts(one: OneMessage) -> tuple[str, str]:
+    """Give what a message tells, and the mark of whom."""
+    name = one.requested.message_id.rsplit(".", 2)[1]
+    telling, dash, of = name.partition("-")
+    return telling, dash + of
