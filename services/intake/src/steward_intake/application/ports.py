@@ -143,13 +143,16 @@ class Registers(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Sequence[Row]:
-        """Give a household's cases, or those on a topic received from `since` to before `until`."""
+        """Give a household's cases, or those received from `since` to before `until` on a topic.
+
+        Those of which nobody has named the topic may be on it too.
+        """
         ...
 
     async def cases_at(
         self, project_id: str, place: str, topic: str, since: datetime, until: datetime
     ) -> Sequence[Row]:
-        """Give the cases at a place on a topic received from `since` to before `until`."""
+        """Give the same of the cases at a place."""
         ...
 
     async def archived(
