@@ -72,7 +72,7 @@ _FACTS: Mapping[str, type[Fact]] = {
 }
 
 LEFT_OUT = frozenset({"round", "chase", "refusal"})
-"""What intake counts, so that whoever tells a case need not."""
+"""What intake counts, so that whoever tells a case need not; nor that a later class corrects."""
 
 Clocks = Mapping[str, tuple[object, ...]]
 """By its name, what is said of a clock."""
@@ -235,7 +235,7 @@ def line_of(case: RandomCase) -> dict[str, Any]:
         {
             name: value
             for name, value in fact.items()
-            if name not in LEFT_OUT or chance.random() < 0.5
+            if (name not in LEFT_OUT and value != "correction") or chance.random() < 0.5
         }
         for fact in map(_fact_of, case.story)
     ]

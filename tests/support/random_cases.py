@@ -195,7 +195,7 @@ class _Teller:
             said |= {"severity": self.severity, "validity": self.chance.choice(validity)}
         if self.kind == "service_request":
             said["urgency"] = self.chance.choice(("ordinary", "ordinary", "emergency"))
-        if not first and self._often(0.8):
+        if not first:
             said["cause"] = self.chance.choice(("correction", "new_facts", "age"))
         return said
 

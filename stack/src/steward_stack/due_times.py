@@ -105,7 +105,7 @@ def _facts(given: object) -> Sequence[CaseFact]:
 
 def _as_published(facts: Sequence[CaseFact]) -> Sequence[CaseFact]:
     """Say what a line leaves out of intake's facts as intake does: what it counts, and defaults."""
-    counts = {"round": 1, "chase": 0, "refusal": 0}
+    counts, classified = {"round": 1, "chase": 0, "refusal": 0}, False
     found: list[CaseFact] = []
     for fact in facts:
         unsaid, counted = _unsaid(fact.name), COUNTED.get(fact.name)
@@ -114,7 +114,11 @@ def _as_published(facts: Sequence[CaseFact]) -> Sequence[CaseFact]:
             counts[counted] = said if isinstance(said, int) else counts[counted] + 1
         if counted == "round":
             counts["refusal"] = 0
-        own = {name: count for name, count in counts.items() if name in unsaid or name == counted}
+        own: dict[str, Any] = {
+            name: count for name, count in counts.items() if name in unsaid or name == counted
+        }
+        if fact.name == "case_classified":
+            own["cause"], classified = "correction" if classified else "first", True
         found.append(replace(fact, fields={**unsaid, **own, **fact.fields}))
     return found
 

@@ -282,7 +282,7 @@ def test_a_reclassification(cause: str, start: str, due: str) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (fact("case_classified", "09-28", "10:05"), "first"),
+        (fact("case_classified", "09-28", "10:05"), "correction"),
         (fact("severity_raised", "09-28", "10:05"), "age"),
         (fact("severity_raised", "09-28", "10:05", cause="new_facts"), "new_facts"),
     ],
@@ -294,6 +294,8 @@ def test_a_change_that_names_no_cause_has_that_of_intakes_facts(
     later = fact("manager_called", "09-28", "11:00")
     own = target(starts="manager_called", when={"cause": cause})
     assert len(answer([RECEIVED, classified, change, later], targets=own)) == 1
+    first = target(starts="manager_called", when={"cause": "first"})
+    assert len(answer([RECEIVED, minor(), later], targets=first)) == 1
 
 
 def test_what_intake_counts_of_a_case_may_be_left_out() -> None:
