@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -69,6 +70,9 @@ _FACTS: Mapping[str, type[Fact]] = {
     for kind in vars(intake).values()
     if isinstance(kind, type) and issubclass(kind, Fact) and kind.wire_name
 }
+
+LEFT_OUT = frozenset({"round", "chase", "refusal"})
+"""What intake counts, so that whoever tells a case need not; nor that a later class corrects."""
 
 Clocks = Mapping[str, tuple[object, ...]]
 """By its name, what is said of a clock."""
@@ -212,8 +216,8 @@ def _command(happening: Happening) -> Command:
             role = Role(said["role"])
             return ApproveExtension(happening.at, said["extension_id"], said["approved_by"], role)
         case _:
-            name = said["extension_id"]
-            return RefuseExtension(happening.at, name, "c", Role.GENERAL_MANAGER)
+            role = Role(said["role"])
+            return RefuseExtension(happening.at, said["extension_id"], said["refused_by"], role)
 
 
 def _alarms(case_id: str, until: datetime) -> Job:
@@ -224,17 +228,33 @@ def _alarms(case_id: str, until: datetime) -> Job:
 # ---- `steward policy due` ----
 
 
-def line_of(case: RandomCase, left_out: frozenset[datetime]) -> dict[str, Any]:
-    """Give a case as a person would tell it to the command."""
-    return {
-        "id": case.id,
-        "now": case.now.isoformat(),
-        "facts": [
-            {"type": each.name, "time": each.at.isoformat(), **each.fields}
-            for each in case.story
-            if each.at not in left_out
-        ],
-    }
+def line_of(case: RandomCase) -> dict[str, Any]:
+    """Give a case as a person would tell it to the command: what intake counts may be left out."""
+    chance = Random(f"{case.id}|line")
+    facts = [
+        {
+            name: value
+            for name, value in fact.items()
+            if (name not in LEFT_OUT and value != "correction") or chance.random() < 0.5
+        }
+        for fact in map(_fact_of, case.story)
+    ]
+    return {"id": case.id, "now": case.now.isoformat(), "facts": facts}
+
+
+def _fact_of(happening: Happening) -> dict[str, Any]:
+    return {"type": happening.name, "time": happening.at.isoformat(), **happening.fields}
+
+
+def lines_on_the_way(case: RandomCase, order: Order) -> list[dict[str, Any]]:
+    """Give what was known of a case after each arrival, from its reception on."""
+    arrivals = case.arrivals(order)
+    facts = [_fact_of(arrival.happening) for arrival in arrivals]
+    received = [fact["type"] for fact in facts].index("case_received")
+    return [
+        {"id": case.id, "now": arrivals[last].known_at.isoformat(), "facts": facts[: last + 1]}
+        for last in range(received, len(facts))
+    ]
 
 
 def due_of(lines: Iterable[Mapping[str, Any]]) -> list[Clocks]:
@@ -285,34 +305,43 @@ async def compare(dsn: str, cases: Sequence[RandomCase]) -> Compared:
             together = cases[start : start + TOGETHER]
             told = {order: await service.tell(together, order) for order in ORDERS}
             first = told["as it happened"]
-            lines = [
-                line_of(case, shown.refused) for case, shown in zip(together, first, strict=True)
-            ]
+            lines = [line_of(case) for case in together]
             answers = await asyncio.to_thread(due_of, lines)
+            taken_back = {
+                order: await asyncio.to_thread(taken_back_of, together, order)
+                for order in ORDERS
+                if order != "as it happened"
+            }
             for place, line in enumerate(lines):
-                due = answers[place]
                 for order in ORDERS:
                     shown = told[order][place]
-                    live = _without_taken_back(shown.clocks, due, order)
-                    if (live, shown.refused) == (due, first[place].refused):
+                    before = taken_back[order][place] if order in taken_back else {}
+                    due = {**before, **answers[place]}
+                    if shown == Told(due, first[place].refused):
                         compared.equal += 1
                     else:
-                        compared.different.append(_difference(order, line, live, due))
+                        compared.different.append(_difference(order, line, shown.clocks, due))
     finally:
         await store.close()
     return compared
 
 
-def _without_taken_back(live: Clocks, due: Clocks, order: Order) -> Clocks:
-    """Leave out what was told before a late fact showed that it had never applied.
+def taken_back_of(cases: Sequence[RandomCase], order: Order) -> list[Clocks]:
+    """Give the clocks that each case ever had by what was known of it, as of clocks taken back.
 
-    It was told, so it stays listed, cancelled; heard in time, nothing is told that has to be.
+    What a late fact shows never to have applied was told all the same: it stays listed, cancelled.
+    Heard in time, nothing is told that has to be taken back.
     """
-    if order == "as it happened":
-        return live
-    return {
-        name: clock for name, clock in live.items() if name in due or clock[_STATUS] != "cancelled"
-    }
+    lines = [lines_on_the_way(case, order) for case in cases]
+    answers = iter(due_of(itertools.chain(*lines)))
+    return [
+        {
+            name: (*clock[:_STATUS], "cancelled", None, None, False)
+            for clocks in itertools.islice(answers, len(on_the_way))
+            for name, clock in clocks.items()
+        }
+        for on_the_way in lines
+    ]
 
 
 def _difference(order: Order, line: Mapping[str, Any], live: Clocks, due: Clocks) -> str:

@@ -81,6 +81,10 @@ _NEW_DATE_TEST = "tests/unit/intake/test_new_dates.py::"
 _QUOTES_TEST = "tests/integration/intake/test_quotes.py::"
 _CONCERNS_TEST = "tests/integration/intake/test_concerns.py::"
 _TOLD_TEST = "tests/unit/notify_domain/test_owner.py::"
+_SUGGESTION = "services/intake/src/steward_intake/application/suggestion.py"
+_SUGGESTION_TEST = "tests/integration/intake/test_suggestion.py::"
+_DESK = "services/intake/src/steward_intake/application/desk.py"
+_CASE_RULES_TEST = "tests/integration/intake/test_case_rules.py::"
 _TAKING_IN_TEST = "tests/integration/intake/test_taking_in.py::"
 _CLOCKS_TEST = "tests/unit/sla/test_clocks.py::"
 _CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
@@ -1807,8 +1811,8 @@ GUARDS: tuple[Guard, ...] = (
         "What was said late leaves a day to say more before it closes by itself.",
         "not closed at once",
         _CASE,
-        "max(handled + CLOSES_AFTER, said + ONE_DAY)",
-        "handled + CLOSES_AFTER",
+        "max(command.rules.closes_on(command.at, zone), least)",
+        "command.rules.closes_on(command.at, zone)",
         f"{_BY_DATE_TEST}"
         "test_what_is_told_late_closes_on_its_date_and_not_before_the_next_day_has_passed",
     ),
@@ -2302,6 +2306,33 @@ GUARDS: tuple[Guard, ...] = (
         "case Decided(person_id=command.person_id, role=command.role, approved=approved) if (",
         "case Decided(approved=approved) if (",
         f"{_MORE_TIME_TEST}test_what_was_asked_or_decided_is_not_asked_or_decided_again",
+    ),
+    Guard(
+        _RULES,
+        "Only what raised a matter with us is a mention of it (RM-4.4.1a).",
+        "what was withdrawn is no mention",
+        _SUGGESTION,
+        '    return asks and row["status"] not in ("withdrawn", "moved_out")\n',
+        "    return True\n",
+        f"{_SUGGESTION_TEST}test_only_what_raised_the_matter_is_a_mention",
+    ),
+    Guard(
+        _RULES,
+        "A case that was merged is mentioned with the one that goes on, not twice (RM-4.4.1a).",
+        "merged is not mentioned twice",
+        _SUGGESTION,
+        ' + (row["status"] != "merged"))\n',
+        " + 1)\n",
+        f"{_SUGGESTION_TEST}test_only_what_raised_the_matter_is_a_mention",
+    ),
+    Guard(
+        _RULES,
+        "Nobody dates further back than the policy lets them by their role.",
+        "dated back by role",
+        _DESK,
+        "            await self._refuse_far_past(said, now, project_id, person_id)\n",
+        "            pass\n",
+        f"{_CASE_RULES_TEST}test_how_far_back_is_dated_and_by_whom_the_policy_says",
     ),
     Guard(
         _MODELS,

@@ -11,6 +11,8 @@ from random import Random
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from steward_events.vocabulary import Role
+
 SEED = "steward"
 ZONES = ("Asia/Shanghai",) * 6 + ("Europe/Berlin", "America/New_York", "Asia/Kathmandu")
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
@@ -22,7 +24,7 @@ HALF_A_SECOND = timedelta(microseconds=500_000)
 
 Order = Literal["as it happened", "backwards", "at random"]
 ORDERS: tuple[Order, ...] = ("as it happened", "backwards", "at random")
-ROLES = ("frontline", "cs_supervisor", "department_head", "centre_manager", "company_leader")
+ROLES = ("cs_supervisor", "department_head", "centre_manager", "company_leader") * 2 + tuple(Role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class _Teller:
     severity: str = ""
     round: int = 1
     refusals: int = 0
-    waits: int = 0
+    chases: int = 0
     asked: list[tuple[str, datetime]] = field(default_factory=list)
     told: list[Happening] = field(default_factory=list)
 
@@ -178,8 +180,9 @@ class _Teller:
                 said["owner_date_accepted"] = self._often(0.3)
             if self._often(0.1):
                 said["households_concerned"] = self.chance.randint(1, 9)
-            if self._often(0.05):
-                said["injury"] = True
+            for what in ("injury", "authority_or_media"):
+                if self._often(0.05):
+                    said[what] = True
         if self.kind == "consultation" and self._often(0.4):
             said["in_writing"] = True
         return said
@@ -193,7 +196,7 @@ class _Teller:
             said |= {"severity": self.severity, "validity": self.chance.choice(validity)}
         if self.kind == "service_request":
             said["urgency"] = self.chance.choice(("ordinary", "ordinary", "emergency"))
-        if not first and self._often(0.8):
+        if not first:
             said["cause"] = self.chance.choice(("correction", "new_facts", "age"))
         return said
 
@@ -203,11 +206,15 @@ class _Teller:
         return said | self.chance.choice(({}, {"cause": "age"}, {"cause": "new_facts"}))
 
     def _case_corrected(self) -> dict[str, Any]:
-        field = self.chance.choice(("owner_requested_date", "authority_due"))
-        said: dict[str, Any] = {"correction_id": f"k{len(self.told)}", field: self._day()}
+        said: dict[str, Any] = {"correction_id": f"k{len(self.told)}"}
+        field = self.chance.choice(("owner_requested_date", "authority_due", "injury"))
         if field == "owner_requested_date":
             said["owner_date_accepted"] = self._often(0.3)
-        return said
+        return said | {field: self._often(0.5) if field == "injury" else self._day()}
+
+    def _case_chased(self) -> dict[str, Any]:
+        self.chases += 1
+        return {"chase_id": f"c{self.chases}", "chase": self.chases}
 
     def _case_accepted(self) -> dict[str, Any]:
         return {"role": self.chance.choice(ROLES)}
@@ -236,7 +243,7 @@ class _Teller:
         return {"reason": "waiting_owner", "resume_on": self._day()}
 
     def _case_resumed(self) -> dict[str, Any]:
-        return {"because": self.chance.choice(("said", "date"))}
+        return {"because": self.chance.choice(("said", "date", "handled"))}
 
     def _case_handled(self) -> dict[str, Any]:
         return {"round": self.round}
@@ -328,7 +335,10 @@ class _Teller:
         return said | {"approved_by": self.chance.choice("abcd"), "role": self.chance.choice(roles)}
 
     def _extension_refused(self) -> dict[str, Any] | None:
-        return {"extension_id": self.asked[-1][0]} if self.asked else None
+        if not self.asked:
+            return None
+        by = {"refused_by": "c", "role": "general_manager"}
+        return {"extension_id": self.asked[-1][0]} | by
 
     def _one_of(self, letter: str) -> str:
         return f"{letter}{self.chance.randint(1, 2)}"
@@ -385,6 +395,7 @@ FOLLOWS = {
     "extension_approved": ("owner_informed",),
     "owner_informed": ("case_handled",),
     "case_dispatched": ("dispatch_accepted",),
+    "case_chased": ("case_chased", "case_chased", "owner_informed", "case_accepted"),
     "case_handled": ("record_submitted", "case_reopened"),
     "record_submitted": ("result_told",),
 }

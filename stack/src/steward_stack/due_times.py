@@ -1,7 +1,7 @@
 """What `steward policy due` answers: the clocks of a case that is told as a list of facts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -9,16 +9,32 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic_core import to_jsonable_python
+
+from steward_decider import Refused
+from steward_events.fact import Fact
 from steward_events.jsonschema import published_facts
-from steward_events.vocabulary import Kind, instant
+from steward_events.vocabulary import Kind, Role, instant
 from steward_policy import packs
 from steward_policy.calendars import Calendar
-from steward_policy.packs import PackError, Rules, read_targets
-from steward_sla.domain.case_facts import CHANGES, CaseFact
+from steward_policy.packs import PackError, Rules, UnknownVersion, read_targets
+from steward_sla.domain.case_facts import CHANGES, CaseFact, instant_of
 from steward_sla.domain.clock import Clock
+from steward_sla.domain.clocks import (
+    ApproveExtension,
+    Clocks,
+    ClocksDecider,
+    ExtensionFact,
+    RefuseExtension,
+    RequestExtension,
+    extension_noted,
+)
 from steward_sla.domain.timeline import Timeline
 
 KEYS = ("id", "pack", "targets", "calendar", "facts", "now")
+COUNTED = {"case_reopened": "round", "case_chased": "chase", "dispatch_refused": "refusal"}
+"""What intake counts of a case, by the fact that makes it one more."""
+_ROLES = frozenset(Role)
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +57,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         _check(fact, timeline)
     zone = _zone(next((fact.fields["zone"] for fact in facts if "zone" in fact.fields), zone_name))
     now = _instant("'now'", asked["now"]) if asked.get("now") is not None else facts[-1].at
-    known = [fact for fact in facts if fact.at <= now]
+    known = _taken([fact for fact in facts if fact.at <= now], timeline, zone)
     return {"clocks": [_clock(clock, now, zone) for clock in timeline.clocks(known, zone)]}
 
 
@@ -84,7 +100,98 @@ def _facts(given: object) -> Sequence[CaseFact]:
         fields = {k: v for k, v in fact.items() if k not in ("type", "time") and v is not None}
         at = _instant(f"The time of fact {number}", fact.get("time"))
         facts.append(CaseFact(_name(fact["type"]), at, number, fields))
-    return sorted(facts, key=lambda fact: (fact.at, fact.version))
+    return _as_published(sorted(facts, key=lambda fact: (fact.at, fact.version)))
+
+
+def _as_published(facts: Sequence[CaseFact]) -> Sequence[CaseFact]:
+    """Say what a line leaves out of intake's facts as intake does: what it counts, and defaults."""
+    counts, classified = {"round": 1, "chase": 0, "refusal": 0}, False
+    found: list[CaseFact] = []
+    for fact in facts:
+        unsaid, counted = _unsaid(fact.name), COUNTED.get(fact.name)
+        if counted is not None:
+            said = fact.fields.get(counted)
+            counts[counted] = said if isinstance(said, int) else counts[counted] + 1
+        if counted == "round":
+            counts["refusal"] = 0
+        own: dict[str, Any] = {
+            name: count for name, count in counts.items() if name in unsaid or name == counted
+        }
+        if fact.name == "case_classified":
+            own["cause"], classified = "correction" if classified else "first", True
+        found.append(replace(fact, fields={**unsaid, **own, **fact.fields}))
+    return found
+
+
+@lru_cache
+def _unsaid(name: str) -> Mapping[str, Any]:
+    """The fields that a fact of intake has where nobody says them, as JSON has them."""
+    kind = _of_intake().get(name)
+    fields = kind.model_fields.items() if kind is not None else ()
+    return {
+        field: to_jsonable_python(default)
+        for field, about in fields
+        if not about.is_required() and (default := about.get_default()) is not None
+    }
+
+
+@lru_cache
+def _of_intake() -> Mapping[str, type[Fact]]:
+    return {
+        fact.wire_name.removeprefix("intake."): fact
+        for fact in published_facts()
+        if fact.wire_name.startswith("intake.")
+    }
+
+
+def _taken(facts: Sequence[CaseFact], timeline: Timeline, zone: ZoneInfo) -> Sequence[CaseFact]:
+    """Leave out the requests for more time, and the decisions on them, that sla would refuse.
+
+    A request that names no clock is about every one, and is taken as it stands.
+    """
+    commands = {fact.version: command for fact in facts if (command := _command(fact, zone))}
+    asked = {c.extension_id for c in commands.values() if isinstance(c, RequestExtension)}
+    if not asked:
+        return facts
+    decider = ClocksDecider(_no_other_rules)
+    state = Clocks(case_id="case", project_id="project", course=timeline.course(zone))
+    for fact in facts:
+        after, taken, command = state, fact, commands.get(fact.version)
+        if command is not None and command.extension_id in asked:
+            try:
+                said = decider.decide(command, state)[:1]
+            except Refused:
+                continue
+            if not said or not isinstance(said[0], ExtensionFact):
+                continue
+            after = decider.evolve(state, said[0])
+            taken = replace(fact, fields=extension_noted(said[0], 0).fields)
+        state = after._replace(facts=(*state.facts, taken))
+    return state.facts
+
+
+def _no_other_rules(version: str) -> Rules:
+    raise UnknownVersion(version)  # the line's own are laid out
+
+
+def _command(
+    fact: CaseFact, zone: ZoneInfo
+) -> RequestExtension | ApproveExtension | RefuseExtension | None:
+    """Give what sla was asked; nothing where the line does not say enough of it."""
+    match fact.name, fact.fields:
+        case "extension_requested", {"extension_id": str(name), "clock": str(clock), **said}:
+            until = instant_of(said.get("until"), zone)
+            if until is None:
+                return None
+            return RequestExtension(fact.at, name, clock, until, str(said.get("asked_by")))
+        case "extension_approved", {"extension_id": str(name), "role": str(role), **said}:
+            by = str(said.get("approved_by"))
+            return ApproveExtension(fact.at, name, by, Role(role)) if role in _ROLES else None
+        case "extension_refused", {"extension_id": str(name), "role": str(role), **said}:
+            by = str(said.get("refused_by"))
+            return RefuseExtension(fact.at, name, by, Role(role)) if role in _ROLES else None
+        case _:
+            return None
 
 
 def _check(fact: CaseFact, timeline: Timeline) -> None:

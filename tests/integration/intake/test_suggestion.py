@@ -77,6 +77,53 @@ async def test_a_matter_in_a_common_area_is_its_assets_and_no_households(
     assert [mention["case_id"] for mention in mentions] == [at_home]
 
 
+@rule("RM-4.4.1a")
+async def test_only_what_raised_the_matter_is_a_mention(registered: Caller) -> None:
+    caller = await staffed(registered)
+    early: dict[str, Any] = {"occurred_at": (NOON - timedelta(days=20)).isoformat()}
+    for kind in ("consultation", "suggestion"):
+        await received(caller, kind=kind, **early)
+    mistaken, merged, stays, request = [
+        await received(caller, kind=kind, **early)
+        for kind in ("complaint", "complaint", "complaint", "service_request")
+    ]
+    await do(caller, mistaken, "chase")
+    withdrawn: dict[str, Any] = {
+        "asked_by": "王芳",
+        "how": "phone",
+        "person_id": "a",
+        "confirmed_by": "s1",
+    }
+    await do(caller, mistaken, "withdraw", **withdrawn)
+    for chase_id in ("c1", "c2"):
+        await do(caller, merged, "chase", chase_id=chase_id)
+    again = await received(caller)
+    said = await suggested(caller, again)
+    times = {m["case_id"]: m["times"] for m in said["mentions"]}
+    assert times == {merged: 3, stays: 1, request: 1}
+    await do(caller, merged, "merge", into=stays)
+    said = await suggested(caller, again)
+    times = {m["case_id"]: m["times"] for m in said["mentions"]}
+    assert times == {merged: 2, stays: 1, request: 1}
+    assert said["earlier_mentions"] == 4
+
+
+@rule("RM-4.4.1a")
+async def test_a_case_of_which_nobody_has_named_the_topic_counts_by_the_suggested_one(
+    registered: Caller,
+) -> None:
+    early: dict[str, Any] = {"topic": "", "occurred_at": (NOON - timedelta(days=20)).isoformat()}
+    charged = await received(registered, **early, grievance="overcharging")
+    await received(registered, **early, grievance="staff_attitude")
+    await received(registered, **early)
+    for topic in ("收费", ""):
+        again = await received(registered, topic=topic, grievance="lower_charge")
+        mentions = (await suggested(registered, again))["mentions"]
+        assert [mention["case_id"] for mention in mentions] == [charged]
+    await do(registered, charged, "correct", topic="服务态度")
+    assert (await suggested(registered, again))["mentions"] == []
+
+
 @rule("RM-4.4.1b", "RM-4.4.2")
 async def test_what_is_learned_later_changes_what_is_suggested(registered: Caller) -> None:
     case_id = await received(registered, grievance="contract_duty", claimed_loss=8000)

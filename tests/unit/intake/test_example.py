@@ -20,6 +20,7 @@ from steward_intake.domain.commands import CaseCommand, ReceiveCase
 from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import Case, Nothing, Origin
 from steward_policy import packs
+from steward_policy.case_rules import CaseRules
 from steward_policy.catalogue import RULES
 from steward_policy.classification import suggest
 from steward_stack.example import example
@@ -43,6 +44,11 @@ def fortnight() -> Fortnight:
 
 async def seal(field: str, text: str) -> Sealed | None:
     return Sealed(subject="case-c", field=field, value_id="1", box="AA==") if text else None
+
+
+async def rules() -> CaseRules:
+    """Give what the built-in pack allows."""
+    return packs.built_in().cases
 
 
 async def approver(person_id: str | None) -> Approver | None:
@@ -129,7 +135,7 @@ async def test_nothing_in_the_example_is_refused() -> None:
             do(case_id, received(said, case_id, at))
         else:
             assert hasattr(said, "command")
-            speaking = Speaking(at, by, f"{case_id}-{at.timestamp()}", seal, approver, at)
+            speaking = Speaking(at, by, f"{case_id}-{at.timestamp()}", seal, approver, rules, at)
             do(case_id, await said.command(speaking))
 
     for line in fortnight().history():

@@ -1,11 +1,15 @@
 """Packs: errors that name file, line and rule; overrides entry by entry; versions and dates."""
 
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from steward_events.vocabulary import Role
 from steward_policy import packs
 from steward_policy.calendars import CalendarError
+from steward_policy.case_rules import CaseRules
+from steward_policy.differences import differences
 from steward_policy.lint import lint
 from steward_policy.packs import PackError, Publication, Rules, UnknownVersion, in_force
 
@@ -400,3 +404,49 @@ def test_targets_of_a_question_are_read_as_those_of_a_pack() -> None:
         with pytest.raises(PackError) as refusal:
             packs.read_targets(wrong, rules)
         assert problem in str(refusal.value)
+
+
+def test_a_pack_says_what_the_desk_allows_and_an_override_changes_a_key_of_it() -> None:
+    silent = packs.load(PACK).cases
+    assert silent == packs.built_in().cases
+    said = f"{PACK}cases: {{waits_at_most: {{days: 3}}, failed_contacts: 1}}\n"
+    group = "overrides: small\nversion: g\ncases: {waits_at_most: {days: 5}}\n"
+    rules = packs.load(said, "small.yaml", (group, "group.yaml"))
+    assert rules.cases.waits_at_most.days == 5
+    assert rules.cases.failed_contacts == 1
+    assert rules.cases.closes_after == silent.closes_after
+    [difference] = differences(packs.load(PACK), packs.load(said))
+    assert difference.keys == ("cases",)
+
+
+@pytest.mark.parametrize(
+    ("cases", "problem"),
+    [
+        ("{waits_at_most: {hours: 4, counting: working}}", "not counted in working time"),
+        ("{backdating: [{within: {days: 2, counting: working}}]}", "not counted in working time"),
+        ("{backdating: []}", "cases.backdating"),
+        ("{backdating: [{within: {days: 2}, by: nobody}]}", "cases.backdating.0.by"),
+        ("{failed_contacts: 0}", "cases.failed_contacts"),
+        ("{closes_within: {days: 3}}", "this key is unknown"),
+    ],
+)
+def test_what_the_desk_allows_is_refused_where_it_says_nothing_sensible(
+    cases: str, problem: str
+) -> None:
+    found, *_ = refused(f"{PACK}cases: {cases}\n")
+    assert problem in found
+
+
+def test_who_stands_higher_may_date_further_back() -> None:
+    listed = [{"within": {"days": 2}}, {"within": {"months": 2}, "by": "centre_manager"}]
+    rules = CaseRules.model_validate({"backdating": listed})
+    zone = ZoneInfo("Asia/Shanghai")
+    now = datetime(2026, 9, 28, 12, tzinfo=zone)
+    by_anybody, by_the_manager = (
+        datetime(2026, *day, 12, tzinfo=zone) for day in ((9, 26), (7, 28))
+    )
+    assert rules.dated_since(now, zone, {Role.CS_SUPERVISOR}) == by_anybody
+    for role in (Role.CENTRE_MANAGER, Role.COMPANY_LEADER):
+        assert rules.dated_since(now, zone, {role}) == by_the_manager
+    of_the_manager = CaseRules.model_validate({"backdating": listed[1:]})
+    assert of_the_manager.dated_since(now, zone) == now

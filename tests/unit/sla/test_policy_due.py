@@ -313,7 +313,7 @@ def test_a_reclassification(cause: str, start: str, due: str) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (fact("case_classified", "09-28", "10:05"), "first"),
+        (fact("case_classified", "09-28", "10:05"), "correction"),
         (fact("severity_raised", "09-28", "10:05"), "age"),
         (fact("severity_raised", "09-28", "10:05", cause="new_facts"), "new_facts"),
     ],
@@ -325,6 +325,46 @@ def test_a_change_that_names_no_cause_has_that_of_intakes_facts(
     later = fact("manager_called", "09-28", "11:00")
     own = target(starts="manager_called", when={"cause": cause})
     assert len(answer([RECEIVED, classified, change, later], targets=own)) == 1
+    first = target(starts="manager_called", when={"cause": "first"})
+    assert len(answer([RECEIVED, minor(), later], targets=first)) == 1
+
+
+def test_what_intake_counts_of_a_case_may_be_left_out() -> None:
+    chased = [fact("case_chased", "09-29", time) for time in ("09:00", "10:00", "11:00")]
+    refused = [
+        fact("dispatch_refused", "09-29", time, dispatch_id=time) for time in ("12:00", "13:00")
+    ]
+    again = [
+        reopening
+        for day in ("10-01", "10-03")
+        for reopening in (fact("case_handled", day), fact("case_reopened", day, "12:00"))
+    ]
+    said = [fact("dispatch_refused", "10-04", dispatch_id="d3"), fact("case_handled", "10-05")]
+    asked = {"facts": [RECEIVED, minor(), *chased, *refused, *again, *said], "now": at("10-09")}
+    found = {clock["clock"]: clock for clock in due_times.answer(asked)["clocks"]}
+    counted = ("chased-again", "dispatch-decided", "reopened-again")
+    assert {
+        name: clock["started_at"] for name, clock in found.items() if clock["target"] in counted
+    } == {
+        "chased-again#1": at("09-29", "10:00"),
+        "dispatch-decided#1": at("09-29", "13:00"),
+        "reopened-again#3": at("10-03", "12:00"),
+    }
+    assert found["minor-resolve#3"]["met_at"] == at("10-05")
+
+
+def test_what_is_counted_goes_on_from_what_the_line_says() -> None:
+    own = target(starts=[{"case_chased": {"chase": 8}}])
+    chased = [fact("case_chased", "09-29", chase=7), fact("case_chased", "09-30")]
+    assert the_clock([RECEIVED, *chased], targets=own)["started_at"] == at("09-30")
+
+
+@pytest.mark.parametrize(("when", "clocks"), [({"urgency": "ordinary"}, 1), ({"urgency": None}, 0)])
+def test_what_a_line_leaves_out_is_as_intakes_fact_has_it(
+    when: dict[str, Any], clocks: int
+) -> None:
+    own = target(starts="case_classified", when=when)
+    assert len(answer([RECEIVED, minor()], targets=own)) == clocks
 
 
 def test_after_a_classification_without_a_cause_harm_that_was_stopped_is_not_classified_again() -> (
@@ -435,6 +475,34 @@ def test_a_word_to_the_owner_about_something_else_brings_no_extension() -> None:
     for about, due in [("new_date", UNTIL), ("progress", None), ("other", None)]:
         told = {**TOLD, "about": about}
         assert the_clock([RECEIVED, ASKED, approved(), told], targets=own)["approved_due"] == due
+
+
+LATE = {**ASKED, "time": at("10-02"), "clock": "minor-resolve#1"}
+NAMED = {**ASKED, "clock": "minor-resolve#1"}
+REFUSED = fact("extension_refused", "09-29", "10:30", refused_by="m1", role="centre_manager")
+
+
+@pytest.mark.parametrize(
+    ("facts", "until", "excused"),
+    [
+        ([NAMED, approved(), TOLD], UNTIL, False),
+        ([NAMED, approved("10-01", "08:00")], None, True),
+        ([LATE, approved("10-02", "11:00")], None, False),
+        ([NAMED, {**REFUSED, "extension_id": "e1"}, approved(), TOLD], None, False),
+        ([NAMED, approved(role="cs_supervisor"), approved("09-29", "12:00"), TOLD], UNTIL, False),
+        ([{**NAMED, "clock": "major-resolve#1"}, approved(), TOLD], None, False),
+    ],
+)
+@rule("RM-4.10.1")
+def test_more_time_that_the_service_would_refuse_changes_nothing(
+    facts: Facts, until: str | None, excused: bool
+) -> None:
+    named = [
+        fact if fact["type"] == "owner_informed" else {"extension_id": "e1", **fact}
+        for fact in facts
+    ]
+    clock = the_clock([RECEIVED, minor(), *named], now=at("10-03"))
+    assert (clock["approved_due"], clock["excused"]) == (until, excused)
 
 
 CALENDAR = {

@@ -369,6 +369,27 @@ def test_a_policy_that_was_not_heard_yet_makes_the_role_wait() -> None:
         decider.decide(holds(Role.FRONTLINE), decider.evolve(Unheard(), noted))
 
 
+def test_how_far_back_a_visit_is_written_down_the_policy_says_by_role() -> None:
+    back = "[{within: {days: 2}}, {within: {days: 20}, by: centre_manager}]"
+    text = f"overrides: residential-cn\nversion: back\ncases: {{backdating: {back}}}\n"
+    rules = packs.load(text)
+    book = OneProject(project(), holds(Role.CENTRE_MANAGER), holds(Role.FRONTLINE, "f1"))
+    book.decider = LedgerDecider(lambda *_: rules)
+    for person_id, days, is_late in [
+        ("f1", 2, False),
+        ("f1", 3, True),
+        ("m1", 20, False),
+        ("m1", 21, True),
+    ]:
+        command = visit(f"{person_id}-{days}", "h1", person_id)
+        command = replace(command, said_at=BEGIN + timedelta(days=days))
+        if is_late:
+            with pytest.raises(Refused, match="Only a visit since 2026-10-"):
+                book.when(command)
+        else:
+            assert book.when(command)
+
+
 def test_what_is_more_than_a_year_ago_is_settled() -> None:
     book = managed()
     book.visited("h1", at=BEGIN)

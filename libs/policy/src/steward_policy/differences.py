@@ -7,7 +7,10 @@ from typing import Any, Literal
 from steward_policy.explanation import explain
 from steward_policy.packs import KINDS, AnyRule, Kind, Rules
 
-_WHOLE = ("calendar", "duty_calendar", "effective_from", "acknowledge", "messages", "calendars")
+_WHOLE = (
+    *("calendar", "duty_calendar", "effective_from"),
+    *("acknowledge", "messages", "cases", "calendars"),
+)
 """What a pack says beside its entries."""
 
 

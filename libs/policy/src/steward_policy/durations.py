@@ -90,6 +90,13 @@ class Duration(BaseModel):
         return self
 
     @cached_property
+    def amount(self) -> str:
+        """How much it is, as a person reads it: 1 day."""
+        units = ("minutes", "hours", "days", "months")
+        amount, unit = next((n, u) for u in units if (n := getattr(self, u)) is not None)
+        return f"{amount:g} {unit.removesuffix('s') if amount == 1 else unit}"
+
+    @cached_property
     def is_clock_time(self) -> bool:
         """Whether it is measured in minutes or hours."""
         return self.minutes is not None or self.hours is not None

@@ -156,17 +156,11 @@ def _step(step: EscalationStep, calendar: str) -> str:
 
 
 def _amount(duration: Duration, calendar: str) -> str:
-    amount, unit = next(
-        (amount, unit)
-        for unit in ("minutes", "hours", "days", "months")
-        if (amount := getattr(duration, unit)) is not None
-    )
-    words = f"{amount:g} {unit.removesuffix('s') if amount == 1 else unit}"
     match duration.counted:
         case Counting.WORKING:
-            return f"{words} of working time ({calendar})"
+            return f"{duration.amount} of working time ({calendar})"
         case Counting.CALENDAR | Counting.ELAPSED:
-            return words
+            return duration.amount
 
 
 def duration_in_words(duration: Duration, calendar: str) -> str:

@@ -22,6 +22,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from steward_events.vocabulary import Mode, Role
 from steward_policy import calendars as working_calendars
 from steward_policy.calendars import Calendar, CalendarError
+from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.catalogue import BY_ID
 from steward_policy.classification import ClassificationRow
 from steward_policy.documents import Document, DocumentError, Place, read
@@ -202,6 +203,7 @@ class PolicyPack(Entry):
         within=Duration(hours=4, counting=Counting.WORKING), emergency=Duration(minutes=15)
     )
     messages: Messages = Messages()
+    cases: CaseRules = DEFAULTS
     calendars: Mapping[Identifier, Calendar] = {}
     targets: tuple[Target, ...] = ()
     followups: tuple[FollowUpRule, ...] = ()
@@ -247,6 +249,7 @@ class Override(Entry):
     duty_calendar: Identifier | None = None
     acknowledge: dict[str, Any] | None = None
     messages: dict[str, Any] | None = None
+    cases: dict[str, Any] | None = None
     calendars: dict[str, Any] = {}
     targets: tuple[dict[str, Any], ...] = ()
     followups: tuple[dict[str, Any], ...] = ()
@@ -299,6 +302,11 @@ class Rules:
     def classification(self) -> tuple[ClassificationRow, ...]:
         """The rows of the table that says what a case is, in the pack's order."""
         return self.pack.classification
+
+    @property
+    def cases(self) -> CaseRules:
+        """What the desk allows and counts of a case."""
+        return self.pack.cases
 
     @property
     def effective_from(self) -> date | None:
@@ -600,9 +608,12 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
             f"it overrides the pack '{override.overrides}', but lies upon '{base['pack']}'.",
         )
     merged = dict(base)
-    for key in ("calendar", "duty_calendar", "effective_from", "acknowledge", "messages"):
+    for key in ("calendar", "duty_calendar", "effective_from"):
         if key in above.data:
             merged[key] = above.data[key]
+    for key in ("acknowledge", "messages", "cases"):
+        if key in above.data:
+            merged[key] = {**(base.get(key) or {}), **(above.data[key] or {})}
     merged["calendars"] = {**base.get("calendars", {}), **override.calendars}
     known = {entry["id"] for kind in KINDS for entry in base.get(kind, [])}
     for index, dropped in enumerate(override.drop):

@@ -351,13 +351,6 @@ class OnBreach(Entry):
     raise_severity: Literal["important", "major"]
 
 
-class Backdating(Entry):
-    """How far back a fact of this target may be dated, and by which role."""
-
-    within: Duration
-    by: Role
-
-
 class Target(Entry):
     """One duty with a clock: what starts it, what meets it, how long it may take, who is told.
 
@@ -392,7 +385,6 @@ class Target(Entry):
     escalate: tuple[EscalationStep, ...] = ()
     urgent: bool = False
     on_breach: OnBreach | None = None
-    backdating: Backdating | None = None
 
     @model_validator(mode="after")
     def _has_one_limit(self) -> Self:

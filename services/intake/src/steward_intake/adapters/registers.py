@@ -147,7 +147,7 @@ class PostgresRegisters:
         columns = CASES.c
         query = select(CASES).where(columns.household_id == household_id)
         if topic is not None:
-            query = query.where(columns.topic == topic)
+            query = query.where(columns.topic.in_([topic, ""]))
         if since is not None:
             query = query.where(columns.received_at >= since)
         if until is not None:
@@ -176,12 +176,12 @@ class PostgresRegisters:
         since: datetime,
         until: datetime,
     ) -> Sequence[Row]:
-        """Give the cases at a place of a project, or about an asset, on a topic."""
+        """Give the cases at a place of a project, or about an asset, on a topic, or on none yet."""
         columns = CASES.c
         query = select(CASES).where(
             columns.project_id == project_id,
             or_(*(columns[name] == value for name, value in at.items())),
-            columns.topic == topic,
+            columns.topic.in_([topic, ""]),
             columns.received_at >= since,
             columns.received_at < until,
         )

@@ -71,7 +71,9 @@ async def post_attachment(
     idempotency_key(request)  # before the file is worked on
     case = await case_of(service, principal, case_id)
     desk = open_desk(service)
-    at = desk.moment(attached.occurred_at, after=case["received_at"])
+    at = await desk.moment(
+        attached.occurred_at, case["project_id"], attached.person_id, after=case["received_at"]
+    )
     await desk.staff(attached.person_id, case["project_id"])
     content = await request.body()
     file = await asyncio.to_thread(cleaned, content)

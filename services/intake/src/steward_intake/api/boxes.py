@@ -39,7 +39,7 @@ async def post_opening(
         raise not_found("suggestion box of this ID")
     project_id = box["project_id"]
     await desk.staff(body.person_id, project_id)
-    at = desk.moment(body.occurred_at)
+    at = await desk.moment(body.occurred_at, project_id, body.person_id)
     roles = await service.registers.acting(body.person_id, project_id, at)
     if not may_act(roles, OPENS):
         refused = Refused(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -26,7 +27,6 @@ from steward_intake.application.actions import (
     Reopen,
 )
 from steward_intake.application.desk import (
-    REOPENING,
     Desk,
     check_requested,
     external_case_id,
@@ -75,7 +75,8 @@ async def _receive(
     body: Reception,
     case_id: str,
 ) -> Response:
-    command = await desk.reception(body, case_id, desk.moment(body.occurred_at))
+    at = await desk.moment(body.occurred_at, body.project_id, body.received_by)
+    command = await desk.reception(body, case_id, at)
     answer = {"case_id": case_id, "number": command.received.number}
     to = To(f"case-{case_id}", body.project_id, command, expected=0)
     return await handle(request, principal, service.executor, to=[to], answer=answer)
@@ -132,10 +133,10 @@ async def _act(
 ) -> Response:
     case = await case_of(service, principal, case_id)
     desk = open_desk(service)
-    at = desk.moment(said.occurred_at, after=case["received_at"])
+    at = await moment_of(desk, case, said)
     if isinstance(said, Link):
         await case_of(service, principal, said.other)
-    if isinstance(said, Reopen) and _is_long_closed(case, at):
+    if isinstance(said, Reopen) and await _is_long_closed(desk, case, at):
         to = await _beginning_anew(service, desk, case, at)
         case_id = to[0].stream.removeprefix("case-")
     else:
@@ -154,6 +155,12 @@ async def _said_before(service: Intake, case_id: str, said: Action) -> Fact | No
     story = await service.executor.store.facts_of(f"case-{case_id}")
     told = (recorded.fact for recorded in reversed(story) if recorded.fact is not None)
     return next((fact for fact in told if said.repeats(fact)), None)
+
+
+async def moment_of(desk: Desk, case: Row, said: Action) -> datetime:
+    """Give when it happened; most actions may name who did it."""
+    by = getattr(said, "person_id", None)
+    return await desk.moment(said.occurred_at, case["project_id"], by, after=case["received_at"])
 
 
 async def acting(
@@ -194,9 +201,9 @@ async def acting(
 async def _advised(service: Intake, case: Row, to: To) -> To:
     """Let a classification say what was suggested, so that people and table can be compared."""
     assert isinstance(to.command, ClassifyCase)  # noqa: S101 - the caller saw to it
-    story = await service.executor.store.facts_of(to.stream)
+    facts_of = service.executor.store.facts_of
     decided = to.command.classified
-    advice = await advise(service.registers, case, story, decided)
+    advice = await advise(service.registers, facts_of, case, await facts_of(to.stream), decided)
     decided = decided.model_copy(update={"suggested": advice.suggested})
     return to._replace(command=replace(to.command, classified=decided))
 
@@ -211,9 +218,12 @@ def done(
     return answer
 
 
-def _is_long_closed(case: Row, at: datetime) -> bool:
-    closed_at = case["closed_at"]
-    return closed_at is not None and at > closed_at + REOPENING and case["goes_on_in"] is None
+async def _is_long_closed(desk: Desk, case: Row, at: datetime) -> bool:
+    closed_at, project_id = case["closed_at"], case["project_id"]
+    if closed_at is None or case["goes_on_in"] is not None:
+        return False
+    zone = ZoneInfo((await desk.project(project_id))["zone"])
+    return at > (await desk.case_rules(project_id)).reopens_until(closed_at, zone)
 
 
 async def _beginning_anew(service: Intake, desk: Desk, case: Row, at: datetime) -> list[To]:

@@ -96,7 +96,8 @@ async def post_incident(
         cause=body.cause,
         person_id=body.person_id,
     )
-    command = OpenIncident(desk.moment(body.occurred_at), opened)
+    at = await desk.moment(body.occurred_at, body.project_id, body.person_id)
+    command = OpenIncident(at, opened)
     to = [To(stream_of(incident_id), body.project_id, command)]
     answer = {"incident_id": incident_id}
     return await handle(request, principal, service.executor, to=to, answer=answer)
@@ -121,7 +122,9 @@ async def post_attach(
             case = attach.gathered.rows.get(case_id)
             if case is None or not principal.may(case["project_id"]):
                 raise not_found("case of this ID")
-            at = desk.moment(body.occurred_at, after=case["received_at"])
+            at = await desk.moment(
+                body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
+            )
             to = await attach.commands(case, at, body.person_id)
         except (Refused, Problem) as error:
             results[place] = error_of(error)
@@ -141,7 +144,9 @@ async def post_detach(
     case = await case_of(service, principal, body.case_id)
     desk = open_desk(service)
     await desk.staff(body.person_id, incident["project_id"])
-    at = desk.moment(body.occurred_at, after=case["received_at"])
+    at = await desk.moment(
+        body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
+    )
     gathered = await _gathered(service, incident)
     left = CaseLeftIncident(case_id=body.case_id, incident_id=incident_id)
     to = [
@@ -160,7 +165,7 @@ async def post_inform(
     incident = await _incident_of(service, principal, incident_id)
     desk = open_desk(service)
     await desk.staff(body.person_id, incident["project_id"])
-    at, statement_id = desk.moment(None), str(uuid7())
+    at, statement_id = desk.clock.now(), str(uuid7())
 
     async def inform() -> Response:
         gathered = await _gathered(service, incident)
@@ -211,7 +216,10 @@ async def post_letter(
     async def publish() -> Response:
         gathered = await _gathered(service, incident)
         received = [row["received_at"] for row in gathered.rows.values()]
-        at = desk.moment(body.occurred_at, after=max(received, default=None))
+        at = await desk.moment(
+            *(body.occurred_at, incident["project_id"], body.person_id),
+            after=max(received, default=None),
+        )
         to = [
             gathered.to(PublishLetter(at, letter, gathered.cases)),
             *(gathered.say(at, case, keep(letter, case)) for case in sorted(gathered.cases)),
@@ -230,7 +238,7 @@ async def post_close(
     incident = await _incident_of(service, principal, incident_id)
     desk = open_desk(service)
     await desk.staff(body.person_id, incident["project_id"])
-    at = desk.moment(body.occurred_at)
+    at = await desk.moment(body.occurred_at, incident["project_id"], body.person_id)
 
     async def close() -> Response:
         gathered = await _gathered(service, incident)

@@ -41,7 +41,7 @@ async def post_note(
         case = await case_of(service, principal, body.case_id)
         if case["household_id"] != household_id:
             raise invalid("The case is not this household's.")
-    at = desk.moment(body.occurred_at)
+    at = await desk.moment(body.occurred_at, project_id, body.person_id)
     note_id = str(uuid7())
     added = HouseholdNoteAdded(
         note_id=note_id,
@@ -78,7 +78,7 @@ async def post_retirement(
         raise not_found("note of this ID about the household")
     desk = open_desk(service)
     await desk.staff(body.person_id, project_id)
-    at = desk.moment(body.occurred_at, after=added.occurred_at)
+    at = await desk.moment(body.occurred_at, project_id, body.person_id, after=added.occurred_at)
     to = [To(f"note-{note_id}", project_id, RetireNote(at, body.because, body.person_id))]
     answer = {"note_id": note_id}
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)

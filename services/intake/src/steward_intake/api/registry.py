@@ -124,7 +124,7 @@ async def registering(desk: Desk, principal: Principal, line: registry.Registrat
 
 
 async def _registered(desk: Desk, line: registry.Registration) -> list[To]:
-    at = desk.moment(line.occurred_at)
+    at = await desk.moment(line.occurred_at, None)
     return [await line.to(desk, at), *await line.follows(desk, at)]
 
 

@@ -12,7 +12,7 @@ from steward_decider import Refused
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
-from steward_intake.api.cases import acting, done
+from steward_intake.api.cases import acting, done, moment_of
 from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause_of, open_desk
 from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
@@ -56,7 +56,9 @@ async def _merge(
         raise invalid("The two cases belong to different projects: move one of them first.")
     desk = open_desk(service)
     await desk.staff(body.person_id, case["project_id"])
-    at = desk.moment(body.occurred_at, after=case["received_at"])
+    at = await desk.moment(
+        body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
+    )
     merge = MergeCase(at, body.into, body.person_id, into["number"])
     absorb = AbsorbCase(
         at,
@@ -113,7 +115,9 @@ async def _move(
     }
     if len(groups) > 1:
         raise invalid("A case goes on at a project of its own group only.")
-    at = desk.moment(body.occurred_at, after=case["received_at"])
+    at = await desk.moment(
+        body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
+    )
     to_case = next_case_id(case_id, f"moved|{body.to_project}")
     first = case["received_at"]
     story = await service.executor.store.facts_of(f"case-{case_id}")
@@ -181,4 +185,4 @@ async def post_bulk(
 async def _acting_on(desk: Desk, principal: Principal, case: Row | None, said: Action) -> To:
     if case is None or not principal.may(case["project_id"]):
         raise not_found("case of this ID")
-    return await acting(desk, case, said, desk.moment(said.occurred_at, after=case["received_at"]))
+    return await acting(desk, case, said, await moment_of(desk, case, said))

@@ -94,13 +94,15 @@ from steward_intake.domain.commands import (
 )
 from steward_intake.domain.sayings import SAYINGS, SaidFact, Say
 from steward_intake.domain.story import Origin
+from steward_policy.case_rules import CaseRules
 
 
 @dataclass(frozen=True, slots=True)
 class Speaking:
     """When and through whom something is said; `seal` takes a field's name and its text.
 
-    `approver` gives a person with the roles in which they may act at the case's project.
+    `approver` gives a person with the roles in which they may act at the case's project, `rules` what
+    the project's policy allows.
     """
 
     at: datetime
@@ -109,6 +111,7 @@ class Speaking:
     """Of the saying itself: the same again is known by it."""
     seal: Callable[[str, str], Awaitable[Sealed | None]]
     approver: Callable[[str | None], Awaitable[Approver | None]]
+    rules: Callable[[], Awaitable[CaseRules]]
     now: datetime
 
 
@@ -247,7 +250,8 @@ class Pause(Action):
             raise Refused(
                 "Say by because why the case waits: owner_asked or not_reached.", code="bad_data"
             )
-        return PauseCase(speaking.at, self.resume_on, self.because or "owner_asked")
+        because = self.because or "owner_asked"
+        return PauseCase(speaking.at, self.resume_on, because, await speaking.rules())
 
 
 class Resume(Action):
@@ -274,7 +278,8 @@ class Handle(Action):
         corrective = await speaking.seal("corrective", self.corrective)
         preventive = await speaking.seal("preventive", self.preventive)
         return HandleCase(
-            speaking.at, self.person_id, corrective, preventive, speaking.by, speaking.now
+            *(speaking.at, self.person_id, corrective, preventive, speaking.by, speaking.now),
+            rules=await speaking.rules(),
         )
 
 

@@ -26,22 +26,18 @@ from steward_intake.application.actions import (
 )
 from steward_intake.application.moving import as_corrected
 from steward_intake.application.ports import Registers, Row, Seals
+from steward_intake.application.rules import read_rules
 from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.commands import EndHistory, ReceiveCase
 from steward_intake.domain.completeness import lacking
 from steward_intake.domain.story import NO_FIRST_CONTACT, Origin
 from steward_policy.calendars import Calendar
+from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.packs import Override, Publication, in_force, load
 
 AHEAD = timedelta(minutes=2)
 """How far ahead another clock may be; such instants are taken as now."""
-
-BACKDATING = timedelta(days=30)
-"""How far back a person may date what they type in; what is older is imported as history."""
-
-REOPENING = timedelta(days=30)
-"""After that a reopening is a new case."""
 
 DEFAULT_PACK = "residential-cn"
 
@@ -87,15 +83,23 @@ class Desk:
         """Whether who is refused hears what they said; a reason that is kept does not say it."""
         self._known: dict[tuple[str, str], Row | None] = {}
         self._policies: dict[str, Sequence[Publication]] = {}
+        self._texts: dict[str, str] = {}
         self._supervisors: dict[str, str | None] = {}
         self._reading = asyncio.Lock()
         self._numbers: dict[tuple[str, int], Iterator[int]] = {}
 
-    def moment(
-        self, said: datetime | None, by: Origin = "steward", *, after: datetime | None = None
+    async def moment(
+        self,
+        said: datetime | None,
+        project_id: str | None,
+        person_id: str | None = None,
+        by: Origin = "steward",
+        *,
+        after: datetime | None = None,
     ) -> datetime:
         """Give the instant at which something happened; refuses the future and a far past.
 
+        How far back, the rules of the project say, and by which role; `person_id` is who says it.
         `after` is what it cannot be earlier than: the reception of its case.
         """
         now = self.clock.now()
@@ -103,15 +107,28 @@ class Desk:
             return now
         check_reach(said)
         self._refuse_future(said)
-        if by == "steward" and said < now - BACKDATING:
-            raise invalid(
-                f"{said.isoformat()} is more than {BACKDATING.days} days ago: import it as history."
-            )
+        if by == "steward" and said < now:
+            await self._refuse_far_past(said, now, project_id, person_id)
         if after is not None and said < after:
             raise invalid(
                 f"{said.isoformat()} is before the case was received, {after.isoformat()}."
             )
         return min(said, now)
+
+    async def _refuse_far_past(
+        self, said: datetime, now: datetime, project_id: str | None, person_id: str | None
+    ) -> None:
+        rules = DEFAULTS if project_id is None else await self.case_rules(project_id)
+        zone = ZoneInfo("UTC" if project_id is None else (await self.project(project_id))["zone"])
+        roles: frozenset[Role] = frozenset()
+        if said < (since := rules.dated_since(now, zone)) and project_id and person_id:
+            roles = await self.registers.acting(person_id, project_id, now)
+            since = rules.dated_since(now, zone, roles)
+        if said < since:
+            raise invalid(
+                f"{said.isoformat()} is before {since.isoformat()}, since when you may date it here:"
+                " import it as history."
+            )
 
     def _refuse_future(self, said: datetime) -> None:
         if said > self.clock.now() + AHEAD:
@@ -221,6 +238,15 @@ class Desk:
             )
         return f"{pack}@{version}"
 
+    async def case_rules(self, project_id: str) -> CaseRules:
+        """Give what the version in force at a project today allows; the default without one."""
+        try:
+            version = await self.policy(await self.project(project_id), self.clock.now())
+        except Refused:
+            return DEFAULTS
+        rules = read_rules(self._texts.get(version), version)
+        return DEFAULTS if rules is None else rules.cases
+
     async def below(self, override: Override, day: date, group_id: str, *, project: bool) -> str:
         """Give the text upon which an override lies: for a project its group's, else everybody's."""
         pack = override.overrides
@@ -247,6 +273,8 @@ class Desk:
         # Of many that are prepared side by side, one asks.
         async with self._reading:
             if pack not in self._policies:
+                rows = await self.registers.policies(pack)
+                self._texts |= {f"{pack}@{row['version']}": str(row["text"]) for row in rows}
                 self._policies[pack] = [
                     Publication(
                         row["version"],
@@ -254,7 +282,7 @@ class Desk:
                         row["group_id"],
                         row["project_id"],
                     )
-                    for row in await self.registers.policies(pack)
+                    for row in rows
                 ]
         return self._policies[pack]
 
@@ -417,7 +445,10 @@ class Desk:
             await self.staff(person_id, project_id)
             return Approver(person_id, await self.registers.acting(person_id, project_id, at))
 
-        return Speaking(at, by, id_, seal, approver, self.clock.now())
+        async def rules() -> CaseRules:
+            return await self.case_rules(project_id)
+
+        return Speaking(at, by, id_, seal, approver, rules, self.clock.now())
 
     async def seal(self, subject: str, field: str, text: str) -> Sealed | None:
         """Seal a text; an empty one is none."""

@@ -132,7 +132,7 @@ class Eraser:
         async for subject, stream in self._waiting(known):
             subjects.append(subject)
             parked.append(stream)
-        at = self._desk.moment(said.occurred_at)
+        at = await self._desk.moment(said.occurred_at, None)
         group_id = row["group_id"] if kind == "staff" else None
         to = [
             To(

@@ -146,7 +146,10 @@ class Registers(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Sequence[Row]:
-        """Give a household's cases, or those on a topic received from `since` to before `until`."""
+        """Give a household's cases, or those received from `since` to before `until` on a topic.
+
+        Those of which nobody has named the topic may be on it too.
+        """
         ...
 
     async def cases_concerning(self, household_id: str) -> Sequence[Row]:
@@ -165,10 +168,7 @@ class Registers(Protocol):
         since: datetime,
         until: datetime,
     ) -> Sequence[Row]:
-        """Give the cases on a topic received from `since` to before `until`.
-
-        At a `place` or about an `asset`: `at` says one or both.
-        """
+        """Give the same of the cases at a `place` or about an `asset`: `at` says one or both."""
         ...
 
     async def archived(

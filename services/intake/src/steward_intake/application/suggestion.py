@@ -1,22 +1,23 @@
 """What the policy's table suggests that a case is: what is known is gathered, the table is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
-
-import structlog
+from zoneinfo import ZoneInfo
 
 from steward_events.intake import CaseClassified, CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
-from steward_events.vocabulary import Area, Kind, Suggested
-from steward_intake.application.desk import years_from
+from steward_events.vocabulary import Area, Kind, Part, Suggested
 from steward_intake.application.ports import Registers, Row
+from steward_intake.application.rules import read_rules
+from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.catalogue import BY_ID
 from steward_policy.classification import INPUTS, ClassificationRow, Suggestion, suggest
-from steward_policy.packs import PackError, load
+from steward_policy.packs import Rules
 
-_LOG = structlog.get_logger(__name__)
+FactsOf = Callable[[str], Awaitable[Sequence[Recorded]]]
+"""Gives the facts of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,17 @@ def _told(row: ClassificationRow) -> dict[str, Any]:
 
 async def advise(
     registers: Registers,
+    facts_of: FactsOf,
     case: Row,
     story: Sequence[Recorded],
     decided: CaseClassified | None = None,
 ) -> Advice:
     """Ask the table of the policy under which the case was received, and of what is decided now."""
+    policy, rules = await _rules(registers, story)
     known = _known([fact.fact for fact in story] + [decided])
     topic = (decided.topic if decided else "") or case["topic"]
-    mentions = await _mentions(registers, case, topic)
+    matter = _Matter(registers, facts_of, topic or _suggested_topic(rules, known))
+    mentions = await matter.mentions(case, DEFAULTS if rules is None else rules.cases)
     inputs = {
         **known,
         "topic": topic or None,
@@ -96,8 +100,7 @@ async def advise(
         "earlier_mentions": _times(mentions),
         "duty_unmet": case["kind"] == Kind.COMPLAINT and case["status"] in ("open", "waiting"),
     }
-    policy = next(fact.fact.policy for fact in story if isinstance(fact.fact, CaseReceived))
-    return Advice(policy, mentions, suggest(await _rows(registers, policy), inputs))
+    return Advice(policy, mentions, suggest(() if rules is None else rules.classification, inputs))
 
 
 def _known(facts: Sequence[object]) -> dict[str, Any]:
@@ -112,56 +115,91 @@ def _known(facts: Sequence[object]) -> dict[str, Any]:
     return known
 
 
-async def _mentions(registers: Registers, case: Row, topic: str) -> list[dict[str, Any]]:
-    """List earlier cases on the same matter, and chases: twelve months back (RM-4.4.1a).
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """What was raised before: a topic, of a household or at a place, for a lift is everybody's."""
 
-    The matter is the topic, of the household, at the place or about the asset: a lift is everybody's.
-    What is in a common area is no household's own.
-    """
-    received_at = case["received_at"]
-    since = years_from(received_at, -1)
-    earlier: list[Row] = []
-    if case["household_id"] and topic:
-        own = await registers.cases_of(case["household_id"], topic, since, received_at)
-        earlier += [row for row in own if Area.COMMON_AREA not in (row["area"], case["area"])]
-    at = {name: case[name] for name in ("place", "asset") if case[name]}
-    if at and topic:
-        earlier += await registers.cases_at(case["project_id"], at, topic, since, received_at)
-    earlier = sorted(
-        {row["case_id"]: row for row in earlier}.values(),
-        key=lambda row: (row["received_at"], row["case_id"]),
-    )
-    found = [(row, 1 + row["chased"]) for row in earlier]
-    if case["chased"]:
-        found.append((case, case["chased"]))
-    return [
-        {
-            "case_id": row["case_id"],
-            "number": row["number"],
-            "times": times,
-            "received_at": row["received_at"].isoformat(),
-        }
-        for row, times in found
-    ]
+    registers: Registers
+    facts_of: FactsOf
+    topic: str
+
+    async def mentions(self, case: Row, rules: CaseRules) -> list[dict[str, Any]]:
+        """List the earlier cases that raised the matter, and chases (RM-4.4.1a).
+
+        Who asks a question or proposes something has raised nothing; what was taken back, or belongs to
+        another project, counts for nothing; what is in a common area is no household's own. A case that was merged is the same as the one that goes
+        on: only its chases count.
+        """
+        project = await self.registers.entries("projects", [case["project_id"]])
+        zone = ZoneInfo(project[case["project_id"]]["zone"])
+        until = case["received_at"]
+        since = rules.mentioned_since(until, zone)
+        earlier: list[Row] = []
+        if case["household_id"] and self.topic:
+            of = (case["household_id"], self.topic)
+            own = [
+                *await self.registers.cases_of(*of, since, until),
+                *await self._complained_with(case["household_id"], since, until),
+            ]
+            earlier += [row for row in own if Area.COMMON_AREA not in (row["area"], case["area"])]
+        at = {name: case[name] for name in ("place", "asset") if case[name]}
+        if at and self.topic:
+            here = (case["project_id"], at, self.topic)
+            earlier += await self.registers.cases_at(*here, since, until)
+        rows = {row["case_id"]: row for row in earlier if _raises(row)}.values()
+        found = [
+            (row, row["chased"] + (row["status"] != "merged"))
+            for row in sorted(rows, key=lambda row: (row["received_at"], row["case_id"]))
+            if row["topic"] or await self._is_suggested_of(row)
+        ]
+        return [
+            {
+                "case_id": row["case_id"],
+                "number": row["number"],
+                "times": times,
+                "received_at": row["received_at"].isoformat(),
+            }
+            for row, times in (*found, (case, case["chased"]))
+            if times
+        ]
+
+    async def _complained_with(
+        self, household_id: str, since: datetime, until: datetime
+    ) -> Sequence[Row]:
+        """Give the cases of others that go on for this household too."""
+        return [
+            row
+            for row in await self.registers.cases_concerning(household_id)
+            if row["part"] == Part.COMPLAINANT
+            and row["topic"] in (self.topic, "")
+            and since <= row["received_at"] < until
+        ]
+
+    async def _is_suggested_of(self, row: Row) -> bool:
+        """Say whether the table suggests the topic for a case of which nobody has named one."""
+        story = await self.facts_of(f"case-{row['case_id']}")
+        _, rules = await _rules(self.registers, story)
+        return _suggested_topic(rules, _known([fact.fact for fact in story])) == self.topic
+
+
+def _raises(row: Row) -> bool:
+    """Say whether a case is one that raises a matter with us."""
+    asks = row["kind"] in (Kind.COMPLAINT, Kind.SERVICE_REQUEST)
+    return asks and row["status"] not in ("withdrawn", "moved_out")
+
+
+def _suggested_topic(rules: Rules | None, known: Mapping[str, Any]) -> str:
+    rows = () if rules is None else rules.classification
+    topics = [row for row in rows if row.gives.thing == "topic"]
+    return suggest(topics, {**known, "topic": None}).found.get("topic", "")
 
 
 def _times(mentions: Sequence[Mapping[str, Any]]) -> int:
     return sum(mention["times"] for mention in mentions)
 
 
-async def _rows(registers: Registers, policy: str) -> tuple[ClassificationRow, ...]:
+async def _rules(registers: Registers, story: Sequence[Recorded]) -> tuple[str, Rules | None]:
+    """Give the version under which a case was received; without its rules a person decides."""
+    policy = next(fact.fact.policy for fact in story if isinstance(fact.fact, CaseReceived))
     pack, _, version = policy.partition("@")
-    text = await registers.policy_text(pack, version)
-    if text is None:
-        return ()
-    try:
-        return _read(text, policy)
-    except PackError as error:
-        # Another release took it. A person decides all the same.
-        _LOG.error("A policy cannot be read.", version=policy, problems=str(error))
-        return ()
-
-
-@lru_cache(maxsize=64)
-def _read(text: str, policy: str) -> tuple[ClassificationRow, ...]:
-    return load(text, policy).classification
+    return policy, read_rules(await registers.policy_text(pack, version), policy)

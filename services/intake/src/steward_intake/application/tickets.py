@@ -68,7 +68,7 @@ AnyTicket = TypeVar("AnyTicket", bound=Ticket)
 async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
     """Map a ticket event; raises `Refused` for what cannot be mapped."""
     what = _kind_of(event.type)
-    at = desk.moment(event.time, "external")
+    at = await desk.moment(event.time, None, by="external")
     if event.history is not None:
         check_reach(event.history)
     case_id = external_case_id(_external(event))
@@ -96,9 +96,9 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
             progress = ProgressReported(case_id=case_id, report_id=report_id, text=text)
             said.append(Say(at, progress, "external"))
         case "handled":
-            said.append(_handled(desk, at))
+            said.append(await _handled(desk, ticket, at))
         case "closed":
-            said += [_handled(desk, at), CloseCase(at, by="external")]
+            said += [await _handled(desk, ticket, at), CloseCase(at, by="external")]
         case "reopened":
             said.append(ReopenCase(at, "external"))
         case "told":
@@ -193,8 +193,9 @@ def _reception(ticket: OpenedTicket, event: ForeignEvent) -> Reception:
     )
 
 
-def _handled(desk: Desk, at: datetime) -> HandleCase:
-    return HandleCase(at, by="external", said_at=desk.clock.now())
+async def _handled(desk: Desk, ticket: Ticket, at: datetime) -> HandleCase:
+    rules = await desk.case_rules(ticket.project_id)
+    return HandleCase(at, by="external", said_at=desk.clock.now(), rules=rules)
 
 
 def _classified(ticket: Ticket, at: datetime, *, complete: bool) -> list[CaseCommand]:
@@ -231,7 +232,7 @@ async def _told(
             desk.speaking(
                 at
                 if happening.occurred_at is None
-                else desk.moment(happening.occurred_at, "external"),
+                else await desk.moment(happening.occurred_at, ticket.project_id, by="external"),
                 "external",
                 str(uuid5(_NAMESPACE, f"{event.source}|{event.id}|{place}")),
                 *(subject, ticket.project_id),

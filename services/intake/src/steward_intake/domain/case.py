@@ -107,12 +107,7 @@ from steward_intake.domain.story import (
 from steward_policy.calendars import END_OF_DAY, first_instant
 from steward_policy.classification import wrong_ground
 
-CLOSES_AFTER = timedelta(days=3)
-"""A request closes at the end of that day after its completion; the first is not counted."""
 ONE_DAY = timedelta(days=1)
-LONGEST_PAUSE = timedelta(days=7)
-CONTACTS_BEFORE_PAUSE = 2
-"""So many times the owner was not reached before the case may wait for them."""
 
 
 CaseFact = (
@@ -589,11 +584,15 @@ def _pause(command: PauseCase, state: Living) -> Sequence[CaseFact]:
             raise Refused("Only a case that is being worked on can wait for the owner.")
     if command.resume_on <= command.at:
         raise Refused("A pause needs a date in the future on which it ends.")
-    if command.resume_on > command.at + LONGEST_PAUSE:
-        raise Refused("A case waits for its owner for 7 days at most.")
-    story = state.story
-    if command.because == "not_reached" and story.efforts.failed_contacts < CONTACTS_BEFORE_PAUSE:
-        raise Refused("Two failed contacts are recorded before a case waits for its owner.")
+    story, rules = state.story, command.rules
+    if command.resume_on > rules.waits_until(command.at, ZoneInfo(story.zone)):
+        raise Refused(f"A case waits for its owner for {rules.waits_at_most.amount} at most.")
+    failed = story.efforts.failed_contacts
+    if command.because == "not_reached" and failed < rules.failed_contacts:
+        raise Refused(
+            "Before a case waits for its owner who was not reached, as many failed contacts are"
+            f" recorded: {rules.failed_contacts}."
+        )
     return [
         CasePaused(
             case_id=story.case_id,
@@ -651,17 +650,16 @@ def _refuse_other_measures(command: HandleCase, story: Story) -> None:
 
 
 def _closes_on(command: HandleCase, story: Story) -> datetime | None:
-    """Give the end of the third day, and not before that of the day after it was said here.
+    """Give when the rules let it close, and not before the end of the day after it was said here.
 
     So what was said late does not close before it is known what else there is to say of it.
     """
     if story.kind is not Kind.SERVICE_REQUEST:
         return None
     zone = ZoneInfo(story.zone)
-    handled, said = (
-        at.astimezone(zone).date() for at in (command.at, command.said_at or command.at)
-    )
-    return first_instant(max(handled + CLOSES_AFTER, said + ONE_DAY), END_OF_DAY, zone)
+    said = (command.said_at or command.at).astimezone(zone).date()
+    least = first_instant(said + ONE_DAY, END_OF_DAY, zone)
+    return max(command.rules.closes_on(command.at, zone), least)
 
 
 def _tell(command: TellResult, state: Living) -> Sequence[CaseFact]:

@@ -10,6 +10,7 @@ from steward_events.vocabulary import Kind, Role, Severity
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import Origin
+from steward_policy.case_rules import DEFAULTS, CaseRules
 
 How = Literal["in_person", "phone", "message", "letter"]
 
@@ -114,6 +115,7 @@ class PauseCase:
     at: datetime
     resume_on: datetime
     because: Literal["owner_asked", "not_reached"] = "owner_asked"
+    rules: CaseRules = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class HandleCase:
     by: Origin = "steward"
     said_at: datetime | None = None
     """When it was said here, if not when it happened."""
+    rules: CaseRules = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,6 @@ ABSORBED = "case_absorbed"
 """Another case was merged into this one: it is as early and as weighty as either from then on."""
 CHANGES = ONCE | {"case_corrected", ABSORBED}
 """Facts whose fields say what the case is."""
-UNSAID = {"case_classified": "first", "severity_raised": "age"}
-"""The cause of a change that names none, as intake's facts have it."""
 MERGED = "case_merged"
 """The end of a case for which another goes on."""
 ENDS = frozenset({"case_closed", "case_withdrawn", "case_refused", MERGED, "case_moved_out"})
@@ -52,8 +50,6 @@ def change(case: dict[str, Any], asked: frozenset[str], fact: CaseFact) -> None:
         return
     for name in asked & fact.fields.keys():
         case[name] = fact.fields[name]
-    if "cause" in asked and "cause" not in fact.fields and fact.name in UNSAID:
-        case["cause"] = UNSAID[fact.name]
 
 
 def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datetime | None:

@@ -284,12 +284,10 @@ class Walk:
         """From where a clock counts that begins to apply with this fact."""
         first = fact.name == "case_classified" and not self._classified
         self._classified = self._classified or fact.name == "case_classified"
-        unsaid = "age" if fact.name == "severity_raised" else "correction"
-        cause = fact.fields.get("cause") or unsaid
         if first or fact.name == "case_received":
             return CountFrom.START
         how = self.measure.target.on_reclassify
-        match cause:
+        match fact.fields.get("cause"):
             case "new_facts":
                 return how.new_facts
             case "age":

@@ -1,7 +1,6 @@
 """Visits over HTTP: written down, struck and listed, and what each person owes of them a month."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -28,8 +27,6 @@ VisitMode = Literal[
     Mode.PHONE, Mode.ON_SITE, Mode.OUTDOORS, Mode.OFFICE, Mode.QUESTIONNAIRE, Mode.OTHER
 ]
 """How a household is visited (CV-9.2, HV-4.3.1); a letter is no visit."""
-BACKDATING = timedelta(days=30)
-"""How long after a visit it may still be written down."""
 TEXTS = ("content", "feedback", "measures")
 """What is personal in a visit."""
 
@@ -49,7 +46,7 @@ class Visited(BaseModel):
     case_id: Id | None = None
     """The case that it raised; visits may not have heard of it yet, so that it is not looked up."""
     occurred_at: Moment | None = None
-    """Now where it is left out; at most 30 days back and never in the future."""
+    """Now where it is left out; never in the future, and no further back than the policy says."""
 
 
 class Mistaken(BaseModel):
@@ -100,10 +97,6 @@ def router(visits: Callable[[], VisitList], registers: Callable[[], Registers]) 
         at = said.occurred_at or now
         if at > now:
             raise Problem(422, "future", "A visit cannot have been made in the future.")
-        if at < now - BACKDATING:
-            raise Problem(
-                422, "long_ago", f"A visit is written down within {BACKDATING.days} days of it."
-            )
         subject = subject_of("", said.household_id)
         sealed: dict[str, Sealed] = {
             name: await service.sealer.seal(subject, name, text)
@@ -123,7 +116,7 @@ def router(visits: Callable[[], VisitList], registers: Callable[[], Registers]) 
             **sealed,
         )
         answer = {"visit_id": visit.visit_id}
-        to = To(ledger_of(project_id), project_id, RecordVisit(at, visit))
+        to = To(ledger_of(project_id), project_id, RecordVisit(at, visit, now))
         return await carry_out(
             request, principal, registers(), project_id, said.person_id, lambda _: to, answer, 201
         )

@@ -35,6 +35,7 @@ from steward_events.visits import (
 )
 from steward_events.vocabulary import Role
 from steward_policy.calendars import first_instant
+from steward_policy.case_rules import DEFAULTS
 from steward_policy.packs import QuotaRule, Rules
 
 KEPT_MONTHS = 12
@@ -69,6 +70,8 @@ class RecordVisit:
 
     at: datetime
     visit: VisitDone
+    said_at: datetime | None = None
+    """When it was written down, if not when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +278,25 @@ class LedgerDecider:
     def _recorded(self, command: RecordVisit, ledger: Ledger) -> Sequence[LedgerFact]:
         month = month_of(command.visit.visited_at, ledger.noted.zone)
         _demand_kept(month, ledger)
+        self._demand_recent(command, ledger.noted)
         visit = command.visit.model_copy(update={"month": month})
         if visit.visit_id in ledger.visits.get((month, visit.person_id), {}):
             return []
         return [visit, *_settled(self._after(ledger, [visit]), [visit])]
+
+    def _demand_recent(self, command: RecordVisit, noted: LedgerNoted) -> None:
+        """Refuse a visit further back than the rules let the visitor, by the roles they hold, date it."""
+        said_at, visited_at = command.said_at, command.visit.visited_at
+        if said_at is None or visited_at >= said_at:
+            return
+        zone = ZoneInfo(noted.zone)
+        rules = self._rules(noted, said_at.astimezone(zone).date())
+        roles = [held.role for held in noted.held if held.person_id == command.visit.person_id]
+        since = (DEFAULTS if rules is None else rules.cases).dated_since(said_at, zone, roles)
+        if visited_at < since:
+            raise Refused(
+                f"Only a visit since {since.isoformat()} is written down here.", code="bad_data"
+            )
 
     def _struck(self, command: StrikeVisit, ledger: Ledger) -> Sequence[LedgerFact]:
         _demand_kept(command.month, ledger)
@@ -313,10 +331,7 @@ class LedgerDecider:
 
     def _owed(self, noted: LedgerNoted, day: date) -> list[QuotaDue]:
         """Give what the holders of roles owe in the month, by the rules of that day."""
-        try:
-            rules = self._in_force(noted.pack, day, noted.group_id, noted.project_id)
-        except KeyError as error:
-            raise NotHeardYet(f"{error}") from None
+        rules = self._rules(noted, day)
         if rules is None:
             return []
         by = end_of(noted.month, noted.zone)
@@ -328,6 +343,12 @@ class LedgerDecider:
             if held.role in quota.role
         }
         return list(owed.values())
+
+    def _rules(self, noted: LedgerNoted, day: date) -> Rules | None:
+        try:
+            return self._in_force(noted.pack, day, noted.group_id, noted.project_id)
+        except KeyError as error:
+            raise NotHeardYet(f"{error}") from None
 
 
 def month_of(at: datetime, zone: str) -> str:
