@@ -1,7 +1,7 @@
 """Every entry of the built-in pack, carried out through HTTP and Kafka by the whole real system.
 
 Each test is two: on the whole pack what it says holds, and where a project's override drops the
-entry the same no longer does.
+entry, or has it say otherwise, the same no longer does.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -235,6 +235,7 @@ def test_a_complaint_is_classified_within_half_an_hour(seen: Seen) -> None:
     received("0 23:50", channel="hotline"),
     until="1 00:40",
     kept=classified("minor", "1 00:19"),
+    instead={"within": {"minutes": 30, "counting": "working"}, "calendar": "service-centre"},
 )
 def test_the_hotline_is_heard_at_any_hour(seen: Seen) -> None:
     assert seen.late.clock() == Told("1 00:20", "事项的“投诉分类”", late=("1 00:20 cs_supervisor",))
@@ -380,6 +381,7 @@ def test_an_important_complaint_is_before_the_manager_within_the_hour(seen: Seen
     classified("important"),
     until="0 11:20",
     kept=accepted("0 10:29", "centre_manager"),
+    instead={"when": {"kind": "complaint", "severity": "important", "not": {"channel": "letter"}}},
 )
 def test_a_letter_runs_from_its_arrival_like_all_that_is_said(seen: Seen) -> None:
     assert seen.late.clock() == Told(
@@ -920,6 +922,34 @@ def test_a_major_complaint_is_followed_up_at_the_door_by_who_heads_the_centre(se
         late=("4 08:30 centre_manager",),
     )
     assert made(seen.kept) == [("on_site", False)]
+
+
+def raised(case: Case) -> Case:
+    """What was raised anew in the follow-up, as a case of its own."""
+    [followup] = case.said("visits", "followup_done")
+    of_it = {"came_by": "followup", "followup_id": followup["followup_id"]}
+    [received] = case.facts("intake", "case_received", **of_it)
+    return replace(case, id=received["case_id"], number=received["number"])
+
+
+@rule("FU-4.1.3")
+@scenario(
+    "promise-kept",
+    received(),
+    classified("minor"),
+    *DONE,
+    followed_up("0 11:00", "phone", "cs_supervisor"),
+    at("0 11:00", "raise", kind="consultation", summary="充电桩何时开通", answered_by="1 10:00"),
+    until="1 10:40",
+    kept=at("1 09:00", "answer-raised"),
+)
+def test_what_is_raised_anew_in_a_follow_up_is_a_case_and_is_answered_when_it_was_agreed(
+    seen: Seen,
+) -> None:
+    assert raised(seen.late).clock() == Told(
+        "1 10:00", "事项的“兑现承诺”", late=("1 10:00 cs_supervisor",)
+    )
+    assert raised(seen.kept).met() == "1 09:00"
 
 
 @rule("FU-4.1.2.3b", "RM-4.6.4a")

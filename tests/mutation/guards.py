@@ -1395,15 +1395,12 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
-        "Whatever kind somebody comes with is taken in (RC-2).",
+        "Whatever kind somebody comes with, the case is of that kind (RC-2).",
         "every kind",
-        _CASE,
-        "        case ReceiveCase(received=received, owner=None):\n",
-        "        case ReceiveCase(received=received, owner=None) if received.kind is not "
-        "Kind.COMPLAINT:\n"
-        "            return []\n"
-        "        case ReceiveCase(received=received, owner=None):\n",
-        f"{_CASE_TEST}test_every_kind_is_taken_in",
+        "services/intake/src/steward_intake/application/desk.py",
+        "        plain = _plain(said)\n",
+        '        plain = {**_plain(said), "kind": "complaint"}\n',
+        f"{_TAKING_IN_TEST}test_whatever_kind_somebody_comes_with_the_case_is_of_that_kind",
     ),
     Guard(
         _RULES,
@@ -1449,6 +1446,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "What somebody raised anew in a follow-up is a case that stays with it (FU-4.1.3).",
+        "the follow-up",
+        _INTAKE_MODELS,
+        '                "followup_id": fact.followup_id,\n',
+        "",
+        f"{_TAKING_IN_TEST}test_what_a_visit_or_a_follow_up_raised_is_listed_with_it",
+    ),
+    Guard(
+        _RULES,
         "The owners' committee is a party of its own (RM-4.2.9).",
         "the committee",
         _INTAKE_MODELS,
@@ -1464,6 +1470,15 @@ GUARDS: tuple[Guard, ...] = (
         "            for command in receptions\n",
         "            for command in receptions[:1]\n",
         f"{_TAKING_IN_TEST}test_what_lies_in_the_suggestion_box_becomes_cases_when_it_is_opened",
+    ),
+    Guard(
+        _RULES,
+        "A letter counts from its arrival, whenever it is typed in (RM-4.7).",
+        "from its arrival",
+        "services/intake/src/steward_intake/api/cases.py",
+        "    at = await desk.moment(body.occurred_at, body.project_id, body.received_by)\n",
+        "    at = await desk.moment(None, body.project_id, body.received_by)\n",
+        f"{_TAKING_IN_TEST}test_a_letter_counts_from_its_arrival",
     ),
     Guard(
         _RULES,
@@ -1510,6 +1525,16 @@ GUARDS: tuple[Guard, ...] = (
         '        "document_author": document.author,\n',
         "",
         f"{_TAKING_IN_TEST}test_a_complaint_of_a_document_names_it_and_its_author",
+    ),
+    Guard(
+        _RULES,
+        "A household's story holds what every service has told of it (RC-7).",
+        "what the others have told",
+        _INTAKE_MODELS,
+        "    if not isinstance(fact, ClockFact):\n        yield Upsert(\n            HEARD_FACTS,\n",
+        "    if False:\n        yield Upsert(\n            HEARD_FACTS,\n",
+        "tests/integration/intake/test_archive.py::"
+        "test_a_households_story_has_what_the_others_have_told_until_it_is_erased",
     ),
     Guard(
         _RULES,

@@ -9,7 +9,7 @@ from tests.integration.intake.test_daily_life import do, shown, staffed
 from tests.integration.intake.test_http import COMPLAINT, received
 from tests.support.rules import rule
 
-from steward_events.vocabulary import ContactChannel
+from steward_events.vocabulary import ContactChannel, Kind
 
 
 async def found(caller: Caller, **asked: Any) -> list[str]:
@@ -22,6 +22,16 @@ async def refusal(caller: Caller, **changes: Any) -> str:
     answer = await caller.post("cases", {**COMPLAINT, **changes})
     assert answer.status_code in {404, 422}, answer.text
     return str(answer.json()["detail"])
+
+
+@rule("RC-2")
+async def test_whatever_kind_somebody_comes_with_the_case_is_of_that_kind(
+    registered: Caller,
+) -> None:
+    came = {kind: await received(registered, kind=kind) for kind in Kind}
+    for kind, case_id in came.items():
+        assert await found(registered, kind=kind) == [case_id]
+    assert "kind" in await refusal(registered, kind="praise")
 
 
 @rule("RM-4.2ch", "HV-4.1")
@@ -172,6 +182,14 @@ async def test_what_is_in_a_common_area_is_nobodys_home_and_is_found_by_its_asse
         items = (await registered.get("search", **asked)).json()["items"]
         assert [item["id"] for item in items] == [case_id], asked
     assert items[0]["field"] == "asset"
+
+
+@rule("RM-4.7")
+async def test_a_letter_counts_from_its_arrival(registered: Caller) -> None:
+    arrived = NOON - timedelta(hours=3)
+    said = {"channel": "letter", "occurred_at": arrived.isoformat()}
+    case = await shown(registered, await received(registered, **said))
+    assert datetime.fromisoformat(case["received_at"]) == arrived
 
 
 @rule("RM-4.5.1a")

@@ -24,6 +24,17 @@ def test_marks_and_facts_name_only_rules_that_exist() -> None:
     assert rulebook.in_facts().keys() <= BY_ID.keys()
 
 
+def test_every_rule_of_intake_and_of_sla_is_proven_on_the_whole_system() -> None:
+    marked = rulebook.in_tests(PROJECT)
+    theirs = [rule.id for rule in RULES if {"intake", "sla", "all"} & set(rule.service.split(", "))]
+    assert "RC-7" in theirs
+    assert [
+        rule
+        for rule in theirs
+        if not any(test.startswith("tests/e2e/") for test in marked.get(rule, ()))
+    ] == []
+
+
 def test_a_rule_is_carried_out_only_with_a_place_and_a_test() -> None:
     planned, unplanned = BY_ID["RM-4.9"], BY_ID["RM-4.10.2"]
     assert rulebook.Place(planned, (), (), ()).state == "planned"
