@@ -38,7 +38,7 @@ OnOption = Annotated[
 ProjectsOption = Annotated[
     list[str] | None, typer.Option("--project", help="Only this project; may be repeated.")
 ]
-_VERSION = "A file, a built-in pack, or a published version as residential-cn@2026.1."
+_VERSION = "A file, a built-in pack, or a published version as residential-cn@2026.2."
 
 
 @app.command(epilog="Example: steward policy lint our-group.yaml")
