@@ -173,6 +173,31 @@ def test_an_earlier_date_that_was_accepted_with_a_correction_binds_from_then_on(
     assert the_clock([asked, minor(), corrected, later])["due"] == at("10-01", "00:00")
 
 
+@rule("RM-4.5.2c")
+@pytest.mark.parametrize(
+    ("agreed", "asked", "paused", "resumes", "due"),
+    [
+        ("09-28", "09-29T18:00", "09-28", "10-02", at("10-03", "18:00")),
+        ("09-28", "09-29T18:00", "09-30", "10-02", at("09-29", "18:00")),
+        ("09-30", "10-01T18:00", "09-29", "10-02", at("10-03", "18:00")),
+        ("09-28", "10-03T18:00", "09-28", "10-02", at("10-05", "00:00")),
+        ("09-28", "10-05T18:00", "09-28", "10-02", at("10-05", "18:00")),
+    ],
+    ids=["waits with it", "was late by then", "agreed while it waits", "no later", "is later"],
+)
+def test_an_accepted_date_moves_by_the_midnights_of_a_pause_up_to_the_limit_without_it(
+    agreed: str, asked: str, paused: str, resumes: str, due: str
+) -> None:
+    said = {"owner_requested_date": f"2026-{asked}:00+08:00", "owner_date_accepted": True}
+    facts = [
+        RECEIVED,
+        minor(),
+        fact("case_corrected", agreed, "11:00", **said),
+        fact("case_paused", paused, "20:00", reason="waiting_owner", resume_on=f"2026-{resumes}"),
+    ]
+    assert the_clock(facts)["due"] == due
+
+
 UNTIL = at("10-04", "00:00")
 ASKED = fact("extension_requested", "09-29", until=UNTIL, asked_by="s1")
 
