@@ -90,6 +90,7 @@ _CLOCKS_TEST = "tests/unit/sla/test_clocks.py::"
 _CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
+_DUE_TEST = "tests/unit/sla/test_policy_due.py::"
 _SLA_RULES_TEST = "tests/unit/sla/test_rules.py::"
 
 _TIME = "Time and alarms"
@@ -1852,6 +1853,16 @@ GUARDS: tuple[Guard, ...] = (
         '            if message.channel == "sms" and len(str(reason)) > LONGEST_REASON:\n',
         "            if False:\n",
         f"{_SENDER_TEST}test_a_reason_that_no_text_holds_goes_whole_by_email",
+    ),
+    Guard(
+        _RULES,
+        "An accepted date is not breached while the case waits for its owner (RM-4.5.2c).",
+        "an accepted date waits",
+        _MEASURES,
+        "durations.postponed(wish.date, wish.at, pauses, zone)",
+        "wish.date",
+        f"{_DUE_TEST}test_an_accepted_date_moves_by_the_midnights_of_a_pause_up_to_the_limit"
+        "_without_it[waits]",
     ),
     Guard(
         _RULES,

@@ -173,9 +173,7 @@ def freed(at: datetime, calendar: Calendar, tz: ZoneInfo) -> datetime:
     return first_instant(day, END_OF_DAY, tz).astimezone(tz)
 
 
-def postponed(
-    at: datetime, agreed_at: datetime, pauses: Iterable[Pause], tz: ZoneInfo
-) -> datetime:
+def postponed(at: datetime, agreed_at: datetime, pauses: Iterable[Pause], tz: ZoneInfo) -> datetime:
     """A date that was agreed on, later by the midnights inside the pauses from then on.
 
     A pause that begins at or after it comes too late to move it.
