@@ -27,7 +27,7 @@ from steward_sla.domain.case_facts import (
     CaseFact,
     instant_of,
 )
-from steward_sla.domain.clock import Clock, Step
+from steward_sla.domain.clock import Clock, Declined, Step
 from steward_sla.domain.runs import Run, Walk, Wish
 
 if TYPE_CHECKING:
@@ -331,7 +331,7 @@ class Measure:
         wishes: Sequence[Wish],
         seen_at: datetime,
         zone: ZoneInfo,
-    ) -> datetime | None:
+    ) -> Declined | None:
         """The date that the owner asked for last and in time, if it is earlier and does not bind.
 
         No wait of the case makes a date earlier than it was.
@@ -343,8 +343,9 @@ class Measure:
         found = None
         for wish in wishes:
             if wish.at <= max(due, seen_at) and (end is None or wish.at <= end):
-                is_earlier = wish.date is not None and started < wish.date < due
-                found = wish.date if is_earlier and wish.take is Take.LATER else None
+                found = None
+                if wish.take is Take.LATER and wish.date and started < wish.date < due:
+                    found = Declined(wish.date, wish.at)
         return found
 
     def _extensions(
