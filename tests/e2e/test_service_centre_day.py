@@ -41,6 +41,7 @@ from tests.support.stack import database_dsn
 from tests.support.system import OWNERS, Published, System, entered
 from uuid_utils.compat import uuid7
 
+from steward_policy import packs
 from steward_service.auth import Authenticator
 from steward_service.clocks import SteppedDriver
 from steward_stack.supervisor import Stack
@@ -1811,7 +1812,7 @@ def test_every_fact_holds_what_was_said_and_personal_words_are_sealed(played: Pl
         home = OTHER if name == "{15m}" else PROJECT
         assert told | {"kind": case.kind, "channel": case.channel, "summary": "summary"} == told
         assert told["household_id"] == (f"{home}-{case.home}" if case.home else None), name
-        assert (told["zone"], told["policy"]) == (ZONE.key, "residential-cn@2026.1")
+        assert (told["zone"], told["policy"]) == (ZONE.key, packs.built_in().version)
         for said, fact in zip(_told(case), facts, strict=True):
             for field_, word in said.body.items():
                 held = fact.data.get(HELD_AS.get((said.what, field_), field_))

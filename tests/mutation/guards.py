@@ -90,6 +90,7 @@ _CLOCKS_TEST = "tests/unit/sla/test_clocks.py::"
 _CLIMBING_TEST = "tests/unit/sla/test_climbing.py::"
 _MERGING_TEST = "tests/unit/sla/test_merging.py::"
 _MORE_TIME_TEST = "tests/unit/sla/test_more_time.py::"
+_DUE_TEST = "tests/unit/sla/test_policy_due.py::"
 _SLA_RULES_TEST = "tests/unit/sla/test_rules.py::"
 
 _TIME = "Time and alarms"
@@ -1880,12 +1881,31 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "An accepted date is not breached while the case waits for its owner (RM-4.5.2c).",
+        "an accepted date waits",
+        _MEASURES,
+        "durations.postponed(wish.date, wish.at, pauses, zone)",
+        "wish.date",
+        f"{_DUE_TEST}test_an_accepted_date_moves_by_the_midnights_of_a_pause_up_to_the_limit"
+        "_without_it[waits]",
+    ),
+    Guard(
+        _RULES,
         "That an earlier date of the owner's does not bind is told once (RM-4.5.2c).",
         "a date declined once",
         _DIFFERENCES,
-        " and clock.declined not in known",
+        "not is_known and ",
         "",
         f"{_CLOCKS_TEST}test_an_earlier_date_that_nobody_accepted_is_told_to_the_owner_once",
+    ),
+    Guard(
+        _RULES,
+        "No owner is told that a date does not bind which has passed (RM-4.5.2c).",
+        "a date declined while it is to come",
+        _DIFFERENCES,
+        " and not is_past",
+        "",
+        f"{_CLOCKS_TEST}test_of_a_date_that_has_passed_the_owner_is_told_nothing",
     ),
     Guard(
         _RULES,

@@ -179,17 +179,21 @@ def _command(
 ) -> RequestExtension | ApproveExtension | RefuseExtension | None:
     """Give what sla was asked; nothing where the line does not say enough of it."""
     match fact.name, fact.fields:
-        case "extension_requested", {"extension_id": str(name), "clock": str(clock), **said}:
-            until = instant_of(said.get("until"), zone)
-            if until is None:
-                return None
-            return RequestExtension(fact.at, name, clock, until, str(said.get("asked_by")))
-        case "extension_approved", {"extension_id": str(name), "role": str(role), **said}:
-            by = str(said.get("approved_by"))
-            return ApproveExtension(fact.at, name, by, Role(role)) if role in _ROLES else None
-        case "extension_refused", {"extension_id": str(name), "role": str(role), **said}:
-            by = str(said.get("refused_by"))
-            return RefuseExtension(fact.at, name, by, Role(role)) if role in _ROLES else None
+        case (
+            "extension_requested",
+            {"extension_id": str(name), "clock": str(clock), "asked_by": by, **said},
+        ) if until := instant_of(said.get("until"), zone):
+            return RequestExtension(fact.at, name, clock, until, str(by))
+        case (
+            "extension_approved",
+            {"extension_id": str(name), "role": str(role), "approved_by": by},
+        ) if role in _ROLES:
+            return ApproveExtension(fact.at, name, str(by), Role(role))
+        case (
+            "extension_refused",
+            {"extension_id": str(name), "role": str(role), "refused_by": by},
+        ) if role in _ROLES:
+            return RefuseExtension(fact.at, name, str(by), Role(role))
         case _:
             return None
 

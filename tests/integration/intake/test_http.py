@@ -13,8 +13,9 @@ from tests.support.rules import rule
 from steward_events.intake import CaseReceived
 from steward_events.registry import PersonRegistered, PolicyPublished, RoleDelegated
 from steward_intake.application.registration import AnyRegistration
-from steward_policy.packs import built_in_text, load
+from steward_policy.packs import built_in, built_in_text, load
 
+VERSION = built_in().pack.version
 KINDS = [kind.model_fields["type"].default for kind in get_args(get_args(AnyRegistration)[0])]
 COMPLAINT: dict[str, Any] = {
     "project_id": "lakeside",
@@ -60,7 +61,7 @@ async def test_a_changed_phone_is_a_new_fact_and_the_name_keeps_its_seal(
 
 async def test_the_built_in_policy_is_published_once(caller: Caller) -> None:
     policies = (await caller.get("policies")).json()["items"]
-    assert [(p["pack"], p["version"]) for p in policies] == [("residential-cn", "2026.1")]
+    assert [(p["pack"], p["version"]) for p in policies] == [("residential-cn", VERSION)]
 
 
 @rule("RC-2", "RM-4.6.1", "RM-4.6.3", "RM-4.6.4a")
@@ -87,7 +88,7 @@ async def test_a_complaint_goes_from_reception_to_its_end(
     assert too_early.status_code == 409
     assert too_early.json()["rule"] == "RM-4.6.4a"
     told = (await registered.get(f"cases/{case_id}/facts")).json()["facts"]
-    assert told[0]["data"]["policy"] == "residential-cn@2026.1"
+    assert told[0]["data"]["policy"] == built_in().version
     assert told[0]["data"]["summary"] == {"sealed": True}
     shown = await registered.get(f"cases/{case_id}")
     assert shown.headers["ETag"] == f'"{len(told)}"'
@@ -499,13 +500,13 @@ async def test_a_key_of_a_project_sees_the_groups_staff_and_policies_that_reach_
         "groups": ["g1"],
         "staff": ["m1"],
         "roles": ["m1"],
-        "policies": ["2026.1", "2026.1+one"],
+        "policies": [VERSION, f"{VERSION}+one"],
     }
     assert await seen_with("g2") == {
         "groups": ["g2"],
         "staff": ["m2"],
         "roles": [],
-        "policies": ["2026.1", "2026.1+two"],
+        "policies": [VERSION, f"{VERSION}+two"],
     }
     assert (await seen_with("nowhere"))["staff"] == []
     assert (await seen_with("*"))["staff"] == ["m1", "m2"]
@@ -565,10 +566,10 @@ async def test_a_group_overrides_the_pack_and_a_project_its_group(
         return registered.post("policies", {"text": text, **whose})
 
     assert (await publish("g", 5, group_id="g1")).status_code == 201
-    assert await decided_under(registered, "lakeside") == "residential-cn@2026.1+g"
+    assert await decided_under(registered, "lakeside") == f"{built_in().version}+g"
     assert (await publish("p", 4, project_id="lakeside")).status_code == 201
-    assert await decided_under(registered, "lakeside") == "residential-cn@2026.1+g+p"
-    assert await decided_under(registered, "hillside") == "residential-cn@2026.1+g"
+    assert await decided_under(registered, "lakeside") == f"{built_in().version}+g+p"
+    assert await decided_under(registered, "hillside") == f"{built_in().version}+g"
 
     facts = [f.fact for f in await office.store.facts_of("policy-residential-cn")]
     days = {}
@@ -580,7 +581,7 @@ async def test_a_group_overrides_the_pack_and_a_project_its_group(
         within = rules.by_id["minor-resolve"].within
         assert within is not None
         days[fact.version] = within.days
-    assert days == {"2026.1": 2, "2026.1+g": 5, "2026.1+g+p": 4}
+    assert days == {VERSION: 2, f"{VERSION}+g": 5, f"{VERSION}+g+p": 4}
 
     again = await publish("g", 6, group_id="g1")
     assert again.status_code == 409
@@ -591,14 +592,14 @@ async def test_a_later_version_decides_from_its_day_on_at_the_project(
     registered: Caller, office: Office
 ) -> None:
     text = built_in_text().replace(
-        'version: "2026.1"', 'version: "2026.2"\neffective_from: 2026-10-01', 1
+        f'version: "{VERSION}"', 'version: "2099.1"\neffective_from: 2026-10-01', 1
     )
     assert (await registered.post("policies", {"text": text})).status_code == 201
-    assert await decided_under(registered, "lakeside") == "residential-cn@2026.1"
+    assert await decided_under(registered, "lakeside") == built_in().version
     office.clock.instant = datetime.fromisoformat("2026-09-30T23:59:00+08:00")
-    assert await decided_under(registered, "lakeside") == "residential-cn@2026.1"
+    assert await decided_under(registered, "lakeside") == built_in().version
     office.clock.instant = datetime.fromisoformat("2026-10-01T00:00:00+08:00")
-    assert await decided_under(registered, "lakeside") == "residential-cn@2026.2"
+    assert await decided_under(registered, "lakeside") == "residential-cn@2099.1"
 
 
 async def test_what_is_to_come_is_listed_as_such_and_two_that_begin_together_are_refused(
@@ -606,18 +607,18 @@ async def test_what_is_to_come_is_listed_as_such_and_two_that_begin_together_are
 ) -> None:
     def version(name: str, day: str) -> dict[str, str]:
         head = f'version: "{name}"\neffective_from: {day}'
-        return {"text": built_in_text().replace('version: "2026.1"', head, 1)}
+        return {"text": built_in_text().replace(f'version: "{VERSION}"', head, 1)}
 
-    assert (await registered.post("policies", version("2027.1", "2027-01-01"))).status_code == 201
+    assert (await registered.post("policies", version("2099.1", "2027-01-01"))).status_code == 201
     listed = (await registered.get("policies")).json()["items"]
     assert [(row["version"], row["to_come"]) for row in listed] == [
-        ("2026.1", False),
-        ("2027.1", True),
+        (VERSION, False),
+        ("2099.1", True),
     ]
-    second = await registered.post("policies", version("2027.2", "2027-01-01"))
+    second = await registered.post("policies", version("2099.2", "2027-01-01"))
     assert second.status_code == 409
-    assert "residential-cn@2027.1 begins on 2027-01-01 as well" in second.json()["detail"]
-    assert (await registered.post("policies", version("2027.2", "2027-02-01"))).status_code == 201
+    assert "residential-cn@2099.1 begins on 2027-01-01 as well" in second.json()["detail"]
+    assert (await registered.post("policies", version("2099.2", "2027-02-01"))).status_code == 201
 
 
 async def test_a_year_of_a_calendar_is_published_to_everybody_and_listed(

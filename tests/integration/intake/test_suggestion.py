@@ -8,6 +8,8 @@ from tests.integration.intake.test_daily_life import do, staffed
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
 
+from steward_policy import packs
+
 
 async def suggested(caller: Caller, case_id: str) -> dict[str, Any]:
     answer = await caller.get(f"cases/{case_id}/suggestion")
@@ -128,7 +130,7 @@ async def test_a_case_of_which_nobody_has_named_the_topic_counts_by_the_suggeste
 async def test_what_is_learned_later_changes_what_is_suggested(registered: Caller) -> None:
     case_id = await received(registered, grievance="contract_duty", claimed_loss=8000)
     said = await suggested(registered, case_id)
-    assert said["policy"] == "residential-cn@2026.1"
+    assert said["policy"] == packs.built_in().version
     assert said["suggested"] == {
         "topic": None,
         "validity": "valid",
@@ -161,7 +163,7 @@ async def test_a_decision_says_what_was_suggested(registered: Caller) -> None:
     await do(caller, case_id, "classify", **decided | known)
     fact = await last_class(caller, case_id)
     assert fact["suggested"] == {
-        "policy": "residential-cn@2026.1",
+        "policy": packs.built_in().version,
         "rows": ["valid-supplier", "minor-slight"],
         "rule": ["RM-4.3.1a..g", "RM-4.4.3"],
         "in_doubt": [],
@@ -210,6 +212,6 @@ async def test_a_project_whose_policy_drops_rows_is_suggested_nothing_by_them(
     case_id = await received(registered, grievance="promise", easily_remedied=True)
     await do(registered, case_id, "correct", company_at_fault=False)
     said = await suggested(registered, case_id)
-    assert said["policy"] == "residential-cn@2026.1+l-1"
+    assert said["policy"] == f"{packs.built_in().version}+l-1"
     assert (said["suggested"]["validity"], said["suggested"]["ground"]) == ("valid", None)
     assert said["suggested"]["severity"] == "minor"

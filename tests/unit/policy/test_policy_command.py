@@ -66,6 +66,22 @@ def test_an_explanation_says_how_the_due_time_is_counted() -> None:
     assert "goes on after: case_refused" in answer
 
 
+def test_what_the_desk_allows_is_explained_with_its_basis(tmp_path: Path) -> None:
+    file = tmp_path / "group.yaml"
+    rows = "[{within: {days: 3}}, {within: {days: 30}, by: centre_manager}]"
+    file.write_text(f"overrides: residential-cn\nversion: g1\ncases: {{backdating: {rows}}}\n")
+    on = ["--override", str(file)]
+    text = CliRunner().invoke(app, ["explain", "cases", *on]).stdout
+    assert text.splitlines()[1:3] == [
+        "  basis: default (the rule gives no number; this is Steward's default)",
+        "  may be dated back: 3 days by anybody; 30 days by the service-centre manager"
+        " (物业服务中心经理) or above",
+    ]
+    said = json.loads(CliRunner().invoke(app, ["explain", "cases", "--json", *on]).stdout)
+    assert said["words"] == text.splitlines()
+    assert "cases  basis default" in CliRunner().invoke(app, ["show", *on]).stdout
+
+
 def test_of_a_rule_each_entry_that_carries_it_out_is_explained() -> None:
     lines = CliRunner().invoke(app, ["explain", "RM-4.10.1", "--json"]).stdout.splitlines()
     entries = [json.loads(line)["entry"]["id"] for line in lines]

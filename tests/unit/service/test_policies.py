@@ -82,8 +82,8 @@ async def test_a_policy_that_cannot_be_read_is_parked_with_the_reason() -> None:
 
 async def test_a_policy_that_waited_in_line_is_known_as_soon_as_it_is_taken() -> None:
     service = Listening()
-    newer = VERSION.replace("2026", "2027")
-    await service.hear(newer, TEXT.replace("2026.1", "2027.1"), number=2)
+    newer = VERSION.replace("@", "@newer-")
+    await service.hear(newer, TEXT.replace('version: "', 'version: "newer-', 1), number=2)
     restarted = Policies()
     await service.hear(VERSION, TEXT)
     service.clock.instant = at(1)

@@ -1,5 +1,6 @@
 """The clocks of a case, rule by rule: what starts them, what is told, and what a late fact undoes."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -199,6 +200,29 @@ def test_of_a_date_that_binds_the_owner_is_told_nothing(clocks: ClocksDecider) -
     asked = received(owner_requested_date=(RECEIVED + 3 * DAY).isoformat())
     waiting = given(asked, classified("minor"), by=clocks)
     assert not declined_in(waiting.when(heard("case_paused", 3, RECEIVED + HOUR, **waits)))
+
+
+@rule("RM-4.5.2c")
+def test_of_a_date_that_has_passed_the_owner_is_told_nothing(clocks: ClocksDecider) -> None:
+    known = given(received(), classified("minor"), by=clocks)
+    past = {"owner_requested_date": (RECEIVED + HOUR).isoformat()}
+    assert not declined_in(known.when(heard("case_corrected", 3, RECEIVED + 2 * HOUR, **past)))
+    early = heard("case_corrected", 3, RECEIVED + HOUR / 2, **past)
+    assert declined_in(known.when(early)) == [RECEIVED + HOUR]
+    late = replace(early, known_at=RECEIVED + 2 * HOUR)
+    assert not declined_in(known.when(late))
+
+
+@rule("RM-4.5.2c")
+def test_a_date_that_is_accepted_no_longer_is_told_to_the_owner_again(
+    clocks: ClocksDecider,
+) -> None:
+    asked = {"owner_requested_date": (RECEIVED + DAY).isoformat()}
+    case = given(received(**asked), by=clocks).when(classified("minor"))
+    for hours, accepted, told in ((1, True, []), (2, False, [RECEIVED + DAY]), (3, False, [])):
+        said = asked | {"owner_date_accepted": accepted}
+        case = case.when(heard("case_corrected", 2 + hours, RECEIVED + hours * HOUR, **said))
+        assert declined_in(case) == told
 
 
 def declined_in(answer: Answer) -> list[datetime]:
@@ -483,7 +507,7 @@ def test_a_case_that_no_target_concerns_has_no_clock(clocks: ClocksDecider) -> N
 
 def test_a_running_clock_keeps_the_version_it_started_with() -> None:
     first = only("minor-resolve")
-    text = packs.built_in_text().replace('version: "2026.1"', 'version: "2026.2"')
+    text = packs.built_in_text().replace('version: "', 'version: "other-', 1)
     second = packs.load(text.replace("within: {days: 2", "within: {days: 5"), "pack.yaml")
     published: dict[str, Rules] = {first.version: first}
     decider = ClocksDecider(published.__getitem__)

@@ -173,6 +173,31 @@ def test_an_earlier_date_that_was_accepted_with_a_correction_binds_from_then_on(
     assert the_clock([asked, minor(), corrected, later])["due"] == at("10-01", "00:00")
 
 
+@rule("RM-4.5.2c")
+@pytest.mark.parametrize(
+    ("agreed", "asked", "paused", "resumes", "due"),
+    [
+        ("09-28", "09-29T18:00", "09-28", "10-02", at("10-03", "18:00")),
+        ("09-28", "09-29T18:00", "09-30", "10-02", at("09-29", "18:00")),
+        ("09-30", "10-01T18:00", "09-29", "10-02", at("10-03", "18:00")),
+        ("09-28", "10-03T18:00", "09-28", "10-02", at("10-05", "00:00")),
+        ("09-28", "10-05T18:00", "09-28", "10-02", at("10-05", "18:00")),
+    ],
+    ids=["waits", "was-late", "agreed-meanwhile", "no-later", "is-later"],
+)
+def test_an_accepted_date_moves_by_the_midnights_of_a_pause_up_to_the_limit_without_it(
+    agreed: str, asked: str, paused: str, resumes: str, due: str
+) -> None:
+    said = {"owner_requested_date": f"2026-{asked}:00+08:00", "owner_date_accepted": True}
+    facts = [
+        RECEIVED,
+        minor(),
+        fact("case_corrected", agreed, "11:00", **said),
+        fact("case_paused", paused, "20:00", reason="waiting_owner", resume_on=f"2026-{resumes}"),
+    ]
+    assert the_clock(facts)["due"] == due
+
+
 UNTIL = at("10-04", "00:00")
 ASKED = fact("extension_requested", "09-29", until=UNTIL, asked_by="s1")
 
@@ -479,6 +504,7 @@ def test_a_word_to_the_owner_about_something_else_brings_no_extension() -> None:
 
 LATE = {**ASKED, "time": at("10-02"), "clock": "minor-resolve#1"}
 NAMED = {**ASKED, "clock": "minor-resolve#1"}
+UNSAID = {**NAMED, "asked_by": None}
 REFUSED = fact("extension_refused", "09-29", "10:30", refused_by="m1", role="centre_manager")
 
 
@@ -491,6 +517,9 @@ REFUSED = fact("extension_refused", "09-29", "10:30", refused_by="m1", role="cen
         ([NAMED, {**REFUSED, "extension_id": "e1"}, approved(), TOLD], None, False),
         ([NAMED, approved(role="cs_supervisor"), approved("09-29", "12:00"), TOLD], UNTIL, False),
         ([{**NAMED, "clock": "major-resolve#1"}, approved(), TOLD], None, False),
+        ([UNSAID, approved(approved_by=None), TOLD], UNTIL, False),
+        ([UNSAID, approved(), TOLD], UNTIL, False),
+        ([NAMED, approved(approved_by=None), TOLD], UNTIL, False),
     ],
 )
 @rule("RM-4.10.1")

@@ -21,14 +21,14 @@ def test_random_cases_say_every_fact_and_field_that_a_target_names() -> None:
     silent: set[str] = set()
     for target in packs.built_in().targets:
         asked = {*target.when.asked, *(target.stays_when.asked if target.stays_when else ())}
+        asked = asked.union(*(step.when.asked for step in target.escalate))
         dated: set[str] = {target.due.field} if target.due else set()
         patterns = [*target.starts, *target.met_by, *target.resets_on, *target.cancels_on]
         if target.or_by is not None:
-            asked |= target.or_by.if_.asked
+            asked |= target.or_by.asked
             dated.add(target.or_by.field)
-            if target.or_by.fact is None:
-                asked.add(target.or_by.field)
-            else:
+            if target.or_by.fact is not None:
+                asked.remove(target.or_by.field)
                 patterns.append(FactPattern(fact=target.or_by.fact))
         silent |= {f"{target.id}: {field} of the case" for field in asked - of_the_case}
         for pattern in patterns:

@@ -153,7 +153,7 @@ def test_a_policy_edited_under_a_running_clock_moves_nothing() -> None:
     first = only("minor-resolve")
     stream = Stream(first)
     minor(stream, first.version)
-    text = packs.built_in_text().replace('version: "2026.1"', 'version: "2026.2"')
+    text = packs.built_in_text().replace('version: "', 'version: "other-', 1)
     second = packs.load(text.replace("within: {days: 2", "within: {days: 1"), "pack.yaml")
     stream.published[second.version] = second
     stream.hear("case_chased", 3, RECEIVED + HOUR)

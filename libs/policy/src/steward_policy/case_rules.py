@@ -13,7 +13,7 @@ from steward_policy import durations
 from steward_policy.calendars import built_in
 from steward_policy.durations import Duration
 from steward_policy.ladder import Role, may_act
-from steward_policy.targets import Entry
+from steward_policy.targets import Basis, Entry
 
 _AROUND_THE_CLOCK = built_in("duty-24h")
 
@@ -31,6 +31,7 @@ class CaseRules(Entry):
     All of it is counted through weekends and holidays.
     """
 
+    basis: Basis = "default"
     backdating: Annotated[tuple[Backdating, ...], Field(min_length=1)] = (
         Backdating(within=Duration(days=30)),
     )

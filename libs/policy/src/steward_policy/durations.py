@@ -173,6 +173,19 @@ def freed(at: datetime, calendar: Calendar, tz: ZoneInfo) -> datetime:
     return first_instant(day, END_OF_DAY, tz).astimezone(tz)
 
 
+def postponed(at: datetime, agreed_at: datetime, pauses: Iterable[Pause], tz: ZoneInfo) -> datetime:
+    """A date that was agreed on, later by the midnights inside the pauses from then on.
+
+    A pause that begins at or after it comes too late to move it.
+    """
+    for pause in sorted(pauses):
+        if pause.start >= at:
+            break
+        begun = max(pause.start, agreed_at).astimezone(tz).date()
+        at = _shift_days(at, max((pause.end.astimezone(tz).date() - begun).days, 0), tz)
+    return at
+
+
 def due_by_stages(
     start: datetime,
     duration: Duration,

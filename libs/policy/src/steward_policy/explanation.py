@@ -17,6 +17,26 @@ BASIS = {
 """What the basis of an entry means."""
 
 
+def explain_cases(rules: Rules) -> str:
+    """Explain what the desk allows and counts of a case."""
+    cases = rules.cases
+    dated = [
+        f"{one.within.amount} by {f'the {_titles((one.by,))} or above' if one.by else 'anybody'}"
+        for one in cases.backdating
+    ]
+    lines = [
+        f"cases in {rules.version}",
+        f"  basis: {cases.basis} ({BASIS[cases.basis]})",
+        f"  may be dated back: {'; '.join(dated)}",
+        f"  a case waits for its owner: {cases.waits_at_most.amount} at most",
+        f"    who was not reached: after {cases.failed_contacts} failed contacts",
+        f"  a request closes by itself: {cases.closes_after.amount} after its completion",
+        f"  a closed case is reopened: within {cases.reopened_within.amount}",
+        f"  a matter was raised before: within {cases.mentioned_within.amount}",
+    ]
+    return "\n".join(lines)
+
+
 def explain(entry: AnyRule, rules: Rules) -> str:
     """Explain an entry: rule, basis, and how its due time is counted."""
     lines = [f"{entry.id} in {rules.version}"]

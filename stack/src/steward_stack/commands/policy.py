@@ -13,8 +13,10 @@ from rich.console import Console
 from steward_policy import packs
 from steward_policy.differences import Difference, differences
 from steward_policy.explanation import explain as explained
+from steward_policy.explanation import explain_cases
 from steward_policy.lint import lint as doubts_of
 from steward_policy.packs import PackError, Rules, whole
+from steward_policy.targets import Entry
 from steward_stack import due_times, policy_work
 from steward_stack.door import Door, progress_on, through_door
 from steward_stack.errors import StewardError
@@ -38,7 +40,7 @@ OnOption = Annotated[
 ProjectsOption = Annotated[
     list[str] | None, typer.Option("--project", help="Only this project; may be repeated.")
 ]
-_VERSION = "A file, a built-in pack, or a published version as residential-cn@2026.1."
+_VERSION = "A file, a built-in pack, or a published version as residential-cn@2026.2."
 
 
 @app.command(epilog="Example: steward policy lint our-group.yaml")
@@ -68,6 +70,7 @@ def show(
         print_json({"version": rules.version, "sha256": rules.sha256, "pack": resolved})
         return
     out.print(f"{rules.version}  sha256 {rules.sha256}", soft_wrap=True, highlight=False)
+    out.print(f"cases  basis {rules.cases.basis}", highlight=False)
     for kind, _, entry in rules.pack.entries():
         word = packs.KINDS[kind]
         named = ", ".join(entry.rule)
@@ -87,7 +90,8 @@ def explain(
     entry: Annotated[
         str | None,
         typer.Argument(
-            help="The ID of an entry (target, follow-up, quota, duty, tell, row), or of a rule."
+            help="The ID of an entry (target, follow-up, quota, duty, tell, row), or of a rule;"
+            " `cases` is what the desk allows of a case."
         ),
     ] = None,
     *,
@@ -111,15 +115,22 @@ def explain(
         raise StewardError("Name an entry of the pack, or a case with --case.")
     rules = _rules(pack, override)
     found = [one for _, _, one in rules.pack.entries() if entry in (one.id, *one.rule)]
-    if not found:
-        known = ", ".join(one.id for _, _, one in rules.pack.entries())
+    told = [(_fields(one), explained(one, rules)) for one in found]
+    if not told and entry == "cases":
+        told = [(_fields(rules.cases), explain_cases(rules))]
+    if not told:
+        known = ", ".join(["cases", *(one.id for _, _, one in rules.pack.entries())])
         raise StewardError(f"{rules.version} has no entry '{entry}'; it has {known}.")
-    for one in found:
+    for said, words in told:
         if as_json:
-            said = one.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            print_json({"entry": said, "words": explained(one, rules).splitlines()})
+            print_json({"entry": said, "words": words.splitlines()})
         else:
-            out.print(explained(one, rules), soft_wrap=True, highlight=False, markup=False)
+            out.print(words, soft_wrap=True, highlight=False, markup=False)
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    """Give what an entry says otherwise than by default."""
+    return entry.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 @app.command(

@@ -16,6 +16,13 @@ class Step(NamedTuple):
     place: int
 
 
+class Declined(NamedTuple):
+    """An earlier date that the owner asked for and nobody accepted, and since when that is so."""
+
+    date: datetime
+    since: datetime
+
+
 class Clock(NamedTuple):
     """One duty of a case in one round: what has become of it, and what will if nothing comes.
 
@@ -45,8 +52,7 @@ class Clock(NamedTuple):
     """The severity to which the breach raises the case, if that is more than it had."""
     approvals: int = 0
     """How often more time was approved in time."""
-    declined: datetime | None = None
-    """The earlier date that the owner asked for and nobody accepted."""
+    declined: Declined | None = None
 
     @property
     def limit(self) -> datetime:

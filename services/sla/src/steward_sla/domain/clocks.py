@@ -663,7 +663,7 @@ def _tell(
         case MajorByAge():
             after = told
         case OwnerDateDeclined():
-            after = told._replace(declined=fact.asked_for)
+            after = told._replace(declined=fact.asked_for, declined_at=state.upto)
         case ClockMet():
             after = told._replace(outcome=fact.outcome, met_at=fact.met_at, paused=False)
         case ClockCancelled():

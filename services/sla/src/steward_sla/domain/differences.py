@@ -16,7 +16,7 @@ from steward_events.sla import (
     OwnerDateDeclined,
 )
 from steward_sla.domain.case_facts import MERGED, REAPPLIED, CaseFact
-from steward_sla.domain.clock import Clock
+from steward_sla.domain.clock import Clock, Declined
 from steward_sla.domain.told import Climb, Outcome, Told, said_before, said_of
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFa
             provisional=clock.provisional,
             policy=state.policy if cause == REAPPLIED else "",
         )
-    if clock.declined is not None and not outcome and _is_to_be_told(state, clock):
-        yield OwnerDateDeclined(**said, asked_for=clock.declined, due_at=clock.limit)
+    if clock.declined is not None and not outcome and _is_to_be_told(state, clock.declined):
+        yield OwnerDateDeclined(**said, asked_for=clock.declined.date, due_at=clock.limit)
     paused = not outcome and state.upto is not None and clock.paused_at(state.upto)
     was_paused = told is not None and told.paused and not starts
     if paused and not was_paused:
@@ -89,11 +89,19 @@ def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFa
         yield BreachExcused(**said, number=told.breach)
 
 
-def _is_to_be_told(state: "Clocks", clock: Clock) -> bool:
-    """Say whether the owner is to be told that a date does not bind: once, while it is not late."""
-    is_late = state.upto is not None and state.upto > clock.limit
-    known = (told.declined for told in (state.told or {}).values())
-    return not is_late and clock.declined not in known
+def _is_to_be_told(state: "Clocks", declined: Declined) -> bool:
+    """Say whether the owner is to be told that a date does not bind: once, while it is to come.
+
+    They are told again where it was accepted in between.
+    """
+    is_known = any(
+        told.declined == declined.date
+        and told.declined_at is not None
+        and told.declined_at >= declined.since
+        for told in (state.told or {}).values()
+    )
+    is_past = any(at and at >= declined.date for at in (state.upto, state.known_at))
+    return not is_known and not is_past
 
 
 def _withdrawal(

@@ -27,7 +27,7 @@ from steward_sla.domain.case_facts import (
     CaseFact,
     instant_of,
 )
-from steward_sla.domain.clock import Clock, Step
+from steward_sla.domain.clock import Clock, Declined, Step
 from steward_sla.domain.runs import Run, Walk, Wish
 
 if TYPE_CHECKING:
@@ -299,8 +299,30 @@ class Measure:
         base = due
         for wish in wishes:
             if wish.at <= max(due, seen_at) and (end is None or wish.at <= end):
-                due = _governs(wish, base, started)
+                due = self._governs(wish, base, started, pauses, zone)
         return max(due, least or due), provisional and due > started
+
+    def _governs(
+        self,
+        wish: Wish,
+        base: datetime,
+        start: datetime,
+        pauses: tuple[Pause, ...],
+        zone: ZoneInfo,
+    ) -> datetime:
+        """The limit that `base` becomes by a date. One that was accepted waits with the case."""
+        if wish.date is None or wish.date <= start:
+            return base
+        match wish.take:
+            case Take.LATER:
+                return max(base, wish.date)
+            case Take.EARLIER:
+                return min(base, wish.date)
+            case Take.REPLACE if self.target.or_by and self.target.or_by.earlier_if:
+                moved = durations.postponed(wish.date, wish.at, pauses, zone)
+                return max(wish.date, min(base, moved))
+            case Take.REPLACE:
+                return wish.date
 
     def _declined(
         self,
@@ -309,7 +331,7 @@ class Measure:
         wishes: Sequence[Wish],
         seen_at: datetime,
         zone: ZoneInfo,
-    ) -> datetime | None:
+    ) -> Declined | None:
         """The date that the owner asked for last and in time, if it is earlier and does not bind.
 
         No wait of the case makes a date earlier than it was.
@@ -321,8 +343,9 @@ class Measure:
         found = None
         for wish in wishes:
             if wish.at <= max(due, seen_at) and (end is None or wish.at <= end):
-                is_earlier = wish.date is not None and started < wish.date < due
-                found = wish.date if is_earlier and wish.take is Take.LATER else None
+                found = None
+                if wish.take is Take.LATER and wish.date and started < wish.date < due:
+                    found = Declined(wish.date, wish.at)
         return found
 
     def _extensions(
@@ -469,15 +492,3 @@ def _brings(fact: CaseFact, extension: str) -> bool:
     """Whether a word to the owner is of this extension's new date."""
     named = fact.fields.get("extension_id")
     return fact.fields.get("about") not in ABOUT_ELSE and named in (None, extension)
-
-
-def _governs(wish: Wish, base: datetime, start: datetime) -> datetime:
-    if wish.date is None or wish.date <= start:
-        return base
-    match wish.take:
-        case Take.LATER:
-            return max(base, wish.date)
-        case Take.EARLIER:
-            return min(base, wish.date)
-        case Take.REPLACE:
-            return wish.date

@@ -84,6 +84,8 @@ class Told(NamedTuple):
     """Whether its limit was said to wait for a calendar."""
     declined: datetime | None = None
     """The date of which the owner was told that it does not bind."""
+    declined_at: datetime | None = None
+    """What was known when they were told so."""
 
     @property
     def standing(self) -> Sequence[Climb]:

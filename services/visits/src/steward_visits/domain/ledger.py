@@ -35,7 +35,7 @@ from steward_events.visits import (
 )
 from steward_events.vocabulary import Role
 from steward_policy.calendars import first_instant
-from steward_policy.case_rules import DEFAULTS
+from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.packs import QuotaRule, Rules
 
 KEPT_MONTHS = 12
@@ -290,9 +290,9 @@ class LedgerDecider:
         if said_at is None or visited_at >= said_at:
             return
         zone = ZoneInfo(noted.zone)
-        rules = self._rules(noted, said_at.astimezone(zone).date())
+        allowed = self._case_rules(noted, said_at.astimezone(zone).date())
         roles = [held.role for held in noted.held if held.person_id == command.visit.person_id]
-        since = (DEFAULTS if rules is None else rules.cases).dated_since(said_at, zone, roles)
+        since = allowed.dated_since(said_at, zone, roles)
         if visited_at < since:
             raise Refused(
                 f"Only a visit since {since.isoformat()} is written down here.", code="bad_data"
@@ -349,6 +349,14 @@ class LedgerDecider:
             return self._in_force(noted.pack, day, noted.group_id, noted.project_id)
         except KeyError as error:
             raise NotHeardYet(f"{error}") from None
+
+    def _case_rules(self, noted: LedgerNoted, day: date) -> CaseRules:
+        """Give what is allowed on that day, as the desk does: the default where none was heard."""
+        try:
+            rules = self._rules(noted, day)
+        except NotHeardYet:
+            return DEFAULTS
+        return DEFAULTS if rules is None else rules.cases
 
 
 def month_of(at: datetime, zone: str) -> str:
