@@ -1,7 +1,8 @@
-"""Alarms that fail hold up nobody else's."""
+"""Alarms that fail hold up nobody else's; where the database fails, the rest rings later."""
 
 from datetime import datetime
 
+import pytest
 from tests.support.eventstore import (
     PARTITIONS,
     START,
@@ -15,6 +16,8 @@ from tests.support.eventstore import (
 
 from steward_eventstore.execute import Executor
 from steward_eventstore.memory import MemoryStore
+from steward_eventstore.port import Unavailable, Write
+from steward_service.batches import GivenUp
 from steward_service.listening import EverythingHeard
 from steward_service.telemetry import Metrics
 from steward_service.ticker import MAX_RINGS, Ticker
@@ -47,3 +50,35 @@ async def test_alarms_that_failed_long_ago_hold_up_no_others() -> None:
     told = [fact.type for fact in await store.facts_of("clock-1")]
     assert told == ["sla.clock_started.v1", "sla.clock_breached.v1"]
     assert await ticker.due() == 0
+
+
+async def test_where_a_part_fails_the_others_have_rung_and_it_rings_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, wall = Hand(), StillClock()
+    store = MemoryStore(wall)
+    deciders = {"clock": ClockDecider()}
+    executor = Executor(store, clock, deciders, source="test", partition_of=partition_of, wall=wall)
+    ticker = Ticker(executor, clock, wall, EverythingHeard(clock, PARTITIONS), Metrics())
+    streams = [f"clock-{n}" for n in range(3 * MAX_RINGS)]
+    for n, stream in enumerate(streams):
+        await executor.execute(job(stream, Start(START, (at(1),)), key=f"p-{n % 40}"))
+    commit = store.commit
+
+    async def fails(write: Write) -> None:
+        if any(stream.head.stream == streams[0] for stream in write.streams):
+            raise Unavailable("The database is away.")
+        await commit(write)
+
+    monkeypatch.setattr(store, "commit", fails)
+    clock.instant = at(2)
+    with pytest.raises(GivenUp, match="away"):
+        await ticker.ring_due()
+    rung = ticker.rung
+    assert MAX_RINGS < rung < len(streams)
+
+    monkeypatch.setattr(store, "commit", commit)
+    assert await ticker.ring_due() == len(streams) - rung
+    for stream in streams:
+        told = [fact.type for fact in await store.facts_of(stream)]
+        assert told == ["sla.clock_started.v1", "sla.clock_breached.v1"]

@@ -77,10 +77,8 @@ class Almanac:
 
     def stages(self, name: str, calendar: Calendar, start: datetime) -> Sequence[Stage]:
         """Give the calendar as known at `start`, and as years become known that were not then."""
-        listed = self._by_name.get(name)
-        if listed is None:
-            return (Stage(None, calendar),)
-        known = sum(one.at <= start for one in listed)
+        listed = self._by_name.get(name, ())
+        known = sum([one.at <= start for one in listed])
         key = (name, id(calendar), known)
         found = self._stages.get(key)
         if found is None:
@@ -89,6 +87,8 @@ class Almanac:
 
     def calendar(self, name: str, calendar: Calendar, start: datetime) -> Calendar:
         """Give the calendar by which what started then goes, with all that is known by now."""
+        if name not in self._by_name:
+            return calendar
         return self.stages(name, calendar, start)[-1].calendar
 
 

@@ -6,9 +6,10 @@ there. So a service that was down for two hours does not escalate what was handl
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import TypeVar
 from uuid import NAMESPACE_URL
 
 import structlog
@@ -23,8 +24,11 @@ from steward_service.listening import Heard
 from steward_service.telemetry import Metrics
 
 _LOG = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 
 CONSUMER = "alarms"
+LANES = 2
+"""Parts of the partitions that ring beside each other."""
 MAX_RINGS = 200
 """In one pass: so long alarms of other projects wait at most while one project has very many."""
 PAUSE_SECONDS = 0.02
@@ -35,7 +39,8 @@ UNHEARD_AFTER = timedelta(minutes=10)
 _READ_PARKED_SECONDS = 20.0
 _PARKED_AT_MOST = 10_000
 _WORTH_A_FLOOR = 100
-_BATCH = 50
+_BATCH = 100
+"""Of a pass, so many are decided while the database commits others."""
 _FIRST_RETRY = timedelta(seconds=1)
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/alarms")
 
@@ -141,20 +146,30 @@ class Ticker:
             self._all_rung = (now, wall)
             return 0
         partitions = sorted(self._heard.partitions())
+        return sum(await _all(self._ring_lane(partitions[lane::LANES]) for lane in range(LANES)))
+
+    async def _ring_lane(self, partitions: Sequence[int]) -> int:
+        """Ring what is due of these partitions, pass by pass: while one lane waits, another decides."""
+        rung = 0
+        while due := await self._due_of(partitions):
+            batches = [due[first : first + _BATCH] for first in range(0, len(due), _BATCH)]
+            await _all(map(self._ring, batches))
+            for partition in partitions if len(due) >= _WORTH_A_FLOOR else ():
+                self._store.rang(partition, due[0][0])
+            rung += len(due)
+        return rung
+
+    async def _due_of(self, partitions: Sequence[int]) -> list[tuple[datetime, str, bool]]:
         if not partitions:
-            return 0
+            return []
+        now = self._clock.now()
         limits = dict(await self._heard.heard(partitions))
         due = [(at, stream, False) for stream, at in await self._store.due(limits, MAX_RINGS)]
         if given_up := self._given_up(limits, now):
             late = await self._store.due(dict.fromkeys(given_up, now), MAX_RINGS)
             known = {stream for _, stream, _ in due}
             due += [(at, stream, True) for stream, at in late if stream not in known]
-        due = await self._with_parked(sorted(due))
-        if due:
-            await self._ring(due)
-            for partition in partitions if len(due) >= _WORTH_A_FLOOR else ():
-                self._store.rang(partition, due[0][0])
-        return len(due)
+        return await self._with_parked(sorted(due))
 
     def _given_up(self, limits: Mapping[int, datetime], now: datetime) -> list[int]:
         """Name the partitions where nothing more was heard for too long."""
@@ -191,15 +206,7 @@ class Ticker:
             if self._parked.get(stream) != CONSUMER
         ]
 
-    async def _ring(self, due: list[tuple[datetime, str, bool]]) -> None:
-        # Side by side: while the database commits some, others are decided.
-        batches = [due[first : first + _BATCH] for first in range(0, len(due), _BATCH)]
-        rung = await asyncio.gather(*map(self._ring_batch, batches), return_exceptions=True)
-        for error in rung:
-            if isinstance(error, BaseException):
-                raise error
-
-    async def _ring_batch(self, due: Sequence[tuple[datetime, str, bool]]) -> None:
+    async def _ring(self, due: Sequence[tuple[datetime, str, bool]]) -> None:
         jobs = [alarm_job(stream, at, unheard=unheard) for at, stream, unheard in due]
         outcomes = await run_batch(self._executor, jobs, lambda: True)
         done = self._wall.now()
@@ -226,6 +233,15 @@ class Ticker:
         park = Park(message, str(error), code, now, now + _FIRST_RETRY, feeds=stream)
         await self._store.commit(Write(park=[park]))
         self._parked[stream] = CONSUMER
+
+
+async def _all(each: Iterable[Awaitable[_T]]) -> list[_T]:
+    """Let all come to their end; then raises what one of them raised."""
+    ended = await asyncio.gather(*each, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, BaseException):
+            raise error
+    return [each for each in ended if not isinstance(each, BaseException)]
 
 
 def alarm_job(stream: str, at: datetime, *, unheard: bool = False) -> Job:
