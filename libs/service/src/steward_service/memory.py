@@ -2,7 +2,7 @@
 
 import gc
 
-_YOUNG = 50000
+_YOUNG = 50_000
 """Objects made and not freed before the youngest are looked through."""
 
 
