@@ -50,7 +50,8 @@ class Town:
             "STEWARD_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
             "STEWARD_HTTP_PORT": str(port),
             "STEWARD_LOG_LEVEL": "WARNING",
-            "PYTHONPATH": str(_ROOT),
+            # What the tests themselves import comes first.
+            "PYTHONPATH": os.pathsep.join([*filter(None, [os.getenv("PYTHONPATH")]), str(_ROOT)]),
             **more,
         }
 
@@ -183,6 +184,13 @@ async def test_a_service_does_not_start_on_a_restored_database_before_its_rebase
     connection = await asyncpg.connect(town.dsn(name))
     await connection.execute("UPDATE relay SET xid = '1000000000'")
     await connection.close()
-    process = town.start(name, topic, "", free_port())
-    assert await asyncio.to_thread(process.wait, 60) != 0
+    port = free_port()
+    process = town.start(name, topic, "", port)
+
+    async def has_decided() -> bool:
+        status, _ = await asyncio.to_thread(readiness, port)
+        return status == 200 or process.poll() is not None
+
+    await until(has_decided, "it neither starts nor ends", 60)
+    assert process.poll() not in (None, 0)
     assert "was restored: `steward rebase` has to come first" in town.log(name)
