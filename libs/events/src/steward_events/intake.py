@@ -642,6 +642,8 @@ class CaseRefused(Fact, name="intake.case_refused"):
     case_id: Id
     round: int | None = None
     reason: Sealed | None = None
+    text: Sealed | None = None
+    """What the owner is told of it by message, where the reason is longer than a text holds."""
     person_id: Id | None = None
     approved_by: Id | None = None
 

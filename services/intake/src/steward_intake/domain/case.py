@@ -223,7 +223,7 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
 
 
 def _ended_otherwise(command: RefuseCase | WithdrawCase, ending: Ending) -> bool:
-    refused = ("reason", "approved_by")
+    refused = ("reason", "text", "approved_by")
     words = refused if isinstance(command, RefuseCase) else ("asked_by", "how", "confirmed_by")
     return bool(differing(command, ending, ("person_id", *words)))
 
@@ -801,6 +801,7 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
             case_id=story.case_id,
             round=story.round,
             reason=command.reason,
+            text=command.text,
             person_id=command.person_id,
             approved_by=command.approved_by,
         )
@@ -816,7 +817,7 @@ def _tell_refusal(command: TellRefusal, state: Ended) -> Sequence[CaseFact]:
         case_id=state.story.case_id,
         answer_id=command.message_id,
         decision="will_not",
-        reasons=refused.reason,
+        reasons=refused.text or refused.reason,
         person_id=refused.person_id,
     )
     return say(Say(command.at, answered, "external"), state)
