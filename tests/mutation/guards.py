@@ -44,6 +44,7 @@ _VERIFYING = "stack/src/steward_stack/verifying.py"
 _WATCH = "services/audit/src/steward_audit/application/watch.py"
 _INCIDENT = "services/intake/src/steward_intake/domain"
 
+_ACTIONS = "services/intake/src/steward_intake/application/actions.py"
 _CASE = "services/intake/src/steward_intake/domain/case.py"
 _SAYINGS = "services/intake/src/steward_intake/domain/sayings.py"
 _READING = "services/intake/src/steward_intake/api/reading.py"
@@ -1694,9 +1695,36 @@ GUARDS: tuple[Guard, ...] = (
         "A result is told when it has reached every household that complains (RM-4.6.3).",
         "told to all who complain",
         f"{_NOTIFY}/domain/owner.py",
-        "    if not _is_last(one, state):\n",
-        "    if False:\n",
+        "if _awaited(telling, state) <= {own} else told\n",
+        "if True else told\n",
         f"{_TOLD_TEST}test_the_result_is_told_when_it_has_reached_every_household_that_complains",
+    ),
+    Guard(
+        _RULES,
+        "Whom no message reaches keeps nobody's result from counting as told (RM-4.6.3).",
+        "not waited for in vain",
+        f"{_NOTIFY}/domain/owner.py",
+        "    return not is_over or (not of and",
+        "    return True or (not of and",
+        f"{_TOLD_TEST}test_whom_no_message_reaches_is_not_waited_for",
+    ),
+    Guard(
+        _RULES,
+        "A failed message to whose case it is tells no result, whoever else was told (RM-4.6.3).",
+        "failed to whose case it is",
+        f"{_NOTIFY}/domain/owner.py",
+        " or (not of and any(one.failed for one in messages))\n",
+        "\n",
+        f"{_TOLD_TEST}test_a_failed_message_to_whose_case_it_is_leaves_the_result_untold",
+    ),
+    Guard(
+        _RULES,
+        "What the others were told is known once nobody is waited for any longer (RM-4.6.3).",
+        "known by now",
+        f"{_NOTIFY}/domain/owner.py",
+        "                return [changed, *_known_by_now(replace(state, case=changed))]\n",
+        "                return [changed]\n",
+        f"{_TOLD_TEST}test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known",
     ),
     Guard(
         _RULES,
@@ -1825,6 +1853,16 @@ GUARDS: tuple[Guard, ...] = (
         '            raise Refused("A refusal tells the owner its reason.", rule="RM-4.8")\n',
         "",
         f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
+        "A reason that no SMS holds has a short one, by which the owner can be told (RM-4.8).",
+        "a reason that can be told",
+        _ACTIONS,
+        "        if self.text is None and len(self.reason) > LONGEST_TOLD and",
+        "        if False and",
+        "tests/integration/intake/test_daily_life.py::"
+        "test_to_a_reason_that_no_text_holds_belongs_what_the_owner_is_told",
     ),
     Guard(
         _RULES,

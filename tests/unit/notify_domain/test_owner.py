@@ -35,7 +35,13 @@ from steward_events.sla import ExtensionApproved, OwnerDateDeclined
 from steward_events.vocabulary import Concern, Kind, Part, Party, Role, Urgency
 from steward_notify.api.subscribers import on_intake, on_sla
 from steward_notify.application.reactions import owner_stream_of, stream_of
-from steward_notify.domain.message import BeginSending, NoteReceipt, NoteSent
+from steward_notify.domain.message import (
+    BeginSending,
+    NoteFailed,
+    NoteReceipt,
+    NoteSent,
+    Suppress,
+)
 from steward_notify.domain.owner import About, OwnerDecider
 from steward_notify.texts import render
 from steward_policy import packs
@@ -186,6 +192,9 @@ def test_the_reason_of_a_refusal_is_told_and_its_delivery_names_the_round() -> N
     assert email.instead_of == sms.message_id
     delivered = arrived(answer, sms)
     assert (delivered.about, delivered.about_id) == ("refusal", "2")
+    short = reason.model_copy(update={"field": "text"})
+    sms, email = told(COMPLAINT, refused.model_copy(update={"text": short}))
+    assert sms.sealed == email.sealed == {"reason": short}
     # Another system has given no reason that could be told.
     assert told(COMPLAINT, CaseRefused(case_id="c1", round=1)) == []
 
@@ -211,6 +220,7 @@ def test_a_message_that_speaks_for_several_cases_says_so_when_it_has_arrived() -
 
 
 RESULT = OwnerMessageRequested(case_id="c1", request_id="r1", about="result", text=TEXT)
+AGREED = AppointmentMade(case_id="c1", appointment_id="a1", at=NOON + timedelta(days=1))
 NEIGHBOUR = HouseholdConcerned(
     case_id="c1", household_id="h2", part=Part.COMPLAINANT, number="P1-2026-00009"
 )
@@ -272,6 +282,56 @@ def test_who_complains_no_longer_is_not_waited_for() -> None:
     for command in commands(heard(NEIGHBOUR.model_copy(update={"part": None}))):
         answer = answer.when(command)
     assert arrived(answer, texts["h1"]).about == "result"
+
+
+@rule("RM-4.6.3")
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_whom_no_message_reaches_is_not_waited_for(before: bool, fails: bool) -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT)
+    texts = asked(answer)
+    over = not_reached(answer, "h2", fails=fails) if before else answer
+    first, over = arriving(over, texts["h1"])
+    assert (first.about == "result") is before
+    if not before:
+        over = not_reached(over, "h2", fails=fails)
+        known = over.facts[-1]
+        assert known == first.model_copy(update={"about": "result", "about_id": "1"})
+    said_before = over.when(About(texts["h2"].message_id, Suppress(NOON, "erased")))
+    assert said_before.facts == ()
+
+
+@rule("RM-4.6.3")
+def test_a_failed_message_to_whose_case_it_is_leaves_the_result_untold() -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT)
+    failed = not_reached(answer, "h1", fails=True)
+    assert arrived(failed, asked(answer)["h2"]).about == ""
+    nowhere = not_reached(answer, "h1", fails=False)
+    assert arrived(nowhere, asked(answer)["h2"]).about == "result"
+
+
+@rule("RM-4.6.3")
+def test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known() -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT, AGREED)
+    _, answer = arriving(answer, asked(after(COMPLAINT, NEIGHBOUR, RESULT))["h1"])
+    [no_more] = commands(heard(NEIGHBOUR.model_copy(update={"part": None})))
+    noted, known = answer.when(no_more).facts
+    assert isinstance(noted, CaseNoted)
+    assert isinstance(known, MessageDelivered)
+    assert (known.case_id, known.about, known.about_id) == ("c1", "result", "1")
+
+
+def not_reached(answer: Answer, household_id: str, *, fails: bool) -> Answer:
+    """Let a household have no address left, be it that the text to it failed before."""
+    facts = answer.state.messages.values()
+    of = [one.requested for one in facts if one.requested.household_id == household_id]
+    for requested in of:
+        commands: list[Any] = [Suppress(NOON, "no_address")]
+        if fails and requested.channel == "sms":
+            commands = [BeginSending(NOON, None, None), NoteFailed(NOON, "isv.MOBILE_NUMBER")]
+        for command in commands:
+            answer = answer.when(About(requested.message_id, command))
+    return answer
 
 
 def arrived(answer: Answer, sms: MessageRequested) -> MessageDelivered:
