@@ -9,7 +9,7 @@ import pytest
 from tests.support.given import Given, given
 from tests.support.rules import rule
 
-from steward_decider import Command
+from steward_decider import Command, Refused
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
@@ -39,6 +39,7 @@ from steward_events.intake import (
     DispatchAccepted,
     DispatchRefused,
     HarmReported,
+    HouseholdConcerned,
     ImmediateMeasuresTaken,
     ManagerCalled,
     OwnerInformed,
@@ -55,7 +56,7 @@ from steward_events.intake import (
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import BreachWithdrawn, ClockBreached, MajorByAge
-from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
 from steward_intake.application.moving import decided_before
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
@@ -567,6 +568,22 @@ def test_an_answer_to_a_dispatch_that_was_taken_back_is_refused() -> None:
     other = CaseDispatched(case_id="c", dispatch_id="2", department="security")
     refused = a_complaint(DISPATCHED, other).refuses(AcceptDispatch(MONDAY, "1"))
     assert "no longer" in refused.reason
+
+
+# Whom it concerns.
+
+
+@pytest.mark.parametrize("by", ["external", "history"])
+def test_what_others_say_of_a_household_neither_hides_nor_shows_a_case(by: Any) -> None:
+    own = HouseholdConcerned(case_id="c", household_id="h1", part=Part.COUNTERPART)
+    case = a_complaint(CaseCorrected(case_id="c", correction_id="1", household_id="h1"))
+    case.when(Say(MONDAY, own, by)).then()
+    assert "own case" in case.refuses(Say(MONDAY, own)).reason
+    of_others = own.model_copy(update={"household_id": "h3"})
+    said = case.when(Say(MONDAY, of_others, by)).then(of_others)
+    theirs = CaseCorrected(case_id="c", correction_id="2", household_id="h3")
+    with pytest.raises(Refused, match="complains of this household"):
+        said.when(Say(MONDAY, theirs, by))
 
 
 # How weighty it is.

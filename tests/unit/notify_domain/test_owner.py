@@ -220,6 +220,7 @@ def test_a_message_that_speaks_for_several_cases_says_so_when_it_has_arrived() -
 
 
 RESULT = OwnerMessageRequested(case_id="c1", request_id="r1", about="result", text=TEXT)
+TOLD = MessageRequested.wire_name
 AGREED = AppointmentMade(case_id="c1", appointment_id="a1", at=NOON + timedelta(days=1))
 NEIGHBOUR = HouseholdConcerned(
     case_id="c1", household_id="h2", part=Part.COMPLAINANT, number="P1-2026-00009"
@@ -250,6 +251,12 @@ def test_each_household_that_complains_is_told_by_the_number_that_it_knows() -> 
         update={"concerns": (Concern(household_id="h3", part=Part.COMPLAINANT),)}
     )
     assert asked(after(also, RESULT))["h3"].values["case_number"] == "P1-2026-00001"
+
+
+def test_whose_case_it_is_is_told_once_whatever_else_is_said_of_it() -> None:
+    own = NEIGHBOUR.model_copy(update={"household_id": "h1"})
+    texts = [fact for fact in after(COMPLAINT, own, RESULT).facts if fact.wire_name == TOLD]
+    assert len(texts) == 2
 
 
 def test_who_is_complained_of_or_only_affected_is_told_nothing() -> None:

@@ -289,8 +289,6 @@ def _corrected(fact: CaseCorrected, story: Story, said: Say) -> None:
     how = {"case_id", "correction_id", "person_id", "approved_by", "lacks"}
     if all(name in how or value in (None, "", {}) for name, value in fact):
         raise Refused("Say what is to be corrected.")
-    if story.concerns.get(fact.household_id or "") is Part.COUNTERPART:
-        raise Refused("The case complains of this household: it cannot be its own.")
     due, before = fact.authority_due, story.authority_due
     if due is not None and before is not None and due > before:
         # Nobody inside extends it: another confirms that the authority has.
@@ -348,7 +346,7 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
         return []  # nothing else closes by itself
     if isinstance(said.fact, BreachNoted) and _is_known(said.fact, story, said.by):
         return []
-    if isinstance(said.fact, HouseholdConcerned) and _concerns(story, said.fact):
+    if isinstance(said.fact, HouseholdConcerned) and _concerns(said.fact, story, said.by):
         return []
     now = {"case_id": story.case_id, "round": story.round}
     if isinstance(said.fact, FollowupNoted | FollowupOwed):
@@ -368,6 +366,8 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
         if said.by == "steward":
             _refuse_other_words(fact, before)
         return []
+    if isinstance(fact, CaseCorrected):
+        _refuse_counterpart(fact, story)
     if said.by == "steward":
         may_be_said = saying.afterwards or _is_owed_still(fact, state)
         if isinstance(state, Closed | Ended) and not may_be_said:
@@ -404,8 +404,16 @@ def _is_known(breach: BreachNoted, story: Story, by: Origin) -> bool:
     return by == "history" and bool(story.breached)
 
 
-def _concerns(story: Story, fact: HouseholdConcerned) -> bool:
-    """Say whether it was said at the reception already."""
+def _refuse_counterpart(fact: CaseCorrected, story: Story) -> None:
+    """Let nobody, another system neither, show a case to the household of which it complains."""
+    if story.concerns.get(fact.household_id or "") is Part.COUNTERPART:
+        raise Refused("The case complains of this household: it cannot be its own.")
+
+
+def _concerns(fact: HouseholdConcerned, story: Story, by: Origin) -> bool:
+    """Say whether it was said at the reception already; others may name the case's own household."""
+    if fact.household_id == story.household:
+        return by != "steward"
     return fact.part is not None and story.concerns.get(fact.household_id) is fact.part
 
 

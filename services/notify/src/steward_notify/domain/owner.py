@@ -332,6 +332,8 @@ def _changed(case: CaseNoted, command: NoteChange) -> CaseNoted:
 
 def _with_complainant(case: CaseNoted, command: NoteComplainant) -> CaseNoted:
     id_, told = command.household_id, command.told
+    if id_ == case.household_id:
+        return case  # it is told as whose case it is
     said = {
         "complainants": command.number or case.number,
         "phones": command.phone,
