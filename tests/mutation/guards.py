@@ -1755,6 +1755,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Of an incident is told, too, who complains in a case of another household.",
+        "told with the case",
+        "services/intake/src/steward_intake/application/incidents.py",
+        'told = {speaks, *self.complainants.get(case["case_id"], ())}',
+        "told = {speaks}",
+        "tests/integration/intake/test_incidents.py::"
+        "test_who_complains_too_is_told_with_the_case_and_nobody_twice",
+    ),
+    Guard(
+        _RULES,
         "Whose case was merged into another household's is told too (RM-4.6.3).",
         "merged for both",
         _CASE,
