@@ -470,6 +470,9 @@ def retell(story: Story, fact: SaidFact) -> Story:
     efforts = story.efforts
     match fact:
         case CaseCorrected():
+            if fact.household_id:
+                # What was said of its part before it was the case's own may be said again.
+                story = _forget(story, HouseholdConcerned.wire_name, fact.household_id)
             return replace(
                 story,
                 lacks=story.lacks if fact.lacks is None else fact.lacks,
