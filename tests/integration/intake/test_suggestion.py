@@ -68,13 +68,19 @@ async def test_a_matter_in_a_common_area_is_its_assets_and_no_households(
     lift: dict[str, Any] = {"topic": "电梯", "area": "common_area", "asset": "T-03"}
     early = (NOON - timedelta(days=20)).isoformat()
     neighbours = await received(registered, **lift, household_id=None, occurred_at=early)
-    at_home = await received(registered, topic="电梯", occurred_at=early)
+    own: dict[str, Any] = {"topic": "电梯", "occurred_at": early}
+    at_home = await received(registered, **own, area="household")
+    somewhere = await received(registered, **own)
+
+    async def mentioned(case_id: str) -> set[str]:
+        return {said["case_id"] for said in (await suggested(registered, case_id))["mentions"]}
+
     again = await received(registered, **lift)
-    mentions = (await suggested(registered, again))["mentions"]
-    assert [mention["case_id"] for mention in mentions] == [neighbours]
-    home = await received(registered, topic="电梯")
-    mentions = (await suggested(registered, home))["mentions"]
-    assert [mention["case_id"] for mention in mentions] == [at_home]
+    assert await mentioned(again) == {neighbours, somewhere}
+    home = await received(registered, topic="电梯", area="household")
+    assert await mentioned(home) == {at_home, somewhere}
+    unsaid = await received(registered, topic="电梯")
+    assert await mentioned(unsaid) == {at_home, somewhere}
 
 
 @rule("RM-4.4.1a")

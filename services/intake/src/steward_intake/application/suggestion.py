@@ -127,8 +127,9 @@ class _Matter:
         """List the earlier cases that raised the matter, and chases (RM-4.4.1a).
 
         Who asks a question or proposes something has raised nothing; what was taken back, or belongs to
-        another project, counts for nothing; what is in a common area is no household's own. A case that was merged is the same as the one that goes
-        on: only its chases count.
+        another project, counts for nothing. What is in a home and what is in a common area are two
+        matters of a household; where it is not said, they may be one. A case that was merged is the
+        same as the one that goes on: only its chases count.
         """
         project = await self.registers.entries("projects", [case["project_id"]])
         zone = ZoneInfo(project[case["project_id"]]["zone"])
@@ -141,7 +142,7 @@ class _Matter:
                 *await self.registers.cases_of(*of, since, until),
                 *await self._complained_with(case["household_id"], since, until),
             ]
-            earlier += [row for row in own if Area.COMMON_AREA not in (row["area"], case["area"])]
+            earlier += [row for row in own if {row["area"], case["area"]} != {*Area}]
         at = {name: case[name] for name in ("place", "asset") if case[name]}
         if at and self.topic:
             here = (case["project_id"], at, self.topic)
