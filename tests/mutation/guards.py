@@ -1912,6 +1912,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Who was answered by somebody is not answered again by a late message (RM-4.8).",
+        "answered once",
+        _CASE,
+        "    if state.story.efforts.told_why_not:\n",
+        "    if False:\n",
+        f"{_DAILY_TEST}test_who_was_told_the_reason_of_a_refusal_by_message_was_answered",
+    ),
+    Guard(
+        _RULES,
         "What the owner was told of an earlier refusal answers no later one (RM-4.8).",
         "the refusal of this round",
         _CASE,

@@ -809,9 +809,11 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
 
 
 def _tell_refusal(command: TellRefusal, state: Ended) -> Sequence[CaseFact]:
-    """Answer the owner by the message that told them the reason (RM-4.8)."""
+    """Answer the owner by the message that told them the reason (RM-4.8), unless somebody has."""
     refused = state.ending
     if not isinstance(refused, CaseRefused) or refused.round != command.round:
+        return []
+    if state.story.efforts.told_why_not:
         return []
     answered = CaseAnswered(
         case_id=state.story.case_id,

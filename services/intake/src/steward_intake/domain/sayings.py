@@ -492,6 +492,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case ContactFailed():
             failed = efforts.failed_contacts + 1
             return replace(story, efforts=replace(efforts, failed_contacts=failed))
+        case CaseAnswered(decision="will_not"):
+            return replace(story, efforts=replace(efforts, told_why_not=True))
         case SolutionProposed():
             proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
             return replace(story, efforts=proposed)

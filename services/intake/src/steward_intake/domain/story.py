@@ -81,6 +81,8 @@ class Efforts:
     """More time that was approved, the last at the end."""
     new_dates_told: frozenset[str] = frozenset()
     """Extensions whose new date the owner was told, be they noted yet or not."""
+    told_why_not: bool = False
+    """The owner was answered why it will not be done."""
     handled: CaseHandled | None = None
     told: ResultTold | None = None
 
