@@ -1765,6 +1765,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "What is agreed with the household whose case it is no other household is told.",
+        "agreed with one alone",
+        f"{_NOTIFY}/domain/owner.py",
+        '    if not tidings.about and tidings.fact != "case_closed":\n',
+        "    if False:\n",
+        f"{_TOLD_TEST}test_what_is_agreed_with_one_household_the_others_are_not_told",
+    ),
+    Guard(
+        _RULES,
         "Whose case was merged into another household's is told too (RM-4.6.3).",
         "merged for both",
         _CASE,

@@ -15,6 +15,7 @@ from steward_decider import NotHeardYet
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentMade,
+    CaseAccepted,
     CaseClassified,
     CaseClosed,
     CaseCorrected,
@@ -251,6 +252,23 @@ def test_each_household_that_complains_is_told_by_the_number_that_it_knows() -> 
         update={"concerns": (Concern(household_id="h3", part=Part.COMPLAINANT),)}
     )
     assert asked(after(also, RESULT))["h3"].values["case_number"] == "P1-2026-00001"
+
+
+def test_what_is_agreed_with_one_household_the_others_are_not_told() -> None:
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, AGREED))) == {"h1"}
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, APPROVED))) == {"h1", "h2"}
+    closed = after(COMPLAINT, NEIGHBOUR, CaseClosed(case_id="c1"), by=[telling_of("case_closed")])
+    assert set(asked(closed)) == {"h1", "h2"}
+    accepted = CaseAccepted(case_id="c1", role=Role.CS_SUPERVISOR)
+    taken = after(COMPLAINT, NEIGHBOUR, accepted, by=[telling_of("case_accepted")])
+    assert set(asked(taken)) == {"h1"}
+
+
+def telling_of(fact: str) -> Rules:
+    """Give the built-in pack with one more message to owners, in its own version."""
+    tells = f"tells: [{{id: more, rule: [RM-4.6.3], basis: default, after: {fact}}}]"
+    text = f"overrides: residential-cn\nversion: more\nadd:\n  {tells}\n"
+    return replace(packs.load(text, "more.yaml"), version=BUILT_IN.version)
 
 
 def test_whose_case_it_is_is_told_once_whatever_else_is_said_of_it() -> None:

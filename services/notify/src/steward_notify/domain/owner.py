@@ -222,7 +222,7 @@ class OwnerDecider:
         fields = {**case.fields, **tidings.fields}
         for tell in rules.tells:
             if tell.after == tidings.fact and tell.when.holds(fields):
-                for to in _addressees(case):
+                for to in _addressees(case, tidings):
                     yield from self._requests(tell, tidings, to, fields, rules)
 
     def _requests(
@@ -284,9 +284,15 @@ class OwnerDecider:
         return self._message.decide(Suppress(at, "no_address"), state)
 
 
-def _addressees(case: CaseNoted) -> Iterator[Addressee]:
-    """Give the case as each household that complains knows it, the first of them in front."""
+def _addressees(case: CaseNoted, tidings: Tidings) -> Iterator[Addressee]:
+    """Give the case as each household that is told knows it, in front the one whose case it is.
+
+    Those that complain too are told how the matter stands; what is only agreed with the one, as an
+    appointment in its home, is its own.
+    """
     yield case, ""
+    if not tidings.about and tidings.fact != "case_closed":
+        return
     for household_id, number in case.complainants.items():
         its = {
             "household_id": household_id,
