@@ -1774,6 +1774,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Who complains in both of two cases that are merged keeps number and address (RM-4.6.3).",
+        "address of both",
+        _CASE,
+        "part is Part.AFFECTED or (part is fact.part and _says_how_to_tell(fact, story))",
+        "part is Part.AFFECTED",
+        f"{_CONCERNS_TEST}"
+        "test_who_complained_in_both_of_two_merged_cases_is_told_where_they_left_an_address",
+    ),
+    Guard(
+        _RULES,
         "Whose case was merged into another household's is told too (RM-4.6.3).",
         "merged for both",
         _CASE,

@@ -249,9 +249,13 @@ def test_each_household_that_complains_is_told_by_the_number_that_it_knows() -> 
     assert texts["h1"].message_id != texts["h2"].message_id
     assert stream_of(texts["h2"].message_id) == owner_stream_of("c1")
     also = COMPLAINT.model_copy(
-        update={"concerns": (Concern(household_id="h3", part=Part.COMPLAINANT),)}
+        update={"concerns": (Concern(household_id="h2", part=Part.COMPLAINANT),)}
     )
-    assert asked(after(also, RESULT))["h3"].values["case_number"] == "P1-2026-00001"
+    assert asked(after(also, RESULT))["h2"].values["case_number"] == "P1-2026-00001"
+    merged = NEIGHBOUR.model_copy(update={"phone": left})
+    again = NEIGHBOUR.model_copy(update={"number": "P1-2026-00010"})
+    text = asked(after(also, merged, again, RESULT))["h2"]
+    assert (text.values["case_number"], text.address) == ("P1-2026-00010", left)
 
 
 def test_what_is_agreed_with_one_household_the_others_are_not_told() -> None:

@@ -877,7 +877,10 @@ def _concerned_too(command: AbsorbCase, story: Story) -> Sequence[HouseholdConce
     found: list[HouseholdConcerned] = []
     for fact in command.concerned:
         part = before.get(fact.household_id)
-        if part is None or (part, fact.part) == (Part.AFFECTED, Part.COMPLAINANT):
+        gains = fact.part is Part.COMPLAINANT and (
+            part is Part.AFFECTED or (part is fact.part and _says_how_to_tell(fact, story))
+        )
+        if part is None or gains:
             found.append(fact.model_copy(update={"case_id": story.case_id}))
         elif Part.COUNTERPART in (part, fact.part) and part is not fact.part:
             raise Refused(
@@ -885,6 +888,12 @@ def _concerned_too(command: AbsorbCase, story: Story) -> Sequence[HouseholdConce
                 " other: they stay two cases."
             )
     return found
+
+
+def _says_how_to_tell(fact: HouseholdConcerned, story: Story) -> bool:
+    """Say whether another household that complains is told by that number or address."""
+    given = fact.number or fact.phone or fact.email
+    return bool(given) and fact.household_id != story.household
 
 
 def _absorbed(case_id: str) -> tuple[str, str]:

@@ -340,15 +340,13 @@ def _with_complainant(case: CaseNoted, command: NoteComplainant) -> CaseNoted:
     id_, told = command.household_id, command.told
     if id_ == case.household_id:
         return case  # it is told as whose case it is
-    said = {
-        "complainants": command.number or case.number,
-        "phones": command.phone,
-        "emails": command.email,
-    }
-    update = {
-        name: _without(getattr(case, name), id_) | ({id_: value} if told and value else {})
-        for name, value in said.items()
-    }
+    said = {"complainants": command.number, "phones": command.phone, "emails": command.email}
+    update: dict[str, object] = {}
+    for name, value in said.items():
+        known = getattr(case, name)
+        before = known.get(id_) or (case.number if name == "complainants" else None)
+        now = (value or before) if told else None
+        update[name] = _without(known, id_) | ({id_: now} if now else {})
     return case.model_copy(update=update)
 
 
