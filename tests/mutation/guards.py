@@ -1814,8 +1814,8 @@ GUARDS: tuple[Guard, ...] = (
         "With a declined quote falls the solution that it was for (RC-4.3).",
         "declined with its solution",
         _SAYINGS,
-        'quote=declined, solution="none", chargeable=False)',
-        "quote=declined)",
+        'anew = replace(efforts, solution="none", chargeable=False)',
+        "anew = efforts",
         f"{_QUOTES_TEST}test_a_declined_quote_takes_its_solution_with_it",
     ),
     Guard(
@@ -1899,6 +1899,24 @@ GUARDS: tuple[Guard, ...] = (
         "command.rules.closes_on(command.at, zone)",
         f"{_BY_DATE_TEST}"
         "test_what_is_told_late_closes_on_its_date_and_not_before_the_next_day_has_passed",
+    ),
+    Guard(
+        _RULES,
+        "Work does not start on the quote of another solution (RC-4.3).",
+        "another solution, another quote",
+        _SAYINGS,
+        "                efforts = replace(efforts, quote=None, agreed=None)\n",
+        "                pass\n",
+        f"{_QUOTES_TEST}test_the_quote_of_another_solution_is_no_quote_of_this_one",
+    ),
+    Guard(
+        _RULES,
+        "A later quote that is declined leaves the one on which the work goes on (RC-4.3).",
+        "the quote of the work stands",
+        _SAYINGS,
+        "            stands = efforts.agreed if started else None\n",
+        "            stands = None\n",
+        f"{_QUOTES_TEST}test_work_goes_on_on_its_quote_where_a_later_one_is_declined",
     ),
     Guard(
         _RULES,

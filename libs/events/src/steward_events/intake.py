@@ -435,6 +435,8 @@ class SolutionProposed(Fact, name="intake.solution_proposed"):
     round: int = 1
     text: Sealed | None = None
     chargeable: bool = False
+    quote_falls: bool = False
+    """It is in place of another solution, whose quote no longer counts."""
     person_id: Id | None = None
 
 
@@ -476,6 +478,10 @@ class QuoteDeclined(Fact, name="intake.quote_declined"):
     how: Literal["in_person", "phone", "message", "letter"]
     said_by: Sealed | None = None
     reason: Sealed | None = None
+    stands: Id | None = None
+    """The quote that was accepted before, on which the work that has started goes on."""
+    stands_at: int | None = None
+    """Its amount."""
     person_id: Id | None = None
 
 

@@ -210,9 +210,13 @@ def _quote_answered(fact: QuoteAccepted | QuoteDeclined, story: Story, _said: Sa
     quote = story.efforts.quote
     if quote is None or quote.id != fact.quote_id:
         raise Refused("This is not the quote that was given last: answer that one.")
-    started = (WorkStarted.wire_name, str(story.round)) in story.said
-    if isinstance(fact, QuoteDeclined) and quote.answer == "accepted" and started:
+    accepted = quote.answer == "accepted"
+    if isinstance(fact, QuoteDeclined) and accepted and _has_started(story):
         raise Refused("The work has started on this quote: it can no longer be declined.")
+
+
+def _has_started(story: Story) -> bool:
+    return (WorkStarted.wire_name, str(story.round)) in story.said
 
 
 def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> None:
@@ -361,6 +365,8 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     if isinstance(fact, CaseChased):
         chases = sum(kind == fact.wire_name for kind, *_ in story.said)
         fact = fact.model_copy(update={"chase": chases + 1})
+    if isinstance(fact, SolutionProposed | QuoteDeclined):
+        fact = _with_quote(fact, story)
     before = story.said.get(_mark(fact))
     if isinstance(before, SaidFact) and _moving(fact) == _moving(before):
         if said.by == "steward":
@@ -385,7 +391,27 @@ def _is_owed_still(fact: SaidFact, state: Known) -> bool:
     return is_refused and isinstance(fact, CaseAnswered) and fact.decision == "will_not"
 
 
-_OF_ITS_SAYING = frozenset({"case_id", "round", "chase", "lacks", "incident", "also"})
+def _with_quote(
+    fact: SolutionProposed | QuoteDeclined, story: Story
+) -> SolutionProposed | QuoteDeclined:
+    """Say what becomes of an earlier quote: before the work it falls with its solution, then it stands."""
+    efforts, started = story.efforts, _has_started(story)
+    match fact:
+        case SolutionProposed():
+            falls = fact.chargeable and efforts.solution != "none" and not started
+            return fact.model_copy(update={"quote_falls": falls and efforts.quote is not None})
+        case QuoteDeclined():
+            stands = efforts.agreed if started else None
+            if stands is None or stands.id == fact.quote_id:
+                return fact
+            return fact.model_copy(update={"stands": stands.id, "stands_at": stands.amount})
+        case _ as never:
+            assert_never(never)
+
+
+_OF_ITS_SAYING = frozenset(
+    {"case_id", "round", "chase", "lacks", "incident", "also", "quote_falls", "stands", "stands_at"}
+)
 """What is written in by us, and is none of its words."""
 
 
@@ -495,19 +521,27 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case CaseAnswered(decision="will_not"):
             return replace(story, efforts=replace(efforts, told_why_not=True))
         case SolutionProposed():
+            if fact.quote_falls:
+                efforts = replace(efforts, quote=None, agreed=None)
             proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
             return replace(story, efforts=proposed)
         case QuoteGiven():
-            return replace(story, efforts=replace(efforts, quote=Quote(fact.quote_id)))
+            given = Quote(fact.quote_id, amount=fact.amount)
+            return replace(story, efforts=replace(efforts, quote=given))
         case QuoteAccepted():
             story = _forget(story, QuoteDeclined.wire_name, fact.quote_id)
-            accepted = Quote(fact.quote_id, "accepted")
-            return replace(story, efforts=replace(efforts, quote=accepted))
+            last = efforts.quote
+            given = last if last and last.id == fact.quote_id else Quote(fact.quote_id)
+            accepted = replace(given, answer="accepted")
+            return replace(story, efforts=replace(efforts, quote=accepted, agreed=accepted))
         case QuoteDeclined():
-            # With it falls the solution that it was for.
             story = _forget(story, QuoteAccepted.wire_name, fact.quote_id)
+            if fact.stands:
+                return replace(story, efforts=replace(efforts, quote=efforts.agreed))
+            # With it falls the solution that it was for.
             declined = Quote(fact.quote_id, "declined")
-            anew = replace(efforts, quote=declined, solution="none", chargeable=False)
+            efforts = replace(efforts, quote=declined, agreed=None)
+            anew = replace(efforts, solution="none", chargeable=False)
             return replace(story, efforts=anew)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
             return replace(story, efforts=replace(efforts, solution="told"))

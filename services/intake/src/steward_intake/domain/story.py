@@ -61,6 +61,7 @@ class Quote:
 
     id: str
     answer: Literal["none", "accepted", "declined"] = "none"
+    amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Efforts:
     solution: Literal["none", "proposed", "told"] = "none"
     chargeable: bool = False
     quote: Quote | None = None
+    agreed: Quote | None = None
+    """The quote that was accepted last, for this solution."""
     followups_owed: frozenset[str] = frozenset()
     """Those that each such case is owed, neither done nor waived."""
     extensions: tuple[ExtensionNoted, ...] = ()
