@@ -82,6 +82,7 @@ from steward_intake.domain.commands import (
     TellResult,
     WithdrawCase,
 )
+from steward_intake.domain.completeness import is_placed
 from steward_intake.domain.sayings import SaidFact, Say, is_promised, resolved_by, retell, say
 from steward_intake.domain.story import (
     NO_FIRST_CONTACT,
@@ -919,6 +920,8 @@ def evolve(state: Case, fact: CaseFact) -> Case:
                 authority_due=fact.authority_due,
                 lacks=fact.lacks,
                 household=fact.household_id,
+                area=fact.area,
+                placed=is_placed(fact),
                 concerns={other.household_id: other.part for other in fact.concerns},
             )
         )

@@ -52,7 +52,7 @@ from steward_events.intake import (
 )
 from steward_events.vocabulary import Kind, Part, Role, Severity
 from steward_intake.domain.approval import Approver, demand_second, refuse_own
-from steward_intake.domain.completeness import still_lacking
+from steward_intake.domain.completeness import is_placed, still_lacking
 from steward_intake.domain.story import (
     Closed,
     Ended,
@@ -360,7 +360,7 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     )
     if isinstance(fact, CaseCorrected):
         accepted = None if fact.owner_requested_date is None else bool(fact.owner_date_accepted)
-        lacks = still_lacking(story.lacks, fact)
+        lacks = still_lacking(story, fact)
         fact = fact.model_copy(update={"lacks": lacks, "owner_date_accepted": accepted})
     if isinstance(fact, CaseChased):
         chases = sum(kind == fact.wire_name for kind, *_ in story.said)
@@ -505,6 +505,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
                 outside_party=fact.outside_party or story.outside_party,
                 authority_due=fact.authority_due or story.authority_due,
                 household=fact.household_id or story.household,
+                area=fact.area or story.area,
+                placed=story.placed or is_placed(fact),
                 concerns={
                     id_: part for id_, part in story.concerns.items() if id_ != fact.household_id
                 },

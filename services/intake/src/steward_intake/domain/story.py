@@ -17,7 +17,7 @@ from steward_events.intake import (
     ResultTold,
 )
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
+from steward_events.vocabulary import Area, Kind, Part, Role, Severity, Validity
 
 Origin = Literal["steward", "external", "history"]
 """Who says it: a person in Steward, another ticketing system, or imported history."""
@@ -129,6 +129,9 @@ class Story:
     """The incident to which it was attached last."""
     household: str | None = None
     """Whose case it is."""
+    area: Area | None = None
+    placed: bool = False
+    """Its place or asset is known, or was asked for in vain."""
     concerns: Mapping[str, Part] = field(default_factory=dict)
     """Other households that it concerns, and how."""
     history_until: datetime | None = None
