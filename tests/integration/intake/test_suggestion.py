@@ -1,12 +1,18 @@
 """What the policy's table suggests, and what becomes of a person's decision, through the door."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests.integration.intake.conftest import NOON, Caller
 from tests.integration.intake.test_daily_life import do, staffed
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
+
+from steward_events.recorded import Recorded
+from steward_eventstore.postgres import PostgresStore
+from steward_intake.adapters.registers import PostgresRegisters
 
 
 async def suggested(caller: Caller, case_id: str) -> dict[str, Any]:
@@ -128,6 +134,32 @@ async def test_a_case_of_which_nobody_has_named_the_topic_counts_by_the_suggeste
         assert [mention["case_id"] for mention in mentions] == [charged]
     await do(registered, charged, "correct", topic="服务态度")
     assert (await suggested(registered, again))["mentions"] == []
+
+
+@rule("RM-4.4.1a")
+async def test_however_many_cases_lie_at_a_place_they_are_read_at_once(
+    registered: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = (NOON - timedelta(days=20)).isoformat()
+    lobby: dict[str, Any] = {"place": "大堂", "household_id": None, "grievance": "overcharging"}
+    before = [await received(registered, **lobby, topic="", occurred_at=early) for _ in range(4)]
+    again = await received(registered, **lobby, topic="收费")
+    asked: Counter[str] = Counter()
+    facts_of, policy_text = PostgresStore.facts_of, PostgresRegisters.policy_text
+
+    async def counted_facts(store: PostgresStore, *streams: str) -> list[Recorded]:
+        asked["facts"] += 1
+        return await facts_of(store, *streams)
+
+    async def counted_texts(registers: PostgresRegisters, *of: str) -> str | None:
+        asked["texts"] += 1
+        return await policy_text(registers, *of)
+
+    monkeypatch.setattr(PostgresStore, "facts_of", counted_facts)
+    monkeypatch.setattr(PostgresRegisters, "policy_text", counted_texts)
+    mentions = (await suggested(registered, again))["mentions"]
+    assert {mention["case_id"] for mention in mentions} == {*before}
+    assert asked == {"facts": 2, "texts": 2}
 
 
 @rule("RM-4.4.1b", "RM-4.4.2")
