@@ -1979,7 +1979,7 @@ GUARDS: tuple[Guard, ...] = (
         "Half a reason is none: what an SMS cannot hold goes whole by email (RM-4.8).",
         "a whole reason",
         f"{_NOTIFY}/application/sender.py",
-        '            if message.channel == "sms" and len(str(reason)) > LONGEST_REASON:\n',
+        "            if long is not None:\n",
         "            if False:\n",
         f"{_SENDER_TEST}test_a_reason_that_no_text_holds_goes_whole_by_email",
     ),

@@ -591,8 +591,8 @@ def _pause(command: PauseCase, state: Living) -> Sequence[CaseFact]:
     failed = story.efforts.failed_contacts
     if command.because == "not_reached" and failed < rules.failed_contacts:
         raise Refused(
-            "Before a case waits for its owner who was not reached, as many failed contacts are"
-            f" recorded: {rules.failed_contacts}."
+            "A case waits for an owner who was not reached only after failed contacts (fail-contact)."
+            f" Needed: {rules.failed_contacts}; recorded: {failed}."
         )
     return [
         CasePaused(
