@@ -49,7 +49,7 @@ async def test_a_case_stands_in_the_story_of_each_household_that_it_concerns(
 
 async def test_whose_case_it_no_longer_is_it_may_concern_again(neighbours: Caller) -> None:
     case_id = await received(neighbours, household_id="h1")
-    concern = {"household_id": "h3", "part": "complainant"}
+    concern: dict[str, Any] = {"household_id": "h3", "part": "complainant"}
     await do(neighbours, case_id, "concern", **concern)
     for household_id in ("h3", "h1"):
         await do(neighbours, case_id, "correct", household_id=household_id)
