@@ -772,12 +772,12 @@ def test_who_was_told_the_reason_of_a_refusal_by_message_was_answered() -> None:
     again = a_complaint(REFUSED, CaseReopened(case_id="c", round=2), REFUSED_AGAIN)
     again.when(told).then()
     a_complaint(WITHDRAWN).when(told).then()
-    # Somebody has told them otherwise by now; in an earlier round, or that it will be done, is no answer.
+    # Somebody has told them otherwise since; what was answered before the refusal had other reasons.
     by_hand = answered.model_copy(update={"answer_id": "w"})
     a_complaint(REFUSED, by_hand).when(told).then()
-    a_complaint(by_hand, REFUSED).when(told).then()
+    a_complaint(by_hand, REFUSED).when(told).then(answered)
     will = by_hand.model_copy(update={"decision": "will"})
-    a_complaint(will, REFUSED).when(told).then(answered)
+    a_complaint(REFUSED, will).when(told).then(answered)
     second = TellRefusal(MONDAY, "m", 2)
     again = a_complaint(by_hand, CaseReopened(case_id="c", round=2), REFUSED_AGAIN)
     again.when(second).then(CaseAnswered)

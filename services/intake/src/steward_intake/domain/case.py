@@ -984,7 +984,11 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             return Closed(story)
         case CaseReopened():
             return Open(replace(story, round=fact.round, efforts=Efforts()))
-        case CaseRefused() | CaseWithdrawn() | CaseMerged() | CaseMovedOut():
+        case CaseRefused():
+            # What was answered before gave other reasons.
+            efforts = replace(story.efforts, told_why_not=False)
+            return Ended(replace(story, efforts=efforts), fact)
+        case CaseWithdrawn() | CaseMerged() | CaseMovedOut():
             return Ended(story, fact)
         case CaseAbsorbed():
             said: dict[Mark, Fact] = {**story.said, _absorbed(fact.merged): fact}

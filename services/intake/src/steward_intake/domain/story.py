@@ -85,7 +85,7 @@ class Efforts:
     new_dates_told: frozenset[str] = frozenset()
     """Extensions whose new date the owner was told, be they noted yet or not."""
     told_why_not: bool = False
-    """The owner was answered why it will not be done."""
+    """The owner was answered why it will not be done; of a refused case, since it was refused."""
     handled: CaseHandled | None = None
     told: ResultTold | None = None
 
