@@ -220,6 +220,7 @@ class Message:
     status: str = ""
     attempts: int = 0
     alarmed: bool = False
+    known: bool = False
 
     def tell(self, fact: Fact) -> bool:
         """Take one more fact; says whether it can follow."""
@@ -246,7 +247,9 @@ class Message:
                 )
             case "message_delivered":
                 self.status = "delivered"
-                return under_way
+                # Said anew where it is known only now, since nobody else is waited for.
+                known, self.known = self.known, bool(said.get("about"))
+                return under_way or (before == "delivered" and self.known and not known)
             case "message_suppressed":
                 self.status = "suppressed"
                 return before == "owed"

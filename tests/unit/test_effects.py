@@ -11,6 +11,7 @@ from tests.support.judge import Judge
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 DUE = (NOW - timedelta(days=1)).isoformat()
 CLOCK = {"case_id": "c", "clock": "triage#1", "target": "triage"}
+MESSAGE = {"message_id": "m", "channel": "sms", "group_id": None}
 FOLLOWUP = {"case_id": "c", "followup_id": "f", "by": DUE}
 
 
@@ -24,6 +25,14 @@ RANG = fact("sla.clock_breached", **CLOCK, due_at=DUE, breached_at=DUE, number=1
 RANG_AGAIN = fact("sla.clock_breached", **CLOCK, due_at=DUE, breached_at=DUE, number=2)
 OWED = fact("visits.followup_due", **FOLLOWUP)
 OVERDUE = fact("visits.followup_overdue", **FOLLOWUP)
+SENT = [
+    fact("notify.message_requested", **MESSAGE, escalation_id=None, role=None, template="t"),
+    fact("notify.message_sending", **MESSAGE, attempt=1),
+    fact("notify.message_sent", **MESSAGE, attempt=1),
+]
+ARRIVED, KNOWN = [
+    fact("notify.message_delivered", **MESSAGE, about=about) for about in ("", "refusal")
+]
 TWICE, RUNG = "nothing is told twice of ", "what is due has rung"
 
 
@@ -37,6 +46,9 @@ TWICE, RUNG = "nothing is told twice of ", "what is due has rung"
         ([OWED, OVERDUE], ""),
         ([OWED, OVERDUE, OVERDUE], f"{TWICE}what is owed"),
         ([OWED], RUNG),
+        ([*SENT, ARRIVED, KNOWN], ""),
+        ([*SENT, ARRIVED, ARRIVED], f"{TWICE}a message"),
+        ([*SENT, KNOWN, KNOWN], f"{TWICE}a message"),
     ],
 )
 def test_what_comes_twice_or_never_is_seen_by_its_meaning(facts: list[Fact], seen: str) -> None:

@@ -62,7 +62,7 @@ async def test_how_long_a_case_waits_for_its_owner_the_policy_says(strict: Calle
     waits: dict[str, Any] = {"because": "not_reached"}
     waits["resume_on"] = (NOON + timedelta(days=2)).isoformat()
     refused = await do(strict, case_id, "pause", 409, **waits)
-    assert refused["detail"].endswith("as many failed contacts are recorded: 1.")
+    assert refused["detail"].endswith("Needed: 1; recorded: 0.")
     await do(strict, case_id, "fail-contact", contact_id="t1")
     long = waits | {"resume_on": (NOON + timedelta(days=2, seconds=1)).isoformat()}
     refused = await do(strict, case_id, "pause", 409, **long)

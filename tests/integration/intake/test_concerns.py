@@ -47,6 +47,18 @@ async def test_a_case_stands_in_the_story_of_each_household_that_it_concerns(
     assert again["facts"] == []
 
 
+async def test_whose_case_it_no_longer_is_it_may_concern_again(neighbours: Caller) -> None:
+    case_id = await received(neighbours, household_id="h1")
+    concern: dict[str, Any] = {"household_id": "h3", "part": "complainant"}
+    await do(neighbours, case_id, "concern", **concern)
+    for household_id in ("h3", "h1"):
+        await do(neighbours, case_id, "correct", household_id=household_id)
+    assert (await shown(neighbours, case_id))["concerns"] == []
+    again = await do(neighbours, case_id, "concern", **concern)
+    assert again["facts"] == ["intake.household_concerned.v1"]
+    assert (await shown(neighbours, case_id))["concerns"] == [concern]
+
+
 async def test_the_counterpart_never_sees_who_complains(neighbours: Caller) -> None:
     said = {
         "summary": "楼上深夜跳舞",
@@ -134,6 +146,25 @@ async def test_the_merged_case_of_another_household_goes_on_for_both(
     assert not isinstance(await office.sealer.unseal(both.phone), str)
     reception = said[0]["data"]
     assert reception["summary"] == {"sealed": True}
+
+
+@rule("RM-4.6.3")
+async def test_who_complained_in_both_of_two_merged_cases_is_told_where_they_left_an_address(
+    neighbours: Caller, office: Office
+) -> None:
+    theirs = await received(neighbours, household_id="h3", reporter={"phone": "13600136000"})
+    number = (await shown(neighbours, theirs))["number"]
+    also = [{"household_id": "h3", "part": "complainant"}]
+    goes_on = await received(neighbours, household_id="h1", concerns=also)
+    own = await received(neighbours, household_id="h1", reporter={"phone": "13700137000"})
+    for case_id in (theirs, own):
+        await do(neighbours, case_id, "merge", into=goes_on)
+    facts = [told.fact for told in await office.store.facts_of(f"case-{goes_on}")]
+    [known] = [fact for fact in facts if isinstance(fact, HouseholdConcerned)]
+    assert (known.household_id, known.number) == ("h3", number)
+    assert isinstance(known.phone, Sealed)
+    assert await office.sealer.unseal(known.phone) == "13600136000"
+    assert (await shown(neighbours, goes_on))["concerns"] == also
 
 
 async def test_who_complains_of_each_other_keeps_two_cases(neighbours: Caller) -> None:

@@ -9,7 +9,7 @@ from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
 
-from steward_events.intake import CaseAccepted, CaseClassified, CaseReceived
+from steward_events.intake import CaseAccepted, CaseClassified, CaseReceived, CaseRefused
 from steward_events.sealed import Sealed
 from steward_intake.api import several
 from steward_intake.api.http import case_of
@@ -165,6 +165,33 @@ async def test_a_refusal_is_approved_by_whoever_holds_the_role_there(registered:
     elsewhere = await received(caller, project_id="hillside", household_id="h2")
     refused = await do(caller, elsewhere, "refuse", 409, **said, approved_by="s1")
     assert "customer-service supervisor" in refused["detail"]
+
+
+@rule("RM-4.8")
+async def test_to_a_reason_that_no_text_holds_belongs_what_the_owner_is_told(
+    registered: Caller, office: Office
+) -> None:
+    caller = await staffed(registered)
+    case_id = await received(caller)
+    said: dict[str, Any] = {
+        "reason": "原设计没有的设施，" * 5,
+        "person_id": "a",
+        "approved_by": "s1",
+    }
+    refused = await do(caller, case_id, "refuse", 422, **said)
+    assert (refused["rule"], "say by text" in refused["detail"]) == ("RM-4.8", True)
+    await do(caller, case_id, "refuse", 422, **said, text="设" * 36)
+    said["text"] = "原设计没有的设施"
+    await do(caller, case_id, "refuse", **said)
+    assert (await do(caller, case_id, "refuse", **said))["facts"] == []
+    await do(caller, case_id, "refuse", 409, **said | {"text": "合同以外"})
+    [fact] = [
+        told.fact
+        for told in await office.store.facts_of(f"case-{case_id}")
+        if isinstance(told.fact, CaseRefused)
+    ]
+    for name in ("reason", "text"):
+        assert await office.sealer.unseal(getattr(fact, name)) == said[name]
 
 
 async def test_a_merged_case_points_to_the_one_that_goes_on(registered: Caller) -> None:

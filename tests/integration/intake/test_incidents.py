@@ -154,6 +154,36 @@ async def test_each_household_is_told_one_statement_once(
     assert facts[-1]["data"]["text"] == {"sealed": True}
 
 
+async def test_who_complains_too_is_told_with_the_case_and_nobody_twice(
+    registered: Caller, office: Office
+) -> None:
+    incident = await opened(registered)
+    early = (NOON - timedelta(hours=1)).isoformat()
+    alone = await received(registered, household_id="h1", occurred_at=early)
+    own = await at_home(registered, "h3", occurred_at=early)
+    other = await at_home(registered, "h4")
+    too: list[dict[str, Any]] = [{"household_id": "h3", "part": "complainant"}]
+    both = await received(registered, household_id="h1", concerns=too)
+    affected = [{"household_id": "h3", "part": "affected"}]
+    only_theirs = await received(registered, household_id="h4", concerns=affected)
+    await attach(registered, incident, alone, own, both, other, only_theirs)
+    done = await say(registered, incident, "inform", text="主管已修复")
+    assert (done["households"], done["cases"]) == (3, 5)
+    [told] = await asked(office, both)
+    assert told.also == (alone, own)
+    [theirs] = await asked(office, other)
+    assert theirs.also == (only_theirs,)
+    assert [await asked(office, case) for case in (alone, own, only_theirs)] == [[], [], []]
+    # Attached later: of whom one knows and another does not, both are told; who are being told are not.
+    h5 = await at_home(registered, "h5")
+    later = await received(
+        registered, household_id="h1", concerns=[*too, {**too[0], "household_id": "h5"}]
+    )
+    again = await received(registered, household_id="h3")
+    await attach(registered, incident, later, h5, again)
+    assert [len(await asked(office, case)) for case in (later, h5, again)] == [1, 0, 0]
+
+
 async def delivered(office: Office, case_id: str, incident: str) -> None:
     """Let the message to a case's owner arrive."""
     fact = MessageDelivered(

@@ -61,6 +61,41 @@ async def test_a_declined_quote_takes_its_solution_with_it(registered: Caller) -
     await do(registered, case_id, "start-work")
 
 
+@rule("RC-4.3")
+async def test_the_quote_of_another_solution_is_no_quote_of_this_one(registered: Caller) -> None:
+    case_id = await told_a_solution(registered)
+    await do(registered, case_id, "quote", quote_id="q1", amount=10000)
+    await do(registered, case_id, "accept-quote", quote_id="q1", how="phone")
+    await do(registered, case_id, "propose", text="更换水管", chargeable=True)
+    await do(registered, case_id, "inform", about="solution", how="phone")
+    case = await shown(registered, case_id)
+    assert (case["quote"], case["quoted"]) == (None, None)
+    refused = await do(registered, case_id, "start-work", 409)
+    assert refused["detail"] == "Before chargeable work the owner accepts its quote."
+    # What is quoted before anything is proposed is for what is then proposed.
+    first = await received(registered, kind="service_request", household_id="h1")
+    await do(registered, first, "quote", quote_id="q1", amount=8800)
+    await do(registered, first, "propose", text="更换龙头", chargeable=True)
+    await do(registered, first, "accept-quote", quote_id="q1", how="phone")
+
+
+@rule("RC-4.3")
+async def test_work_goes_on_on_its_quote_where_a_later_one_is_declined(registered: Caller) -> None:
+    case_id = await told_a_solution(registered)
+    await do(registered, case_id, "quote", quote_id="q1", amount=10000)
+    await do(registered, case_id, "accept-quote", quote_id="q1", how="phone")
+    await do(registered, case_id, "start-work")
+    await do(registered, case_id, "quote", quote_id="q2", amount=90000)
+    for facts in (["intake.quote_declined.v1"], []):
+        declined = await do(registered, case_id, "decline-quote", quote_id="q2", how="phone")
+        assert declined["facts"] == facts
+    case = await shown(registered, case_id)
+    assert (case["quote"], case["quoted"]) == ("accepted", 10000)
+    too_late = await do(registered, case_id, "decline-quote", 409, quote_id="q1", how="phone")
+    assert "has started" in too_late["detail"]
+    await do(registered, case_id, "inform", about="solution", how="phone")  # it has not fallen
+
+
 @rule("RC-4.3", "RM-4.9")
 async def test_harm_is_stopped_before_anybody_accepts_a_quote(registered: Caller) -> None:
     case_id = await told_a_solution(registered, harm_ongoing=True)

@@ -1,13 +1,18 @@
 """What the policy's table suggests, and what becomes of a person's decision, through the door."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests.integration.intake.conftest import NOON, Caller
 from tests.integration.intake.test_daily_life import do, staffed
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
 
+from steward_events.recorded import Recorded
+from steward_eventstore.postgres import PostgresStore
+from steward_intake.adapters.registers import PostgresRegisters
 from steward_policy import packs
 
 
@@ -70,13 +75,19 @@ async def test_a_matter_in_a_common_area_is_its_assets_and_no_households(
     lift: dict[str, Any] = {"topic": "电梯", "area": "common_area", "asset": "T-03"}
     early = (NOON - timedelta(days=20)).isoformat()
     neighbours = await received(registered, **lift, household_id=None, occurred_at=early)
-    at_home = await received(registered, topic="电梯", occurred_at=early)
+    own: dict[str, Any] = {"topic": "电梯", "occurred_at": early}
+    at_home = await received(registered, **own, area="household")
+    somewhere = await received(registered, **own)
+
+    async def mentioned(case_id: str) -> set[str]:
+        return {said["case_id"] for said in (await suggested(registered, case_id))["mentions"]}
+
     again = await received(registered, **lift)
-    mentions = (await suggested(registered, again))["mentions"]
-    assert [mention["case_id"] for mention in mentions] == [neighbours]
-    home = await received(registered, topic="电梯")
-    mentions = (await suggested(registered, home))["mentions"]
-    assert [mention["case_id"] for mention in mentions] == [at_home]
+    assert await mentioned(again) == {neighbours, somewhere}
+    home = await received(registered, topic="电梯", area="household")
+    assert await mentioned(home) == {at_home, somewhere}
+    unsaid = await received(registered, topic="电梯")
+    assert await mentioned(unsaid) == {at_home, somewhere}
 
 
 @rule("RM-4.4.1a")
@@ -124,6 +135,32 @@ async def test_a_case_of_which_nobody_has_named_the_topic_counts_by_the_suggeste
         assert [mention["case_id"] for mention in mentions] == [charged]
     await do(registered, charged, "correct", topic="服务态度")
     assert (await suggested(registered, again))["mentions"] == []
+
+
+@rule("RM-4.4.1a")
+async def test_however_many_cases_lie_at_a_place_they_are_read_at_once(
+    registered: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = (NOON - timedelta(days=20)).isoformat()
+    lobby: dict[str, Any] = {"place": "大堂", "household_id": None, "grievance": "overcharging"}
+    before = [await received(registered, **lobby, topic="", occurred_at=early) for _ in range(4)]
+    again = await received(registered, **lobby, topic="收费")
+    asked: Counter[str] = Counter()
+    facts_of, policy_text = PostgresStore.facts_of, PostgresRegisters.policy_text
+
+    async def counted_facts(store: PostgresStore, *streams: str) -> list[Recorded]:
+        asked["facts"] += 1
+        return await facts_of(store, *streams)
+
+    async def counted_texts(registers: PostgresRegisters, *of: str) -> str | None:
+        asked["texts"] += 1
+        return await policy_text(registers, *of)
+
+    monkeypatch.setattr(PostgresStore, "facts_of", counted_facts)
+    monkeypatch.setattr(PostgresRegisters, "policy_text", counted_texts)
+    mentions = (await suggested(registered, again))["mentions"]
+    assert {mention["case_id"] for mention in mentions} == {*before}
+    assert asked == {"facts": 2, "texts": 2}
 
 
 @rule("RM-4.4.1b", "RM-4.4.2")

@@ -192,6 +192,26 @@ async def test_a_letter_counts_from_its_arrival(registered: Caller) -> None:
     assert datetime.fromisoformat(case["received_at"]) == arrived
 
 
+@rule("RC-3.1")
+async def test_where_a_matter_is_is_judged_by_all_that_is_known_of_it(registered: Caller) -> None:
+    lift = {"kind": "consultation", "summary": "电梯何时检修"}
+
+    async def lacks(case_id: str, **corrected: Any) -> list[str]:
+        await do(registered, case_id, "correct", **corrected)
+        return list((await shown(registered, case_id))["lacks"])
+
+    common = await received(registered, **lift, area="common_area", household_id=None)
+    assert await lacks(common, household_id="h1") == ["place"]
+    assert await lacks(common, topic="电梯") == ["place"]
+    assert await lacks(common, area="household") == []
+    assert await lacks(common, area="common_area") == ["place"]
+    assert await lacks(common, not_given={"place": "unknown"}) == []
+    home = await received(registered, **lift)
+    assert await lacks(home, area="common_area") == ["place"]
+    named = await received(registered, **lift, place="3号楼")
+    assert await lacks(named, area="common_area") == []
+
+
 @rule("RM-4.5.1a")
 async def test_a_complaint_lacks_what_nobody_asked_for(registered: Caller, office: Office) -> None:
     nothing: dict[str, Any] = {"household_id": None, "summary": "", "reporter": {}}

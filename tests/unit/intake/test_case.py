@@ -473,8 +473,8 @@ def sayings(fact: type[SaidFact]) -> st.SearchStrategy[SaidFact]:
     fields = {
         name: IDS if name.endswith("_id") and name != "case_id" else FIELDS[name]
         for name, field in fact.model_fields.items()
-        if (name in FIELDS or (field.is_required() and name.endswith("_id")))
-        and Sealed not in get_args(field.annotation)
+        if (name in FIELDS and Sealed not in get_args(field.annotation))
+        or (field.is_required() and name.endswith("_id"))
     }
     return st.builds(fact, **fields)
 

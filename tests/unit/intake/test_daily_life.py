@@ -9,7 +9,7 @@ import pytest
 from tests.support.given import Given, given
 from tests.support.rules import rule
 
-from steward_decider import Command
+from steward_decider import Command, Refused
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentKept,
@@ -39,6 +39,7 @@ from steward_events.intake import (
     DispatchAccepted,
     DispatchRefused,
     HarmReported,
+    HouseholdConcerned,
     ImmediateMeasuresTaken,
     ManagerCalled,
     OwnerInformed,
@@ -55,7 +56,7 @@ from steward_events.intake import (
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import BreachWithdrawn, ClockBreached, MajorByAge
-from steward_events.vocabulary import Kind, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
 from steward_intake.application.moving import decided_before
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
@@ -508,7 +509,7 @@ def test_nobody_inside_puts_an_authoritys_date_off() -> None:
 def test_a_case_waits_for_an_owner_whom_nobody_reached_twice() -> None:
     unreached = PauseCase(MONDAY, FRIDAY, "not_reached")
     first, second = (ContactFailed(case_id="c", contact_id=id_) for id_ in "12")
-    assert "failed contacts are recorded: 2" in a_complaint(first).refuses(unreached).reason
+    assert "Needed: 2; recorded: 1" in a_complaint(first).refuses(unreached).reason
     a_complaint(first, second).when(unreached).then(
         CasePaused(case_id="c", reason="waiting_owner", resume_on=FRIDAY, because="not_reached")
     )
@@ -567,6 +568,22 @@ def test_an_answer_to_a_dispatch_that_was_taken_back_is_refused() -> None:
     other = CaseDispatched(case_id="c", dispatch_id="2", department="security")
     refused = a_complaint(DISPATCHED, other).refuses(AcceptDispatch(MONDAY, "1"))
     assert "no longer" in refused.reason
+
+
+# Whom it concerns.
+
+
+@pytest.mark.parametrize("by", ["external", "history"])
+def test_what_others_say_of_a_household_neither_hides_nor_shows_a_case(by: Any) -> None:
+    own = HouseholdConcerned(case_id="c", household_id="h1", part=Part.COUNTERPART)
+    case = a_complaint(CaseCorrected(case_id="c", correction_id="1", household_id="h1"))
+    case.when(Say(MONDAY, own, by)).then()
+    assert "own case" in case.refuses(Say(MONDAY, own)).reason
+    of_others = own.model_copy(update={"household_id": "h3"})
+    said = case.when(Say(MONDAY, of_others, by)).then(of_others)
+    theirs = CaseCorrected(case_id="c", correction_id="2", household_id="h3")
+    with pytest.raises(Refused, match="complains of this household"):
+        said.when(Say(MONDAY, theirs, by))
 
 
 # How weighty it is.
@@ -755,6 +772,15 @@ def test_who_was_told_the_reason_of_a_refusal_by_message_was_answered() -> None:
     again = a_complaint(REFUSED, CaseReopened(case_id="c", round=2), REFUSED_AGAIN)
     again.when(told).then()
     a_complaint(WITHDRAWN).when(told).then()
+    # Somebody has told them otherwise since; what was answered before the refusal had other reasons.
+    by_hand = answered.model_copy(update={"answer_id": "w"})
+    a_complaint(REFUSED, by_hand).when(told).then()
+    a_complaint(by_hand, REFUSED).when(told).then(answered)
+    will = by_hand.model_copy(update={"decision": "will"})
+    a_complaint(REFUSED, will).when(told).then(answered)
+    second = TellRefusal(MONDAY, "m", 2)
+    again = a_complaint(by_hand, CaseReopened(case_id="c", round=2), REFUSED_AGAIN)
+    again.when(second).then(CaseAnswered)
 
 
 @rule("RM-4.8")

@@ -57,6 +57,10 @@ def test_the_reason_of_a_refusal_reached_the_owner_when_its_message_was_delivere
     refused = CaseRefused(case_id="c", round=1, reason=WORDS)
     answered = CaseAnswered(case_id="c", answer_id="m1", decision="will_not", reasons=WORDS)
     given(RECEIVED, refused, by=CASE).when(delivered("refusal", "1")).then(answered)
+    short = WORDS.model_copy(update={"field": "text"})
+    told = answered.model_copy(update={"reasons": short})
+    in_short = refused.model_copy(update={"text": short})
+    given(RECEIVED, in_short, by=CASE).when(delivered("refusal", "1")).then(told)
 
 
 @rule("RM-4.6.3")

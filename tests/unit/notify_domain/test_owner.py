@@ -15,6 +15,7 @@ from steward_decider import NotHeardYet
 from steward_events.fact import Fact
 from steward_events.intake import (
     AppointmentMade,
+    CaseAccepted,
     CaseClassified,
     CaseClosed,
     CaseCorrected,
@@ -35,7 +36,13 @@ from steward_events.sla import ExtensionApproved, OwnerDateDeclined
 from steward_events.vocabulary import Concern, Kind, Part, Party, Role, Urgency
 from steward_notify.api.subscribers import on_intake, on_sla
 from steward_notify.application.reactions import owner_stream_of, stream_of
-from steward_notify.domain.message import BeginSending, NoteReceipt, NoteSent
+from steward_notify.domain.message import (
+    BeginSending,
+    NoteFailed,
+    NoteReceipt,
+    NoteSent,
+    Suppress,
+)
 from steward_notify.domain.owner import About, OwnerDecider
 from steward_notify.texts import render
 from steward_policy import packs
@@ -186,6 +193,9 @@ def test_the_reason_of_a_refusal_is_told_and_its_delivery_names_the_round() -> N
     assert email.instead_of == sms.message_id
     delivered = arrived(answer, sms)
     assert (delivered.about, delivered.about_id) == ("refusal", "2")
+    short = reason.model_copy(update={"field": "text"})
+    sms, email = told(COMPLAINT, refused.model_copy(update={"text": short}))
+    assert sms.sealed == email.sealed == {"reason": short}
     # Another system has given no reason that could be told.
     assert told(COMPLAINT, CaseRefused(case_id="c1", round=1)) == []
 
@@ -211,6 +221,8 @@ def test_a_message_that_speaks_for_several_cases_says_so_when_it_has_arrived() -
 
 
 RESULT = OwnerMessageRequested(case_id="c1", request_id="r1", about="result", text=TEXT)
+TOLD = MessageRequested.wire_name
+AGREED = AppointmentMade(case_id="c1", appointment_id="a1", at=NOON + timedelta(days=1))
 NEIGHBOUR = HouseholdConcerned(
     case_id="c1", household_id="h2", part=Part.COMPLAINANT, number="P1-2026-00009"
 )
@@ -237,9 +249,36 @@ def test_each_household_that_complains_is_told_by_the_number_that_it_knows() -> 
     assert texts["h1"].message_id != texts["h2"].message_id
     assert stream_of(texts["h2"].message_id) == owner_stream_of("c1")
     also = COMPLAINT.model_copy(
-        update={"concerns": (Concern(household_id="h3", part=Part.COMPLAINANT),)}
+        update={"concerns": (Concern(household_id="h2", part=Part.COMPLAINANT),)}
     )
-    assert asked(after(also, RESULT))["h3"].values["case_number"] == "P1-2026-00001"
+    assert asked(after(also, RESULT))["h2"].values["case_number"] == "P1-2026-00001"
+    merged = NEIGHBOUR.model_copy(update={"phone": left})
+    again = NEIGHBOUR.model_copy(update={"number": "P1-2026-00010"})
+    text = asked(after(also, merged, again, RESULT))["h2"]
+    assert (text.values["case_number"], text.address) == ("P1-2026-00010", left)
+
+
+def test_what_is_agreed_with_one_household_the_others_are_not_told() -> None:
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, AGREED))) == {"h1"}
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, APPROVED))) == {"h1", "h2"}
+    closed = after(COMPLAINT, NEIGHBOUR, CaseClosed(case_id="c1"), by=[telling_of("case_closed")])
+    assert set(asked(closed)) == {"h1", "h2"}
+    accepted = CaseAccepted(case_id="c1", role=Role.CS_SUPERVISOR)
+    taken = after(COMPLAINT, NEIGHBOUR, accepted, by=[telling_of("case_accepted")])
+    assert set(asked(taken)) == {"h1"}
+
+
+def telling_of(fact: str) -> Rules:
+    """Give the built-in pack with one more message to owners, in its own version."""
+    tells = f"tells: [{{id: more, rule: [RM-4.6.3], basis: default, after: {fact}}}]"
+    text = f"overrides: residential-cn\nversion: more\nadd:\n  {tells}\n"
+    return replace(packs.load(text, "more.yaml"), version=BUILT_IN.version)
+
+
+def test_whose_case_it_is_is_told_once_whatever_else_is_said_of_it() -> None:
+    own = NEIGHBOUR.model_copy(update={"household_id": "h1"})
+    texts = [fact for fact in after(COMPLAINT, own, RESULT).facts if fact.wire_name == TOLD]
+    assert len(texts) == 2
 
 
 def test_who_is_complained_of_or_only_affected_is_told_nothing() -> None:
@@ -272,6 +311,56 @@ def test_who_complains_no_longer_is_not_waited_for() -> None:
     for command in commands(heard(NEIGHBOUR.model_copy(update={"part": None}))):
         answer = answer.when(command)
     assert arrived(answer, texts["h1"]).about == "result"
+
+
+@rule("RM-4.6.3")
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_whom_no_message_reaches_is_not_waited_for(before: bool, fails: bool) -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT)
+    texts = asked(answer)
+    over = not_reached(answer, "h2", fails=fails) if before else answer
+    first, over = arriving(over, texts["h1"])
+    assert (first.about == "result") is before
+    if not before:
+        over = not_reached(over, "h2", fails=fails)
+        known = over.facts[-1]
+        assert known == first.model_copy(update={"about": "result", "about_id": "1"})
+    said_before = over.when(About(texts["h2"].message_id, Suppress(NOON, "erased")))
+    assert said_before.facts == ()
+
+
+@rule("RM-4.6.3")
+def test_a_failed_message_to_whose_case_it_is_leaves_the_result_untold() -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT)
+    failed = not_reached(answer, "h1", fails=True)
+    assert arrived(failed, asked(answer)["h2"]).about == ""
+    nowhere = not_reached(answer, "h1", fails=False)
+    assert arrived(nowhere, asked(answer)["h2"]).about == "result"
+
+
+@rule("RM-4.6.3")
+def test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known() -> None:
+    answer = after(COMPLAINT, NEIGHBOUR, RESULT, AGREED)
+    _, answer = arriving(answer, asked(after(COMPLAINT, NEIGHBOUR, RESULT))["h1"])
+    [no_more] = commands(heard(NEIGHBOUR.model_copy(update={"part": None})))
+    noted, known = answer.when(no_more).facts
+    assert isinstance(noted, CaseNoted)
+    assert isinstance(known, MessageDelivered)
+    assert (known.case_id, known.about, known.about_id) == ("c1", "result", "1")
+
+
+def not_reached(answer: Answer, household_id: str, *, fails: bool) -> Answer:
+    """Let a household have no address left, be it that the text to it failed before."""
+    facts = answer.state.messages.values()
+    of = [one.requested for one in facts if one.requested.household_id == household_id]
+    for requested in of:
+        commands: list[Any] = [Suppress(NOON, "no_address")]
+        if fails and requested.channel == "sms":
+            commands = [BeginSending(NOON, None, None), NoteFailed(NOON, "isv.MOBILE_NUMBER")]
+        for command in commands:
+            answer = answer.when(About(requested.message_id, command))
+    return answer
 
 
 def arrived(answer: Answer, sms: MessageRequested) -> MessageDelivered:

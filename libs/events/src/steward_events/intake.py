@@ -435,6 +435,8 @@ class SolutionProposed(Fact, name="intake.solution_proposed"):
     round: int = 1
     text: Sealed | None = None
     chargeable: bool = False
+    quote_falls: bool = False
+    """It is in place of another solution, whose quote no longer counts."""
     person_id: Id | None = None
 
 
@@ -476,6 +478,10 @@ class QuoteDeclined(Fact, name="intake.quote_declined"):
     how: Literal["in_person", "phone", "message", "letter"]
     said_by: Sealed | None = None
     reason: Sealed | None = None
+    stands: Id | None = None
+    """The quote that was accepted before, on which the work that has started goes on."""
+    stands_at: int | None = None
+    """Its amount."""
     person_id: Id | None = None
 
 
@@ -642,6 +648,8 @@ class CaseRefused(Fact, name="intake.case_refused"):
     case_id: Id
     round: int | None = None
     reason: Sealed | None = None
+    text: Sealed | None = None
+    """What the owner is told of it by message, where the reason is longer than a text holds."""
     person_id: Id | None = None
     approved_by: Id | None = None
 

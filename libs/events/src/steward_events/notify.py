@@ -108,7 +108,11 @@ class MessageSent(MessageFact, name="notify.message_sent"):
 
 
 class MessageDelivered(MessageFact, name="notify.message_delivered"):
-    """The receipt says that it arrived: what it is about has been told."""
+    """The receipt says that it arrived: what it is about has been told.
+
+    Where others are waited for that complain of the same, that is said, by the last of them or anew,
+    once none is.
+    """
 
     rules = ("RM-4.6.3",)
 

@@ -62,6 +62,7 @@ from steward_events.intake import (
     ResultTold,
     SatisfactionGiven,
     SeverityRaised,
+    SolutionProposed,
 )
 from steward_events.notify import (
     MessageDelivered,
@@ -676,8 +677,12 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {"quote": "given", "quoted": fact.amount}
         case QuoteAccepted():
             return {"quote": "accepted"}
+        case QuoteDeclined(stands=str()) as fact:
+            return {"quote": "accepted", "quoted": fact.stands_at}
         case QuoteDeclined():
             return {"quote": "declined"}
+        case SolutionProposed(quote_falls=True):
+            return {"quote": None, "quoted": None}
         case SeverityRaised() as fact:
             return {"severity": str(fact.severity)}
         case CaseAbsorbed() as fact:

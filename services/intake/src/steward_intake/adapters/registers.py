@@ -162,11 +162,11 @@ class PostgresRegisters:
         )
         return await fetch(self._pool, query.where(columns.household_id == household_id))
 
-    async def concerned(self, case_id: str) -> Sequence[Row]:
-        """Give the other households that a case concerns, and as what."""
+    async def concerned(self, *case_ids: str) -> Sequence[Row]:
+        """Give the other households that cases concern, and as what."""
         columns = CASE_CONCERNS.c
-        query = select(columns.household_id, columns.part).where(columns.case_id == case_id)
-        return await fetch(self._pool, query.order_by(columns.household_id))
+        query = select(CASE_CONCERNS).where(columns.case_id.in_(case_ids))
+        return await fetch(self._pool, query.order_by(columns.case_id, columns.household_id))
 
     async def cases_at(
         self,

@@ -201,9 +201,10 @@ async def acting(
 async def _advised(service: Intake, case: Row, to: To) -> To:
     """Let a classification say what was suggested, so that people and table can be compared."""
     assert isinstance(to.command, ClassifyCase)  # noqa: S101 - the caller saw to it
-    facts_of = service.executor.store.facts_of
+    store = service.executor.store
     decided = to.command.classified
-    advice = await advise(service.registers, facts_of, case, await facts_of(to.stream), decided)
+    story = await store.facts_of(to.stream)
+    advice = await advise(service.registers, store, case, story, decided)
     decided = decided.model_copy(update={"suggested": advice.suggested})
     return to._replace(command=replace(to.command, classified=decided))
 

@@ -24,7 +24,6 @@ from steward_intake.application.incidents import (
     ask_to_tell,
     attaching,
     gather,
-    homes,
     keep,
     stream_of,
 )
@@ -178,17 +177,17 @@ async def post_inform(
             person_id=body.person_id,
         )
         cases = gathered.going_on
-        theirs = homes(cases).values()
+        homes = frozenset[str]().union(*map(gathered.homes_of, cases))
         to: Sequence[To] | Refused = [
             gathered.to(InformOwners(at, statement, gathered.cases)),
             *(
                 gathered.say(at, case["case_id"], ask_to_tell(statement, case, *also))
-                for case, *also in theirs
+                for case, *also in gathered.told_together(cases)
             ),
         ]
         if isinstance(gathered.state, Open) and not cases:
             to = Refused("None of its cases goes on: there is nobody to tell.")
-        answer = {"statement_id": statement_id, "households": len(theirs), "cases": len(cases)}
+        answer = {"statement_id": statement_id, "households": len(homes), "cases": len(cases)}
         return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
     return await as_it_stands(inform)

@@ -154,7 +154,8 @@ async def get_cases(
 async def get_case(principal: Reader, service: Served, case_id: str) -> Response:
     """Show a case as it stands, and whom else it concerns; the ETag is its version."""
     case = await case_of(service, principal, case_id)
-    concerns = [dict(row) for row in await service.registers.concerned(case_id)]
+    concerned = await service.registers.concerned(case_id)
+    concerns = [{name: row[name] for name in ("household_id", "part")} for row in concerned]
     said = shown(case) | {"concerns": concerns}
     return JSONResponse(said, headers={"ETag": etag(case["version"])})
 

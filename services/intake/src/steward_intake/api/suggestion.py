@@ -24,6 +24,6 @@ async def get_suggestion(
     and chases on the matter.
     """
     case = await case_of(service, principal, case_id)
-    facts_of = service.executor.store.facts_of
-    advice = await advise(service.registers, facts_of, case, await facts_of(f"case-{case_id}"))
+    store = service.executor.store
+    advice = await advise(service.registers, store, case, await store.facts_of(f"case-{case_id}"))
     return JSONResponse({"case_id": case_id, **advice.told()})

@@ -63,6 +63,7 @@ from steward_events.vocabulary import (
     WorkCategory,
 )
 from steward_intake.application.words import (
+    LONGEST_TOLD,
     Document,
     Held,
     Loss,
@@ -331,19 +332,31 @@ class Reopen(Action):
 
 
 class Refuse(Action):
-    """Why what is asked for cannot be met, and who agrees (RM-4.8)."""
+    """Why what is asked for cannot be met, and who agrees (RM-4.8).
+
+    `text` is what the owner is told of it by message; one of us says it where the reason is too long.
+    """
 
     tells = CaseRefused
     type: Literal["case_refused"] = "case_refused"
     reason: Text = ""
+    text: Told | None = None
     person_id: Name | None = None
     approved_by: Name | None = None
 
     async def command(self, speaking: Speaking) -> CaseCommand:
-        """Refuse."""
+        """Refuse; the owner can be told why by an SMS."""
+        if self.text is None and len(self.reason) > LONGEST_TOLD and speaking.by == "steward":
+            raise Refused(
+                f"An SMS holds {LONGEST_TOLD} characters: say by text what the owner is told of this"
+                " reason.",
+                rule="RM-4.8",
+                code="bad_data",
+            )
         reason = await speaking.seal("reason", self.reason)
+        text = await speaking.seal("text", self.text or "")
         approver = await speaking.approver(self.approved_by)
-        return RefuseCase(speaking.at, reason, self.person_id, approver, speaking.by)
+        return RefuseCase(speaking.at, reason, self.person_id, approver, speaking.by, text)
 
 
 class Withdraw(Action):

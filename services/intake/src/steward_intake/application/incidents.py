@@ -15,7 +15,7 @@ from steward_events.intake import (
     OwnerInformed,
     OwnerMessageRequested,
 )
-from steward_events.vocabulary import Party
+from steward_events.vocabulary import Part, Party
 from steward_eventstore.execute import To
 from steward_eventstore.port import EventStore
 from steward_intake.application.desk import invalid, subject_of
@@ -43,6 +43,8 @@ class Gathered:
     row: Row
     state: State
     rows: Mapping[str, Row]
+    complainants: Mapping[str, frozenset[str]]
+    """By case, the other households that complain too."""
 
     @property
     def cases(self) -> frozenset[str]:
@@ -63,6 +65,25 @@ class Gathered:
         going_on = [row for row in rows if row["closed_at"] is None]
         return sorted(going_on, key=lambda row: (row["received_at"], row["case_id"]))
 
+    def homes_of(self, case: Row) -> frozenset[str]:
+        """Name who is told of a case: its household, else whoever reported it, and who complains too."""
+        speaks = case["household_id"] if case["party"] == Party.HOUSEHOLD else None
+        told = {speaks, *self.complainants.get(case["case_id"], ())}
+        return frozenset(subject_of(case["case_id"], household_id) for household_id in told)
+
+    def told_together(self, cases: Iterable[Row]) -> list[list[Row]]:
+        """Put cases together that one message tells: who is told of the first is told of all."""
+        found: list[tuple[frozenset[str], list[Row]]] = []
+        for case in sorted(cases, key=lambda case: len(self.homes_of(case)), reverse=True):
+            homes = self.homes_of(case)
+            for theirs, together in found:
+                if homes <= theirs:
+                    together.append(case)
+                    break
+            else:
+                found.append((homes, [case]))
+        return [together for _, together in found]
+
     def to(self, command: Command) -> To:
         """Address a command to the incident."""
         return To(stream_of(self.row["incident_id"]), self.row["project_id"], command)
@@ -80,23 +101,13 @@ async def gather(
     state = decider.initial
     for recorded in await store.facts_of(stream_of(row["incident_id"])):
         state = decider.evolve(state, recorded.fact)  # type: ignore[arg-type]
-    gathered = Gathered(row, state, {})
-    rows = await registers.entries("cases", sorted(gathered.cases.union(others)))
-    return Gathered(row, state, rows)
-
-
-def homes(cases: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
-    """Put cases together whose owners are told together."""
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for case in cases:
-        found[_home_of(case)].append(case)
-    return found
-
-
-def _home_of(case: Row) -> str:
-    """Name who is told together: a household, else whoever reported the one case."""
-    speaks = case["household_id"] if case["party"] == Party.HOUSEHOLD else None
-    return subject_of(case["case_id"], speaks)
+    ids = sorted(Gathered(row, state, {}, {}).cases.union(others))
+    complainants: defaultdict[str, set[str]] = defaultdict(set)
+    for other in await registers.concerned(*ids):
+        if other["part"] == Part.COMPLAINANT:
+            complainants[other["case_id"]].add(other["household_id"])
+    too = {case_id: frozenset(households) for case_id, households in complainants.items()}
+    return Gathered(row, state, await registers.entries("cases", ids), too)
 
 
 def ask_to_tell(statement: IncidentInformed, case: Row, *also: Row) -> OwnerMessageRequested:
@@ -151,24 +162,31 @@ class Attaching:
         return [attach, *(gathered.say(at, case_id, fact) for fact in said)]
 
     async def _telling(self, case: Row, statement: IncidentInformed) -> list[SaidFact]:
-        """Tell the case's owner what the others were told, unless the household was."""
-        home = _home_of(case)
-        theirs = homes(self.gathered.rows[id_] for id_ in self.gathered.cases).get(home, ())
-        match await _reached(self.store, theirs, statement):
-            case "told":
-                known = OwnerInformed(
-                    case_id=case["case_id"],
-                    notice_id=statement.statement_id,
-                    about=statement.about,
-                    how="message",
-                    incident=statement.incident,
-                )
-                return [known]
-            case "no" if home not in self.asked and case["closed_at"] is None:
-                self.asked.add(home)
-                return [ask_to_tell(statement, case)]
-            case _:
-                return []
+        """Tell the case's owner what the others were told, unless all its households were."""
+        homes = self.gathered.homes_of(case)
+        reached = {home: await self._reached_at(home, statement) for home in homes}
+        if set(reached.values()) == {"told"}:
+            known = OwnerInformed(
+                case_id=case["case_id"],
+                notice_id=statement.statement_id,
+                about=statement.about,
+                how="message",
+                incident=statement.incident,
+            )
+            return [known]
+        untold = {home for home in homes - self.asked if reached[home] == "no"}
+        if untold and case["closed_at"] is None:
+            self.asked |= homes
+            return [ask_to_tell(statement, case)]
+        return []
+
+    async def _reached_at(
+        self, home: str, statement: IncidentInformed
+    ) -> Literal["no", "asked", "told"]:
+        """Say whether a message with the statement was asked for to a household, or has arrived."""
+        gathered = self.gathered
+        cases = (id_ for id_ in gathered.cases if home in gathered.homes_of(gathered.rows[id_]))
+        return await _reached(self.store, cases, statement)
 
 
 async def attaching(
@@ -183,12 +201,12 @@ async def attaching(
 
 
 async def _reached(
-    store: EventStore, cases: Iterable[Row], statement: IncidentInformed
+    store: EventStore, cases: Iterable[str], statement: IncidentInformed
 ) -> Literal["no", "asked", "told"]:
     """Say whether a message with the statement was asked for in these cases, or has arrived."""
     for case in cases:
         is_asked = False
-        for recorded in await store.facts_of(f"case-{case['case_id']}"):
+        for recorded in await store.facts_of(f"case-{case}"):
             match recorded.fact:
                 case OwnerMessageRequested(request_id=statement.statement_id):
                     is_asked = True

@@ -156,8 +156,8 @@ class Registers(Protocol):
         """Give the cases of others that concern a household, each with its `part` in it."""
         ...
 
-    async def concerned(self, case_id: str) -> Sequence[Row]:
-        """Give `household_id` and `part` of the other households that a case concerns."""
+    async def concerned(self, *case_ids: str) -> Sequence[Row]:
+        """Give `case_id`, `household_id` and `part` of the other households that cases concern."""
         ...
 
     async def cases_at(

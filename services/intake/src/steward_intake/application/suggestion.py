@@ -1,23 +1,23 @@
 """What the policy's table suggests that a case is: what is known is gathered, the table is asked."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from steward_events.intake import CaseClassified, CaseCorrected, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import Area, Kind, Part, Suggested
+from steward_eventstore.port import EventStore
 from steward_intake.application.ports import Registers, Row
 from steward_intake.application.rules import read_rules
 from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.catalogue import BY_ID
 from steward_policy.classification import INPUTS, ClassificationRow, Suggestion, suggest
 from steward_policy.packs import Rules
-
-FactsOf = Callable[[str], Awaitable[Sequence[Recorded]]]
-"""Gives the facts of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +82,17 @@ def _told(row: ClassificationRow) -> dict[str, Any]:
 
 async def advise(
     registers: Registers,
-    facts_of: FactsOf,
+    store: EventStore,
     case: Row,
     story: Sequence[Recorded],
     decided: CaseClassified | None = None,
 ) -> Advice:
     """Ask the table of the policy under which the case was received, and of what is decided now."""
-    policy, rules = await _rules(registers, story)
+    policy = _policy_of(story)
+    rules = await _rules(registers, policy)
     known = _known([fact.fact for fact in story] + [decided])
     topic = (decided.topic if decided else "") or case["topic"]
-    matter = _Matter(registers, facts_of, topic or _suggested_topic(rules, known))
+    matter = _Matter(registers, store, topic or _suggested_topic(rules, known))
     mentions = await matter.mentions(case, DEFAULTS if rules is None else rules.cases)
     inputs = {
         **known,
@@ -120,15 +121,16 @@ class _Matter:
     """What was raised before: a topic, of a household or at a place, for a lift is everybody's."""
 
     registers: Registers
-    facts_of: FactsOf
+    store: EventStore
     topic: str
 
     async def mentions(self, case: Row, rules: CaseRules) -> list[dict[str, Any]]:
         """List the earlier cases that raised the matter, and chases (RM-4.4.1a).
 
         Who asks a question or proposes something has raised nothing; what was taken back, or belongs to
-        another project, counts for nothing; what is in a common area is no household's own. A case that was merged is the same as the one that goes
-        on: only its chases count.
+        another project, counts for nothing. What is in a home and what is in a common area are two
+        matters of a household; where it is not said, they may be one. A case that was merged is the
+        same as the one that goes on: only its chases count.
         """
         project = await self.registers.entries("projects", [case["project_id"]])
         zone = ZoneInfo(project[case["project_id"]]["zone"])
@@ -141,16 +143,17 @@ class _Matter:
                 *await self.registers.cases_of(*of, since, until),
                 *await self._complained_with(case["household_id"], since, until),
             ]
-            earlier += [row for row in own if Area.COMMON_AREA not in (row["area"], case["area"])]
+            earlier += [row for row in own if {row["area"], case["area"]} != {*Area}]
         at = {name: case[name] for name in ("place", "asset") if case[name]}
         if at and self.topic:
             here = (case["project_id"], at, self.topic)
             earlier += await self.registers.cases_at(*here, since, until)
         rows = {row["case_id"]: row for row in earlier if _raises(row)}.values()
+        suggested = await self._suggested_of([row for row in rows if not row["topic"]])
         found = [
             (row, row["chased"] + (row["status"] != "merged"))
             for row in sorted(rows, key=lambda row: (row["received_at"], row["case_id"]))
-            if row["topic"] or await self._is_suggested_of(row)
+            if row["topic"] or row["case_id"] in suggested
         ]
         return [
             {
@@ -175,11 +178,21 @@ class _Matter:
             and since <= row["received_at"] < until
         ]
 
-    async def _is_suggested_of(self, row: Row) -> bool:
-        """Say whether the table suggests the topic for a case of which nobody has named one."""
-        story = await self.facts_of(f"case-{row['case_id']}")
-        _, rules = await _rules(self.registers, story)
-        return _suggested_topic(rules, _known([fact.fact for fact in story])) == self.topic
+    async def _suggested_of(self, rows: Sequence[Row]) -> set[str]:
+        """Name the cases, of which nobody has named a topic, for which the table suggests this one."""
+        streams = {f"case-{row['case_id']}": row["case_id"] for row in rows}
+        facts = await self.store.facts_of(*streams) if streams else []
+        rules: dict[str, Rules | None] = {}
+        found: set[str] = set()
+        for stream, told in groupby(facts, key=attrgetter("stream")):
+            story = list(told)
+            policy = _policy_of(story)
+            if policy not in rules:
+                rules[policy] = await _rules(self.registers, policy)
+            known = _known([recorded.fact for recorded in story])
+            if _suggested_topic(rules[policy], known) == self.topic:
+                found.add(streams[stream])
+        return found
 
 
 def _raises(row: Row) -> bool:
@@ -198,8 +211,12 @@ def _times(mentions: Sequence[Mapping[str, Any]]) -> int:
     return sum(mention["times"] for mention in mentions)
 
 
-async def _rules(registers: Registers, story: Sequence[Recorded]) -> tuple[str, Rules | None]:
-    """Give the version under which a case was received; without its rules a person decides."""
-    policy = next(fact.fact.policy for fact in story if isinstance(fact.fact, CaseReceived))
+def _policy_of(story: Sequence[Recorded]) -> str:
+    """Name the version under which a case was received."""
+    return next(fact.fact.policy for fact in story if isinstance(fact.fact, CaseReceived))
+
+
+async def _rules(registers: Registers, policy: str) -> Rules | None:
+    """Give a version's rules; without them a person decides."""
     pack, _, version = policy.partition("@")
-    return policy, read_rules(await registers.policy_text(pack, version), policy)
+    return read_rules(await registers.policy_text(pack, version), policy)

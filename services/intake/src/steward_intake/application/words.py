@@ -33,8 +33,11 @@ class Said(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
-Told = Annotated[Line, StringConstraints(min_length=1, max_length=35)]
-"""What is told by message: an SMS takes no more."""
+LONGEST_TOLD = 35
+"""Characters of what is told by message: an SMS takes no more."""
+
+Told = Annotated[Line, StringConstraints(min_length=1, max_length=LONGEST_TOLD)]
+"""What is told by message."""
 
 Loss = Annotated[int, Field(ge=0, le=1_000_000_000)]
 """What somebody claims to have lost, in yuan."""

@@ -82,6 +82,7 @@ from steward_intake.domain.commands import (
     TellResult,
     WithdrawCase,
 )
+from steward_intake.domain.completeness import is_placed
 from steward_intake.domain.sayings import SaidFact, Say, is_promised, resolved_by, retell, say
 from steward_intake.domain.story import (
     NO_FIRST_CONTACT,
@@ -223,7 +224,7 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
 
 
 def _ended_otherwise(command: RefuseCase | WithdrawCase, ending: Ending) -> bool:
-    refused = ("reason", "approved_by")
+    refused = ("reason", "text", "approved_by")
     words = refused if isinstance(command, RefuseCase) else ("asked_by", "how", "confirmed_by")
     return bool(differing(command, ending, ("person_id", *words)))
 
@@ -590,8 +591,8 @@ def _pause(command: PauseCase, state: Living) -> Sequence[CaseFact]:
     failed = story.efforts.failed_contacts
     if command.because == "not_reached" and failed < rules.failed_contacts:
         raise Refused(
-            "Before a case waits for its owner who was not reached, as many failed contacts are"
-            f" recorded: {rules.failed_contacts}."
+            "A case waits for an owner who was not reached only after failed contacts (fail-contact)."
+            f" Needed: {rules.failed_contacts}; recorded: {failed}."
         )
     return [
         CasePaused(
@@ -801,6 +802,7 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
             case_id=story.case_id,
             round=story.round,
             reason=command.reason,
+            text=command.text,
             person_id=command.person_id,
             approved_by=command.approved_by,
         )
@@ -808,15 +810,17 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
 
 
 def _tell_refusal(command: TellRefusal, state: Ended) -> Sequence[CaseFact]:
-    """Answer the owner by the message that told them the reason (RM-4.8)."""
+    """Answer the owner by the message that told them the reason (RM-4.8), unless somebody has."""
     refused = state.ending
     if not isinstance(refused, CaseRefused) or refused.round != command.round:
+        return []
+    if state.story.efforts.told_why_not:
         return []
     answered = CaseAnswered(
         case_id=state.story.case_id,
         answer_id=command.message_id,
         decision="will_not",
-        reasons=refused.reason,
+        reasons=refused.text or refused.reason,
         person_id=refused.person_id,
     )
     return say(Say(command.at, answered, "external"), state)
@@ -874,7 +878,10 @@ def _concerned_too(command: AbsorbCase, story: Story) -> Sequence[HouseholdConce
     found: list[HouseholdConcerned] = []
     for fact in command.concerned:
         part = before.get(fact.household_id)
-        if part is None or (part, fact.part) == (Part.AFFECTED, Part.COMPLAINANT):
+        gains = fact.part is Part.COMPLAINANT and (
+            part is Part.AFFECTED or (part is fact.part and _says_how_to_tell(fact, story))
+        )
+        if part is None or gains:
             found.append(fact.model_copy(update={"case_id": story.case_id}))
         elif Part.COUNTERPART in (part, fact.part) and part is not fact.part:
             raise Refused(
@@ -882,6 +889,12 @@ def _concerned_too(command: AbsorbCase, story: Story) -> Sequence[HouseholdConce
                 " other: they stay two cases."
             )
     return found
+
+
+def _says_how_to_tell(fact: HouseholdConcerned, story: Story) -> bool:
+    """Say whether another household that complains is told by that number or address."""
+    given = fact.number or fact.phone or fact.email
+    return bool(given) and fact.household_id != story.household
 
 
 def _absorbed(case_id: str) -> tuple[str, str]:
@@ -907,6 +920,8 @@ def evolve(state: Case, fact: CaseFact) -> Case:
                 authority_due=fact.authority_due,
                 lacks=fact.lacks,
                 household=fact.household_id,
+                area=fact.area,
+                placed=is_placed(fact),
                 concerns={other.household_id: other.part for other in fact.concerns},
             )
         )
@@ -969,7 +984,11 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             return Closed(story)
         case CaseReopened():
             return Open(replace(story, round=fact.round, efforts=Efforts()))
-        case CaseRefused() | CaseWithdrawn() | CaseMerged() | CaseMovedOut():
+        case CaseRefused():
+            # What was answered before gave other reasons.
+            efforts = replace(story.efforts, told_why_not=False)
+            return Ended(replace(story, efforts=efforts), fact)
+        case CaseWithdrawn() | CaseMerged() | CaseMovedOut():
             return Ended(story, fact)
         case CaseAbsorbed():
             said: dict[Mark, Fact] = {**story.said, _absorbed(fact.merged): fact}

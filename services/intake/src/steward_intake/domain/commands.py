@@ -181,13 +181,17 @@ class ReopenCase:
 
 @dataclass(frozen=True, slots=True)
 class RefuseCase:
-    """Say that what is asked for cannot be met, and why; a supervisor agrees."""
+    """Say that what is asked for cannot be met, and why; a supervisor agrees.
+
+    `text` is what the owner is told of it by message, if not the reason itself.
+    """
 
     at: datetime
     reason: Sealed | None
     person_id: str | None
     approver: Approver | None = None
     by: Origin = "steward"
+    text: Sealed | None = None
 
     @property
     def approved_by(self) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from steward_events.intake import CaseCorrected, CaseReceived
 from steward_events.vocabulary import Area, Kind, Party
+from steward_intake.domain.story import Story
 
 FIELDS: Mapping[str, Sequence[str]] = {
     "place": ("place", "asset", "household_id"),
@@ -30,24 +31,34 @@ def lacking(received: CaseReceived) -> tuple[str, ...]:
     wanted = HELD.get(received.kind, ())
     if received.party is Party.ANONYMOUS:
         wanted = [what for what in wanted if what != "contact"]
-    return _still(wanted, received)
-
-
-def still_lacking(before: Sequence[str], corrected: CaseCorrected) -> tuple[str, ...]:
-    """Name what it lacks after a correction."""
-    return _still(before, corrected)
-
-
-def _still(wanted: Sequence[str], fact: CaseReceived | CaseCorrected) -> tuple[str, ...]:
+    placed = is_placed(received, received.area, received.household_id)
     return tuple(
-        what
-        for what in wanted
-        if what not in fact.not_given
-        and not any(getattr(fact, name) for name in _held_by(what, fact))
+        what for what in wanted if not (placed if what == "place" else _says(what, received))
     )
 
 
-def _held_by(what: str, fact: CaseReceived | CaseCorrected) -> Sequence[str]:
-    if what == "place" and fact.area is Area.COMMON_AREA:
-        return [name for name in FIELDS[what] if name != "household_id"]
-    return FIELDS[what]
+def still_lacking(story: Story, corrected: CaseCorrected) -> tuple[str, ...]:
+    """Name what it lacks after a correction; one that moves it may have taken its place away."""
+    lacks = [what for what in story.lacks if what == "place" or not _says(what, corrected)]
+    if "place" not in HELD.get(story.kind, ()) or not _says_where(corrected):
+        return tuple(lacks)
+    area, household = corrected.area or story.area, corrected.household_id or story.household
+    placed = story.placed or is_placed(corrected, area, household)
+    others = [what for what in lacks if what != "place"]
+    return tuple(others if placed else ["place", *others])
+
+
+def is_placed(
+    fact: CaseReceived | CaseCorrected, area: Area | None = None, household: str | None = None
+) -> bool:
+    """Say whether it is known where the matter is: what a fact says of it, or whose home that is."""
+    at_home = household is not None and area is not Area.COMMON_AREA
+    return at_home or "place" in fact.not_given or bool(fact.place or fact.asset)
+
+
+def _says(what: str, fact: CaseReceived | CaseCorrected) -> bool:
+    return what in fact.not_given or any(getattr(fact, name) for name in FIELDS[what])
+
+
+def _says_where(fact: CaseCorrected) -> bool:
+    return fact.area is not None or _says("place", fact)

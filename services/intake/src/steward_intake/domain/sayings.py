@@ -52,7 +52,7 @@ from steward_events.intake import (
 )
 from steward_events.vocabulary import Kind, Part, Role, Severity
 from steward_intake.domain.approval import Approver, demand_second, refuse_own
-from steward_intake.domain.completeness import still_lacking
+from steward_intake.domain.completeness import is_placed, still_lacking
 from steward_intake.domain.story import (
     Closed,
     Ended,
@@ -210,9 +210,13 @@ def _quote_answered(fact: QuoteAccepted | QuoteDeclined, story: Story, _said: Sa
     quote = story.efforts.quote
     if quote is None or quote.id != fact.quote_id:
         raise Refused("This is not the quote that was given last: answer that one.")
-    started = (WorkStarted.wire_name, str(story.round)) in story.said
-    if isinstance(fact, QuoteDeclined) and quote.answer == "accepted" and started:
+    accepted = quote.answer == "accepted"
+    if isinstance(fact, QuoteDeclined) and accepted and _has_started(story):
         raise Refused("The work has started on this quote: it can no longer be declined.")
+
+
+def _has_started(story: Story) -> bool:
+    return (WorkStarted.wire_name, str(story.round)) in story.said
 
 
 def _agreed(fact: AppointmentMade | PromiseMade, story: Story, said: Say) -> None:
@@ -289,8 +293,6 @@ def _corrected(fact: CaseCorrected, story: Story, said: Say) -> None:
     how = {"case_id", "correction_id", "person_id", "approved_by", "lacks"}
     if all(name in how or value in (None, "", {}) for name, value in fact):
         raise Refused("Say what is to be corrected.")
-    if story.concerns.get(fact.household_id or "") is Part.COUNTERPART:
-        raise Refused("The case complains of this household: it cannot be its own.")
     due, before = fact.authority_due, story.authority_due
     if due is not None and before is not None and due > before:
         # Nobody inside extends it: another confirms that the authority has.
@@ -348,7 +350,7 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
         return []  # nothing else closes by itself
     if isinstance(said.fact, BreachNoted) and _is_known(said.fact, story, said.by):
         return []
-    if isinstance(said.fact, HouseholdConcerned) and _concerns(story, said.fact):
+    if isinstance(said.fact, HouseholdConcerned) and _concerns(said.fact, story, said.by):
         return []
     now = {"case_id": story.case_id, "round": story.round}
     if isinstance(said.fact, FollowupNoted | FollowupOwed):
@@ -358,16 +360,20 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     )
     if isinstance(fact, CaseCorrected):
         accepted = None if fact.owner_requested_date is None else bool(fact.owner_date_accepted)
-        lacks = still_lacking(story.lacks, fact)
+        lacks = still_lacking(story, fact)
         fact = fact.model_copy(update={"lacks": lacks, "owner_date_accepted": accepted})
     if isinstance(fact, CaseChased):
         chases = sum(kind == fact.wire_name for kind, *_ in story.said)
         fact = fact.model_copy(update={"chase": chases + 1})
+    if isinstance(fact, SolutionProposed | QuoteDeclined):
+        fact = _with_quote(fact, story)
     before = story.said.get(_mark(fact))
     if isinstance(before, SaidFact) and _moving(fact) == _moving(before):
         if said.by == "steward":
             _refuse_other_words(fact, before)
         return []
+    if isinstance(fact, CaseCorrected):
+        _refuse_counterpart(fact, story)
     if said.by == "steward":
         may_be_said = saying.afterwards or _is_owed_still(fact, state)
         if isinstance(state, Closed | Ended) and not may_be_said:
@@ -385,7 +391,27 @@ def _is_owed_still(fact: SaidFact, state: Known) -> bool:
     return is_refused and isinstance(fact, CaseAnswered) and fact.decision == "will_not"
 
 
-_OF_ITS_SAYING = frozenset({"case_id", "round", "chase", "lacks", "incident", "also"})
+def _with_quote(
+    fact: SolutionProposed | QuoteDeclined, story: Story
+) -> SolutionProposed | QuoteDeclined:
+    """Say what becomes of an earlier quote: before the work it falls with its solution, then it stands."""
+    efforts, started = story.efforts, _has_started(story)
+    match fact:
+        case SolutionProposed():
+            falls = fact.chargeable and efforts.solution != "none" and not started
+            return fact.model_copy(update={"quote_falls": falls and efforts.quote is not None})
+        case QuoteDeclined():
+            stands = efforts.agreed if started else None
+            if stands is None or stands.id == fact.quote_id:
+                return fact
+            return fact.model_copy(update={"stands": stands.id, "stands_at": stands.amount})
+        case _ as never:
+            assert_never(never)
+
+
+_OF_ITS_SAYING = frozenset(
+    {"case_id", "round", "chase", "lacks", "incident", "also", "quote_falls", "stands", "stands_at"}
+)
 """What is written in by us, and is none of its words."""
 
 
@@ -404,8 +430,16 @@ def _is_known(breach: BreachNoted, story: Story, by: Origin) -> bool:
     return by == "history" and bool(story.breached)
 
 
-def _concerns(story: Story, fact: HouseholdConcerned) -> bool:
-    """Say whether it was said at the reception already."""
+def _refuse_counterpart(fact: CaseCorrected, story: Story) -> None:
+    """Let nobody, another system neither, show a case to the household of which it complains."""
+    if story.concerns.get(fact.household_id or "") is Part.COUNTERPART:
+        raise Refused("The case complains of this household: it cannot be its own.")
+
+
+def _concerns(fact: HouseholdConcerned, story: Story, by: Origin) -> bool:
+    """Say whether it was said at the reception already; others may name the case's own household."""
+    if fact.household_id == story.household:
+        return by != "steward"
     return fact.part is not None and story.concerns.get(fact.household_id) is fact.part
 
 
@@ -462,12 +496,17 @@ def retell(story: Story, fact: SaidFact) -> Story:
     efforts = story.efforts
     match fact:
         case CaseCorrected():
+            if fact.household_id:
+                # What was said of its part before it was the case's own may be said again.
+                story = _forget(story, HouseholdConcerned.wire_name, fact.household_id)
             return replace(
                 story,
                 lacks=story.lacks if fact.lacks is None else fact.lacks,
                 outside_party=fact.outside_party or story.outside_party,
                 authority_due=fact.authority_due or story.authority_due,
                 household=fact.household_id or story.household,
+                area=fact.area or story.area,
+                placed=story.placed or is_placed(fact),
                 concerns={
                     id_: part for id_, part in story.concerns.items() if id_ != fact.household_id
                 },
@@ -481,20 +520,30 @@ def retell(story: Story, fact: SaidFact) -> Story:
         case ContactFailed():
             failed = efforts.failed_contacts + 1
             return replace(story, efforts=replace(efforts, failed_contacts=failed))
+        case CaseAnswered(decision="will_not"):
+            return replace(story, efforts=replace(efforts, told_why_not=True))
         case SolutionProposed():
+            if fact.quote_falls:
+                efforts = replace(efforts, quote=None, agreed=None)
             proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
             return replace(story, efforts=proposed)
         case QuoteGiven():
-            return replace(story, efforts=replace(efforts, quote=Quote(fact.quote_id)))
+            given = Quote(fact.quote_id, amount=fact.amount)
+            return replace(story, efforts=replace(efforts, quote=given))
         case QuoteAccepted():
             story = _forget(story, QuoteDeclined.wire_name, fact.quote_id)
-            accepted = Quote(fact.quote_id, "accepted")
-            return replace(story, efforts=replace(efforts, quote=accepted))
+            last = efforts.quote
+            given = last if last and last.id == fact.quote_id else Quote(fact.quote_id)
+            accepted = replace(given, answer="accepted")
+            return replace(story, efforts=replace(efforts, quote=accepted, agreed=accepted))
         case QuoteDeclined():
-            # With it falls the solution that it was for.
             story = _forget(story, QuoteAccepted.wire_name, fact.quote_id)
+            if fact.stands:
+                return replace(story, efforts=replace(efforts, quote=efforts.agreed))
+            # With it falls the solution that it was for.
             declined = Quote(fact.quote_id, "declined")
-            anew = replace(efforts, quote=declined, solution="none", chargeable=False)
+            efforts = replace(efforts, quote=declined, agreed=None)
+            anew = replace(efforts, solution="none", chargeable=False)
             return replace(story, efforts=anew)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
             return replace(story, efforts=replace(efforts, solution="told"))

@@ -17,7 +17,7 @@ from steward_events.intake import (
     ResultTold,
 )
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
+from steward_events.vocabulary import Area, Kind, Part, Role, Severity, Validity
 
 Origin = Literal["steward", "external", "history"]
 """Who says it: a person in Steward, another ticketing system, or imported history."""
@@ -61,6 +61,7 @@ class Quote:
 
     id: str
     answer: Literal["none", "accepted", "declined"] = "none"
+    amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,16 @@ class Efforts:
     solution: Literal["none", "proposed", "told"] = "none"
     chargeable: bool = False
     quote: Quote | None = None
+    agreed: Quote | None = None
+    """The quote that was accepted last, for this solution."""
     followups_owed: frozenset[str] = frozenset()
     """Those that each such case is owed, neither done nor waived."""
     extensions: tuple[ExtensionNoted, ...] = ()
     """More time that was approved, the last at the end."""
     new_dates_told: frozenset[str] = frozenset()
     """Extensions whose new date the owner was told, be they noted yet or not."""
+    told_why_not: bool = False
+    """The owner was answered why it will not be done; of a refused case, since it was refused."""
     handled: CaseHandled | None = None
     told: ResultTold | None = None
 
@@ -124,6 +129,9 @@ class Story:
     """The incident to which it was attached last."""
     household: str | None = None
     """Whose case it is."""
+    area: Area | None = None
+    placed: bool = False
+    """Its place or asset is known, or was asked for in vain."""
     concerns: Mapping[str, Part] = field(default_factory=dict)
     """Other households that it concerns, and how."""
     history_until: datetime | None = None

@@ -15,11 +15,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, Va
 
 from steward_events.vocabulary import LONGEST_ID, LONGEST_WORD
 from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+from steward_notify.application.ports import LONGEST_VALUE
 
 _LOG = structlog.get_logger(__name__)
-
-_LONGEST_VALUE = 35
-"""Characters of one template value; the provider refuses longer ones (isv.PARAM_LENGTH_LIMIT)."""
 
 _PROVIDER_ZONE = timezone(timedelta(hours=8))
 """Receipts carry Beijing time without an offset."""
@@ -138,7 +136,7 @@ def _encoded(value: str) -> str:
 
 
 def _shortened(value: str) -> str:
-    return value if len(value) <= _LONGEST_VALUE else value[: _LONGEST_VALUE - 1] + "…"
+    return value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"
 
 
 def _outcome(response: httpx2.Response) -> Outcome:

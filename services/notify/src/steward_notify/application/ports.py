@@ -15,6 +15,9 @@ from steward_service.lists import Cursor
 
 Row = Mapping[str, Any]
 
+LONGEST_VALUE = 35
+"""Characters of one value in a text: the SMS provider refuses longer ones (isv.PARAM_LENGTH_LIMIT)."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwedMessage:

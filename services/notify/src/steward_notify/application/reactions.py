@@ -174,8 +174,9 @@ def _of_owner(heard: Recorded) -> Iterator[Tidings]:
             about_id = str(fact.round)
             tidings = _tidings(heard, sealed={name: text}, about=fact.about, about_id=about_id)
             yield replace(tidings, incident=fact.incident, also=fact.also)
-        case CaseRefused(reason=Sealed() as reason, round=int() as round_):
-            yield _tidings(heard, sealed={"reason": reason}, about="refusal", about_id=str(round_))
+        case CaseRefused(reason=Sealed() as reason, round=int() as round_) as fact:
+            told = {"reason": fact.text or reason}
+            yield _tidings(heard, sealed=told, about="refusal", about_id=str(round_))
         case CaseAccepted() | CaseClosed():
             yield _tidings(heard)
         case _:

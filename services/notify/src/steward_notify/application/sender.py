@@ -32,7 +32,14 @@ from steward_notify.application.outcomes import (
     Unknown,
     impersonal,
 )
-from steward_notify.application.ports import Directory, Gateway, Lead, Outbox, OwedMessage
+from steward_notify.application.ports import (
+    LONGEST_VALUE,
+    Directory,
+    Gateway,
+    Lead,
+    Outbox,
+    OwedMessage,
+)
 from steward_notify.application.reactions import stream_of, to_message
 from steward_notify.application.recipients import Found, Nobody, find, find_owner
 from steward_notify.domain.gaps import gap_after
@@ -46,7 +53,7 @@ from steward_notify.domain.message import (
     NoteUnknown,
     Suppress,
 )
-from steward_notify.texts import Text, ValueMissing, also_by_sms, in_short, render
+from steward_notify.texts import Text, ValueMissing, also_by_sms, in_short, render, too_long
 from steward_service.batches import run_batch
 from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard
 
@@ -70,12 +77,6 @@ GATHERING_SECONDS = 5.0
 
 AGAIN_AFTER = timedelta(minutes=1)
 """Who was told of an incident is told of more of the same no earlier: all that came, in one text."""
-
-LONGEST_LIST = 35
-"""Characters of the case numbers in one text; the SMS provider takes no longer value."""
-
-LONGEST_REASON = 35
-"""Characters of a refusal's reason by SMS: half a reason is none, so that a longer one goes by mail."""
 
 PAUSE_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
@@ -228,10 +229,11 @@ class Sender:
             if isinstance(address, Erased) or any(isinstance(one, Erased) for one in opened):
                 await self._note(message, Suppress(self.clock.now(), "erased"))
                 return
-            reason = personal.get("reason", "")
-            if message.channel == "sms" and len(str(reason)) > LONGEST_REASON:
-                too_long = self._failed(message, "reason_too_long", found.passed_over, again=False)
-                await self._note(message, too_long)
+            long = too_long(personal, LONGEST_VALUE) if message.channel == "sms" else None
+            if long is not None:
+                code = f"{long}_too_long"
+                failed = self._failed(message, code, found.passed_over, again=False)
+                await self._note(message, failed)
                 return
             text, values = await self._text(message, found, personal)
         except (KeyNotHeard, BrokenSeal, ValueMissing) as error:
@@ -310,7 +312,7 @@ class Sender:
             "project": project,
             "role": str(found.role),
             "count": str(len(begun)),
-            "numbers": in_short(numbers, language, LONGEST_LIST),
+            "numbers": in_short(numbers, language, LONGEST_VALUE),
             "incident": message.incident_name,
             **{name: message.values.get(name, "") for name in ("target", "rule")},
         }

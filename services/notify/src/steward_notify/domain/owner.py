@@ -11,7 +11,12 @@ from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
 from steward_decider import NotHeardYet, Ring
-from steward_events.notify import CaseNoted, MessageDelivered, MessageRequested
+from steward_events.notify import (
+    CaseNoted,
+    MessageDelivered,
+    MessageFailed,
+    MessageRequested,
+)
 from steward_events.sealed import Sealed
 from steward_notify.domain import message, quiet
 from steward_notify.domain.message import (
@@ -121,7 +126,8 @@ class OneMessage:
 
     requested: MessageRequested
     state: message.State
-    delivered: bool = False
+    failed: bool = False
+    delivered: MessageDelivered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +160,13 @@ class OwnerDecider:
                 return [] if changed == case else [changed]
             case NoteComplainant(), Known(case):
                 changed = _with_complainant(case, command)
-                return [] if changed == case else [changed]
+                if changed == case:
+                    return []
+                return [changed, *_known_by_now(replace(state, case=changed))]
             case Tidings(), Known():
                 return list(self._told(command, state))
             case About(message_id, inner), Known(_, messages) if message_id in messages:
-                one = messages[message_id]
-                facts = self._message.decide(inner, one.state)
-                return [_with_subject(fact, state, one) for fact in facts]
+                return self._becomes(inner, messages[message_id], state)
             case Tidings(fact="extension_approved" | "owner_date_declined"), Unheard():
                 # It comes over another topic than the case's reception.
                 raise NotHeardYet("This case has not been heard of yet.")
@@ -185,7 +191,8 @@ class OwnerDecider:
                 after = replace(
                     one,
                     state=self._message.evolve(one.state, fact),
-                    delivered=one.delivered or isinstance(fact, MessageDelivered),
+                    failed=isinstance(fact, MessageFailed),
+                    delivered=fact if isinstance(fact, MessageDelivered) else one.delivered,
                 )
                 return replace(state, messages={**state.messages, fact.message_id: after})
             case _:
@@ -194,6 +201,17 @@ class OwnerDecider:
     def wake_at(self, state: State) -> datetime | None:  # noqa: ARG002
         """Nothing here rings: the sender looks for what is owed."""
         return None
+
+    def _becomes(
+        self, command: message.Command, one: OneMessage, state: Known
+    ) -> Sequence[NotifyFact]:
+        facts = [
+            _with_subject(fact, state, one) for fact in self._message.decide(command, one.state)
+        ]
+        after: State = state
+        for fact in facts:
+            after = self.evolve(after, fact)
+        return [*facts, *_known_by_now(after)] if facts and isinstance(after, Known) else facts
 
     def _told(self, tidings: Tidings, state: Known) -> Iterator[NotifyFact]:
         case = state.case
@@ -204,7 +222,7 @@ class OwnerDecider:
         fields = {**case.fields, **tidings.fields}
         for tell in rules.tells:
             if tell.after == tidings.fact and tell.when.holds(fields):
-                for to in _addressees(case):
+                for to in _addressees(case, tidings):
                     yield from self._requests(tell, tidings, to, fields, rules)
 
     def _requests(
@@ -266,9 +284,15 @@ class OwnerDecider:
         return self._message.decide(Suppress(at, "no_address"), state)
 
 
-def _addressees(case: CaseNoted) -> Iterator[Addressee]:
-    """Give the case as each household that complains knows it, the first of them in front."""
+def _addressees(case: CaseNoted, tidings: Tidings) -> Iterator[Addressee]:
+    """Give the case as each household that is told knows it, in front the one whose case it is.
+
+    Those that complain too are told how the matter stands; what is only agreed with the one, as an
+    appointment in its home, is its own.
+    """
     yield case, ""
+    if not tidings.about and tidings.fact != "case_closed":
+        return
     for household_id, number in case.complainants.items():
         its = {
             "household_id": household_id,
@@ -314,15 +338,15 @@ def _changed(case: CaseNoted, command: NoteChange) -> CaseNoted:
 
 def _with_complainant(case: CaseNoted, command: NoteComplainant) -> CaseNoted:
     id_, told = command.household_id, command.told
-    said = {
-        "complainants": command.number or case.number,
-        "phones": command.phone,
-        "emails": command.email,
-    }
-    update = {
-        name: _without(getattr(case, name), id_) | ({id_: value} if told and value else {})
-        for name, value in said.items()
-    }
+    if id_ == case.household_id:
+        return case  # it is told as whose case it is
+    said = {"complainants": command.number, "phones": command.phone, "emails": command.email}
+    update: dict[str, object] = {}
+    for name, value in said.items():
+        known = getattr(case, name)
+        before = known.get(id_) or (case.number if name == "complainants" else None)
+        now = (value or before) if told else None
+        update[name] = _without(known, id_) | ({id_: now} if now else {})
     return case.model_copy(update=update)
 
 
@@ -334,25 +358,51 @@ def _with_subject(fact: NotifyFact, state: Known, one: OneMessage) -> NotifyFact
     """Say what is known now, once it was delivered to the last household that complains."""
     if not isinstance(fact, MessageDelivered):
         return fact
-    case_id = state.case.case_id
-    if not _is_last(one, state):
-        return fact.model_copy(update={"case_id": case_id})
+    told = fact.model_copy(update={"case_id": state.case.case_id})
+    telling, own = _parts(one)
+    return _about(one, told) if _awaited(telling, state) <= {own} else told
+
+
+def _known_by_now(state: Known) -> Iterator[MessageDelivered]:
+    """Say anew of what was delivered that it is known, since nobody is waited for any longer."""
+    unsaid: dict[str, OneMessage] = {}
+    said: set[str] = set()
+    for one in state.messages.values():
+        telling, _ = _parts(one)
+        if one.delivered and one.delivered.about:
+            said.add(telling)
+        elif one.delivered and one.requested.about:
+            unsaid.setdefault(telling, one)
+    for telling, one in unsaid.items():
+        if one.delivered and telling not in said and not _awaited(telling, state):
+            yield _about(one, one.delivered)
+
+
+def _about(one: OneMessage, delivered: MessageDelivered) -> MessageDelivered:
     names = ("about", "about_id", "incident", "also")
-    about = {name: getattr(one.requested, name) for name in names}
-    return fact.model_copy(update={"case_id": case_id, **about})
+    return delivered.model_copy(update={name: getattr(one.requested, name) for name in names})
 
 
-def _is_last(delivered: OneMessage, state: Known) -> bool:
-    """Say whether the same has reached every other household that still complains."""
-    telling, own = _parts(delivered)
-    reached, asked = {own}, set()
+def _awaited(telling: str, state: Known) -> set[str]:
+    """Give the marks of the households that still complain and may still be told the same.
+
+    Whom no message reaches is not waited for; but whose case it is, only where there was nowhere to
+    send one, for a failed one leaves the clock running (RM-4.6.3).
+    """
+    complain = {"", *(_of(household_id) for household_id in state.case.complainants)}
+    theirs: dict[str, list[OneMessage]] = {}
     for one in state.messages.values():
         of_telling, of = _parts(one)
-        if of_telling == telling:
-            asked.add(of)
-            reached |= {of} if one.delivered else set()
-    complain = {"", *(_of(household_id) for household_id in state.case.complainants)}
-    return asked & complain <= reached
+        if of_telling == telling and of in complain:
+            theirs.setdefault(of, []).append(one)
+    return {of for of, messages in theirs.items() if _may_be_told(of, messages)}
+
+
+def _may_be_told(of: str, messages: Sequence[OneMessage]) -> bool:
+    if any(one.delivered for one in messages):
+        return False
+    is_over = all(isinstance(one.state, message.Ended) for one in messages)
+    return not is_over or (not of and any(one.failed for one in messages))
 
 
 def _parts(one: OneMessage) -> tuple[str, str]:

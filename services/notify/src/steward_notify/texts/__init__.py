@@ -14,6 +14,7 @@ from steward_notify.texts.templates import (
     in_short,
     render,
     templates,
+    too_long,
     values_for,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "in_short",
     "render",
     "templates",
+    "too_long",
     "values_for",
 ]

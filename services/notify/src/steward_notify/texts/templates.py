@@ -18,6 +18,9 @@ _COMMA = {"zh": "、", "en": ", "}
 _INSTANTS = ("appointment", "new_date", "asked_for", "due_date")
 """Values that are instants, as ISO writes them."""
 
+_WHOLE = ("reason",)
+"""Values that are not cut to fit: half a reason is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -87,6 +90,11 @@ def in_short(numbers: Sequence[str], language: Language, longest: int) -> str:
             return f"{said}…"
         said, before = more, start
     return said
+
+
+def too_long(values: Mapping[str, object], longest: int) -> str | None:
+    """Name a value that has more characters and is not cut to fit."""
+    return next((name for name in _WHOLE if len(str(values.get(name, ""))) > longest), None)
 
 
 def _written(name: str, value: str, language: Language) -> str:
