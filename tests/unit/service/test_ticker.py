@@ -20,7 +20,7 @@ from steward_eventstore.port import Unavailable, Write
 from steward_service.batches import GivenUp
 from steward_service.listening import EverythingHeard
 from steward_service.telemetry import Metrics
-from steward_service.ticker import MAX_RINGS, Ticker
+from steward_service.ticker import LANES, MAX_RINGS, Ticker
 
 
 class Hand(StillClock):
@@ -82,3 +82,36 @@ async def test_where_a_part_fails_the_others_have_rung_and_it_rings_later(
     for stream in streams:
         told = [fact.type for fact in await store.facts_of(stream)]
         assert told == ["sla.clock_started.v1", "sla.clock_breached.v1"]
+
+
+async def test_what_falls_due_in_one_lane_does_not_wait_for_a_storm_in_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, wall = Hand(), StillClock()
+    store = MemoryStore(wall)
+    deciders = {"clock": ClockDecider()}
+    executor = Executor(store, clock, deciders, source="test", partition_of=partition_of, wall=wall)
+    ticker = Ticker(executor, clock, wall, EverythingHeard(clock, PARTITIONS), Metrics())
+    stormy, other = _keys_of_two_lanes()
+    storm = [f"clock-{n}" for n in range(5 * MAX_RINGS)]
+    starts = [job(stream, Start(START, (at(1),)), key=stormy) for stream in storm]
+    await executor.execute_batch([*starts, job("clock-late", Start(START, (at(3),)), key=other)])
+    rung: list[str] = []
+    commit = store.commit
+
+    async def time_goes_on(write: Write) -> None:
+        await commit(write)
+        rung.extend(stream.head.stream for stream in write.streams)
+        clock.instant = at(4)
+
+    monkeypatch.setattr(store, "commit", time_goes_on)
+    monkeypatch.setattr("steward_service.ticker.PAUSE_SECONDS", 0.0)
+    clock.instant = at(2)
+    await ticker.ring_due()
+    assert sorted(rung) == sorted([*storm, "clock-late"])
+    assert rung.index("clock-late") < len(storm)
+
+
+def _keys_of_two_lanes() -> tuple[str, str]:
+    by_lane = {partition_of(key) % LANES: key for key in (f"p-{n}" for n in range(40))}
+    return by_lane[0], by_lane[1]

@@ -30,7 +30,7 @@ CONSUMER = "alarms"
 LANES = 2
 """Parts of the partitions that ring beside each other."""
 MAX_RINGS = 200
-"""In one pass: so long alarms of other projects wait at most while one project has very many."""
+"""In one pass of a lane: so long others' alarms wait at most while one project has very many."""
 PAUSE_SECONDS = 0.02
 """Between passes while something is due and waits to be heard, or will be due at once."""
 IDLE_SECONDS = 0.1
@@ -109,7 +109,7 @@ class Ticker:
         """
         async with self._one_pass:
             rung = 0
-            while streams := await self._ring_some():
+            while await self._anything() and (streams := await self._ring_lanes()):
                 rung += streams
             return rung
 
@@ -128,9 +128,14 @@ class Ticker:
         partitions = sorted(self._heard.partitions())
         return await self._store.next_due(partitions) if partitions else None
 
-    async def _anything(self, now: datetime) -> bool:
+    async def _anything(self) -> bool:
+        now, wall = self._clock.now(), self._wall.now()
         self.next = await self.next_alarm()
-        return self.next is not None and self.next < now
+        if self.next is not None and self.next < now:
+            return True
+        self._blocked.clear()
+        self._all_rung = (now, wall)
+        return False
 
     def _until_next(self) -> float:
         if self.next is None:
@@ -139,25 +144,43 @@ class Ticker:
         # What is due and did not ring waits for something to be heard.
         return min(IDLE_SECONDS, left) if left > 0 else PAUSE_SECONDS / 2
 
-    async def _ring_some(self) -> int:
-        now, wall = self._clock.now(), self._wall.now()
-        if not await self._anything(now):
-            self._blocked.clear()
-            self._all_rung = (now, wall)
-            return 0
-        partitions = sorted(self._heard.partitions())
-        return sum(await _all(self._ring_lane(partitions[lane::LANES]) for lane in range(LANES)))
+    async def _ring_lanes(self) -> int:
+        """Ring in all lanes until none has found anything: while one waits, another decides.
 
-    async def _ring_lane(self, partitions: Sequence[int]) -> int:
-        """Ring what is due of these partitions, pass by pass: while one lane waits, another decides."""
-        rung = 0
-        while due := await self._due_of(partitions):
-            batches = [due[first : first + _BATCH] for first in range(0, len(due), _BATCH)]
-            await _all(map(self._ring, batches))
-            for partition in partitions if len(due) >= _WORTH_A_FLOOR else ():
-                self._store.rang(partition, due[0][0])
-            rung += len(due)
-        return rung
+        A lane that has nothing looks again while others are busy, so that what falls due in it
+        meanwhile waits for no other lane's storm.
+        """
+        busy, over = set(range(LANES)), asyncio.Event()
+
+        async def ring(lane: int) -> int:
+            rung = 0
+            while not over.is_set():
+                try:
+                    streams = await self._ring_pass(lane)
+                except BaseException:
+                    over.set()
+                    raise
+                rung += streams
+                if streams:
+                    busy.add(lane)
+                    continue
+                busy.discard(lane)
+                if not busy:
+                    over.set()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), PAUSE_SECONDS)
+            return rung
+
+        return sum(await _all(map(ring, range(LANES))))
+
+    async def _ring_pass(self, lane: int) -> int:
+        mine = sorted(self._heard.partitions())
+        partitions = [partition for partition in mine if partition % LANES == lane]
+        due = await self._due_of(partitions)
+        await _all(self._ring(due[first : first + _BATCH]) for first in range(0, len(due), _BATCH))
+        for partition in partitions if len(due) >= _WORTH_A_FLOOR else ():
+            self._store.rang(partition, due[0][0])
+        return len(due)
 
     async def _due_of(self, partitions: Sequence[int]) -> list[tuple[datetime, str, bool]]:
         if not partitions:
@@ -238,10 +261,10 @@ class Ticker:
 async def _all(each: Iterable[Awaitable[_T]]) -> list[_T]:
     """Let all come to their end; then raises what one of them raised."""
     ended = await asyncio.gather(*each, return_exceptions=True)
-    for error in ended:
-        if isinstance(error, BaseException):
-            raise error
-    return [each for each in ended if not isinstance(each, BaseException)]
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in ended if not isinstance(one, BaseException)]
 
 
 def alarm_job(stream: str, at: datetime, *, unheard: bool = False) -> Job:
