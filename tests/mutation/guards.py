@@ -1830,10 +1830,20 @@ GUARDS: tuple[Guard, ...] = (
         "Of an incident is told, too, who complains in a case of another household.",
         "told with the case",
         "services/intake/src/steward_intake/application/incidents.py",
-        'told = {speaks, *self.complainants.get(case["case_id"], ())}',
-        "told = {speaks}",
+        'too = self.complainants.get(case["case_id"], ())',
+        "too: tuple[str, ...] = ()",
         "tests/integration/intake/test_incidents.py::"
-        "test_who_complains_too_is_told_with_the_case_and_nobody_twice",
+        "test_who_complains_too_is_told_with_the_case_and_of_their_own_by_itself",
+    ),
+    Guard(
+        _RULES,
+        "A household's own case counts as told by a message to it, not by another household's.",
+        "own case by itself",
+        "services/intake/src/steward_intake/application/incidents.py",
+        "if own == whose and homes <= theirs:",
+        "if homes <= theirs:",
+        "tests/integration/intake/test_incidents.py::"
+        "test_who_complains_too_is_told_with_the_case_and_of_their_own_by_itself",
     ),
     Guard(
         _RULES,
