@@ -1837,6 +1837,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Who complains since the others were told does not count as told with them.",
+        "told in a case of its own",
+        "services/intake/src/steward_intake/application/incidents.py",
+        "if home == gathered.own_home(gathered.rows[id_]))",
+        "if home in gathered.homes_of(gathered.rows[id_]))",
+        "tests/integration/intake/test_incidents.py::"
+        "test_who_complains_since_the_others_were_told_is_told_of_a_case_of_its_own",
+    ),
+    Guard(
+        _RULES,
         "A household's own case counts as told by a message to it, not by another household's.",
         "own case by itself",
         "services/intake/src/steward_intake/application/incidents.py",

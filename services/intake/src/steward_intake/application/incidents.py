@@ -152,8 +152,8 @@ class Attaching:
     gathered: Gathered
     closed: frozenset[str]
     """Incidents that are over, in which a case may still be said to be."""
-    asked: set[str] = field(default_factory=set)
-    """The households of which somebody is told by now."""
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """Whose cases are being told, and each household that is told of them."""
 
     async def commands(self, case: Row, at: datetime, person_id: str | None) -> list[To]:
         """Give the commands for one case; refuses one of another project."""
@@ -184,18 +184,22 @@ class Attaching:
                 incident=statement.incident,
             )
             return [known]
-        untold = {home for home in homes - self.asked if reached[home] == "no"}
+        told = {(self.gathered.own_home(case), home) for home in homes}
+        untold = {home for _, home in told - self.asked if reached[home] == "no"}
         if untold and case["closed_at"] is None:
-            self.asked |= homes
+            self.asked |= told
             return [ask_to_tell(statement, case)]
         return []
 
     async def _reached_at(
         self, home: str, statement: IncidentInformed
     ) -> Literal["no", "asked", "told"]:
-        """Say whether a message with the statement was asked for to a household, or has arrived."""
+        """Say whether a message with the statement was asked for to a household, or has arrived.
+
+        Its own cases alone say so: in another's it may complain only since that one was told.
+        """
         gathered = self.gathered
-        cases = (id_ for id_ in gathered.cases if home in gathered.homes_of(gathered.rows[id_]))
+        cases = (id_ for id_ in gathered.cases if home == gathered.own_home(gathered.rows[id_]))
         return await _reached(self.store, cases, statement)
 
 
