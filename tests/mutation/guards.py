@@ -1866,6 +1866,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "A text about something else goes to the household whose case it is alone.",
+        "a text for one household",
+        f"{_NOTIFY}/domain/owner.py",
+        '    if tidings.about == "other" and tidings.incident is None:\n',
+        "    if False:\n",
+        f"{_TOLD_TEST}test_what_is_agreed_with_one_household_the_others_are_not_told",
+    ),
+    Guard(
+        _RULES,
         "Who complains in both of two cases that are merged keeps number and address (RM-4.6.3).",
         "address of both",
         _CASE,

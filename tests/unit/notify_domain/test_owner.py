@@ -261,6 +261,10 @@ def test_each_household_that_complains_is_told_by_the_number_that_it_knows() -> 
 def test_what_is_agreed_with_one_household_the_others_are_not_told() -> None:
     assert set(asked(after(COMPLAINT, NEIGHBOUR, AGREED))) == {"h1"}
     assert set(asked(after(COMPLAINT, NEIGHBOUR, APPROVED))) == {"h1", "h2"}
+    other = RESULT.model_copy(update={"about": "other"})
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, other))) == {"h1"}
+    statement = other.model_copy(update={"incident": "i1"})
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, statement))) == {"h1", "h2"}
     closed = after(COMPLAINT, NEIGHBOUR, CaseClosed(case_id="c1"), by=[telling_of("case_closed")])
     assert set(asked(closed)) == {"h1", "h2"}
     accepted = CaseAccepted(case_id="c1", role=Role.CS_SUPERVISOR)

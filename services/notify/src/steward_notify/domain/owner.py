@@ -288,10 +288,12 @@ def _addressees(case: CaseNoted, tidings: Tidings) -> Iterator[Addressee]:
     """Give the case as each household that is told knows it, in front the one whose case it is.
 
     Those that complain too are told how the matter stands; what is only agreed with the one, as an
-    appointment in its home, is its own.
+    appointment in its home, is its own, and so is a text about something else.
     """
     yield case, ""
     if not tidings.about and tidings.fact != "case_closed":
+        return
+    if tidings.about == "other" and tidings.incident is None:
         return
     for household_id, number in case.complainants.items():
         its = {
