@@ -465,6 +465,8 @@ class QuoteAccepted(Fact, name="intake.quote_accepted"):
     how: Literal["in_person", "phone", "message", "letter"]
     said_by: Sealed | None = None
     """Who of the household."""
+    quoted: int | None = None
+    """Its amount."""
     person_id: Id | None = None
 
 

@@ -675,6 +675,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {name: value for name, value in corrected.items() if value is not None}
         case QuoteGiven() as fact:
             return {"quote": "given", "quoted": fact.amount}
+        case QuoteAccepted(quoted=int() as quoted):
+            return {"quote": "accepted", "quoted": quoted}
         case QuoteAccepted():
             return {"quote": "accepted"}
         case QuoteDeclined(stands=str()) as fact:

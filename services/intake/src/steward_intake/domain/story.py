@@ -76,6 +76,7 @@ class Efforts:
     solution: Literal["none", "proposed", "told"] = "none"
     chargeable: bool = False
     quote: Quote | None = None
+    """The quote that was given last, and the only one to answer."""
     agreed: Quote | None = None
     """The quote that was accepted last, for this solution."""
     followups_owed: frozenset[str] = frozenset()
