@@ -1794,9 +1794,24 @@ GUARDS: tuple[Guard, ...] = (
         "What the others were told is known once nobody is waited for any longer (RM-4.6.3).",
         "known by now",
         f"{_NOTIFY}/domain/owner.py",
+        "                changed = _with_complainant(case, command)\n"
+        "                if changed == case:\n"
+        "                    return []\n"
         "                return [changed, *_known_by_now(replace(state, case=changed))]\n",
+        "                changed = _with_complainant(case, command)\n"
+        "                if changed == case:\n"
+        "                    return []\n"
         "                return [changed]\n",
         f"{_TOLD_TEST}test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known",
+    ),
+    Guard(
+        _RULES,
+        "Whose case it is since it was corrected is waited for, and whose it was is not (RM-4.6.3).",
+        "whose case it is by now",
+        f"{_NOTIFY}/domain/owner.py",
+        "    if not of and not reported and household_id and",
+        "    if False and household_id and",
+        f"{_TOLD_TEST}test_whose_case_it_is_by_now_is_waited_for_and_whose_it_was_is_not",
     ),
     Guard(
         _RULES,

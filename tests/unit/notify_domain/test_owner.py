@@ -354,6 +354,35 @@ def test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known() -> No
     assert (known.case_id, known.about, known.about_id) == ("c1", "result", "1")
 
 
+@rule("RM-4.6.3")
+def test_whose_case_it_is_by_now_is_waited_for_and_whose_it_was_is_not() -> None:
+    left = PHONE.model_copy(update={"subject": "household-h2"})
+    answer = after(COMPLAINT, NEIGHBOUR.model_copy(update={"phone": left}), RESULT)
+    texts = asked(answer)
+
+    def corrected(answer: Answer, household_id: str) -> Answer:
+        fact = CaseCorrected(case_id="c1", correction_id="k", household_id=household_id)
+        [command] = commands(heard(fact))
+        return answer.when(command)
+
+    # It is the neighbour's, who knows: nobody is waited for any longer.
+    first, told = arriving(answer, texts["h2"])
+    noted, known = corrected(told, "h2").facts
+    assert isinstance(noted, CaseNoted)
+    assert (first.about, noted.complainants, noted.phones) == ("", {}, {})
+    assert known == first.model_copy(update={"about": "result", "about_id": "1"})
+    # It is another's, to whom nothing was sent: that the others know is not enough.
+    [noted] = corrected(told, "h3").facts
+    assert isinstance(noted, CaseNoted)
+    of_another = corrected(answer, "h3")
+    for household_id in ("h1", "h2"):
+        found, of_another = arriving(of_another, texts[household_id])
+        assert found.about == ""
+    # Who reported it is told where they said, whichever household it was.
+    reported = after(COMPLAINT.model_copy(update={"reporter_phone": PHONE}), RESULT)
+    assert arrived(corrected(reported, "h3"), asked(reported)["h1"]).about == "result"
+
+
 def not_reached(answer: Answer, household_id: str, *, fails: bool) -> Answer:
     """Let a household have no address left, be it that the text to it failed before."""
     facts = answer.state.messages.values()
