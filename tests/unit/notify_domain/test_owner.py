@@ -35,6 +35,7 @@ from steward_events.sealed import Sealed
 from steward_events.sla import ExtensionApproved, OwnerDateDeclined
 from steward_events.vocabulary import Concern, Kind, Part, Party, Role, Urgency
 from steward_notify.api.subscribers import on_intake, on_sla
+from steward_notify.app import outcome_of
 from steward_notify.application.reactions import owner_stream_of, stream_of
 from steward_notify.domain.message import (
     BeginSending,
@@ -329,7 +330,7 @@ def test_whom_no_message_reaches_is_not_waited_for(before: bool, fails: bool) ->
     if not before:
         over = not_reached(over, "h2", fails=fails)
         known = over.facts[-1]
-        assert known == first.model_copy(update={"about": "result", "about_id": "1"})
+        assert known == first.model_copy(update={"about": "result", "about_id": "1", "again": True})
     said_before = over.when(About(texts["h2"].message_id, Suppress(NOON, "erased")))
     assert said_before.facts == ()
 
@@ -346,11 +347,13 @@ def test_a_failed_message_to_whose_case_it_is_leaves_the_result_untold() -> None
 @rule("RM-4.6.3")
 def test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known() -> None:
     answer = after(COMPLAINT, NEIGHBOUR, RESULT, AGREED)
-    _, answer = arriving(answer, asked(after(COMPLAINT, NEIGHBOUR, RESULT))["h1"])
+    delivered, answer = arriving(answer, asked(after(COMPLAINT, NEIGHBOUR, RESULT))["h1"])
     [no_more] = commands(heard(NEIGHBOUR.model_copy(update={"part": None})))
     noted, known = answer.when(no_more).facts
     assert isinstance(noted, CaseNoted)
     assert isinstance(known, MessageDelivered)
+    # It has arrived once.
+    assert (outcome_of(delivered), outcome_of(known)) == ("delivered", "")
     assert (known.case_id, known.about, known.about_id) == ("c1", "result", "1")
 
 
@@ -370,7 +373,7 @@ def test_whose_case_it_is_by_now_is_waited_for_and_whose_it_was_is_not() -> None
     noted, known = corrected(told, "h2").facts
     assert isinstance(noted, CaseNoted)
     assert (first.about, noted.complainants, noted.phones) == ("", {}, {})
-    assert known == first.model_copy(update={"about": "result", "about_id": "1"})
+    assert known == first.model_copy(update={"about": "result", "about_id": "1", "again": True})
     # It is another's, to whom nothing was sent: that the others know is not enough.
     [noted] = corrected(told, "h3").facts
     assert isinstance(noted, CaseNoted)

@@ -567,8 +567,9 @@ def _heard(recorded: Recorded, fact: Fact) -> Iterable[Change]:
                 yield Upsert(CASE_RULES, {"case_id": fact.case_id, "rule": rule})
         case MessageFact():
             # Those to a case's owner stand in a stream with its name; staff are told in others.
+            # A household's story has each delivery once.
             kind, _, case_id = recorded.stream.partition("-")
-            if kind != "owner":
+            if kind != "owner" or (isinstance(fact, MessageDelivered) and fact.again):
                 return
         case _:
             pass

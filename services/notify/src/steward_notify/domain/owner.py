@@ -380,7 +380,7 @@ def _known_by_now(state: Known) -> Iterator[MessageDelivered]:
             unsaid.setdefault(telling, one)
     for telling, one in unsaid.items():
         if one.delivered and telling not in said and not _awaited(telling, state):
-            yield _about(one, one.delivered)
+            yield _about(one, one.delivered).model_copy(update={"again": True})
 
 
 def _about(one: OneMessage, delivered: MessageDelivered) -> MessageDelivered:
