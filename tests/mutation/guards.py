@@ -2027,6 +2027,16 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "A late message about an earlier solution does not tell the one that is proposed now (RC-4.3).",
+        "tells another solution",
+        _SAYINGS,
+        "            if _tells_another(fact, story):\n",
+        "            if False:\n",
+        "tests/unit/intake/test_owner_messages.py::"
+        "test_a_solution_in_place_of_which_another_was_proposed_tells_nothing_of_that_one",
+    ),
+    Guard(
+        _RULES,
         "A quote that fell with its solution is given anew in the same words.",
         "given anew",
         _SAYINGS,

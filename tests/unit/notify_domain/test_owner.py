@@ -208,6 +208,8 @@ def test_a_solution_or_progress_is_told_by_message_where_somebody_asks_for_it(ab
     sms, email = told(COMPLAINT, asked)
     assert (sms.template, email.template) == ("owner_message_requested",) * 2
     assert (sms.about, sms.sealed) == (about, {"text": TEXT})
+    one = asked.model_copy(update={"proposal_id": "p1"})
+    assert {told(COMPLAINT, each)[0].about_id for each in (asked, one)} == {"1", "p1"}
 
 
 def test_a_message_that_speaks_for_several_cases_says_so_when_it_has_arrived() -> None:

@@ -365,6 +365,8 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     if isinstance(fact, CaseChased):
         chases = sum(kind == fact.wire_name for kind, *_ in story.said)
         fact = fact.model_copy(update={"chase": chases + 1})
+    if isinstance(fact, OwnerMessageRequested) and fact.about == "solution":
+        fact = fact.model_copy(update={"proposal_id": story.efforts.proposal})
     if isinstance(fact, SolutionProposed | QuoteAccepted | QuoteDeclined):
         fact = _with_quote(fact, story)
     before = story.said.get(_mark(fact))
@@ -414,7 +416,7 @@ def _with_quote(
 
 _OF_ITS_SAYING = frozenset(
     {"case_id", "round", "chase", "lacks", "incident", "also"}
-    | {"quote_falls", "quoted", "stands", "stands_at"}
+    | {"proposal_id", "quote_falls", "quoted", "stands", "stands_at"}
 )
 """What is written in by us, and is none of its words."""
 
@@ -530,7 +532,12 @@ def retell(story: Story, fact: SaidFact) -> Story:
             if fact.quote_falls:
                 story = _forget_quotes(story, efforts.quote, efforts.agreed)
                 efforts = replace(efforts, quote=None, agreed=None)
-            proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
+            proposed = replace(
+                efforts,
+                solution="proposed",
+                proposal=fact.proposal_id,
+                chargeable=fact.chargeable,
+            )
             return replace(story, efforts=proposed)
         case QuoteGiven():
             given = Quote(fact.quote_id, amount=fact.amount)
@@ -549,6 +556,8 @@ def retell(story: Story, fact: SaidFact) -> Story:
             anew = replace(efforts, solution="none", chargeable=False)
             return replace(story, efforts=anew)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
+            if _tells_another(fact, story):
+                return story
             return replace(story, efforts=replace(efforts, solution="told"))
         case OwnerInformed(about="new_date", extension_id=str(extension)):
             told = efforts.new_dates_told | {extension}
@@ -638,6 +647,12 @@ def _answered_quote(
     last = story.efforts.quote
     given = last if last and last.id == fact.quote_id else Quote(fact.quote_id)
     return replace(given, answer=answer)
+
+
+def _tells_another(fact: OwnerInformed, story: Story) -> bool:
+    """Say whether it tells a solution that was proposed before another one."""
+    is_known = (SolutionProposed.wire_name, str(fact.proposal_id)) in story.said
+    return is_known and fact.proposal_id != story.efforts.proposal
 
 
 def _forget_quotes(story: Story, *fallen: Quote | None) -> Story:
