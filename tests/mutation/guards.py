@@ -1948,7 +1948,7 @@ GUARDS: tuple[Guard, ...] = (
         "A new date holds when the owner has been told it (RM-4.10.1, RM-4.10.2).",
         "of which extension",
         _REACTIONS,
-        'fact.about_id if about == "new_date" else None',
+        'which if about == "new_date" else None',
         "None",
         f"{_OWNER_TEST}test_a_delivered_new_date_is_told_for_its_extension",
     ),
