@@ -1794,9 +1794,24 @@ GUARDS: tuple[Guard, ...] = (
         "What the others were told is known once nobody is waited for any longer (RM-4.6.3).",
         "known by now",
         f"{_NOTIFY}/domain/owner.py",
+        "                changed = _with_complainant(case, command)\n"
+        "                if changed == case:\n"
+        "                    return []\n"
         "                return [changed, *_known_by_now(replace(state, case=changed))]\n",
+        "                changed = _with_complainant(case, command)\n"
+        "                if changed == case:\n"
+        "                    return []\n"
         "                return [changed]\n",
         f"{_TOLD_TEST}test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known",
+    ),
+    Guard(
+        _RULES,
+        "Whose case it is since it was corrected is waited for, and whose it was is not (RM-4.6.3).",
+        "whose case it is by now",
+        f"{_NOTIFY}/domain/owner.py",
+        "    if not of and not reported and household_id and",
+        "    if False and household_id and",
+        f"{_TOLD_TEST}test_whose_case_it_is_by_now_is_waited_for_and_whose_it_was_is_not",
     ),
     Guard(
         _RULES,
@@ -1830,10 +1845,30 @@ GUARDS: tuple[Guard, ...] = (
         "Of an incident is told, too, who complains in a case of another household.",
         "told with the case",
         "services/intake/src/steward_intake/application/incidents.py",
-        'told = {speaks, *self.complainants.get(case["case_id"], ())}',
-        "told = {speaks}",
+        'too = self.complainants.get(case["case_id"], ())',
+        "too: tuple[str, ...] = ()",
         "tests/integration/intake/test_incidents.py::"
-        "test_who_complains_too_is_told_with_the_case_and_nobody_twice",
+        "test_who_complains_too_is_told_with_the_case_and_of_their_own_by_itself",
+    ),
+    Guard(
+        _RULES,
+        "Who complains since the others were told does not count as told with them.",
+        "told in a case of its own",
+        "services/intake/src/steward_intake/application/incidents.py",
+        "if home == gathered.own_home(gathered.rows[id_]))",
+        "if home in gathered.homes_of(gathered.rows[id_]))",
+        "tests/integration/intake/test_incidents.py::"
+        "test_who_complains_since_the_others_were_told_is_told_of_a_case_of_its_own",
+    ),
+    Guard(
+        _RULES,
+        "A household's own case counts as told by a message to it, not by another household's.",
+        "own case by itself",
+        "services/intake/src/steward_intake/application/incidents.py",
+        "if own == whose and homes <= theirs:",
+        "if homes <= theirs:",
+        "tests/integration/intake/test_incidents.py::"
+        "test_who_complains_too_is_told_with_the_case_and_of_their_own_by_itself",
     ),
     Guard(
         _RULES,
@@ -1841,6 +1876,15 @@ GUARDS: tuple[Guard, ...] = (
         "agreed with one alone",
         f"{_NOTIFY}/domain/owner.py",
         '    if not tidings.about and tidings.fact != "case_closed":\n',
+        "    if False:\n",
+        f"{_TOLD_TEST}test_what_is_agreed_with_one_household_the_others_are_not_told",
+    ),
+    Guard(
+        _RULES,
+        "A text about something else goes to the household whose case it is alone.",
+        "a text for one household",
+        f"{_NOTIFY}/domain/owner.py",
+        '    if tidings.about == "other" and tidings.incident is None:\n',
         "    if False:\n",
         f"{_TOLD_TEST}test_what_is_agreed_with_one_household_the_others_are_not_told",
     ),
@@ -1904,7 +1948,7 @@ GUARDS: tuple[Guard, ...] = (
         "A new date holds when the owner has been told it (RM-4.10.1, RM-4.10.2).",
         "of which extension",
         _REACTIONS,
-        'fact.about_id if about == "new_date" else None',
+        'which if about == "new_date" else None',
         "None",
         f"{_OWNER_TEST}test_a_delivered_new_date_is_told_for_its_extension",
     ),
@@ -1980,6 +2024,34 @@ GUARDS: tuple[Guard, ...] = (
         "                efforts = replace(efforts, quote=None, agreed=None)\n",
         "                pass\n",
         f"{_QUOTES_TEST}test_the_quote_of_another_solution_is_no_quote_of_this_one",
+    ),
+    Guard(
+        _RULES,
+        "A late message about an earlier solution does not tell the one that is proposed now (RC-4.3).",
+        "tells another solution",
+        _SAYINGS,
+        "            if _tells_another(fact, story):\n",
+        "            if False:\n",
+        "tests/unit/intake/test_owner_messages.py::"
+        "test_a_solution_in_place_of_which_another_was_proposed_tells_nothing_of_that_one",
+    ),
+    Guard(
+        _RULES,
+        "A quote that fell with its solution is given anew in the same words.",
+        "given anew",
+        _SAYINGS,
+        "                story = _forget_quotes(story, efforts.quote, efforts.agreed)\n",
+        "",
+        f"{_QUOTES_TEST}test_the_quote_of_another_solution_is_no_quote_of_this_one",
+    ),
+    Guard(
+        _RULES,
+        "A later quote that was declined may be accepted still while the work goes on.",
+        "declined and accepted",
+        _SAYINGS,
+        "                return replace(story, efforts=replace(efforts, quote=declined))\n",
+        "                return replace(story, efforts=replace(efforts, quote=efforts.agreed))\n",
+        f"{_QUOTES_TEST}test_work_goes_on_on_its_quote_where_a_later_one_is_declined",
     ),
     Guard(
         _RULES,

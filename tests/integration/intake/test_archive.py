@@ -215,6 +215,8 @@ async def test_a_households_story_has_what_the_others_have_told_until_it_is_eras
     )
     await hear(office, f"owner-{case_id}", 2, request)
     await hear(office, f"owner-{case_id}", 5, MessageDelivered(**told))
+    known_now = MessageDelivered(**told, again=True)
+    await hear(office, f"owner-{case_id}", 6, known_now)
     # Of what staff are told a household's story says nothing.
     to_staff = MessageRequested(
         message_id="m1", channel="sms", project_id="lakeside", template="escalation",
@@ -241,6 +243,7 @@ async def test_a_households_story_has_what_the_others_have_told_until_it_is_eras
     }
     assert {seen[name]["case_id"] for name in seen} == {case_id, None}
     assert seen["visits.visit_done"]["case_id"] is None
+    assert not seen["notify.message_delivered"]["data"]["again"]
     assert "RM-4.6.4a" in seen["visits.followup_due"]["rules"]
     assert seen["notify.message_requested"]["data"]["sealed"] == {"summary": {"sealed": True}}
     assert remark.box not in str(seen)

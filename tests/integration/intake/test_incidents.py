@@ -154,7 +154,7 @@ async def test_each_household_is_told_one_statement_once(
     assert facts[-1]["data"]["text"] == {"sealed": True}
 
 
-async def test_who_complains_too_is_told_with_the_case_and_nobody_twice(
+async def test_who_complains_too_is_told_with_the_case_and_of_their_own_by_itself(
     registered: Caller, office: Office
 ) -> None:
     incident = await opened(registered)
@@ -170,18 +170,33 @@ async def test_who_complains_too_is_told_with_the_case_and_nobody_twice(
     done = await say(registered, incident, "inform", text="主管已修复")
     assert (done["households"], done["cases"]) == (3, 5)
     [told] = await asked(office, both)
-    assert told.also == (alone, own)
+    assert told.also == (alone,)
+    [by_itself] = await asked(office, own)
+    assert by_itself.also == ()
     [theirs] = await asked(office, other)
     assert theirs.also == (only_theirs,)
-    assert [await asked(office, case) for case in (alone, own, only_theirs)] == [[], [], []]
-    # Attached later: of whom one knows and another does not, both are told; who are being told are not.
+    assert [await asked(office, case) for case in (alone, only_theirs)] == [[], []]
+    # Attached later: of whom one knows and another does not, both are told; who is being told is not.
     h5 = await at_home(registered, "h5")
     later = await received(
         registered, household_id="h1", concerns=[*too, {**too[0], "household_id": "h5"}]
     )
     again = await received(registered, household_id="h3")
     await attach(registered, incident, later, h5, again)
-    assert [len(await asked(office, case)) for case in (later, h5, again)] == [1, 0, 0]
+    assert [len(await asked(office, case)) for case in (later, h5, again)] == [1, 1, 0]
+
+
+async def test_who_complains_since_the_others_were_told_is_told_of_a_case_of_its_own(
+    registered: Caller, office: Office
+) -> None:
+    incident = await opened(registered)
+    told, own = await received(registered), await at_home(registered, "h3")
+    await attach(registered, incident, told)
+    await say(registered, incident, "inform", text="主管已修复")
+    await delivered(office, told, incident)
+    await do(registered, told, "concern", household_id="h3", part="complainant")
+    await attach(registered, incident, own)
+    assert (len(await asked(office, own)), await informed(office, own)) == (1, [])
 
 
 async def delivered(office: Office, case_id: str, incident: str) -> None:

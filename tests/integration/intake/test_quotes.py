@@ -72,6 +72,10 @@ async def test_the_quote_of_another_solution_is_no_quote_of_this_one(registered:
     assert (case["quote"], case["quoted"]) == (None, None)
     refused = await do(registered, case_id, "start-work", 409)
     assert refused["detail"] == "Before chargeable work the owner accepts its quote."
+    # The same quote may be given and accepted for this one too.
+    await do(registered, case_id, "quote", quote_id="q1", amount=10000)
+    await do(registered, case_id, "accept-quote", quote_id="q1", how="phone")
+    await do(registered, case_id, "start-work")
     # What is quoted before anything is proposed is for what is then proposed.
     first = await received(registered, kind="service_request", household_id="h1")
     await do(registered, first, "quote", quote_id="q1", amount=8800)
@@ -94,6 +98,10 @@ async def test_work_goes_on_on_its_quote_where_a_later_one_is_declined(registere
     too_late = await do(registered, case_id, "decline-quote", 409, quote_id="q1", how="phone")
     assert "has started" in too_late["detail"]
     await do(registered, case_id, "inform", about="solution", how="phone")  # it has not fallen
+    # The owner thinks again.
+    await do(registered, case_id, "accept-quote", quote_id="q2", how="phone")
+    case = await shown(registered, case_id)
+    assert (case["quote"], case["quoted"]) == ("accepted", 90000)
 
 
 @rule("RC-4.3", "RM-4.9")

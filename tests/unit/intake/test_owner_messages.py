@@ -52,6 +52,21 @@ def test_the_result_reached_the_owner_when_its_message_was_delivered() -> None:
     given(RECEIVED, MINOR, HANDLED, by=CASE).when(delivered("result", "1")).then(told)
 
 
+@rule("RC-4.3")
+def test_a_solution_in_place_of_which_another_was_proposed_tells_nothing_of_that_one() -> None:
+    ask = OwnerMessageRequested(case_id="-", request_id="1", about="solution", text=WORDS)
+    first, second = (PROPOSED.model_copy(update={"proposal_id": id_}) for id_ in ("p1", "p2"))
+    case = given(RECEIVED, MINOR, first, by=CASE)
+    asked = ask.model_copy(update={"case_id": "c", "proposal_id": "p1"})
+    case.when(Say(AT, ask)).then(asked)
+    # A message from before proposals were named names the round.
+    for about_id, says in (("p1", "proposed"), ("p2", "told"), ("1", "told"), ("", "told")):
+        answer = given(RECEIVED, MINOR, first, asked, second, by=CASE).when(
+            delivered("solution", about_id)
+        )
+        assert answer.state.story.efforts.solution == says
+
+
 @rule("RM-4.8")
 def test_the_reason_of_a_refusal_reached_the_owner_when_its_message_was_delivered() -> None:
     refused = CaseRefused(case_id="c", round=1, reason=WORDS)

@@ -35,6 +35,7 @@ from steward_events.sealed import Sealed
 from steward_events.sla import ExtensionApproved, OwnerDateDeclined
 from steward_events.vocabulary import Concern, Kind, Part, Party, Role, Urgency
 from steward_notify.api.subscribers import on_intake, on_sla
+from steward_notify.app import outcome_of
 from steward_notify.application.reactions import owner_stream_of, stream_of
 from steward_notify.domain.message import (
     BeginSending,
@@ -207,6 +208,8 @@ def test_a_solution_or_progress_is_told_by_message_where_somebody_asks_for_it(ab
     sms, email = told(COMPLAINT, asked)
     assert (sms.template, email.template) == ("owner_message_requested",) * 2
     assert (sms.about, sms.sealed) == (about, {"text": TEXT})
+    one = asked.model_copy(update={"proposal_id": "p1"})
+    assert {told(COMPLAINT, each)[0].about_id for each in (asked, one)} == {"1", "p1"}
 
 
 def test_a_message_that_speaks_for_several_cases_says_so_when_it_has_arrived() -> None:
@@ -261,6 +264,10 @@ def test_each_household_that_complains_is_told_by_the_number_that_it_knows() -> 
 def test_what_is_agreed_with_one_household_the_others_are_not_told() -> None:
     assert set(asked(after(COMPLAINT, NEIGHBOUR, AGREED))) == {"h1"}
     assert set(asked(after(COMPLAINT, NEIGHBOUR, APPROVED))) == {"h1", "h2"}
+    other = RESULT.model_copy(update={"about": "other"})
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, other))) == {"h1"}
+    statement = other.model_copy(update={"incident": "i1"})
+    assert set(asked(after(COMPLAINT, NEIGHBOUR, statement))) == {"h1", "h2"}
     closed = after(COMPLAINT, NEIGHBOUR, CaseClosed(case_id="c1"), by=[telling_of("case_closed")])
     assert set(asked(closed)) == {"h1", "h2"}
     accepted = CaseAccepted(case_id="c1", role=Role.CS_SUPERVISOR)
@@ -325,7 +332,7 @@ def test_whom_no_message_reaches_is_not_waited_for(before: bool, fails: bool) ->
     if not before:
         over = not_reached(over, "h2", fails=fails)
         known = over.facts[-1]
-        assert known == first.model_copy(update={"about": "result", "about_id": "1"})
+        assert known == first.model_copy(update={"about": "result", "about_id": "1", "again": True})
     said_before = over.when(About(texts["h2"].message_id, Suppress(NOON, "erased")))
     assert said_before.facts == ()
 
@@ -342,12 +349,43 @@ def test_a_failed_message_to_whose_case_it_is_leaves_the_result_untold() -> None
 @rule("RM-4.6.3")
 def test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known() -> None:
     answer = after(COMPLAINT, NEIGHBOUR, RESULT, AGREED)
-    _, answer = arriving(answer, asked(after(COMPLAINT, NEIGHBOUR, RESULT))["h1"])
+    delivered, answer = arriving(answer, asked(after(COMPLAINT, NEIGHBOUR, RESULT))["h1"])
     [no_more] = commands(heard(NEIGHBOUR.model_copy(update={"part": None})))
     noted, known = answer.when(no_more).facts
     assert isinstance(noted, CaseNoted)
     assert isinstance(known, MessageDelivered)
+    # It has arrived once.
+    assert (outcome_of(delivered), outcome_of(known)) == ("delivered", "")
     assert (known.case_id, known.about, known.about_id) == ("c1", "result", "1")
+
+
+@rule("RM-4.6.3")
+def test_whose_case_it_is_by_now_is_waited_for_and_whose_it_was_is_not() -> None:
+    left = PHONE.model_copy(update={"subject": "household-h2"})
+    answer = after(COMPLAINT, NEIGHBOUR.model_copy(update={"phone": left}), RESULT)
+    texts = asked(answer)
+
+    def corrected(answer: Answer, household_id: str) -> Answer:
+        fact = CaseCorrected(case_id="c1", correction_id="k", household_id=household_id)
+        [command] = commands(heard(fact))
+        return answer.when(command)
+
+    # It is the neighbour's, who knows: nobody is waited for any longer.
+    first, told = arriving(answer, texts["h2"])
+    noted, known = corrected(told, "h2").facts
+    assert isinstance(noted, CaseNoted)
+    assert (first.about, noted.complainants, noted.phones) == ("", {}, {})
+    assert known == first.model_copy(update={"about": "result", "about_id": "1", "again": True})
+    # It is another's, to whom nothing was sent: that the others know is not enough.
+    [noted] = corrected(told, "h3").facts
+    assert isinstance(noted, CaseNoted)
+    of_another = corrected(answer, "h3")
+    for household_id in ("h1", "h2"):
+        found, of_another = arriving(of_another, texts[household_id])
+        assert found.about == ""
+    # Who reported it is told where they said, whichever household it was.
+    reported = after(COMPLAINT.model_copy(update={"reporter_phone": PHONE}), RESULT)
+    assert arrived(corrected(reported, "h3"), asked(reported)["h1"]).about == "result"
 
 
 def not_reached(answer: Answer, household_id: str, *, fails: bool) -> Answer:

@@ -390,16 +390,23 @@ def test_how_far_back_a_visit_is_written_down_the_policy_says_by_role() -> None:
             assert book.when(command)
 
 
-def test_how_far_back_a_visit_is_written_down_is_the_default_where_no_policy_was_heard() -> None:
+def test_how_far_back_a_visit_is_written_down_is_the_default_where_no_policy_has_begun() -> None:
+    book = managed()
+    book.decider = LedgerDecider(lambda *_: None)
+    command = visit("v1", "h1")
+    with pytest.raises(Refused, match="Only a visit since 2026-10-"):
+        book.when(replace(command, said_at=BEGIN + timedelta(days=31)))
+    assert book.when(replace(command, said_at=BEGIN + timedelta(days=29)))
+
+
+def test_a_visit_of_some_days_ago_waits_for_a_policy_that_was_not_heard_yet() -> None:
     def unheard(pack: str, day: date, group_id: str | None, project_id: str) -> Rules | None:
         raise KeyError(pack)
 
     book = managed()
     book.decider = LedgerDecider(unheard)
-    command = visit("v1", "h1")
-    with pytest.raises(Refused, match="Only a visit since 2026-10-"):
-        book.when(replace(command, said_at=BEGIN + timedelta(days=31)))
-    assert book.when(replace(command, said_at=BEGIN + timedelta(days=29)))
+    with pytest.raises(NotHeardYet):
+        book.when(replace(visit("v1", "h1"), said_at=BEGIN + timedelta(days=31)))
 
 
 def test_what_is_more_than_a_year_ago_is_settled() -> None:

@@ -465,6 +465,8 @@ class QuoteAccepted(Fact, name="intake.quote_accepted"):
     how: Literal["in_person", "phone", "message", "letter"]
     said_by: Sealed | None = None
     """Who of the household."""
+    quoted: int | None = None
+    """Its amount."""
     person_id: Id | None = None
 
 
@@ -495,6 +497,8 @@ class OwnerInformed(Fact, name="intake.owner_informed"):
     about: Literal["solution", "new_date", "progress", "other"]
     how: Literal["in_person", "phone", "message", "letter"]
     extension_id: Id | None = None
+    proposal_id: Id | None = None
+    """Which solution a message told; without it the one that was proposed last."""
     reason: Word = ""
     person_id: Id | None = None
     incident: Id | None = None
@@ -522,12 +526,14 @@ class OwnerMessageRequested(Fact, name="intake.owner_message_requested"):
     request_id: Id
     round: int = 1
     about: Literal["result", "solution", "progress", "other"]
+    proposal_id: Id | None = None
+    """Which solution it tells: the one that was proposed last."""
     text: Sealed | None = None
     person_id: Id | None = None
     incident: Id | None = None
     """The incident whose statement it is; `request_id` names the statement."""
     also: tuple[Id, ...] = ()
-    """Other cases of the household in the incident, which the one message speaks for too."""
+    """Other cases in the incident of the household whose case it is: the one message tells them all."""
 
 
 class AppointmentMade(Fact, name="intake.appointment_made"):

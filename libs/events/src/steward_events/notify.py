@@ -108,10 +108,10 @@ class MessageSent(MessageFact, name="notify.message_sent"):
 
 
 class MessageDelivered(MessageFact, name="notify.message_delivered"):
-    """The receipt says that it arrived: what it is about has been told.
+    """The receipt says that it arrived; `about` says what is known by it.
 
-    Where others are waited for that complain of the same, that is said, by the last of them or anew,
-    once none is.
+    While others are waited for who are told the same, `about` is empty. The delivery to the last of
+    them says it, or, where nobody is waited for any longer, an earlier delivery said `again`.
     """
 
     rules = ("RM-4.6.3",)
@@ -122,6 +122,9 @@ class MessageDelivered(MessageFact, name="notify.message_delivered"):
     about_id: Word = ""
     incident: Id | None = None
     also: tuple[Id, ...] = ()
+    """Other cases of the same household that it is known in, too."""
+    again: bool = False
+    """It had arrived before; that is said anew since what it is about is known only now."""
 
 
 class MessageFailed(MessageFact, name="notify.message_failed"):

@@ -123,11 +123,11 @@ def build(settings: Settings) -> Service:
 
 
 def outcome_of(fact: MessageFact) -> str:
-    """Name what became of a message; empty while nothing has."""
+    """Name what became of a message; empty while nothing has, or nothing new."""
     match fact:
         case MessageSent():
             return "sent"
-        case MessageDelivered():
+        case MessageDelivered(again=False):
             return "delivered"
         case MessageFailed(again_at=None):
             return "failed"

@@ -567,8 +567,9 @@ def _heard(recorded: Recorded, fact: Fact) -> Iterable[Change]:
                 yield Upsert(CASE_RULES, {"case_id": fact.case_id, "rule": rule})
         case MessageFact():
             # Those to a case's owner stand in a stream with its name; staff are told in others.
+            # A household's story has each delivery once.
             kind, _, case_id = recorded.stream.partition("-")
-            if kind != "owner":
+            if kind != "owner" or (isinstance(fact, MessageDelivered) and fact.again):
                 return
         case _:
             pass
@@ -675,6 +676,8 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {name: value for name, value in corrected.items() if value is not None}
         case QuoteGiven() as fact:
             return {"quote": "given", "quoted": fact.amount}
+        case QuoteAccepted(quoted=int() as quoted):
+            return {"quote": "accepted", "quoted": quoted}
         case QuoteAccepted():
             return {"quote": "accepted"}
         case QuoteDeclined(stands=str()) as fact:

@@ -65,24 +65,34 @@ class Gathered:
         going_on = [row for row in rows if row["closed_at"] is None]
         return sorted(going_on, key=lambda row: (row["received_at"], row["case_id"]))
 
-    def homes_of(self, case: Row) -> frozenset[str]:
-        """Name who is told of a case: its household, else whoever reported it, and who complains too."""
+    def own_home(self, case: Row) -> str:
+        """Name whose case it is: its household, else whoever reported it."""
         speaks = case["household_id"] if case["party"] == Party.HOUSEHOLD else None
-        told = {speaks, *self.complainants.get(case["case_id"], ())}
-        return frozenset(subject_of(case["case_id"], household_id) for household_id in told)
+        return subject_of(case["case_id"], speaks)
+
+    def homes_of(self, case: Row) -> frozenset[str]:
+        """Name who is told of a case: whose it is, and who complains too."""
+        too = self.complainants.get(case["case_id"], ())
+        return frozenset(
+            {self.own_home(case), *(subject_of(case["case_id"], home) for home in too)}
+        )
 
     def told_together(self, cases: Iterable[Row]) -> list[list[Row]]:
-        """Put cases together that one message tells: who is told of the first is told of all."""
-        found: list[tuple[frozenset[str], list[Row]]] = []
+        """Put one household's cases together that one message tells.
+
+        Who is told of the first is told of all. Another household's case is told by itself, for a
+        message that fails to who only complains is not waited for.
+        """
+        found: list[tuple[str, frozenset[str], list[Row]]] = []
         for case in sorted(cases, key=lambda case: len(self.homes_of(case)), reverse=True):
-            homes = self.homes_of(case)
-            for theirs, together in found:
-                if homes <= theirs:
+            own, homes = self.own_home(case), self.homes_of(case)
+            for whose, theirs, together in found:
+                if own == whose and homes <= theirs:
                     together.append(case)
                     break
             else:
-                found.append((homes, [case]))
-        return [together for _, together in found]
+                found.append((own, homes, [case]))
+        return [together for _, _, together in found]
 
     def to(self, command: Command) -> To:
         """Address a command to the incident."""
@@ -142,8 +152,8 @@ class Attaching:
     gathered: Gathered
     closed: frozenset[str]
     """Incidents that are over, in which a case may still be said to be."""
-    asked: set[str] = field(default_factory=set)
-    """The households of which somebody is told by now."""
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """Whose cases are being told, and each household that is told of them."""
 
     async def commands(self, case: Row, at: datetime, person_id: str | None) -> list[To]:
         """Give the commands for one case; refuses one of another project."""
@@ -174,18 +184,22 @@ class Attaching:
                 incident=statement.incident,
             )
             return [known]
-        untold = {home for home in homes - self.asked if reached[home] == "no"}
+        told = {(self.gathered.own_home(case), home) for home in homes}
+        untold = {home for _, home in told - self.asked if reached[home] == "no"}
         if untold and case["closed_at"] is None:
-            self.asked |= homes
+            self.asked |= told
             return [ask_to_tell(statement, case)]
         return []
 
     async def _reached_at(
         self, home: str, statement: IncidentInformed
     ) -> Literal["no", "asked", "told"]:
-        """Say whether a message with the statement was asked for to a household, or has arrived."""
+        """Say whether a message with the statement was asked for to a household, or has arrived.
+
+        Its own cases alone say so: in another's it may complain only since that one was told.
+        """
         gathered = self.gathered
-        cases = (id_ for id_ in gathered.cases if home in gathered.homes_of(gathered.rows[id_]))
+        cases = (id_ for id_ in gathered.cases if home == gathered.own_home(gathered.rows[id_]))
         return await _reached(self.store, cases, statement)
 
 

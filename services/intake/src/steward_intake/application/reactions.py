@@ -102,13 +102,14 @@ def _told(at: datetime, case_id: str, fact: MessageDelivered) -> Command:
         case "refusal":
             return TellRefusal(at, fact.message_id, int(fact.about_id))
         case "solution" | "new_date" | "progress" as about:
-            extension_id = fact.about_id if about == "new_date" else None
+            which = fact.about_id or None
             informed = OwnerInformed(
                 case_id=case_id,
                 notice_id=fact.message_id,
                 about=about,
                 how="message",
-                extension_id=extension_id,
+                extension_id=which if about == "new_date" else None,
+                proposal_id=which if about == "solution" else None,
                 incident=fact.incident,
             )
             return Say(at, informed, "external")

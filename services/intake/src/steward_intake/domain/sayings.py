@@ -7,7 +7,7 @@ A new such fact is declared in `steward_events.intake` and costs a line in `Said
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 from steward_decider import Refused
 from steward_events.fact import Fact
@@ -207,12 +207,12 @@ def _started(fact: WorkStarted, story: Story, _said: Say) -> None:
 
 
 def _quote_answered(fact: QuoteAccepted | QuoteDeclined, story: Story, _said: Say) -> None:
-    quote = story.efforts.quote
+    quote, agreed = story.efforts.quote, story.efforts.agreed
+    is_agreed = agreed is not None and agreed.id == fact.quote_id
+    if isinstance(fact, QuoteDeclined) and is_agreed and _has_started(story):
+        raise Refused("The work has started on this quote: it can no longer be declined.")
     if quote is None or quote.id != fact.quote_id:
         raise Refused("This is not the quote that was given last: answer that one.")
-    accepted = quote.answer == "accepted"
-    if isinstance(fact, QuoteDeclined) and accepted and _has_started(story):
-        raise Refused("The work has started on this quote: it can no longer be declined.")
 
 
 def _has_started(story: Story) -> bool:
@@ -365,7 +365,9 @@ def say(said: Say, state: Known) -> Sequence[SaidFact]:
     if isinstance(fact, CaseChased):
         chases = sum(kind == fact.wire_name for kind, *_ in story.said)
         fact = fact.model_copy(update={"chase": chases + 1})
-    if isinstance(fact, SolutionProposed | QuoteDeclined):
+    if isinstance(fact, OwnerMessageRequested) and fact.about == "solution":
+        fact = fact.model_copy(update={"proposal_id": story.efforts.proposal})
+    if isinstance(fact, SolutionProposed | QuoteAccepted | QuoteDeclined):
         fact = _with_quote(fact, story)
     before = story.said.get(_mark(fact))
     if isinstance(before, SaidFact) and _moving(fact) == _moving(before):
@@ -392,14 +394,17 @@ def _is_owed_still(fact: SaidFact, state: Known) -> bool:
 
 
 def _with_quote(
-    fact: SolutionProposed | QuoteDeclined, story: Story
-) -> SolutionProposed | QuoteDeclined:
+    fact: SolutionProposed | QuoteAccepted | QuoteDeclined, story: Story
+) -> SolutionProposed | QuoteAccepted | QuoteDeclined:
     """Say what becomes of an earlier quote: before the work it falls with its solution, then it stands."""
     efforts, started = story.efforts, _has_started(story)
     match fact:
         case SolutionProposed():
             falls = fact.chargeable and efforts.solution != "none" and not started
             return fact.model_copy(update={"quote_falls": falls and efforts.quote is not None})
+        case QuoteAccepted():
+            quoted = _answered_quote(fact, story, "accepted").amount
+            return fact.model_copy(update={"quoted": quoted})
         case QuoteDeclined():
             stands = efforts.agreed if started else None
             if stands is None or stands.id == fact.quote_id:
@@ -410,7 +415,8 @@ def _with_quote(
 
 
 _OF_ITS_SAYING = frozenset(
-    {"case_id", "round", "chase", "lacks", "incident", "also", "quote_falls", "stands", "stands_at"}
+    {"case_id", "round", "chase", "lacks", "incident", "also"}
+    | {"proposal_id", "quote_falls", "quoted", "stands", "stands_at"}
 )
 """What is written in by us, and is none of its words."""
 
@@ -524,28 +530,34 @@ def retell(story: Story, fact: SaidFact) -> Story:
             return replace(story, efforts=replace(efforts, told_why_not=True))
         case SolutionProposed():
             if fact.quote_falls:
+                story = _forget_quotes(story, efforts.quote, efforts.agreed)
                 efforts = replace(efforts, quote=None, agreed=None)
-            proposed = replace(efforts, solution="proposed", chargeable=fact.chargeable)
+            proposed = replace(
+                efforts,
+                solution="proposed",
+                proposal=fact.proposal_id,
+                chargeable=fact.chargeable,
+            )
             return replace(story, efforts=proposed)
         case QuoteGiven():
             given = Quote(fact.quote_id, amount=fact.amount)
             return replace(story, efforts=replace(efforts, quote=given))
         case QuoteAccepted():
             story = _forget(story, QuoteDeclined.wire_name, fact.quote_id)
-            last = efforts.quote
-            given = last if last and last.id == fact.quote_id else Quote(fact.quote_id)
-            accepted = replace(given, answer="accepted")
+            accepted = _answered_quote(fact, story, "accepted")
             return replace(story, efforts=replace(efforts, quote=accepted, agreed=accepted))
         case QuoteDeclined():
             story = _forget(story, QuoteAccepted.wire_name, fact.quote_id)
+            declined = _answered_quote(fact, story, "declined")
             if fact.stands:
-                return replace(story, efforts=replace(efforts, quote=efforts.agreed))
+                return replace(story, efforts=replace(efforts, quote=declined))
             # With it falls the solution that it was for.
-            declined = Quote(fact.quote_id, "declined")
             efforts = replace(efforts, quote=declined, agreed=None)
             anew = replace(efforts, solution="none", chargeable=False)
             return replace(story, efforts=anew)
         case OwnerInformed(about="solution") if efforts.solution == "proposed":
+            if _tells_another(fact, story):
+                return story
             return replace(story, efforts=replace(efforts, solution="told"))
         case OwnerInformed(about="new_date", extension_id=str(extension)):
             told = efforts.new_dates_told | {extension}
@@ -627,3 +639,25 @@ def _moving(fact: SaidFact) -> object:
 
 def _forget(story: Story, *mark: str) -> Story:
     return replace(story, said={known: at for known, at in story.said.items() if known != mark})
+
+
+def _answered_quote(
+    fact: QuoteAccepted | QuoteDeclined, story: Story, answer: Literal["accepted", "declined"]
+) -> Quote:
+    last = story.efforts.quote
+    given = last if last and last.id == fact.quote_id else Quote(fact.quote_id)
+    return replace(given, answer=answer)
+
+
+def _tells_another(fact: OwnerInformed, story: Story) -> bool:
+    """Say whether it tells a solution that was proposed before another one."""
+    is_known = (SolutionProposed.wire_name, str(fact.proposal_id)) in story.said
+    return is_known and fact.proposal_id != story.efforts.proposal
+
+
+def _forget_quotes(story: Story, *fallen: Quote | None) -> Story:
+    """Let what has fallen be given and answered again in the same words."""
+    for quote in filter(None, fallen):
+        for kind in (QuoteGiven, QuoteAccepted, QuoteDeclined):
+            story = _forget(story, kind.wire_name, quote.id)
+    return story

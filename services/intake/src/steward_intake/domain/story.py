@@ -74,8 +74,11 @@ class Efforts:
     refusals: int = 0
     failed_contacts: int = 0
     solution: Literal["none", "proposed", "told"] = "none"
+    proposal: str | None = None
+    """Which solution was proposed last."""
     chargeable: bool = False
     quote: Quote | None = None
+    """The quote that was given last, and the only one to answer."""
     agreed: Quote | None = None
     """The quote that was accepted last, for this solution."""
     followups_owed: frozenset[str] = frozenset()

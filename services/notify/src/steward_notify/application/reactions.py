@@ -171,7 +171,7 @@ def _of_owner(heard: Recorded) -> Iterator[Tidings]:
             yield _tidings(heard, when={"appointment": fact.at})
         case OwnerMessageRequested(text=Sealed() as text) as fact:
             name = "result" if fact.about == "result" else "text"
-            about_id = str(fact.round)
+            about_id = fact.proposal_id or str(fact.round)
             tidings = _tidings(heard, sealed={name: text}, about=fact.about, about_id=about_id)
             yield replace(tidings, incident=fact.incident, also=fact.also)
         case CaseRefused(reason=Sealed() as reason, round=int() as round_) as fact:

@@ -157,7 +157,9 @@ class OwnerDecider:
                 return [_noted(command)]
             case NoteChange(), Known(case):
                 changed = _changed(case, command)
-                return [] if changed == case else [changed]
+                if changed == case:
+                    return []
+                return [changed, *_known_by_now(replace(state, case=changed))]
             case NoteComplainant(), Known(case):
                 changed = _with_complainant(case, command)
                 if changed == case:
@@ -288,10 +290,12 @@ def _addressees(case: CaseNoted, tidings: Tidings) -> Iterator[Addressee]:
     """Give the case as each household that is told knows it, in front the one whose case it is.
 
     Those that complain too are told how the matter stands; what is only agreed with the one, as an
-    appointment in its home, is its own.
+    appointment in its home, is its own, and so is a text about something else.
     """
     yield case, ""
     if not tidings.about and tidings.fact != "case_closed":
+        return
+    if tidings.about == "other" and tidings.incident is None:
         return
     for household_id, number in case.complainants.items():
         its = {
@@ -332,7 +336,8 @@ def _changed(case: CaseNoted, command: NoteChange) -> CaseNoted:
         if (value := getattr(command, name)) is not None:
             update[name] = value
     if command.household_id is not None:
-        update["complainants"] = _without(case.complainants, command.household_id)
+        for name in ("complainants", "phones", "emails"):
+            update[name] = _without(getattr(case, name), command.household_id)
     return case.model_copy(update=update)
 
 
@@ -359,7 +364,7 @@ def _with_subject(fact: NotifyFact, state: Known, one: OneMessage) -> NotifyFact
     if not isinstance(fact, MessageDelivered):
         return fact
     told = fact.model_copy(update={"case_id": state.case.case_id})
-    telling, own = _parts(one)
+    telling, own = _telling(one), _whose(one, state.case)
     return _about(one, told) if _awaited(telling, state) <= {own} else told
 
 
@@ -368,14 +373,14 @@ def _known_by_now(state: Known) -> Iterator[MessageDelivered]:
     unsaid: dict[str, OneMessage] = {}
     said: set[str] = set()
     for one in state.messages.values():
-        telling, _ = _parts(one)
+        telling = _telling(one)
         if one.delivered and one.delivered.about:
             said.add(telling)
         elif one.delivered and one.requested.about:
             unsaid.setdefault(telling, one)
     for telling, one in unsaid.items():
         if one.delivered and telling not in said and not _awaited(telling, state):
-            yield _about(one, one.delivered)
+            yield _about(one, one.delivered).model_copy(update={"again": True})
 
 
 def _about(one: OneMessage, delivered: MessageDelivered) -> MessageDelivered:
@@ -387,13 +392,14 @@ def _awaited(telling: str, state: Known) -> set[str]:
     """Give the marks of the households that still complain and may still be told the same.
 
     Whom no message reaches is not waited for; but whose case it is, only where there was nowhere to
-    send one, for a failed one leaves the clock running (RM-4.6.3).
+    send one, for a failed one leaves the clock running (RM-4.6.3). Whose case it is only since then
+    may be told still: somebody asks for it again.
     """
-    complain = {"", *(_of(household_id) for household_id in state.case.complainants)}
-    theirs: dict[str, list[OneMessage]] = {}
+    complain = {_of(household_id) for household_id in state.case.complainants}
+    theirs: dict[str, list[OneMessage]] = {"": []}
     for one in state.messages.values():
-        of_telling, of = _parts(one)
-        if of_telling == telling and of in complain:
+        of = _whose(one, state.case)
+        if _telling(one) == telling and of in {"", *complain}:
             theirs.setdefault(of, []).append(one)
     return {of for of, messages in theirs.items() if _may_be_told(of, messages)}
 
@@ -401,12 +407,30 @@ def _awaited(telling: str, state: Known) -> set[str]:
 def _may_be_told(of: str, messages: Sequence[OneMessage]) -> bool:
     if any(one.delivered for one in messages):
         return False
-    is_over = all(isinstance(one.state, message.Ended) for one in messages)
+    is_over = messages and all(isinstance(one.state, message.Ended) for one in messages)
     return not is_over or (not of and any(one.failed for one in messages))
 
 
+def _telling(one: OneMessage) -> str:
+    """Give what a message tells, the same for all whom it is told."""
+    return _parts(one)[0]
+
+
+def _whose(one: OneMessage, case: CaseNoted) -> str:
+    """Give the mark of whom a message tells, as the case is now.
+
+    It is empty for its own household, and for who reported it at the address that they left.
+    """
+    _, of = _parts(one)
+    household_id, address = one.requested.household_id, one.requested.address
+    reported = address is not None and address in (case.phone, case.email)
+    if not of and not reported and household_id and household_id != case.household_id:
+        return _of(household_id)
+    return "" if case.household_id and of == _of(case.household_id) else of
+
+
 def _parts(one: OneMessage) -> tuple[str, str]:
-    """Give what a message tells, and the mark of whom."""
+    """Give what a message tells, and the mark of whom, as its ID has them."""
     name = one.requested.message_id.rsplit(".", 2)[1]
     telling, dash, of = name.partition("-")
     return telling, dash + of

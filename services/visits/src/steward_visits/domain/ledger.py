@@ -351,11 +351,8 @@ class LedgerDecider:
             raise NotHeardYet(f"{error}") from None
 
     def _case_rules(self, noted: LedgerNoted, day: date) -> CaseRules:
-        """Give what is allowed on that day, as the desk does: the default where none was heard."""
-        try:
-            rules = self._rules(noted, day)
-        except NotHeardYet:
-            return DEFAULTS
+        """Give what is allowed on that day: the default where no version has begun."""
+        rules = self._rules(noted, day)
         return DEFAULTS if rules is None else rules.cases
 
 
