@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 CONSUMER = "alarms"
 LANES = 2
 """Parts of the partitions that ring beside each other."""
-MAX_RINGS = 200
+MAX_RINGS = 100
 """In one pass of a lane: so long others' alarms wait at most while one project has very many."""
 PAUSE_SECONDS = 0.02
 """Between passes while something is due and waits to be heard, or will be due at once."""
@@ -39,7 +39,7 @@ UNHEARD_AFTER = timedelta(minutes=10)
 _READ_PARKED_SECONDS = 20.0
 _PARKED_AT_MOST = 10_000
 _WORTH_A_FLOOR = 100
-_BATCH = 100
+_BATCH = 50
 """Of a pass, so many are decided while the database commits others."""
 _FIRST_RETRY = timedelta(seconds=1)
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/alarms")
