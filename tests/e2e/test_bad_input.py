@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from steward_events.vocabulary import External
 from steward_intake.application.desk import external_case_id
-from steward_policy.packs import built_in_text
+from steward_policy.packs import built_in, built_in_text
 
 HERE, ELSEWHERE = "bad-here", "bad-elsewhere"
 SECRET = "业主赵秀英住在七号楼"
@@ -157,7 +157,7 @@ def received(case_id: str, **said: object) -> bytes:
         "number": f"{HERE}-1",
         "project_id": HERE,
         "zone": "Asia/Shanghai",
-        "policy": "residential-cn@2026.1",
+        "policy": built_in().version,
         "kind": "complaint",
         **said,
     }
