@@ -6,7 +6,7 @@ import pytest
 from tests.support.eventstore import (
     PARTITIONS,
     START,
-    ClockDecider,
+    Shop,
     Start,
     StillClock,
     at,
@@ -14,7 +14,6 @@ from tests.support.eventstore import (
     partition_of,
 )
 
-from steward_eventstore.execute import Executor
 from steward_eventstore.memory import MemoryStore
 from steward_eventstore.port import Unavailable, Write
 from steward_service.batches import GivenUp
@@ -31,12 +30,17 @@ class Hand(StillClock):
         return instant
 
 
-async def test_alarms_that_failed_long_ago_hold_up_no_others() -> None:
+def ticking() -> tuple[Shop, Ticker, Hand]:
+    """Give a shop in memory, and the ticker that rings there by a clock of ours."""
     clock, wall = Hand(), StillClock()
-    store = MemoryStore(wall)
-    deciders = {"clock": ClockDecider(), "stuck": ClockDecider(stuck=True)}
-    executor = Executor(store, clock, deciders, source="test", partition_of=partition_of, wall=wall)
-    ticker = Ticker(executor, clock, wall, EverythingHeard(clock, PARTITIONS), Metrics())
+    shop = Shop(MemoryStore(wall), clock, wall)
+    heard = EverythingHeard(clock, PARTITIONS)
+    return shop, Ticker(shop.executor(), clock, wall, heard, Metrics()), clock
+
+
+async def test_alarms_that_failed_long_ago_hold_up_no_others() -> None:
+    shop, ticker, clock = ticking()
+    store, wall, executor = shop.store, shop.wall, shop.executor()
     stuck = [f"stuck-{n}" for n in range(MAX_RINGS)]
     await executor.execute_batch([job(stream, Start(START, (at(1),))) for stream in stuck])
     clock.instant = at(2)
@@ -55,11 +59,8 @@ async def test_alarms_that_failed_long_ago_hold_up_no_others() -> None:
 async def test_where_a_part_fails_the_others_have_rung_and_it_rings_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, wall = Hand(), StillClock()
-    store = MemoryStore(wall)
-    deciders = {"clock": ClockDecider()}
-    executor = Executor(store, clock, deciders, source="test", partition_of=partition_of, wall=wall)
-    ticker = Ticker(executor, clock, wall, EverythingHeard(clock, PARTITIONS), Metrics())
+    shop, ticker, clock = ticking()
+    store, executor = shop.store, shop.executor()
     streams = [f"clock-{n}" for n in range(3 * MAX_RINGS)]
     for n, stream in enumerate(streams):
         await executor.execute(job(stream, Start(START, (at(1),)), key=f"p-{n % 40}"))
@@ -87,11 +88,8 @@ async def test_where_a_part_fails_the_others_have_rung_and_it_rings_later(
 async def test_what_falls_due_in_one_lane_does_not_wait_for_a_storm_in_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, wall = Hand(), StillClock()
-    store = MemoryStore(wall)
-    deciders = {"clock": ClockDecider()}
-    executor = Executor(store, clock, deciders, source="test", partition_of=partition_of, wall=wall)
-    ticker = Ticker(executor, clock, wall, EverythingHeard(clock, PARTITIONS), Metrics())
+    shop, ticker, clock = ticking()
+    store, executor = shop.store, shop.executor()
     stormy, other = _keys_of_two_lanes()
     storm = [f"clock-{n}" for n in range(5 * MAX_RINGS)]
     starts = [job(stream, Start(START, (at(1),)), key=stormy) for stream in storm]

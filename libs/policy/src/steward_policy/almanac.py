@@ -77,7 +77,9 @@ class Almanac:
 
     def stages(self, name: str, calendar: Calendar, start: datetime) -> Sequence[Stage]:
         """Give the calendar as known at `start`, and as years become known that were not then."""
-        listed = self._by_name.get(name, ())
+        listed = self._by_name.get(name)
+        if listed is None:
+            return (Stage(None, calendar),)
         known = sum([one.at <= start for one in listed])
         key = (name, id(calendar), known)
         found = self._stages.get(key)

@@ -38,7 +38,7 @@ IDLE_SECONDS = 0.1
 UNHEARD_AFTER = timedelta(minutes=10)
 _READ_PARKED_SECONDS = 20.0
 _PARKED_AT_MOST = 10_000
-_WORTH_A_FLOOR = 100
+_WORTH_A_FLOOR = MAX_RINGS // 2
 _BATCH = 50
 """Of a pass, so many are decided while the database commits others."""
 _FIRST_RETRY = timedelta(seconds=1)
