@@ -49,7 +49,7 @@ class Gathered:
     @property
     def cases(self) -> frozenset[str]:
         """Name those that are attached."""
-        return frozenset() if isinstance(self.state, Nothing) else self.state.cases
+        return _attached(self.state)
 
     @property
     def statement(self) -> IncidentInformed | None:
@@ -103,6 +103,10 @@ class Gathered:
         return To(f"case-{case_id}", self.row["project_id"], Say(at, fact))
 
 
+def _attached(state: State) -> frozenset[str]:
+    return frozenset() if isinstance(state, Nothing) else state.cases
+
+
 async def gather(
     store: EventStore, registers: Registers, row: Row, others: Iterable[str] = ()
 ) -> Gathered:
@@ -111,7 +115,7 @@ async def gather(
     state = decider.initial
     for recorded in await store.facts_of(stream_of(row["incident_id"])):
         state = decider.evolve(state, recorded.fact)  # type: ignore[arg-type]
-    ids = sorted(Gathered(row, state, {}, {}).cases.union(others))
+    ids = sorted(_attached(state).union(others))
     complainants: defaultdict[str, set[str]] = defaultdict(set)
     for other in await registers.concerned(*ids):
         if other["part"] == Part.COMPLAINANT:
