@@ -3,16 +3,20 @@
 The service's own ticker rings; each alarm is decided from its facts and appends a breach and an
 escalation. The streams are sla's clocks under its rules, kept in its lists; or the least that a
 stream can be, for what store and ticker take alone. Time is shifted, so that the first alarm is due
-when everything has been laid out.
+when everything has been laid out. Replicas are processes that share the partitions, as a consumer
+group does.
 """
 
 import asyncio
+import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 
+import uvloop
 from tests.bench.frame import Bench, Line, Prepare, percentile
 from tests.bench.lines.clocks import few, published, received
 from tests.support.eventstore import (
@@ -53,6 +57,10 @@ OTHERS = 100
 """Alarms of other projects due a second while the burst is worked off."""
 OTHERS_SECONDS = 30
 BEGIN = datetime(2026, 9, 28, 9, 0, tzinfo=UTC)
+REPLICAS = 2
+"""Processes of sla that keep up the goal; what one does is shown beside."""
+_READY_SECONDS = 5.0
+"""So long before time begins are replicas told of it, to be there then."""
 
 PENDING = f"""
 INSERT INTO timers
@@ -65,21 +73,30 @@ SELECT 'pending-' || n, n % {PARTITIONS},
 class ShiftedClock:
     """Time that begins at `BEGIN` when it is started, and runs as fast as real time."""
 
-    def __init__(self) -> None:
-        self._begun: float | None = None
+    def __init__(self, begins: float | None = None) -> None:
+        self._begins = begins
 
     def start(self) -> None:
         """Let time run."""
-        self._begun = monotonic()
+        self._begins = monotonic()
 
     def now(self) -> datetime:
         """Give the time."""
-        passed = 0.0 if self._begun is None else monotonic() - self._begun
+        passed = 0.0 if self._begins is None else monotonic() - self._begins
         return BEGIN + timedelta(seconds=passed)
 
     def passed(self, at: datetime) -> datetime:
         """Give the time at which an instant was passed: the instant itself."""
         return at
+
+
+class Share(EverythingHeard):
+    """The partitions of one replica of several."""
+
+    def __init__(self, clock: Clock, replica: int, replicas: int) -> None:
+        super().__init__(clock, PARTITIONS)
+        # Neighbours ring in different lanes: a replica has some of each.
+        self._partitions = tuple(p for p in range(PARTITIONS) if p // 2 % replicas == replica)
 
 
 class Climbing(ClockDecider):
@@ -157,48 +174,21 @@ OWN = Streams(
 LEAST = Streams({"clock": Climbing()}, lambda _: (), empty, started)
 
 
-class Scene:
-    """Streams laid out among all the pending alarms, with the ticker that rings them."""
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What one process is to ring: its share of what is due, from when on."""
 
-    def __init__(self, store: PostgresStore, streams: Streams) -> None:
-        self.store = store
-        self._streams = streams
+    dsn: str
+    streams: str
+    due: Mapping[int, tuple[str, datetime]]
+    number: int = 0
+    replicas: int = 1
+    begins: float | None = None
+    """On the machine's monotonic clock; as soon as it is ready if not told."""
 
-    @classmethod
-    async def laid_out(
-        cls, bench: Bench, streams: Streams, due: Mapping[int, tuple[str, datetime]]
-    ) -> "Scene":
-        """Lay out breaches, by number: key, due; whatever is due before them has rung."""
-        dsn = await bench.database(streams.prepare, PENDING, bench.pending)
-        scene = cls(await PostgresStore.connect(dsn), streams)
-        clock = ShiftedClock()
-        shell = scene.executor(clock)
-        jobs = [job for n, (key, at) in due.items() for job in streams.jobs(n, key, at)]
-        for first in range(0, len(jobs), 500):
-            await shell.execute_batch(jobs[first : first + 500])
-        ticker = Ticker(shell, clock, clock, EverythingHeard(clock, PARTITIONS), Metrics())
-        await ticker.ring_due()
-        await scene.store.pool.execute("VACUUM ANALYZE")
-        await scene.store.pool.execute("CHECKPOINT")
-        return scene
-
-    def executor(
-        self, clock: Clock, on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None
-    ) -> Executor:
-        """Give an executor that remembers nothing yet."""
-        return Executor(
-            self.store,
-            clock,
-            self._streams.deciders,
-            source="/steward/sla",
-            partition_of=lambda key: partition_of(key, PARTITIONS),
-            project=self._streams.project,
-            on_facts=on_facts,
-        )
-
-    async def ring(self, due: Mapping[int, tuple[str, datetime]]) -> dict[int, float]:
-        """Let the ticker ring everything; gives each breach's lateness in seconds."""
-        clock, lateness = ShiftedClock(), dict[int, float]()
+    async def ring(self) -> dict[int, float]:
+        """Let the ticker ring its share; gives each breach's lateness in seconds."""
+        clock, lateness = ShiftedClock(self.begins), dict[int, float]()
         facts: list[Recorded] = []
 
         def take_down(appended: Sequence[Recorded]) -> None:
@@ -209,45 +199,126 @@ class Scene:
                     number = int(fact.stream[-6:])
                     lateness[number] = (now - fact.occurred_at).total_seconds()
 
-        shell = self.executor(clock, take_down)
-        ticker = Ticker(shell, clock, clock, EverythingHeard(clock, PARTITIONS), Metrics())
+        store = await PostgresStore.connect(self.dsn)
+        shell = executor(store, STREAMS[self.streams], clock, take_down)
+        heard = Share(clock, self.number, self.replicas)
+        mine = {n for n, (key, _) in self.due.items() if _partition(key) in heard.partitions()}
+        ticker = Ticker(shell, clock, clock, heard, Metrics())
         stop = asyncio.Event()
         memory.settle()  # what was laid out is no part of a service
-        clock.start()
+        if self.begins is None:
+            clock.start()
+        assert clock.now() <= BEGIN + timedelta(seconds=0.1), "A replica was ready too late."
         running = asyncio.create_task(ticker.run(stop))
-        latest = max(at for _, at in due.values())
-        while len(lateness) < len(due):
+        latest = max(at for _, at in self.due.values())
+        while len(lateness) < len(mine):
             assert clock.now() < latest + timedelta(minutes=5), (
                 "Alarms are missing after five minutes."
             )
             await asyncio.sleep(0.1)
         stop.set()
         await running
-        assert len(facts) == 2 * len(due), "Some alarm rang twice or not at all."
-        stored = await self.store.pool.fetchval(
-            "SELECT count(*) FROM events WHERE type IN ('sla.clock_breached.v1', 'sla.escalated.v1')"
-        )
-        assert stored == 2 * len(due), "Not all that rang is stored."
-        assert min(lateness.values()) > 0, "An alarm rang too early."
-        await self.store.close()
+        await store.close()
+        assert lateness.keys() == mine, "An alarm of another replica rang."
+        assert len(facts) == 2 * len(mine), "Some alarm rang twice or not at all."
         return lateness
 
+    def run(self) -> dict[int, float]:
+        """Ring in a process of its own."""
+        return uvloop.run(self.ring())
 
-async def sustained(bench: Bench, streams: Streams) -> tuple[float, list[float]]:
+
+STREAMS = {"own": OWN, "least": LEAST}
+
+
+def executor(
+    store: PostgresStore,
+    streams: Streams,
+    clock: Clock,
+    on_facts: Callable[[Sequence[Recorded]], None] = lambda _: None,
+) -> Executor:
+    """Give an executor that remembers nothing yet."""
+    return Executor(
+        store,
+        clock,
+        streams.deciders,
+        source="/steward/sla",
+        partition_of=_partition,
+        project=streams.project,
+        on_facts=on_facts,
+    )
+
+
+class Scene:
+    """Streams laid out among all the pending alarms, to be rung."""
+
+    def __init__(
+        self, dsn: str, store: PostgresStore, streams: str, due: Mapping[int, tuple[str, datetime]]
+    ) -> None:
+        self._dsn = dsn
+        self._store = store
+        self._streams = streams
+        self._due = due
+
+    @classmethod
+    async def laid_out(
+        cls, bench: Bench, streams: str, due: Mapping[int, tuple[str, datetime]]
+    ) -> "Scene":
+        """Lay out breaches, by number: key, due; whatever is due before them has rung."""
+        kind = STREAMS[streams]
+        dsn = await bench.database(kind.prepare, PENDING, bench.pending)
+        store = await PostgresStore.connect(dsn)
+        clock = ShiftedClock()
+        shell = executor(store, kind, clock)
+        jobs = [job for n, (key, at) in due.items() for job in kind.jobs(n, key, at)]
+        for first in range(0, len(jobs), 500):
+            await shell.execute_batch(jobs[first : first + 500])
+        ticker = Ticker(shell, clock, clock, EverythingHeard(clock, PARTITIONS), Metrics())
+        await ticker.ring_due()
+        await store.pool.execute("VACUUM ANALYZE")
+        await store.pool.execute("CHECKPOINT")
+        return cls(dsn, store, streams, due)
+
+    async def ring(self, replicas: int = 1) -> dict[int, float]:
+        """Let so many processes ring everything; gives each breach's lateness in seconds."""
+        if replicas == 1:
+            lateness = await Replica(self._dsn, self._streams, self._due).ring()
+        else:
+            lateness = await self._ring_beside(replicas)
+        assert len(lateness) == len(self._due), "Some alarm rang in no replica."
+        stored = await self._store.pool.fetchval(
+            "SELECT count(*) FROM events WHERE type IN ('sla.clock_breached.v1', 'sla.escalated.v1')"
+        )
+        assert stored == 2 * len(self._due), "Not all that rang is stored."
+        assert min(lateness.values()) > 0, "An alarm rang too early."
+        await self._store.close()
+        return lateness
+
+    async def _ring_beside(self, replicas: int) -> dict[int, float]:
+        loop, begins = asyncio.get_running_loop(), monotonic() + _READY_SECONDS
+        with ProcessPoolExecutor(replicas, multiprocessing.get_context("spawn")) as pool:
+            each = [
+                Replica(self._dsn, self._streams, self._due, number, replicas, begins)
+                for number in range(replicas)
+            ]
+            rung = await asyncio.gather(*[loop.run_in_executor(pool, one.run) for one in each])
+        return {number: late for lateness in rung for number, late in lateness.items()}
+
+
+async def sustained(bench: Bench, streams: str, replicas: int = 1) -> tuple[float, list[float]]:
     """Let 1,600 breaches a second fall due, of 480 projects; gives how many rang a second, how late."""
     due = {
         n: (f"p-{n % 480}", BEGIN + timedelta(seconds=1 + n / OFFERED))
         for n in range(round(OFFERED * bench.seconds))
     }
-    scene = await Scene.laid_out(bench, streams, due)
-    late = await scene.ring(due)
+    late = await (await Scene.laid_out(bench, streams, due)).ring(replicas)
     ends = [at.timestamp() + late[n] for n, (_, at) in due.items()]
     return len(due) / (max(ends) - due[0][1].timestamp()), list(late.values())
 
 
 async def timers(bench: Bench) -> Mapping[str, float]:
-    """Have sla's clocks breach, one after the other."""
-    rate, late = await sustained(bench, OWN)
+    """Have sla's clocks breach, one after the other, rung by replicas that share them."""
+    rate, late = await sustained(bench, "own", REPLICAS)
     spread = cron(n / OFFERED for n in range(len(late)))
     bench.keep("lateness", "Steward", late)
     bench.keep("lateness", "a cron every five minutes", spread)
@@ -258,9 +329,15 @@ async def timers(bench: Bench) -> Mapping[str, float]:
     }
 
 
+async def timers_alone(bench: Bench) -> Mapping[str, float]:
+    """The same with one process that rings all."""
+    rate, late = await sustained(bench, "own")
+    return {"timers-alone": rate, "timers-alone.p99": percentile(late, 0.99) * 1000}
+
+
 async def timers_least(bench: Bench) -> Mapping[str, float]:
     """The same with streams of one fact: what store and ticker take alone."""
-    rate, late = await sustained(bench, LEAST)
+    rate, late = await sustained(bench, "least")
     return {"timers-least": rate, "timers-least.p99": percentile(late, 0.99) * 1000}
 
 
@@ -274,7 +351,7 @@ def cron(due: Iterable[float]) -> list[float]:
     ]
 
 
-async def at_one_instant(bench: Bench, streams: Streams) -> tuple[float, float]:
+async def at_one_instant(bench: Bench, streams: str) -> tuple[float, float]:
     """Let 50,000 breaches of one project fall due at once, and some of others meanwhile.
 
     Gives how long it took, and how late 99 of 100 of the others were, in seconds.
@@ -291,8 +368,7 @@ async def at_one_instant(bench: Bench, streams: Streams) -> tuple[float, float]:
         )
         for n in range(OTHERS * OTHERS_SECONDS)
     }
-    scene = await Scene.laid_out(bench, streams, storm | others)
-    late = await scene.ring(storm | others)
+    late = await (await Scene.laid_out(bench, streams, storm | others)).ring()
     done = max(late[n] for n in storm)
     meanwhile = [late[n] for n, (_, at) in others.items() if at < at_once + timedelta(seconds=done)]
     return done, percentile(meanwhile, 0.99)
@@ -300,13 +376,13 @@ async def at_one_instant(bench: Bench, streams: Streams) -> tuple[float, float]:
 
 async def burst(bench: Bench) -> Mapping[str, float]:
     """Have sla's clocks breach at one instant."""
-    done, others = await at_one_instant(bench, OWN)
+    done, others = await at_one_instant(bench, "own")
     return {"burst": done, "burst.others": others}
 
 
 async def burst_least(bench: Bench) -> Mapping[str, float]:
     """The same with streams of one fact."""
-    done, others = await at_one_instant(bench, LEAST)
+    done, others = await at_one_instant(bench, "least")
     return {"burst-least": done, "burst-least.others": others}
 
 
@@ -316,6 +392,7 @@ def _partition(key: str) -> int:
 
 MEASURES = {
     "timers": timers,
+    "timers-alone": timers_alone,
     "timers-least": timers_least,
     "burst": burst,
     "burst-least": burst_least,
@@ -324,6 +401,8 @@ LINES = [
     Line("timers", "timers", "breaches/s", 1_500),
     Line("timers (lateness p99)", "timers.p99", "ms", 50, at_most=True),
     Line("timers (lateness p99, cron)", "timers.p99", "ms", None, "timers.cron"),
+    Line("timers (one process)", "timers-alone", "breaches/s", None),
+    Line("timers (one process, lateness p99)", "timers-alone.p99", "ms", None, at_most=True),
     Line("timers (50,000 at one instant)", "burst", "s", 35, at_most=True, grows=True),
     Line("timers (others meanwhile, p99)", "burst.others", "s", 1, at_most=True),
     Line("timers (least streams)", "timers-least", "breaches/s", None),

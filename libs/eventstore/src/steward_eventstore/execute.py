@@ -561,7 +561,8 @@ class _Work:
     def _ring(
         self, cause: Cause, decider: AnyDecider, stream: _Stream, until: datetime, *, unheard: bool
     ) -> None:
-        while (due := decider.wake_at(stream.state)) is not None and due < until:
+        due = decider.wake_at(stream.state)
+        while due is not None and due < until:
             facts = decider.decide(Ring(due, unheard), stream.state)
             # With the version: a breach that was withdrawn may come again at the same instant.
             scope = f"{stream.head.stream}|{due.isoformat()}|ring|{stream.head.version}"
@@ -571,6 +572,7 @@ class _Work:
                 raise StuckAlarm(
                     f"The alarm of {stream.head.stream} for {due.isoformat()} rang and did not move."
                 )
+            due = after
 
     def _add(
         self,

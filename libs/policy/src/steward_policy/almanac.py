@@ -4,12 +4,15 @@ A clock goes by what was published when it started. A year that was unknown then
 first publication on; what was known and is corrected later holds for what starts from then.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from steward_policy.calendars import Calendar, Hours
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Almanac:
         self._by_name: dict[str, list[PublishedYear]] = {}
         for one in self._published:
             self._by_name.setdefault(one.calendar, []).append(one)
+        self._instants = sorted(one.at for one in self._published)
         self._stages: dict[tuple[str, int, int], tuple[Stage, ...]] = {}
 
     def with_year(self, published: PublishedYear) -> "Almanac":
@@ -74,6 +78,11 @@ class Almanac:
             if one.number == edition:
                 return one.at
         raise UnknownEdition(edition)
+
+    def last_before(self, start: datetime) -> datetime:
+        """Give the last publication until `start`: what started since then goes by the same calendars."""
+        known = bisect_right(self._instants, start)
+        return self._instants[known - 1] if known else _LONG_AGO
 
     def stages(self, name: str, calendar: Calendar, start: datetime) -> Sequence[Stage]:
         """Give the calendar as known at `start`, and as years become known that were not then."""

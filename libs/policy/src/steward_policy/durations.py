@@ -124,6 +124,16 @@ class Duration(BaseModel):
         return Ending.SAME_TIME if exact else Ending.END_OF_DAY
 
     @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is elapsed time and nothing else, as most limits in hours are."""
+        return (
+            self.counted is Counting.ELAPSED
+            and self.at_least is None
+            and self.late_start is None
+            and self.roll is Roll.NONE
+        )
+
+    @cached_property
     def asks_calendar(self) -> bool:
         """Whether its end depends on a working calendar."""
         return (
@@ -259,6 +269,8 @@ def _end(
     if start.tzinfo is None:
         raise ValueError(f"The time {start.isoformat()} has no offset from UTC.")
     try:
+        if duration.is_plain and ending is Ending.SAME_TIME and not pauses:
+            return Due(_elapsed(start, duration.seconds, tz), False)
         return _moved(start.astimezone(tz), duration, ending, calendar, tz, pauses)
     except OverflowError:
         raise _out_of_reach(start) from None

@@ -197,7 +197,7 @@ class Era(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What a state is made of; it is made anew with each fact."""
+    """What a state is made of; it is made anew with each fact, in this order and not by name."""
 
     case_id: str = ""
     project_id: str = ""
@@ -205,9 +205,6 @@ class _Known(NamedTuple):
     policy: str = ""
     course: Course | None = None
     facts: tuple[CaseFact, ...] = ()
-    told: Mapping[str, Told] | None = None
-    upto: datetime | None = None
-    extensions: Mapping[str, Extension] | None = None
     history: datetime | None = None
     known_at: datetime | None = None
     """When the last fact of the case became known, where that was later."""
@@ -215,6 +212,9 @@ class _Known(NamedTuple):
     """How many publications of calendars are taken account of."""
     eras: tuple[Era, ...] = ()
     """The versions by which it went one after the other; most cases know one."""
+    upto: datetime | None = None
+    told: Mapping[str, Told] | None = None
+    extensions: Mapping[str, Extension] | None = None
 
 
 class Clocks(_Known):
@@ -372,39 +372,39 @@ class ClocksDecider:
         return [*facts, *(d for fact in facts for d in differences(after, _short_name(fact)))]
 
     def _note(self, state: Clocks, noted: CaseNoted) -> Clocks:
-        counts = state.course is None or noted.noted in state.course.names
+        number, policy, course, eras = state.number, state.policy, state.course, state.eras
         calendars = max(state.calendars, noted.calendars)
-        # Its fields also where they move nothing: another version may be reapplied that asks for them.
-        fact = CaseFact(noted.noted, noted.at, noted.version, noted.fields)
-        after = state._replace(
-            case_id=noted.case_id,
-            project_id=noted.project_id,
-            facts=_and(state.facts, fact),
-            upto=noted.at if state.upto is None else max(state.upto, noted.at),
-            history=noted.history or state.history,
+        if course is None:
+            if noted.noted == "case_received":
+                number = str(noted.fields.get("number", ""))
+                policy = str(noted.fields.get("policy", ""))
+                eras = (Era(policy),)
+                zone = ZoneInfo(str(noted.fields.get("zone", ZONE)))
+                course = self._course(eras, calendars, zone)
+        elif noted.noted == REAPPLIED:
+            eras = (*eras, era_of(noted))
+            policy = eras[-1].policy
+            course = self._course(eras, calendars, course.zone)
+        elif calendars != state.calendars:
+            course = self._course(eras, calendars, course.zone)
+        after = Clocks(
+            noted.case_id,
+            noted.project_id,
+            number,
+            policy,
+            course,
+            # Its fields also where they move nothing: another version may be reapplied that asks for them.
+            _and(state.facts, CaseFact(noted.noted, noted.at, noted.version, noted.fields)),
+            noted.history or state.history,
             # What a merger makes late, nobody could be told of before.
-            known_at=noted.known_at or (noted.at if noted.noted == ABSORBED else None),
-            calendars=calendars,
+            noted.known_at or (noted.at if noted.noted == ABSORBED else None),
+            calendars,
+            eras,
+            noted.at if state.upto is None else max(state.upto, noted.at),
+            state.told,
+            state.extensions,
         )
-        if noted.noted == "case_received" and state.course is None:
-            policy = str(noted.fields.get("policy", ""))
-            zone = ZoneInfo(str(noted.fields.get("zone", ZONE)))
-            eras: tuple[Era, ...] = (Era(policy),)
-            return after._replace(
-                number=str(noted.fields.get("number", "")),
-                policy=policy,
-                eras=eras,
-                course=self._course(eras, calendars, zone),
-            )
-        if state.course is None:
-            return after
-        if noted.noted == REAPPLIED:
-            eras = (*state.eras, era_of(noted))
-            course = self._course(eras, calendars, state.course.zone)
-            return after._replace(policy=eras[-1].policy, eras=eras, course=course)
-        if calendars != state.calendars:
-            return after._replace(course=self._course(state.eras, calendars, state.course.zone))
-        if not counts:
+        if course is not None and course is state.course and noted.noted not in course.names:
             _same_plan(state, after)
         return after
 
@@ -707,9 +707,7 @@ def _tell(
             )
         case _:
             assert_never(fact)
-    next_ = state._replace(
-        told={**(state.told or {}), fact.clock: after}, upto=upto, extensions=extensions
-    )
+    next_ = Clocks(*state[:-3], upto, {**(state.told or {}), fact.clock: after}, extensions)
     _same_plan(state, next_)
     return next_
 

@@ -110,8 +110,10 @@ class Measure:
         self._rules = rules
         self._almanac = almanac
         self._within = lru_cache(REMEMBERED)(self._count_within)
-        self._warnings = lru_cache(REMEMBERED)(self._place_warnings)
-        self._steps = lru_cache(REMEMBERED)(self._place_steps)
+        self._shares = [warning.share for warning in target.warn_before if warning.share]
+        self._climbs_from_start = any(step.at == "start" for step in target.escalate)
+        self._ahead_of = lru_cache(REMEMBERED)(self._warn_ahead_of)
+        self._climbs_from = lru_cache(REMEMBERED)(self._climb_from)
 
     def stages(self, start: datetime) -> Sequence[Stage]:
         """Its own calendar as it became known to what started then."""
@@ -440,7 +442,21 @@ class Measure:
             beyond = beyond or until > longest
         return (beyond and next_above(overdue.approval)) or overdue.approval
 
-    # Remembered per case: the same start gives the same limits again with every further fact.
+    def _warnings(self, start: datetime, limit: datetime, zone: ZoneInfo) -> Sequence[datetime]:
+        found = {start + (limit - start) * share for share in self._shares}
+        found.update(self._ahead_of(limit, self._almanac.last_before(start), zone))
+        return sorted([at for at in found if start <= at < limit])
+
+    def _steps(self, start: datetime, breach: datetime | None, zone: ZoneInfo) -> Sequence[Step]:
+        found, since = list[Step](), self._almanac.last_before(start)
+        if self._climbs_from_start:
+            found += self._climbs_from("start", start, since, zone)
+        if breach is not None:
+            found += self._climbs_from("breach", breach, since, zone)
+        return sorted(found)
+
+    # Remembered: the same start gives the same limit again with every further fact of a case, and
+    # the days of very many cases end at the same instants. `since` stands for all starts since then.
 
     def _count_within(
         self,
@@ -453,32 +469,28 @@ class Measure:
         stages = self.stages(start)
         return durations.due_by_stages(start, self.target.within, stages, zone, pauses, ended)
 
-    def _place_warnings(
-        self, start: datetime, limit: datetime, zone: ZoneInfo
-    ) -> tuple[datetime, ...]:
-        found: set[datetime] = set()
-        for warning in self.target.warn_before:
-            if warning.before is not None:
-                calendar = self._calendar(warning.calendar, start)
-                at = durations.earlier(limit, warning.before, calendar, zone)
-            else:
-                at = start + (limit - start) * (warning.share or 0)
-            if start <= at < limit:
-                found.add(at)
-        return tuple(sorted(found))
+    def _warn_ahead_of(
+        self, limit: datetime, since: datetime, zone: ZoneInfo
+    ) -> Sequence[datetime]:
+        return [
+            durations.earlier(limit, warning.before, self._calendar(warning.calendar, since), zone)
+            for warning in self.target.warn_before
+            if warning.before is not None
+        ]
 
-    def _place_steps(
-        self, start: datetime, breach: datetime | None, zone: ZoneInfo
-    ) -> tuple[Step, ...]:
-        found: list[Step] = []
-        for index, step in enumerate(self.target.escalate):
-            base = start if step.at == "start" else breach
-            if base is None:
-                continue
-            calendar = self._calendar(step.calendar, start)
-            at = durations.later(base, step.after, calendar, zone).at if step.after else base
-            found.append(Step(at, index))
-        return tuple(sorted(found))
+    def _climb_from(
+        self, what: str, base: datetime, since: datetime, zone: ZoneInfo
+    ) -> Sequence[Step]:
+        return [
+            Step(
+                durations.later(base, step.after, self._calendar(step.calendar, since), zone).at
+                if step.after
+                else base,
+                place,
+            )
+            for place, step in enumerate(self.target.escalate)
+            if step.at == what
+        ]
 
 
 def _by_name(patterns: Iterable[FactPattern]) -> dict[str, list[FactPattern]]:
