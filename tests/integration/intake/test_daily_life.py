@@ -9,7 +9,13 @@ from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
 
-from steward_events.intake import CaseAccepted, CaseClassified, CaseReceived, CaseRefused
+from steward_events.intake import (
+    CaseAccepted,
+    CaseClassified,
+    CaseReceived,
+    CaseRefused,
+    PromiseMade,
+)
 from steward_events.sealed import Sealed
 from steward_intake.api import several
 from steward_intake.api.http import case_of
@@ -377,6 +383,30 @@ async def test_what_was_decided_in_a_case_counts_where_it_is_moved(
     assert (second.occurred_at, second.fact.severity) == (later, "important")
     assert {fact.key for fact in (first, accepted, second)} == {"hillside"}
     assert (await shown(registered, moved["case_id"]))["severity"] == "important"
+
+
+@rule("FU-S1")
+async def test_what_was_promised_and_not_kept_is_owed_where_a_case_is_moved(
+    registered: Caller, office: Office
+) -> None:
+    case_id = await received(registered)
+    first, later = ((NOON + timedelta(days=days)).isoformat() for days in (2, 3))
+    seal = {"promise_id": "seal", "what": "补好窗台", "promised_at": first}
+    call = {"promise_id": "call", "promised_at": first}
+    moved_by_owner = {"promise_id": "seal", "moved_by": "owner", "promised_at": later}
+    for body in (seal, moved_by_owner, call):
+        answer = await registered.post(f"cases/{case_id}/promise", body)
+        assert answer.status_code == 200, answer.text
+    await do(registered, case_id, "keep-promise", promise_id="call")
+    moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
+    there = await office.store.facts_of(f"case-{moved['case_id']}")
+    [promise] = [told.fact for told in there if isinstance(told.fact, PromiseMade)]
+    assert promise.promise_id == "seal"
+    assert promise.promised_at.isoformat() == later
+    assert promise.moved_by is None
+    assert isinstance(promise.what, Sealed)
+    assert promise.what.subject == "household-h2"
+    await do(registered, moved["case_id"], "keep-promise", promise_id="seal")
 
 
 async def test_a_case_of_another_project_goes_on_there_from_its_first_hour(

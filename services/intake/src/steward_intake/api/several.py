@@ -131,7 +131,11 @@ async def _move(
         To(f"case-{case_id}", case["project_id"], move, expected=seen),
         *(
             To(f"case-{to_case}", body.to_project, command)
-            for command in (await desk.supervised(first, received), *decided_before(story))
+            for command in (
+                await desk.supervised(first, received),
+                *decided_before(story),
+                *await desk.promised_anew(story, to_case, body.household_id),
+            )
         ),
     ]
     there = await desk.entry("cases", to_case)

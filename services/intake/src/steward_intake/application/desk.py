@@ -24,13 +24,14 @@ from steward_intake.application.actions import (
     Record,
     Speaking,
 )
-from steward_intake.application.moving import as_corrected
+from steward_intake.application.moving import as_corrected, promised
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.rules import read_rules
 from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.commands import EndHistory, ReceiveCase
 from steward_intake.domain.completeness import lacking
+from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import NO_FIRST_CONTACT, Origin
 from steward_policy.calendars import Calendar
 from steward_policy.case_rules import DEFAULTS, CaseRules
@@ -413,6 +414,17 @@ class Desk:
         }
         anew = received.model_copy(update=place | texts)
         return anew.model_copy(update={"lacks": lacking(anew)})
+
+    async def promised_anew(
+        self, story: Sequence[Recorded], case_id: str, household_id: str | None
+    ) -> list[Say]:
+        """Say what a case still owes its owner, as it stands, in the case in which it goes on."""
+        subject, found = subject_of(case_id, household_id), list[Say]()
+        for made_at, promise in promised(story):
+            anew = {"what": await self._resealed(promise.what, subject)}
+            anew |= dict.fromkeys(("moved_by", "approved_by"))
+            found.append(Say(made_at, promise.model_copy(update=anew), "history"))
+        return found
 
     async def _resealed(self, sealed: Sealed | None, subject: str) -> Sealed | None:
         if sealed is None or sealed.subject == subject:

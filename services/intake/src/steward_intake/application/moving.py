@@ -1,6 +1,7 @@
 """What of a case counts in the case in which it goes on."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from steward_events.intake import (
     CaseAbsorbed,
@@ -9,6 +10,8 @@ from steward_events.intake import (
     CaseCorrected,
     CaseReceived,
     HouseholdConcerned,
+    PromiseKept,
+    PromiseMade,
     SeverityRaised,
 )
 from steward_events.recorded import Recorded
@@ -37,6 +40,23 @@ def decided_before(story: Sequence[Recorded]) -> Iterator[CaseCommand]:
                 yield RaiseSeverity(at, severity, "new_facts")
             case _:
                 pass
+
+
+def promised(story: Sequence[Recorded]) -> list[tuple[datetime, PromiseMade]]:
+    """Give the promises that are not kept, each as it stands, and when it was made last."""
+    found: dict[str, tuple[datetime, PromiseMade]] = {}
+    for told in story:
+        match told.fact:
+            case PromiseMade(promise_id=name, what=None) as moved if name in found:
+                what = found[name][1].what
+                found[name] = told.occurred_at, moved.model_copy(update={"what": what})
+            case PromiseMade(promise_id=name) as made:
+                found[name] = told.occurred_at, made
+            case PromiseKept(promise_id=name):
+                found.pop(name, None)
+            case _:
+                pass
+    return list(found.values())
 
 
 def as_corrected(story: Sequence[Recorded]) -> CaseReceived:
