@@ -2,9 +2,10 @@
 
 `python -m tests.support.example_service NAME OWN_TOPIC HEARD_TOPIC`: what it hears on one topic it
 notes in streams of its own, which its relay publishes on the other. A sweep `note` notes its payload
-in every stream that it reaches.
+in every stream that it reaches. With the variable EXAMPLE_LOSES the database goes away while it starts.
 """
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -28,6 +29,11 @@ def note_everywhere(sweep: Sweep, stream: str) -> Iterable[To]:
     yield To(stream, "p-1", Note(START, sweep.payload))
 
 
+async def lose_the_database(starting: Service) -> None:
+    """Have the server end the connection under the service's hands."""
+    await starting.store.pool.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 def service(name: str, topic: str, heard: str) -> Service:
     """Put the service together."""
     return Service(
@@ -37,6 +43,7 @@ def service(name: str, topic: str, heard: str) -> Service:
         topic=topic,
         listens={heard: note} if heard else {},
         sweeps={"note": note_everywhere},
+        prepare=lose_the_database if "EXAMPLE_LOSES" in os.environ else None,
     )
 
 

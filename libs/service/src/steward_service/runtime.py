@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, NoReturn
@@ -60,6 +60,17 @@ Background = Callable[["Service"], Awaitable[None]]
 
 class CannotStart(Exception):
     """One sentence that says why the service cannot run."""
+
+
+@contextlib.contextmanager
+def _database_there() -> Iterator[None]:
+    """Let a database that cannot be used be a sentence."""
+    try:
+        yield
+    except Unavailable as error:
+        raise CannotStart(str(error)) from error
+    except DATABASE_FAULTS as error:
+        raise CannotStart(f"PostgreSQL cannot be used: {error or type(error).__name__}") from error
 
 
 @dataclass(eq=False)
@@ -160,9 +171,10 @@ class Service:
             raise CannotStart(
                 "The roles listen and tick go together: who hears a partition rings its alarms."
             )
-        await self._open()
-        if self.prepare is not None:
-            await self.prepare(self)
+        with _database_there():
+            await self._open()
+            if self.prepare is not None:
+                await self.prepare(self)
         if "tick" in roles and self.deciders:
             self._begin("ticker", self.ticker.run)
         if "listen" in roles:
@@ -177,7 +189,8 @@ class Service:
             # Last: takes ten seconds where a member of the group was killed, and nothing waits.
             await self._join()
         if isinstance(self.clock, SteppedClock):
-            await self.clock.register(self.round)
+            with _database_there():
+                await self.clock.register(self.round)
         memory.settle()
         self._ready = True
 
@@ -289,25 +302,20 @@ class Service:
 
     async def _open(self) -> None:
         settings = self.settings
-        try:
-            self.store = await PostgresStore.connect(
-                settings.database_dsn(self.name), application=self.process
+        self.store = await PostgresStore.connect(
+            settings.database_dsn(self.name), application=self.process
+        )
+        if await self.store.comes_from_elsewhere():
+            raise CannotStart("Its database was restored: `steward rebase` has to come first.")
+        self.wall = await SystemClock.connect(self._database_time)
+        self.clock = self.wall
+        if settings.clock == "stepped":
+            self.clock = await SteppedClock.connect(
+                settings.database_dsn("clock"), self.process, self.wall
             )
-            if await self.store.comes_from_elsewhere():
-                raise CannotStart("Its database was restored: `steward rebase` has to come first.")
-            self.wall = await SystemClock.connect(self._database_time)
-            self.clock = self.wall
-            if settings.clock == "stepped":
-                self.clock = await SteppedClock.connect(
-                    settings.database_dsn("clock"), self.process, self.wall
-                )
-            self.keys_pool = self.keys_store = await keys.open_keys(settings)
-            if self.hears_keys:
-                self.keys_store = await keys.open_keys(settings, f"keys_{self.name}")
-        except Unavailable as error:
-            raise CannotStart(str(error)) from error
-        except (OSError, asyncpg.PostgresError) as error:
-            raise CannotStart(f"PostgreSQL cannot be used: {error}") from error
+        self.keys_pool = self.keys_store = await keys.open_keys(settings)
+        if self.hears_keys:
+            self.keys_store = await keys.open_keys(settings, f"keys_{self.name}")
         self.sealer = Sealer(self.keys_pool, settings.master_key_bytes, self.keys_store)
         boxes = Boxes(self.sealer, self.foreign.keys())
         self.authenticator = Authenticator(self.keys_pool, settings.admin_key)
