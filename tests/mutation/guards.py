@@ -49,6 +49,8 @@ _CASE = "services/intake/src/steward_intake/domain/case.py"
 _SAYINGS = "services/intake/src/steward_intake/domain/sayings.py"
 _READING = "services/intake/src/steward_intake/api/reading.py"
 _MOVING = "services/intake/src/steward_intake/application/moving.py"
+_ORDER = "services/intake/src/steward_intake/application/order.py"
+_ORDER_TEST = "tests/integration/intake/test_order.py::"
 _REACTIONS = "services/intake/src/steward_intake/application/reactions.py"
 _INTAKE_MODELS = "services/intake/src/steward_intake/adapters/read_models.py"
 _COMPLETENESS = "services/intake/src/steward_intake/domain/completeness.py"
@@ -2635,5 +2637,33 @@ GUARDS: tuple[Guard, ...] = (
         "        await _demand_stopped(both.anew, endpoints, service)\n",
         "",
         f"{_REBUILDING_TEST}test_nothing_is_written_when_the_service_begins_meanwhile",
+    ),
+    Guard(
+        _RULES,
+        "Nothing is dated before what it goes on from, whoever types it in when.",
+        "dated in order",
+        _ORDER,
+        "    if before is not None and at < before.occurred_at:\n",
+        "    if False:\n",
+        f"{_ORDER_TEST}test_nothing_is_dated_before_what_it_goes_on_from",
+    ),
+    Guard(
+        _RULES,
+        "What was missed is forgiven by the centre manager alone (RM-4.8).",
+        "a missed duty is not dated away",
+        _ORDER,
+        "    if said.forgives and at < missed_at(story, at):\n",
+        "    if False:\n",
+        f"{_ORDER_TEST}test_what_was_missed_is_forgiven_by_the_centre_manager_alone",
+    ),
+    Guard(
+        _RULES,
+        "What was promised and not kept is owed where the case is moved (FU-S1).",
+        "a promise moves along",
+        _MOVING,
+        "                found[name] = told.occurred_at, made.model_copy(update=anew)\n",
+        "                pass\n",
+        "tests/integration/intake/test_daily_life.py::"
+        "test_what_was_promised_and_not_kept_is_owed_where_a_case_is_moved",
     ),
 )

@@ -231,6 +231,49 @@ async def test_cases_that_cannot_be_merged_are_both_left_alone(registered: Calle
     assert (await shown(registered, one))["status"] == "open"
 
 
+DAY = (NOON + timedelta(days=1)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("said", "class_", "lost"),
+    [
+        ({"kind": "service_request"}, {"urgency": "emergency"}, "an emergency"),
+        ({"injury": True}, {}, "an injury"),
+        ({"authority_or_media": True}, {}, "an authority or the media"),
+        ({"households_concerned": 6}, {}, "more households"),
+        ({"authority_due": DAY}, {}, "an authority's earlier date"),
+    ],
+)
+async def test_no_case_goes_on_for_one_on_which_stricter_duties_hang(
+    registered: Caller, said: dict[str, Any], class_: dict[str, Any], lost: str
+) -> None:
+    kind = {"kind": said.get("kind", "complaint")}
+    weighty, plain = await received(registered, **said), await received(registered, **kind)
+    if class_:
+        await do(registered, weighty, "classify", **class_)
+    refused = await do(registered, weighty, "merge", 409, into=plain)
+    assert f"Of this case alone it was said: {lost}." in refused["detail"]
+    assert (await shown(registered, weighty))["status"] == "open"
+    await do(registered, plain, "merge", into=weighty)
+
+
+@rule("FU-S1")
+async def test_what_was_promised_in_a_merged_case_is_owed_in_the_one_that_goes_on(
+    registered: Caller, office: Office
+) -> None:
+    merged, into = await received(registered), await received(registered)
+    by = {"promised_at": DAY, "what": "补好窗台"}
+    for promise_id in ("seal", "kept"):
+        await registered.post(f"cases/{merged}/promise", {"promise_id": promise_id, **by})
+    await do(registered, merged, "keep-promise", promise_id="kept")
+    done = await do(registered, merged, "merge", into=into)
+    assert done["facts"][-1] == "intake.promise_made.v1"
+    there = [told.fact for told in await office.store.facts_of(f"case-{into}")]
+    [promise] = [fact for fact in there if isinstance(fact, PromiseMade)]
+    assert (promise.case_id, promise.promise_id) == (into, "seal")
+    assert (await do(registered, merged, "merge", into=into))["facts"] == []
+
+
 @pytest.mark.parametrize("what", ["move", "merge"])
 async def test_what_changes_between_reading_and_writing_is_read_again(
     registered: Caller, monkeypatch: pytest.MonkeyPatch, what: str

@@ -56,7 +56,7 @@ from steward_events.intake import (
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import BreachWithdrawn, ClockBreached, MajorByAge
-from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Part, Role, Severity, Urgency, Validity
 from steward_intake.application.moving import decided_before
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
@@ -707,6 +707,19 @@ def test_what_raised_a_case_counts_where_it_is_moved_unless_it_was_lowered() -> 
     absorbed = CaseAbsorbed(case_id="c", merged="d", received_at=MONDAY, severity=Severity.MAJOR)
     moved(RECEIVED, MINOR, absorbed).when(RaiseSeverity(MONDAY)).then()
     moved(RECEIVED, absorbed, MINOR).when(RaiseSeverity(MONDAY)).then(SeverityRaised)
+
+
+def test_an_emergency_that_was_late_becomes_ordinary_only_with_the_centre_manager() -> None:
+    request = a_case(kind=Kind.SERVICE_REQUEST)
+    urgent = classified(None, validity=None, urgency=Urgency.EMERGENCY, cause="first")
+    ordinary = classified(None, validity=None, urgency=Urgency.ORDINARY, classified_by="a")
+    given(request, urgent, by=CaseDecider()).when(ClassifyCase(MONDAY, ordinary)).then(
+        CaseClassified
+    )
+    late = given(request, urgent, BreachNoted(case_id="c", clock="x#1"), by=CaseDecider())
+    assert "second person" in late.refuses(ClassifyCase(MONDAY, ordinary)).reason
+    late.refuses(ClassifyCase(MONDAY, ordinary, approver=SUPERVISOR))
+    late.when(ClassifyCase(MONDAY, ordinary, approver=MANAGER)).then(CaseClassified)
 
 
 @rule("RM-4.8")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from steward_events.fact import Fact
 from steward_events.intake import CaseLinked, CaseReceived
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To
-from steward_intake.api.http import Intake, Served, case_of, open_desk
+from steward_intake.api.http import Intake, Served, as_it_stands, case_of, open_desk
 from steward_intake.application.actions import (
     ACTIONS,
     Action,
@@ -35,6 +36,7 @@ from steward_intake.application.desk import (
     subject_of,
 )
 from steward_intake.application.moving import concerned_in
+from steward_intake.application.order import demand_order
 from steward_intake.application.ports import Row
 from steward_intake.application.suggestion import advise
 from steward_intake.application.words import Reception
@@ -116,7 +118,8 @@ def _add_action(name: str, kind: type[Action]) -> None:
         expected: IfMatch,
         body: kind,  # type: ignore[valid-type]
     ) -> Response:
-        return await _act(request, principal, service, case_id, expected, body)
+        work = partial(_act, request, principal, service, case_id, expected, body)
+        return await as_it_stands(work, expected)
 
     act.__doc__ = kind.__doc__
     act.__name__ = f"post_{name.replace('-', '_')}"
@@ -136,16 +139,33 @@ async def _act(
     at = await moment_of(desk, case, said)
     if isinstance(said, Link):
         await case_of(service, principal, said.other)
+    to: Sequence[To] | Refused
     if isinstance(said, Reopen) and await _is_long_closed(desk, case, at):
         to = await _beginning_anew(service, desk, case, at)
         case_id = to[0].stream.removeprefix("case-")
     else:
         before = await _said_before(service, case_id, said)
         to = [await acting(desk, case, said, at, expected, before)]
-    if isinstance(said, Classify):
-        to = [await _advised(service, case, to[0])]
+        if isinstance(said, Classify):
+            to = [await _advised(service, case, to[0])]
+        try:
+            to = await in_order(service, desk, case, said, at, to)
+        except Refused as refused:
+            to = refused
     answer = done(case_id, case["version"] if case_id == case["case_id"] else None)
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
+
+
+async def in_order(
+    service: Intake, desk: Desk, case: Row, said: Action, at: datetime, to: Sequence[To]
+) -> Sequence[To]:
+    """Demand that what is dated back was not before what it goes on from, and that this stays so."""
+    if said.occurred_at is None or not said.follows:
+        return to
+    story = await service.executor.store.facts_of(f"case-{case['case_id']}")
+    await demand_order(desk, said, at, case["project_id"], story)
+    seen = story[-1].version
+    return [each._replace(expected=seen) if each.expected is None else each for each in to]
 
 
 async def _said_before(service: Intake, case_id: str, said: Action) -> Fact | None:

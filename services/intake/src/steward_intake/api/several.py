@@ -12,15 +12,21 @@ from steward_decider import Refused
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
-from steward_intake.api.cases import acting, done, moment_of
+from steward_intake.api.cases import acting, done, in_order, moment_of
 from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause_of, open_desk
 from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
-from steward_intake.application.moving import concerned_in, decided_before
+from steward_intake.application.moving import (
+    concerned_in,
+    decided_before,
+    lost_in,
+    promised,
+)
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
 from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase
+from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle, idempotency_key
 from steward_service.problems import Problem, not_found
@@ -59,6 +65,10 @@ async def _merge(
     at = await desk.moment(
         body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
     )
+    story, other = [
+        await service.executor.store.facts_of(f"case-{each}") for each in (case_id, body.into)
+    ]
+    own = {promise.promise_id for _, promise in promised(other)}
     merge = MergeCase(at, body.into, body.person_id, into["number"])
     absorb = AbsorbCase(
         at,
@@ -67,14 +77,24 @@ async def _merge(
         min(case["received_at"], into["received_at"]),
         Severity(case["severity"]) if case["severity"] else None,
         case["harm_ongoing"],
-        tuple(concerned_in(await service.executor.store.facts_of(f"case-{case_id}"))),
+        tuple(concerned_in(story)),
     )
     # What is taken over was read before: nobody may change it meanwhile.
     seen = case["version"] if expected is None else expected
-    to = [
+    to: Sequence[To] | Refused = [
         To(f"case-{case_id}", case["project_id"], merge, expected=seen),
         To(f"case-{body.into}", into["project_id"], absorb),
+        *(
+            To(f"case-{body.into}", into["project_id"], Say(made_at, promise, "history"))
+            for made_at, promise in promised(story)
+            if promise.promise_id not in own
+        ),
     ]
+    if case["status"] != "merged" and (lost := lost_in(story, other)):
+        to = Refused(
+            f"Of this case alone it was said: {', '.join(lost)}. The other would go on without what is"
+            " owed for it: merge that one into this, or say the same of it first."
+        )
     answer = done(body.into, into["version"])
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
@@ -170,7 +190,7 @@ async def post_bulk(
         case_ids = await cases_of(service, principal, body.incident)
     cases = await service.registers.entries("cases", case_ids)
     found = await side_by_side(
-        _acting_on(desk, principal, cases.get(case_id), said) for case_id in case_ids
+        _acting_on(service, desk, principal, cases.get(case_id), said) for case_id in case_ids
     )
     results: dict[int, dict[str, Any]] = {}
     jobs: dict[int, Job] = {}
@@ -186,7 +206,12 @@ async def post_bulk(
     return with_cases(case_ids, results)
 
 
-async def _acting_on(desk: Desk, principal: Principal, case: Row | None, said: Action) -> To:
+async def _acting_on(
+    service: Intake, desk: Desk, principal: Principal, case: Row | None, said: Action
+) -> To:
     if case is None or not principal.may(case["project_id"]):
         raise not_found("case of this ID")
-    return await acting(desk, case, said, await moment_of(desk, case, said))
+    at = await moment_of(desk, case, said)
+    to = [await acting(desk, case, said, at)]
+    [one] = await in_order(service, desk, case, said, at, to)
+    return one

@@ -14,17 +14,25 @@ from steward_events.intake import (
     AppointmentKept,
     AppointmentMade,
     AppointmentMissed,
+    CaseAbsorbed,
     CaseAcknowledged,
     CaseAnswered,
+    CaseAssigned,
     CaseChased,
     CaseClassified,
+    CaseClosed,
     CaseCorrected,
+    CaseDispatched,
     CaseForwarded,
     CaseHandled,
     CaseLinked,
+    CasePaused,
     CaseRefused,
+    CaseReopened,
+    CaseResumed,
     CaseWithdrawn,
     ContactFailed,
+    DispatchAccepted,
     DispatchRefused,
     HarmReported,
     HouseholdConcerned,
@@ -41,7 +49,9 @@ from steward_events.intake import (
     QuoteGiven,
     ReceiptConfirmed,
     RecordSubmitted,
+    ResultTold,
     SatisfactionGiven,
+    SeverityRaised,
     SolutionProposed,
     WorkStarted,
 )
@@ -116,12 +126,33 @@ class Speaking:
     now: datetime
 
 
+_OF_A_DISPATCH = (CaseDispatched, DispatchAccepted, DispatchRefused)
+
+
 class Action(Said, ABC):
     """What happens to a case after its reception."""
 
     tells: ClassVar[type[Fact] | None] = None
     """The fact whose texts are compared where the same is said again."""
+    follows: ClassVar[tuple[type[Fact], ...]] = ()
+    """What it goes on from or takes the place of: it is not dated before any of these of its case."""
+    followed_by: ClassVar[str] = ""
+    """The field that says which of them are meant, such as a promise's ID; all of them without one."""
+    forgives: ClassVar[bool] = False
+    """It ends or holds up what runs: what was missed after it would not have been missed."""
     occurred_at: Moment | None = None
+
+    @property
+    def second(self) -> str | None:
+        """Who agrees to it, if somebody does."""
+        return getattr(self, "approved_by", None) or getattr(self, "confirmed_by", None)
+
+    def goes_on_from(self, fact: Fact) -> bool:
+        """Say whether a fact of its case came before this, whatever was typed in first."""
+        name = self.followed_by
+        return isinstance(fact, self.follows) and (
+            not name or getattr(self, name) == getattr(fact, name)
+        )
 
     @property
     def may_repeat(self) -> bool:
@@ -140,6 +171,7 @@ class Action(Said, ABC):
 class Classify(Action):
     """What the case is (RC-4.2), with what is known by then; `reason` says why it is changed."""
 
+    follows = (CaseClassified, SeverityRaised, CaseAbsorbed)
     type: Literal["case_classified"] = "case_classified"
     validity: Validity | None = None
     ground: Clear = ""
@@ -171,6 +203,7 @@ class Classify(Action):
 class Assign(Action):
     """Who owns the case from now on."""
 
+    follows = (CaseAssigned,)
     type: Literal["case_assigned"] = "case_assigned"
     person_id: Name
     reason: Clear = ""
@@ -183,6 +216,7 @@ class Assign(Action):
 class Dispatch(Action):
     """Which department is to work on it (RM-4.6.1)."""
 
+    follows = _OF_A_DISPATCH
     type: Literal["case_dispatched"] = "case_dispatched"
     dispatch_id: Name | None = None
     department: Annotated[Clear, StringConstraints(min_length=1)]
@@ -200,6 +234,7 @@ class Dispatch(Action):
 class AcceptedDispatch(Action):
     """The department works on it; without an ID the last dispatch is meant."""
 
+    follows = _OF_A_DISPATCH
     type: Literal["dispatch_accepted"] = "dispatch_accepted"
     dispatch_id: Name | None = None
     person_id: Name | None = None
@@ -213,6 +248,7 @@ class RefusedDispatch(Action):
     """Why it is not the department's matter; without an ID the last dispatch is meant."""
 
     tells = DispatchRefused
+    follows = _OF_A_DISPATCH
     type: Literal["dispatch_refused"] = "dispatch_refused"
     dispatch_id: Name | None = None
     reason: Text = ""
@@ -240,6 +276,8 @@ class Accept(Action):
 class Pause(Action):
     """Until when the case waits for its owner, and why."""
 
+    follows = (CasePaused, CaseResumed, CaseHandled, CaseReopened)
+    forgives = True
     type: Literal["case_paused"] = "case_paused"
     resume_on: Moment
     because: Literal["owner_asked", "not_reached"] | None = None
@@ -258,6 +296,7 @@ class Pause(Action):
 class Resume(Action):
     """The wait is over."""
 
+    follows = (CasePaused, CaseReopened)
     type: Literal["case_resumed"] = "case_resumed"
 
     async def command(self, speaking: Speaking) -> CaseCommand:
@@ -269,6 +308,7 @@ class Handle(Action):
     """The work is done; what was done against it and its return (RM-4.6.1)."""
 
     tells = CaseHandled
+    follows = (CaseReopened,)
     type: Literal["case_handled"] = "case_handled"
     person_id: Name | None = None
     corrective: Text = ""
@@ -287,6 +327,7 @@ class Handle(Action):
 class Tell(Action):
     """How the result reached the owner (RM-4.6.3)."""
 
+    follows = (CaseHandled, CaseReopened)
     type: Literal["result_told"] = "result_told"
     how: How
     person_id: Name | None = None
@@ -312,6 +353,7 @@ class Satisfaction(Action):
 class Close(Action):
     """Nothing more is owed."""
 
+    follows = (CaseHandled, ResultTold, CaseReopened)
     type: Literal["case_closed"] = "case_closed"
     reason: Clear = ""
 
@@ -323,6 +365,7 @@ class Close(Action):
 class Reopen(Action):
     """It was not resolved after all."""
 
+    follows = (CaseHandled, ResultTold, CaseClosed, CaseReopened)
     type: Literal["case_reopened"] = "case_reopened"
     reason: Literal["owner", "followup", "external"] = "owner"
 
@@ -338,6 +381,8 @@ class Refuse(Action):
     """
 
     tells = CaseRefused
+    follows = (CaseHandled, CaseReopened)
+    forgives = True
     type: Literal["case_refused"] = "case_refused"
     reason: Text = ""
     text: Told | None = None
@@ -363,6 +408,8 @@ class Withdraw(Action):
     """Who of the household took it back, how, and who confirms it."""
 
     tells = CaseWithdrawn
+    follows = (CaseHandled, CaseReopened)
+    forgives = True
     type: Literal["case_withdrawn"] = "case_withdrawn"
     asked_by: Line = ""
     how: How
@@ -468,6 +515,7 @@ class ReportHarm(Telling):
     """What harm goes on while we speak (RM-4.9)."""
 
     tells = HarmReported
+    follows = (HarmReported, ImmediateMeasuresTaken)
     type: Literal["harm_reported"] = "harm_reported"
     harm_id: Name | None = None
     what: Text = ""
@@ -477,6 +525,7 @@ class TakeMeasures(Telling):
     """What stopped or lessened the harm (RM-4.9)."""
 
     tells = ImmediateMeasuresTaken
+    follows = (HarmReported, ImmediateMeasuresTaken)
     type: Literal["immediate_measures_taken"] = "immediate_measures_taken"
     measures: Text = ""
 
@@ -518,6 +567,8 @@ class AcceptQuote(Telling):
     """The owner agrees to pay that: who, and how they said so."""
 
     tells = QuoteAccepted
+    follows = (QuoteGiven, QuoteAccepted, QuoteDeclined)
+    followed_by = "quote_id"
     type: Literal["quote_accepted"] = "quote_accepted"
     quote_id: Name
     how: How
@@ -528,6 +579,8 @@ class DeclineQuote(Telling):
     """The owner does not want it for that: who says so, and why."""
 
     tells = QuoteDeclined
+    follows = (QuoteGiven, QuoteAccepted, QuoteDeclined)
+    followed_by = "quote_id"
     type: Literal["quote_declined"] = "quote_declined"
     quote_id: Name
     how: How
@@ -561,6 +614,8 @@ class Appoint(Telling):
     """Which time was agreed with the owner; with an ID agreed before, it is moved (FU-S1)."""
 
     tells = AppointmentMade
+    follows = (AppointmentMade,)
+    followed_by = "appointment_id"
     type: Literal["appointment_made"] = "appointment_made"
     appointment_id: Name | None = None
     at: Moment
@@ -572,6 +627,8 @@ class KeepAppointment(Telling):
     """Somebody was there."""
 
     tells = AppointmentKept
+    follows = (AppointmentMade,)
+    followed_by = "appointment_id"
     type: Literal["appointment_kept"] = "appointment_kept"
     appointment_id: Name
 
@@ -580,6 +637,8 @@ class MissAppointment(Telling):
     """Who was not there."""
 
     tells = AppointmentMissed
+    follows = (AppointmentMade,)
+    followed_by = "appointment_id"
     type: Literal["appointment_missed"] = "appointment_missed"
     appointment_id: Name
     by: Literal["us", "owner"]
@@ -623,6 +682,7 @@ class SubmitRecord(Telling):
     """The handling record was handed in (RM-4.6.2b)."""
 
     tells = RecordSubmitted
+    follows = (CaseHandled, CaseReopened)
     type: Literal["record_submitted"] = "record_submitted"
 
 
@@ -630,6 +690,8 @@ class Promise(Telling):
     """What was promised, and by when; with an ID promised before, it is moved (FU-S1)."""
 
     tells = PromiseMade
+    follows = (PromiseMade,)
+    followed_by = "promise_id"
     type: Literal["promise_made"] = "promise_made"
     promise_id: Name | None = None
     promised_at: Moment
@@ -642,6 +704,8 @@ class KeepPromise(Telling):
     """What was promised was done (FU-S1)."""
 
     tells = PromiseKept
+    follows = (PromiseMade,)
+    followed_by = "promise_id"
     type: Literal["promise_kept"] = "promise_kept"
     promise_id: Name
 
@@ -659,6 +723,8 @@ class ConcernHousehold(Telling):
     """Which other household the case concerns, and as what; without a part, no longer."""
 
     tells = HouseholdConcerned
+    follows = (HouseholdConcerned,)
+    followed_by = "household_id"
     type: Literal["household_concerned"] = "household_concerned"
     household_id: Name
     part: Part | None
@@ -668,6 +734,7 @@ class Correct(Telling):
     """What was written down wrongly or left out at reception (RM-4.5.1a)."""
 
     tells = CaseCorrected
+    follows = (CaseCorrected,)
     type: Literal["case_corrected"] = "case_corrected"
     correction_id: Name | None = None
     household_id: Name | None = None

@@ -421,9 +421,8 @@ class Desk:
         """Say what a case still owes its owner, as it stands, in the case in which it goes on."""
         subject, found = subject_of(case_id, household_id), list[Say]()
         for made_at, promise in promised(story):
-            anew = {"what": await self._resealed(promise.what, subject)}
-            anew |= dict.fromkeys(("moved_by", "approved_by"))
-            found.append(Say(made_at, promise.model_copy(update=anew), "history"))
+            what = await self._resealed(promise.what, subject)
+            found.append(Say(made_at, promise.model_copy(update={"what": what}), "history"))
         return found
 
     async def _resealed(self, sealed: Sealed | None, subject: str) -> Sealed | None:

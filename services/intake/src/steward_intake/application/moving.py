@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from math import inf
 
 from steward_events.intake import (
     CaseAbsorbed,
@@ -15,7 +16,7 @@ from steward_events.intake import (
     SeverityRaised,
 )
 from steward_events.recorded import Recorded
-from steward_events.vocabulary import Part, Party, Severity
+from steward_events.vocabulary import Part, Party, Severity, Urgency
 from steward_intake.domain.commands import AcceptCase, CaseCommand, ClassifyCase, RaiseSeverity
 from steward_intake.domain.story import WEIGHT
 
@@ -47,16 +48,37 @@ def promised(story: Sequence[Recorded]) -> list[tuple[datetime, PromiseMade]]:
     found: dict[str, tuple[datetime, PromiseMade]] = {}
     for told in story:
         match told.fact:
-            case PromiseMade(promise_id=name, what=None) as moved if name in found:
-                what = found[name][1].what
-                found[name] = told.occurred_at, moved.model_copy(update={"what": what})
             case PromiseMade(promise_id=name) as made:
-                found[name] = told.occurred_at, made
+                what = made.what or (found[name][1].what if name in found else None)
+                anew = {"what": what, "moved_by": None, "approved_by": None}
+                found[name] = told.occurred_at, made.model_copy(update=anew)
             case PromiseKept(promise_id=name):
                 found.pop(name, None)
             case _:
                 pass
     return list(found.values())
+
+
+def lost_in(story: Sequence[Recorded], other: Sequence[Recorded]) -> list[str]:
+    """Name what duties hang on in a case and not in the other, which would go on for both."""
+    mine, theirs = _weight(story), _weight(other)
+    return [name for name, weight in mine.items() if weight > theirs[name]]
+
+
+def _weight(story: Sequence[Recorded]) -> dict[str, float]:
+    received, classified = as_corrected(story), None
+    for told in story:
+        if isinstance(told.fact, CaseClassified):
+            classified = told.fact
+    due = received.authority_due
+    injury = received.injury or (classified is not None and classified.injury)
+    return {
+        "an emergency": classified is not None and classified.urgency is Urgency.EMERGENCY,
+        "an injury": bool(injury),
+        "an authority or the media": bool(received.authority_or_media),
+        "more households": received.households_concerned or 0,
+        "an authority's earlier date": -due.timestamp() if due else -inf,
+    }
 
 
 def as_corrected(story: Sequence[Recorded]) -> CaseReceived:

@@ -54,7 +54,7 @@ from steward_events.intake import (
     SatisfactionGiven,
     SeverityRaised,
 )
-from steward_events.vocabulary import Kind, Part, Role, Severity, Validity
+from steward_events.vocabulary import Kind, Part, Role, Severity, Urgency, Validity
 from steward_intake.domain.approval import demand_role, demand_second, refuse_own
 from steward_intake.domain.commands import (
     AbsorbCase,
@@ -457,7 +457,8 @@ def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: S
     was_valid = story.is_valid_complaint if story.classified else story.absorbed is not None
     leaves_valid = was_valid and wanted.validity is not Validity.VALID
     was = story.severity or story.left_at
-    milder = leaves_valid or (wanted.severity is not None and _is_below(wanted.severity, was))
+    lower = wanted.severity is not None and _is_below(wanted.severity, was)
+    milder = leaves_valid or lower or _is_calmer(wanted, story.classified)
     if milder and (story.raised or story.breached):
         least, rule = Role.CENTRE_MANAGER, "RM-4.4.1c" if story.raised else None
     elif leaves_valid:
@@ -474,6 +475,14 @@ def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: S
         named="confirmed_by",
     )
     return True
+
+
+def _is_calmer(wanted: CaseClassified, before: CaseClassified | None) -> bool:
+    return (
+        before is not None
+        and before.urgency is Urgency.EMERGENCY
+        and wanted.urgency is not Urgency.EMERGENCY
+    )
 
 
 def _is_below(severity: Severity | None, other: Severity | None) -> bool:

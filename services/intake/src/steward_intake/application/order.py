@@ -1,0 +1,64 @@
+"""What is dated back goes before nothing that it goes on from, whoever types it in when.
+
+Deadlines go by when things happened, the case by what was said last: so both tell the same.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from steward_decider import Refused
+from steward_events.fact import Fact
+from steward_events.intake import BreachNoted
+from steward_events.recorded import Recorded
+from steward_events.vocabulary import Role
+from steward_intake.application.actions import Action
+from steward_intake.application.desk import Desk
+from steward_policy.ladder import role_at_least
+
+
+async def demand_order(
+    desk: Desk, said: Action, at: datetime, project_id: str, story: Sequence[Recorded]
+) -> None:
+    """Refuse what is dated before what it goes on from, or before a duty was missed.
+
+    Before that the centre manager may date what ends or holds up the duty.
+    """
+    before = max(
+        (told for told in story if told.fact is not None and said.goes_on_from(told.fact)),
+        key=lambda told: told.occurred_at,
+        default=None,
+    )
+    if before is not None and at < before.occurred_at:
+        assert before.fact is not None  # noqa: S101 - by what is looked for
+        raise Refused(
+            f"It goes on from what was at {before.occurred_at.isoformat()} ({_name(before.fact)})"
+            " and cannot have been earlier: say when it was, or leave out occurred_at."
+        )
+    if said.forgives and at < missed_at(story, at):
+        roles = frozenset[Role]()
+        if said.second is not None:
+            roles = await desk.registers.acting(said.second, project_id, desk.clock.now())
+        if not any(role_at_least(role, Role.CENTRE_MANAGER) for role in roles):
+            raise Refused(
+                f"A duty of the case was missed at {missed_at(story, at).isoformat()}: only the"
+                " centre manager agrees to what is dated before that. It counts from now without"
+                " occurred_at."
+            )
+
+
+def missed_at(story: Sequence[Recorded], at: datetime) -> datetime:
+    """Give the last time at which a duty was missed that is missed still; `at` if none was."""
+    missed: dict[str, datetime] = {}
+    for told in story:
+        match told.fact:
+            case BreachNoted(clock=clock, withdrawn=False):
+                missed[clock] = told.occurred_at
+            case BreachNoted(clock=clock):
+                missed.pop(clock, None)
+            case _:
+                pass
+    return max(missed.values(), default=at)
+
+
+def _name(fact: Fact) -> str:
+    return fact.wire_name.partition(".")[2]
