@@ -57,6 +57,8 @@ class Estate:
         self.tickets = tickets
         self.killed: list[datetime] = []
         """When the sender's database was taken away, or came back."""
+        self.skew = timedelta()
+        """By how much the clocks of two services differ."""
         self._names = itertools.count(1)
 
     def crowd(self) -> Crowd:
@@ -80,7 +82,7 @@ class Estate:
         finally:
             enough.set()
             await coming
-        await judged(self.system, self.told, self.killed)
+        await judged(self.system, self.told, self.killed, skew=self.skew)
 
     async def relay(self, service: str) -> tuple[str, int, tuple[Any, ...]]:
         """Give who holds a relay's lease, the fence, and how far it has come."""
@@ -421,6 +423,32 @@ def test_clocks_that_step_by_minutes_lose_no_alarm_and_ring_none_twice(
         process.wait()
 
 
+NEAR_SECONDS = 120
+"""Less than the clocks step: what is due so near falls under a step, one way or the other."""
+
+
+async def complain_an_hour_ago(estate: Estate) -> None:
+    """Have important complaints whose hour (RM-4.5.2b) is over now, two minutes before or after."""
+    for seconds in range(-NEAR_SECONDS, NEAR_SECONDS + 1, 30):
+        came = datetime.now(UTC) - timedelta(hours=1) + timedelta(seconds=seconds)
+        said = {"project_id": PROJECTS[0], "kind": "complaint", "summary": "水管爆裂"}
+        key = f"near-{seconds}"
+        case = (await complain(estate, "/v1/cases", said | at(came), key))["case_id"]
+        estate.told.take(case, "intake.case_received.v1")
+        estate.told.going_on.add(case)
+        class_ = {"validity": "valid", "severity": "important"} | at(came + timedelta(minutes=1))
+        path = f"/v1/cases/{case}/classify"
+        estate.told.take(case, *(await complain(estate, path, class_, f"{key}-class"))["facts"])
+
+
+def at(instant: datetime) -> dict[str, str]:
+    return {"occurred_at": instant.isoformat()}
+
+
+async def complain(estate: Estate, path: str, said: object, key: str) -> Any:
+    return await estate.system.accepted("intake", path, said, key, 60)
+
+
 async def two_clocks_step(
     stack: Stack, members: Members, service: str, own: Stepped, other: Stepped
 ) -> None:
@@ -428,8 +456,11 @@ async def two_clocks_step(
         await register(system)
         await system.quiet()
         estate = Estate(system, tickets)
+        estate.skew = timedelta(minutes=10)
         second = await members.join(service, other.program)
         async with estate.under_load():
+            await complain_an_hour_ago(estate)
+            over = asyncio.get_running_loop().time() + NEAR_SECONDS
             for steps in ((300, -300), (-300, 300), (0, 0)):
                 for one, seconds in zip((own, other), steps, strict=True):
                     one.step(seconds)
@@ -444,6 +475,13 @@ async def two_clocks_step(
                     return await system.count(service, "SELECT count(*) FROM events") > before
 
                 await system.until(goes_on, "nothing happens after the clocks have stepped", 120)
+            # What rang ahead of true time is due now too: it may not ring again.
+            await asyncio.sleep(max(0.0, over - asyncio.get_running_loop().time()))
+        near = """
+            SELECT count(*) FROM events
+             WHERE type = 'sla.clock_breached.v1' AND data->>'target' = 'important-to-manager'
+        """
+        assert await system.count("sla", near) == 2 * NEAR_SECONDS // 30 + 1
         backwards = """
             SELECT count(*) FROM events a JOIN events b
                 ON b.stream_id = a.stream_id AND b.version = a.version + 1

@@ -76,6 +76,8 @@ class Told:
     """For some cases also the order in which it was said."""
     in_time: set[str] = field(default_factory=set)
     """The cases of which they said that they were handled before they were due."""
+    going_on: set[str] = field(default_factory=set)
+    """The cases that nobody handles and that are not due yet."""
     requests: int = 0
 
     def take(self, case_id: str, *types: str) -> None:

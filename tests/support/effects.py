@@ -109,7 +109,7 @@ class Clock:
                 self.due = fact.at("due_at") or self.due
                 return was_paused is not self.paused
             case "clock_warned":
-                return self._rang(fact, "warned_at") and self._once(name, said["warned_at"])
+                return self._once(name, said["warned_at"])
             case "clock_breached":
                 return self._breached(fact)
             case "breach_withdrawn":
@@ -128,7 +128,7 @@ class Clock:
                 is_of_breach = said["breach"] in (0, self.stands, self.breaches + 1)
                 is_step = self._once("step", said["breach"], said["step"], said["because"], to)
                 is_new = self._once(name, said["escalation_id"])
-                return is_of_breach and is_step and is_new and self._rang(fact, "told_at")
+                return is_of_breach and is_step and is_new
             case "escalation_withdrawn" | "escalation_acknowledged":
                 id_ = said["escalation_id"]
                 return ("escalated", id_) in self.told and self._once(name, id_)
@@ -145,7 +145,6 @@ class Clock:
             and self.outcome not in ("in_time", "with_approval")
             and fact.data["number"] == self.breaches + 1
             and fact.at("due_at") == self.due <= (fact.at("breached_at") or NEVER)
-            and self._rang(fact, "breached_at")
         )
         self.breaches = self.stands = fact.data["number"]
         self.late_for = fact.at("due_at")
@@ -153,10 +152,6 @@ class Clock:
 
     def _move(self, fact: Fact, due: str) -> None:
         self.due, self.provisional = fact.at(due) or NEVER, fact.data["provisional"]
-
-    def _rang(self, fact: Fact, field_: str) -> bool:
-        at = fact.at(field_)
-        return at is None or at <= fact.recorded_at
 
     def _once(self, *what: object) -> bool:
         before = what in self.told
@@ -187,7 +182,7 @@ class Owed:
                 return before in ("", "waived")
             case "overdue" | "missed":
                 self.status = "late"
-                return before == "owed" and self.by == fact.at("by") and self.by <= fact.recorded_at
+                return before == "owed" and self.by == fact.at("by")
             case "done" | "reached" | "waived" as end:
                 self.status = end
                 return before in ("owed", "late", "enough")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.support.crowd import Tickets, Told, registers, tickets_of
 from tests.support.judge import Judge
@@ -24,11 +24,16 @@ async def working(stack: Stack) -> AsyncIterator[tuple[System, Tickets]]:
 
 
 async def judged(
-    system: System, told: Told, killed: Sequence[datetime] = (), seconds: float = 240
+    system: System,
+    told: Told,
+    killed: Sequence[datetime] = (),
+    seconds: float = 240,
+    skew: timedelta = timedelta(),
 ) -> None:
     """Wait until all rests; no invariant may be violated then.
 
-    `killed` says when the sender or its database was taken away.
+    `killed` says when the sender or its database was taken away, `skew` by how much clocks differed.
     """
     rested_at = await system.quiet(seconds)
-    assert (await Judge(system, told, killed, rested_at).verdict()).violations() == []
+    violations = (await Judge(system, told, killed, rested_at, skew).verdict()).violations()
+    assert not violations, "\n".join(map(str, violations))

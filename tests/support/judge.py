@@ -155,16 +155,23 @@ class Judge:
     """Reads everything from outside and compares it with what the clients were told.
 
     All rested at `rested_at`; `killed` says when the sender was killed, or the database that it writes
-    to.
+    to. `skew` is by how much the clocks of two services differed: what is heard rings what was due
+    before it.
     """
 
     def __init__(
-        self, system: System, told: Told, killed: Sequence[datetime], rested_at: datetime
+        self,
+        system: System,
+        told: Told,
+        killed: Sequence[datetime],
+        rested_at: datetime,
+        skew: timedelta = timedelta(),
     ) -> None:
         self._system = system
         self._told = told
         self._killed = sorted(killed)
         self._rested_at = rested_at
+        self._skew = skew
         self._facts: Facts = {}
         self._found = Verdict()
 
@@ -315,7 +322,7 @@ class Judge:
             if fact.data["target"] == RESOLVE
         )
         late = self._found["late is what was not done in time"]
-        for case in self._told.facts:
+        for case in self._told.facts.keys() - self._told.going_on:
             in_time = case in self._told.in_time
             late.demand(stands[case] == (not in_time), f"{case}: {stands[case]} breaches")
             late.demand(met[case, "in_time"] == in_time, f"{case}: {met[case, 'in_time']} in time")
@@ -374,7 +381,7 @@ class Judge:
             for fact in self._of(name):
                 due = fact.at(field_)
                 self._found["nothing rings before its time"].demand(
-                    due is None or fact.recorded_at >= due,
+                    due is None or fact.recorded_at + self._skew >= due,
                     f"{fact.stream} rang at {fact.recorded_at} for {due}: {fact.type}",
                 )
 
