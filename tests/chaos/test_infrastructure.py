@@ -431,22 +431,13 @@ async def complain_an_hour_ago(estate: Estate) -> None:
     """Have important complaints whose hour (RM-4.5.2b) is over now, two minutes before or after."""
     for seconds in range(-NEAR_SECONDS, NEAR_SECONDS + 1, 30):
         came = datetime.now(UTC) - timedelta(hours=1) + timedelta(seconds=seconds)
-        said = {"project_id": PROJECTS[0], "kind": "complaint", "summary": "水管爆裂"}
-        key = f"near-{seconds}"
-        case = (await complain(estate, "/v1/cases", said | at(came), key))["case_id"]
-        estate.told.take(case, "intake.case_received.v1")
+        dated = {"occurred_at": came.isoformat()}
+        said = {"project_id": PROJECTS[0], "kind": "complaint", "summary": "水管爆裂", **dated}
+        case = (await estate.system.accepted("intake", "/v1/cases", said))["case_id"]
+        important = {"validity": "valid", "severity": "important", **dated}
+        classified = await estate.system.accepted("intake", f"/v1/cases/{case}/classify", important)
+        estate.told.take(case, "intake.case_received.v1", *classified["facts"])
         estate.told.going_on.add(case)
-        class_ = {"validity": "valid", "severity": "important"} | at(came + timedelta(minutes=1))
-        path = f"/v1/cases/{case}/classify"
-        estate.told.take(case, *(await complain(estate, path, class_, f"{key}-class"))["facts"])
-
-
-def at(instant: datetime) -> dict[str, str]:
-    return {"occurred_at": instant.isoformat()}
-
-
-async def complain(estate: Estate, path: str, said: object, key: str) -> Any:
-    return await estate.system.accepted("intake", path, said, key, 60)
 
 
 async def two_clocks_step(

@@ -2652,7 +2652,7 @@ GUARDS: tuple[Guard, ...] = (
         "What was missed is forgiven by the centre manager alone (RM-4.8).",
         "a missed duty is not dated away",
         _ORDER,
-        "    if said.forgives and at < missed_at(story, at):\n",
+        "    if missed is not None and at < missed:\n",
         "    if False:\n",
         f"{_ORDER_TEST}test_what_was_missed_is_forgiven_by_the_centre_manager_alone",
     ),

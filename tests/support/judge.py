@@ -28,7 +28,7 @@ RESOLVE = "minor-resolve"
 LATE = ("sla.clock_breached", "visits.followup_overdue")
 RINGS = {
     "sla.clock_warned": "warned_at",
-    "sla.clock_breached": "due_at",
+    "sla.clock_breached": "breached_at",
     "sla.escalated": "told_at",
     "visits.followup_overdue": "by",
     "visits.quota_missed": "by",

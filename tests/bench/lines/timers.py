@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing.synchronize import Barrier
 from time import monotonic
 
 import uvloop
@@ -59,8 +60,8 @@ OTHERS_SECONDS = 30
 BEGIN = datetime(2026, 9, 28, 9, 0, tzinfo=UTC)
 REPLICAS = 2
 """Processes of sla that keep up the goal; what one does is shown beside."""
-_READY_SECONDS = 5.0
-"""So long before time begins are replicas told of it, to be there then."""
+_MEET_SECONDS = 120.0
+"""So long a replica waits for the others at most before time begins for all."""
 
 PENDING = f"""
 INSERT INTO timers
@@ -73,16 +74,16 @@ SELECT 'pending-' || n, n % {PARTITIONS},
 class ShiftedClock:
     """Time that begins at `BEGIN` when it is started, and runs as fast as real time."""
 
-    def __init__(self, begins: float | None = None) -> None:
-        self._begins = begins
+    def __init__(self) -> None:
+        self._begun: float | None = None
 
     def start(self) -> None:
         """Let time run."""
-        self._begins = monotonic()
+        self._begun = monotonic()
 
     def now(self) -> datetime:
         """Give the time."""
-        passed = 0.0 if self._begins is None else monotonic() - self._begins
+        passed = 0.0 if self._begun is None else monotonic() - self._begun
         return BEGIN + timedelta(seconds=passed)
 
     def passed(self, at: datetime) -> datetime:
@@ -176,19 +177,17 @@ LEAST = Streams({"clock": Climbing()}, lambda _: (), empty, started)
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """What one process is to ring: its share of what is due, from when on."""
+    """What one process is to ring: its share of what is due."""
 
     dsn: str
     streams: str
     due: Mapping[int, tuple[str, datetime]]
     number: int = 0
     replicas: int = 1
-    begins: float | None = None
-    """On the machine's monotonic clock; as soon as it is ready if not told."""
 
     async def ring(self) -> dict[int, float]:
         """Let the ticker ring its share; gives each breach's lateness in seconds."""
-        clock, lateness = ShiftedClock(self.begins), dict[int, float]()
+        clock, lateness = ShiftedClock(), dict[int, float]()
         facts: list[Recorded] = []
 
         def take_down(appended: Sequence[Recorded]) -> None:
@@ -206,9 +205,9 @@ class Replica:
         ticker = Ticker(shell, clock, clock, heard, Metrics())
         stop = asyncio.Event()
         memory.settle()  # what was laid out is no part of a service
-        if self.begins is None:
-            clock.start()
-        assert clock.now() <= BEGIN + timedelta(seconds=0.1), "A replica was ready too late."
+        if self.replicas > 1:
+            await asyncio.to_thread(_meet)
+        clock.start()
         running = asyncio.create_task(ticker.run(stop))
         latest = max(at for _, at in self.due.values())
         while len(lateness) < len(mine):
@@ -227,6 +226,15 @@ class Replica:
         """Ring in a process of its own."""
         return uvloop.run(self.ring())
 
+
+def _agree_to_meet(together: Barrier) -> None:
+    """Have this process wait for the other replicas, before time begins for all."""
+    global _meet
+    _meet = partial(together.wait, _MEET_SECONDS)
+
+
+_meet: Callable[[], object]
+"""A barrier can be handed on only when a process is made, not with its work."""
 
 STREAMS = {"own": OWN, "least": LEAST}
 
@@ -295,10 +303,11 @@ class Scene:
         return lateness
 
     async def _ring_beside(self, replicas: int) -> dict[int, float]:
-        loop, begins = asyncio.get_running_loop(), monotonic() + _READY_SECONDS
-        with ProcessPoolExecutor(replicas, multiprocessing.get_context("spawn")) as pool:
+        loop, context = asyncio.get_running_loop(), multiprocessing.get_context("spawn")
+        together = (context.Barrier(replicas),)
+        with ProcessPoolExecutor(replicas, context, _agree_to_meet, together) as pool:
             each = [
-                Replica(self._dsn, self._streams, self._due, number, replicas, begins)
+                Replica(self._dsn, self._streams, self._due, number, replicas)
                 for number in range(replicas)
             ]
             rung = await asyncio.gather(*[loop.run_in_executor(pool, one.run) for one in each])

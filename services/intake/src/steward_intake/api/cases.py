@@ -144,35 +144,38 @@ async def _act(
         to = await _beginning_anew(service, desk, case, at)
         case_id = to[0].stream.removeprefix("case-")
     else:
-        before = await _said_before(service, case_id, said)
-        to = [await acting(desk, case, said, at, expected, before)]
+        looks_back = said.may_repeat or said.is_dated_back or isinstance(said, Classify)
+        story = await story_of(service, case_id) if looks_back else ()
+        told = await acting(desk, case, said, at, expected, _said_before(story, said))
         if isinstance(said, Classify):
-            to = [await _advised(service, case, to[0])]
+            told = await _advised(service, case, told, story)
         try:
-            to = await in_order(service, desk, case, said, at, to)
+            to = [await in_order(desk, case, said, at, told, story)]
         except Refused as refused:
             to = refused
     answer = done(case_id, case["version"] if case_id == case["case_id"] else None)
     return await handle(request, principal, service.executor, to=to, answer=answer, status=200)
 
 
+async def story_of(service: Intake, case_id: str) -> Sequence[Recorded]:
+    """Give all that was said of a case."""
+    return await service.executor.store.facts_of(f"case-{case_id}")
+
+
 async def in_order(
-    service: Intake, desk: Desk, case: Row, said: Action, at: datetime, to: Sequence[To]
-) -> Sequence[To]:
+    desk: Desk, case: Row, said: Action, at: datetime, to: To, story: Sequence[Recorded]
+) -> To:
     """Demand that what is dated back was not before what it goes on from, and that this stays so."""
-    if said.occurred_at is None or not said.follows:
+    if not said.is_dated_back:
         return to
-    story = await service.executor.store.facts_of(f"case-{case['case_id']}")
     await demand_order(desk, said, at, case["project_id"], story)
-    seen = story[-1].version
-    return [each._replace(expected=seen) if each.expected is None else each for each in to]
+    return to._replace(expected=story[-1].version) if to.expected is None else to
 
 
-async def _said_before(service: Intake, case_id: str, said: Action) -> Fact | None:
+def _said_before(story: Sequence[Recorded], said: Action) -> Fact | None:
     """Give the fact that may hold the same texts, so that a repeat is known again."""
     if not said.may_repeat:
         return None
-    story = await service.executor.store.facts_of(f"case-{case_id}")
     told = (recorded.fact for recorded in reversed(story) if recorded.fact is not None)
     return next((fact for fact in told if said.repeats(fact)), None)
 
@@ -218,12 +221,11 @@ async def acting(
     return To(f"case-{case_id}", project_id, await said.command(speaking), expected=expected)
 
 
-async def _advised(service: Intake, case: Row, to: To) -> To:
+async def _advised(service: Intake, case: Row, to: To, story: Sequence[Recorded]) -> To:
     """Let a classification say what was suggested, so that people and table can be compared."""
     assert isinstance(to.command, ClassifyCase)  # noqa: S101 - the caller saw to it
     store = service.executor.store
     decided = to.command.classified
-    story = await store.facts_of(to.stream)
     advice = await advise(service.registers, store, case, story, decided)
     decided = decided.model_copy(update={"suggested": advice.suggested})
     return to._replace(command=replace(to.command, classified=decided))

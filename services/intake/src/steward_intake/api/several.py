@@ -12,17 +12,12 @@ from steward_decider import Refused
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
-from steward_intake.api.cases import acting, done, in_order, moment_of
+from steward_intake.api.cases import acting, done, in_order, moment_of, story_of
 from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause_of, open_desk
 from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
-from steward_intake.application.moving import (
-    concerned_in,
-    decided_before,
-    lost_in,
-    promised,
-)
+from steward_intake.application.moving import concerned_in, decided_before, lost_in, promised
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
 from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase
@@ -65,9 +60,7 @@ async def _merge(
     at = await desk.moment(
         body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
     )
-    story, other = [
-        await service.executor.store.facts_of(f"case-{each}") for each in (case_id, body.into)
-    ]
+    story, other = [await story_of(service, each) for each in (case_id, body.into)]
     own = {promise.promise_id for _, promise in promised(other)}
     merge = MergeCase(at, body.into, body.person_id, into["number"])
     absorb = AbsorbCase(
@@ -140,7 +133,7 @@ async def _move(
     )
     to_case = next_case_id(case_id, f"moved|{body.to_project}")
     first = case["received_at"]
-    story = await service.executor.store.facts_of(f"case-{case_id}")
+    story = await story_of(service, case_id)
     received = await desk.reception_anew(story, to_case, body.to_project, body.household_id, first)
     received = received.model_copy(
         update={"moved_from": case_id, "harm_ongoing": case["harm_ongoing"]}
@@ -212,6 +205,5 @@ async def _acting_on(
     if case is None or not principal.may(case["project_id"]):
         raise not_found("case of this ID")
     at = await moment_of(desk, case, said)
-    to = [await acting(desk, case, said, at)]
-    [one] = await in_order(service, desk, case, said, at, to)
-    return one
+    story = await story_of(service, case["case_id"]) if said.is_dated_back else ()
+    return await in_order(desk, case, said, at, await acting(desk, case, said, at), story)

@@ -143,6 +143,11 @@ class Action(Said, ABC):
     occurred_at: Moment | None = None
 
     @property
+    def is_dated_back(self) -> bool:
+        """Whether it says when it was, and goes on from something."""
+        return self.occurred_at is not None and bool(self.follows)
+
+    @property
     def second(self) -> str | None:
         """Who agrees to it, if somebody does."""
         return getattr(self, "approved_by", None) or getattr(self, "confirmed_by", None)

@@ -13,7 +13,7 @@ from steward_events.recorded import Recorded
 from steward_events.vocabulary import Role
 from steward_intake.application.actions import Action
 from steward_intake.application.desk import Desk
-from steward_policy.ladder import role_at_least
+from steward_policy.ladder import may_act
 
 
 async def demand_order(
@@ -34,20 +34,21 @@ async def demand_order(
             f"It goes on from what was at {before.occurred_at.isoformat()} ({_name(before.fact)})"
             " and cannot have been earlier: say when it was, or leave out occurred_at."
         )
-    if said.forgives and at < missed_at(story, at):
+    missed = _missed_at(story) if said.forgives else None
+    if missed is not None and at < missed:
         roles = frozenset[Role]()
         if said.second is not None:
             roles = await desk.registers.acting(said.second, project_id, desk.clock.now())
-        if not any(role_at_least(role, Role.CENTRE_MANAGER) for role in roles):
+        if not may_act(roles, Role.CENTRE_MANAGER):
             raise Refused(
-                f"A duty of the case was missed at {missed_at(story, at).isoformat()}: only the"
+                f"A duty of the case was missed at {missed.isoformat()}: only the"
                 " centre manager agrees to what is dated before that. It counts from now without"
                 " occurred_at."
             )
 
 
-def missed_at(story: Sequence[Recorded], at: datetime) -> datetime:
-    """Give the last time at which a duty was missed that is missed still; `at` if none was."""
+def _missed_at(story: Sequence[Recorded]) -> datetime | None:
+    """Give the last time at which a duty was missed that is missed still."""
     missed: dict[str, datetime] = {}
     for told in story:
         match told.fact:
@@ -57,7 +58,7 @@ def missed_at(story: Sequence[Recorded], at: datetime) -> datetime:
                 missed.pop(clock, None)
             case _:
                 pass
-    return max(missed.values(), default=at)
+    return max(missed.values(), default=None)
 
 
 def _name(fact: Fact) -> str:
