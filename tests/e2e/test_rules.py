@@ -1277,6 +1277,22 @@ def test_an_earlier_date_that_nobody_accepted_does_not_bind_and_its_owner_knows_
 
 @rule("RM-4.8")
 @scenario(
+    "refusal-answered",
+    received(),
+    at("0 10:05", "classify", validity="valid", severity="minor"),
+    refusal("1 10:00"),
+    until="4 09:00",
+    kept=at("3 22:00", "answer", decision="will_not", reasons=WHY),
+)
+def test_who_is_refused_what_was_valid_is_answered_as_well(seen: Seen) -> None:
+    assert seen.late.clock() == Told(
+        "3 24:00", "事项的“说明拒绝原因”", late=("4 08:30 cs_supervisor",)
+    )
+    assert seen.kept.met() == "3 22:00"
+
+
+@rule("RM-4.8")
+@scenario(
     "refusal-told",
     received(**REACHED),
     EXCESSIVE,

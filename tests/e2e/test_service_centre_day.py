@@ -242,6 +242,7 @@ CASES = (
         """
         suggestion-acknowledged 08:31 → +1T24:00, met 09:00
         suggestion-progress 08:31 → +7T24:00, cancelled by case_refused, met 09:40
+        refusal-answered 09:40 → +2T24:00, met 09:40
         """,
         texts="09:40 3-301 refused 楼顶是公共部位",
     ),
@@ -492,6 +493,7 @@ CASES = (
         request-confirmed 08:42 → 08:52, met 08:42
         request-appointment 08:42 → 10:42, cancelled by case_refused
         request-done 08:42 → +3T24:00, cancelled by case_refused
+        refusal-answered 09:40 → +2T24:00, met 09:40
         """,
         texts="""
         08:42 3-302 received
@@ -1362,9 +1364,9 @@ MOVED = Case(
     "service_request", "phone", "1-101", "云栖苑的门铃坏了",
     """
     08:51 → case_received
-    08:51 → case_assigned
+    08:51 → receipt_confirmed
     08:53 → case_classified
-    08:56 → receipt_confirmed
+    08:56 → case_assigned
     09:02 appoint appointment_id=bell at=11:00
     09:11 dispatch department=工程部 dispatch_id=bell
     09:11 accept-dispatch
@@ -1375,7 +1377,7 @@ MOVED = Case(
     """,
     "closed",
     """
-    request-confirmed 08:51 → 09:01, met 08:56
+    request-confirmed 08:51 → 09:01, met 08:51
     request-appointment 08:51 → 10:51, met 09:02
     request-done 08:51 → +3T24:00, met 11:30
     dispatched 08:53 → 09:23, met 09:11
@@ -1880,6 +1882,7 @@ RULES = {
     "promise-kept": "FU-S1 FU-4.1.3",
     "reasoned-answer": "RM-4.8 RM-4.3.2a..e RM-4.3.3a..c",
     "record-submitted": "RM-4.6.2a RM-4.6.2b",
+    "refusal-answered": "RM-4.8",
     "request-appointment": "RC-5.1..2",
     "request-confirmed": "RC-5.1..2",
     "request-done": "RC-5.1..2 RC-5.3",

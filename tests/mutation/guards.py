@@ -1643,11 +1643,11 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
-        "A case that is moved keeps its class and what has raised it.",
-        "a moved class",
+        "What was decided and done in a case counts where it is moved.",
+        "a moved case",
         _MOVING,
-        "            case CaseClassified() as fact:\n",
-        "            case CaseClassified() as fact if False:\n",
+        "            case fact if isinstance(fact, Takeable):\n",
+        "            case fact if False and isinstance(fact, Takeable):\n",
         f"{_DAILY_TEST}test_what_raised_a_case_counts_where_it_is_moved_unless_it_was_lowered",
     ),
     Guard(
@@ -2665,5 +2665,34 @@ GUARDS: tuple[Guard, ...] = (
         "                pass\n",
         "tests/integration/intake/test_daily_life.py::"
         "test_what_was_promised_and_not_kept_is_owed_where_a_case_is_moved",
+    ),
+    Guard(
+        _RULES,
+        "A valid complaint that is late is refused by the centre manager alone (RM-4.8).",
+        "a late refusal",
+        _CASE,
+        "least=Role.CENTRE_MANAGER if late else Role.CS_SUPERVISOR,",
+        "least=Role.CS_SUPERVISOR,",
+        f"{_DAILY_TEST}test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it",
+    ),
+    Guard(
+        _RULES,
+        "What a department held before a case was moved counts where it held it (RM-4.11).",
+        "held before the move",
+        "services/sla/src/steward_sla/adapters/read_models.py",
+        'held = "" if fields.get("before_move") else department',
+        "held = department",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_outcomes_and_time_held_are_told_by_department_and_person",
+    ),
+    Guard(
+        _RULES,
+        "A department that had a case has it no longer where it is moved (RM-4.6.1).",
+        "dispatched anew",
+        _MOVING,
+        "    if holds is not None:\n",
+        "    if False and holds is not None:\n",
+        "tests/integration/intake/test_daily_life.py::"
+        "test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved",
     ),
 )

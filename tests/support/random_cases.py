@@ -230,6 +230,9 @@ class _Teller:
         said = {"dispatch_id": self._one_of("d"), "department": "repairs"}
         return said | {"refusal": self.refusals}
 
+    def _dispatch_withdrawn(self) -> dict[str, Any]:
+        return {"dispatch_id": self._one_of("d"), "department": "repairs"}
+
     def _case_forwarded(self) -> dict[str, Any]:
         said = {"forward_id": f"f{len(self.told)}"}
         return said | ({"outside_party": "water works"} if self._often(0.7) else {})
@@ -377,6 +380,7 @@ _DEPARTMENT: tuple[tuple[str, float], ...] = (
     ("case_dispatched", 5),
     ("dispatch_accepted", 3),
     ("dispatch_refused", 2.5),
+    ("dispatch_withdrawn", 0.5),
     ("progress_reported", 4),
     ("work_started", 2),
     ("extension_requested", 5),

@@ -12,8 +12,10 @@ from tests.support.rules import rule
 from steward_events.intake import (
     CaseAccepted,
     CaseClassified,
+    CaseDispatched,
     CaseReceived,
     CaseRefused,
+    ProgressReported,
     PromiseMade,
 )
 from steward_events.sealed import Sealed
@@ -426,6 +428,58 @@ async def test_what_was_decided_in_a_case_counts_where_it_is_moved(
     assert (second.occurred_at, second.fact.severity) == (later, "important")
     assert {fact.key for fact in (first, accepted, second)} == {"hillside"}
     assert (await shown(registered, moved["case_id"]))["severity"] == "important"
+
+
+@rule("RM-4.6.1", "RM-4.9", "RC-5.1..2")
+async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
+    registered: Caller, office: Office
+) -> None:
+    home = {"project_id": "hillside", "role": "cs_supervisor", "person_id": "m2"}
+    staff = {"person_id": "m2", "name": "周", "group_id": "g1"}
+    assert (await registered.post("staff", staff)).status_code == 201
+    assert (await registered.post("roles", home)).status_code == 201
+    hours = [(NOON - timedelta(hours=n)).isoformat() for n in (5, 4, 3, 2)]
+    case_id = await received(registered, occurred_at=hours[0], harm_ongoing=True)
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("take-measures", {"measures": "关水阀"}),
+        ("classify", {"validity": "valid", "severity": "minor"}),
+        ("dispatch", {"department": "engineering", "dispatch_id": "d1"}),
+        ("accept-dispatch", {"person_id": "m1"}),
+        ("report-progress", {"department": "engineering", "text": "在等配件"}),
+    ]
+    for (name, said), at in zip(steps, (*hours[1:], hours[3], hours[3]), strict=True):
+        await do(registered, case_id, name, **said, occurred_at=at)
+    early = NOON - timedelta(hours=2, minutes=30)
+    refused = await do(
+        *(registered, case_id, "move", 422),
+        **{"to_project": "hillside", "household_id": "h2", "occurred_at": early.isoformat()},
+    )
+    assert "cannot end it here" in refused["detail"]
+    moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
+    there = await office.store.facts_of(f"case-{moved['case_id']}")
+    said = [(told.type.split(".")[1], told.occurred_at.isoformat()) for told in there]
+    assert said == [
+        ("case_received", hours[0]),
+        ("immediate_measures_taken", hours[1]),
+        ("case_classified", hours[2]),
+        ("case_dispatched", hours[3]),
+        ("dispatch_accepted", hours[3]),
+        ("progress_reported", hours[3]),
+        ("dispatch_withdrawn", NOON.isoformat()),
+        ("case_assigned", NOON.isoformat()),
+    ]
+    facts = {name: told.fact for (name, _), told in zip(said, there, strict=True)}
+    assert isinstance(report := facts["progress_reported"], ProgressReported)
+    assert isinstance(report.text, Sealed)
+    assert report.text.subject == "household-h2"
+    assert await office.sealer.unseal(report.text) == "在等配件"
+    assert isinstance(given := facts["case_dispatched"], CaseDispatched)
+    assert given.before_move
+    case = await shown(registered, moved["case_id"])
+    assert (case["department"], case["harm_ongoing"]) == (None, False)
+    again = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
+    assert again["facts"] == []
+    await do(registered, moved["case_id"], "dispatch", department="engineering")
 
 
 @rule("FU-S1")

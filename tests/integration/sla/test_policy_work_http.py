@@ -502,10 +502,14 @@ async def test_outcomes_and_time_held_are_told_by_department_and_person(desk: De
     first = dispatched(TEN + 2 * hour, "greening")
     await desk.case("c1", owner, first, refused, dispatched(TEN + 4 * hour, "engineering"), done)
     await desk.case("c2", dispatched(TEN + hour, "engineering"))
+    name, at, said = dispatched(TEN + hour, "gate")  # in the project from which it was moved
+    moved = ("dispatch_withdrawn", TEN + 2 * hour, {"dispatch_id": said["dispatch_id"]})
+    await desk.case("c3", (name, at, {**said, "before_move": True}), moved)
     desk.clock.instant = TEN + 11 * hour
     departments = (await desk.get("/v1/appraisal?by=department"))["items"]
     told = {(row["month"], row["department"]): row for row in departments}
     assert told["2026-12", "greening"]["held_seconds"] == 3600
+    assert ("2026-12", "gate") not in told
     held = told["2026-12", "engineering"]
     assert (held["times_held"], held["held_seconds"]) == (2, 12 * 3600)
     decided = told["2027-01", "engineering"]
@@ -513,7 +517,7 @@ async def test_outcomes_and_time_held_are_told_by_department_and_person(desk: De
     persons = (await desk.get("/v1/appraisal?by=person&month=2027-01"))["items"]
     assert {row["person"]: (row["met"], row["running"]) for row in persons} == {
         "m1": (1, 0),
-        "": (0, 1),
+        "": (0, 2),
     }
 
 

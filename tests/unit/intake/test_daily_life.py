@@ -57,7 +57,7 @@ from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.sla import BreachWithdrawn, ClockBreached, MajorByAge
 from steward_events.vocabulary import Kind, Part, Role, Severity, Urgency, Validity
-from steward_intake.application.moving import decided_before
+from steward_intake.application.moving import done_before
 from steward_intake.application.reactions import on_clock
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.case import CaseDecider
@@ -691,7 +691,7 @@ def test_after_a_breach_it_does_not_come_back_milder_by_way_of_what_is_not_valid
 
 
 def moved(*story: Fact) -> Given:
-    commands = decided_before([heard(fact) for fact in story])
+    commands = done_before([heard(fact) for fact in story], "c", MONDAY)
     there = given(RECEIVED, by=CaseDecider())
     for command in commands:
         there = Given(there.decider, there.when(command).state)
@@ -766,6 +766,10 @@ def test_a_refusal_has_a_reason_and_a_supervisor_who_did_not_handle_it() -> None
     assert a_complaint(by_default, STARTED.model_copy(update={"person_id": "s"})).refuses(command)
     clerk = Approver("b", frozenset({Role.FRONTLINE, Role.QUALITY}))
     assert a_complaint().refuses(RefuseCase(MONDAY, WORDS, "a", clerk)).rule == "RM-4.8"
+    missed = BreachNoted(case_id="c", clock="x#1")
+    assert "centre manager" in a_complaint(MINOR, missed).refuses(command).reason
+    a_complaint(MINOR, missed).when(replace(command, approver=MANAGER)).then(CaseRefused)
+    a_complaint(missed).when(command).then(CaseRefused)
     assert "handled" in a_complaint(MINOR, HANDLED).refuses(command).reason
     a_complaint().when(command).then(REFUSED).when(command).then()
     other = replace(command, approver=MANAGER)
@@ -925,7 +929,9 @@ def test_a_case_is_moved_once() -> None:
     a_complaint().when(command).then(
         CaseMovedOut(case_id="c", to_project="q", to_case="e", reason="wrong gate", person_id="a")
     ).when(command).then()
-    assert "closed" in a_complaint(MINOR, HANDLED, CLOSED).refuses(command).reason
+    assert "handled" in a_complaint(MINOR, HANDLED).refuses(command).reason
+    reopened = CaseReopened(case_id="c", round=2)
+    assert "reopened" in a_complaint(MINOR, HANDLED, reopened).refuses(command).reason
 
 
 def test_history_refuses_and_withdraws_without_our_second_person() -> None:

@@ -490,6 +490,27 @@ def test_a_refusal_is_no_answer_until_the_owner_was_told_it() -> None:
     assert status("reasoned-answer", *withdrawn) == ["cancelled"]
 
 
+@rule("RM-4.8")
+@pytest.mark.parametrize("kind", ["complaint", "service_request", "consultation", "suggestion"])
+def test_whatever_was_refused_its_owner_is_answered(kind: str) -> None:
+    told = fact("case_answered", "09-29", "12:00", decision="will_not")
+    case = [received(kind), told, fact("case_refused", "09-30")]
+    assert due("refusal-answered", case) == at("10-03", "00:00")
+    assert status("refusal-answered", *case) == ["breached"]  # what was said before is no answer
+    answered = fact("case_answered", "10-01", decision="will_not")
+    assert status("refusal-answered", *case, answered) == ["met"]
+    assert status("refusal-answered", *case, fact("case_reopened", "10-01", round=2)) == ["cancelled"]
+
+
+@rule("RM-4.8")
+def test_a_valid_complaint_that_is_refused_has_an_answer_of_its_own() -> None:
+    refused = fact("case_refused", "09-30")
+    assert status("refusal-answered", *VALID, refused) == ["breached"]
+    assert not status(
+        "refusal-answered", received(), classified("minor", validity="excessive"), refused
+    )
+
+
 COORDINATION = [received(), classified("minor", validity="coordination")]
 
 
@@ -530,6 +551,21 @@ def test_a_case_is_dispatched_within_half_an_hour_of_its_classification(kind: st
     again = [*case, dispatched("a", "10:20"), refused("a", "10:40", 1)]
     assert [c["due"] for c in clocks("dispatched", again)][1:] == [at("09-29", "11:10")]
     assert not status("dispatched", received(kind), classified("minor", validity="excessive"))
+
+
+@rule("RM-4.6.1", "RM-3.3")
+def test_a_case_that_was_moved_is_dispatched_anew_and_its_department_owes_nothing() -> None:
+    moved = fact("dispatch_withdrawn", "09-30", "09:00", dispatch_id="a")
+    case = [received(), classified("important"), dispatched("a", "10:20"), moved]
+    assert status("dispatched", *case) == ["met", "breached"]
+    assert clocks("dispatched", case)[1]["due"] == at("09-30", "09:30")
+    accepted = fact("dispatch_accepted", "09-29", "11:00", dispatch_id="a")
+    assert status("dispatch-accepted", *case, accepted) == ["met"]
+    late = {**moved, "time": at("09-29", "11:00")}
+    assert status("dispatch-accepted", *case[:-1], late) == ["cancelled"]
+    assert status("progress-daily", *case) == ["cancelled"]
+    anew = [*case, dispatched("b", "09:20", "09-30")]
+    assert clocks("progress-daily", anew)[1]["due"] == at("10-02", "00:00")
 
 
 @rule("RM-4.6.1", "RM-3.3", "RC-5.3")
@@ -620,6 +656,21 @@ def test_the_owner_hears_the_result_on_the_day_of_the_record(time: str, due_at: 
     assert status("result-told", *case, told) == ["met"]
     before = {**told, "time": at("09-30", "18:30")}
     assert status("result-told", *case, before) == ["met"]
+
+
+@rule("RM-4.6.2a", "RM-4.6.3")
+def test_a_round_that_was_reopened_owes_neither_record_nor_result() -> None:
+    reopened = fact("case_reopened", "09-30", "20:00", round=2)
+    handled = fact("case_handled", "10-02", "11:00", round=2)
+    submitted = fact("record_submitted", "10-02", "12:00", round=2)
+    first = [*VALID, fact("case_handled", "09-30", "11:00", round=1)]
+    assert status("record-submitted", *first, reopened, handled, submitted) == ["cancelled", "met"]
+    record = fact("record_submitted", "09-30", "12:00", round=1)
+    told = fact("result_told", "10-02", "13:00", how="phone", round=2)
+    again = [*first, record, reopened, handled, submitted, told]
+    assert status("result-told", *again) == ["cancelled", "met"]
+    too_late = {**reopened, "time": at("10-01")}
+    assert status("record-submitted", *first, too_late) == ["breached"]
 
 
 # ---- consultations, requests, suggestions ----

@@ -322,6 +322,8 @@ class CaseDispatched(Fact, name="intake.case_dispatched"):
     department: Word
     reason: Word = ""
     person_id: Id | None = None
+    before_move: bool = False
+    """It was given to it in the project from which the case was moved, where the time counts."""
 
 
 class DispatchRefused(Fact, name="intake.dispatch_refused"):
@@ -357,6 +359,16 @@ class CaseForwarded(Fact, name="intake.case_forwarded"):
     to: Role | None = None
     outside_party: Word = ""
     person_id: Id | None = None
+
+
+class DispatchWithdrawn(Fact, name="intake.dispatch_withdrawn"):
+    """The department has it no longer: the case was moved, and is given to one of its new project."""
+
+    rules = ("RM-4.6.1",)
+
+    case_id: Id
+    dispatch_id: Id
+    department: Word
 
 
 class CaseAcknowledged(Fact, name="intake.case_acknowledged"):

@@ -43,6 +43,7 @@ from steward_events.intake import (
     CaseResumed,
     CaseWithdrawn,
     DispatchRefused,
+    DispatchWithdrawn,
     FollowupNoted,
     HarmReported,
     HistoryEnded,
@@ -693,7 +694,7 @@ def _case_values(recorded: Recorded) -> dict[str, Any]:
             return {"received_at": fact.received_at, **severity}
         case CaseDispatched() as fact:
             return {"department": fact.department}
-        case DispatchRefused():
+        case DispatchRefused() | DispatchWithdrawn():
             return {"department": None}
         case HarmReported():
             return {"harm_ongoing": True}

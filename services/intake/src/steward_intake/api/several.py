@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from steward_decider import Refused
+from steward_events.recorded import Recorded
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
@@ -17,10 +19,10 @@ from steward_intake.api.http import Intake, Served, as_it_stands, case_of, cause
 from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
-from steward_intake.application.moving import concerned_in, decided_before, lost_in, promised
+from steward_intake.application.moving import concerned_in, lost_in, promised
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
-from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase
+from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase, ReceiveCase
 from steward_intake.domain.sayings import Say
 from steward_service.auth import Principal, require
 from steward_service.idempotency import IfMatch, handle, idempotency_key
@@ -61,6 +63,7 @@ async def _merge(
         body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
     )
     story, other = [await story_of(service, each) for each in (case_id, body.into)]
+    _demand_last(at, story, body)
     own = {promise.promise_id for _, promise in promised(other)}
     merge = MergeCase(at, body.into, body.person_id, into["number"])
     absorb = AbsorbCase(
@@ -103,7 +106,7 @@ async def post_move(
 ) -> Response:
     """Let the case go on in the project to which it belongs, received when it was received here.
 
-    How it was classified and who took it over counts there from the same hours.
+    What was decided and done here counts there from the same hours; who owns it there, from now.
     """
     work = partial(_move, request, principal, service, case_id, expected, body)
     return await as_it_stands(work, expected)
@@ -134,10 +137,9 @@ async def _move(
     to_case = next_case_id(case_id, f"moved|{body.to_project}")
     first = case["received_at"]
     story = await story_of(service, case_id)
+    _demand_last(at, story, body)
     received = await desk.reception_anew(story, to_case, body.to_project, body.household_id, first)
-    received = received.model_copy(
-        update={"moved_from": case_id, "harm_ongoing": case["harm_ongoing"]}
-    )
+    received = received.model_copy(update={"moved_from": case_id})
     move = MoveCase(at, body.to_project, to_case, body.reason, body.person_id)
     seen = case["version"] if expected is None else expected
     to: Sequence[To] | Refused = [
@@ -145,10 +147,12 @@ async def _move(
         *(
             To(f"case-{to_case}", body.to_project, command)
             for command in (
-                await desk.supervised(first, received),
-                *decided_before(story),
+                ReceiveCase(first, received),
+                *await desk.done_anew(story, to_case, body.household_id, at),
                 *await desk.promised_anew(story, to_case, body.household_id),
+                *await desk.given(body.to_project, at),
             )
+            if case["status"] != "moved_out"
         ),
     ]
     there = await desk.entry("cases", to_case)
@@ -159,6 +163,16 @@ async def _move(
     return await handle(
         request, principal, service.executor, to=to, answer=done(to_case), status=200
     )
+
+
+def _demand_last(at: datetime, story: Sequence[Recorded], said: Merge | Move) -> None:
+    """Refuse what ends a case here and is dated before what was done in it."""
+    last = max(told.occurred_at for told in story)
+    if said.occurred_at is not None and at < last:
+        raise invalid(
+            f"The last that happened in the case was at {last.isoformat()}: what is dated before that"
+            " cannot end it here. Leave out occurred_at."
+        )
 
 
 @router.post("/v1/cases/bulk")

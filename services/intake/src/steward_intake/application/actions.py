@@ -34,6 +34,7 @@ from steward_events.intake import (
     ContactFailed,
     DispatchAccepted,
     DispatchRefused,
+    DispatchWithdrawn,
     HarmReported,
     HouseholdConcerned,
     ImmediateMeasuresTaken,
@@ -126,7 +127,7 @@ class Speaking:
     now: datetime
 
 
-_OF_A_DISPATCH = (CaseDispatched, DispatchAccepted, DispatchRefused)
+_OF_A_DISPATCH = (CaseDispatched, DispatchAccepted, DispatchRefused, DispatchWithdrawn)
 
 
 class Action(Said, ABC):

@@ -24,12 +24,18 @@ from steward_intake.application.actions import (
     Record,
     Speaking,
 )
-from steward_intake.application.moving import as_corrected, promised
+from steward_intake.application.moving import as_corrected, done_before, promised
 from steward_intake.application.ports import Registers, Row, Seals
 from steward_intake.application.rules import read_rules
 from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
-from steward_intake.domain.commands import EndHistory, ReceiveCase
+from steward_intake.domain.commands import (
+    AssignCase,
+    EndHistory,
+    RaiseSeverity,
+    ReceiveCase,
+    TakeOver,
+)
 from steward_intake.domain.completeness import lacking
 from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import NO_FIRST_CONTACT, Origin
@@ -342,11 +348,17 @@ class Desk:
         return await self.supervised(at, received)
 
     async def supervised(self, at: datetime, received: CaseReceived) -> ReceiveCase:
-        """Make the command that takes a case in whom nobody known to us has received.
+        """Make the command that takes a case in whom nobody known to us has received."""
+        owner = await self._supervisor(received.project_id)
+        return ReceiveCase(at, received, owner, NO_FIRST_CONTACT)
 
-        Whoever has been the project's cs_supervisor for longest owns it; without one, nobody yet.
-        """
-        project_id = received.project_id
+    async def given(self, project_id: str, at: datetime) -> list[AssignCase]:
+        """Give a case that was moved to the project to who owns it from then on, if anybody does."""
+        owner = await self._supervisor(project_id)
+        return [] if owner is None else [AssignCase(at, owner, NO_FIRST_CONTACT, "history")]
+
+    async def _supervisor(self, project_id: str) -> str | None:
+        """Name who has been the project's cs_supervisor for longest; without one, nobody."""
         # Of many that are prepared side by side, one asks.
         async with self._reading:
             if project_id not in self._supervisors:
@@ -354,7 +366,7 @@ class Desk:
                 self._supervisors[project_id] = next(
                     (person_id for role, person_id in holders if role == Role.CS_SUPERVISOR), None
                 )
-        return ReceiveCase(at, received, self._supervisors[project_id], NO_FIRST_CONTACT)
+        return self._supervisors[project_id]
 
     async def _check_committee(self, said: Reception) -> None:
         if said.committee_id is None:
@@ -414,6 +426,22 @@ class Desk:
         }
         anew = received.model_copy(update=place | texts)
         return anew.model_copy(update={"lacks": lacking(anew)})
+
+    async def done_anew(
+        self, story: Sequence[Recorded], case_id: str, household_id: str | None, at: datetime
+    ) -> list[TakeOver | RaiseSeverity]:
+        """Say what was decided and done in a case anew in the one in which it goes on from `at`."""
+        subject, found = subject_of(case_id, household_id), list[TakeOver | RaiseSeverity]()
+        for command in done_before(story, case_id, at):
+            if isinstance(command, TakeOver):
+                texts = {
+                    name: await self._resealed(text, subject)
+                    for name, text in command.fact
+                    if isinstance(text, Sealed)
+                }
+                command = TakeOver(command.at, command.fact.model_copy(update=texts))
+            found.append(command)
+        return found
 
     async def promised_anew(
         self, story: Sequence[Recorded], case_id: str, household_id: str | None

@@ -6,41 +6,52 @@ from math import inf
 
 from steward_events.intake import (
     CaseAbsorbed,
-    CaseAccepted,
     CaseClassified,
     CaseCorrected,
+    CaseDispatched,
     CaseReceived,
+    DispatchRefused,
+    DispatchWithdrawn,
     HouseholdConcerned,
     PromiseKept,
     PromiseMade,
-    SeverityRaised,
 )
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import Part, Party, Severity, Urgency
-from steward_intake.domain.commands import AcceptCase, CaseCommand, ClassifyCase, RaiseSeverity
+from steward_intake.domain.commands import RaiseSeverity, Takeable, TakeOver
 from steward_intake.domain.story import WEIGHT
 
 
-def decided_before(story: Sequence[Recorded]) -> Iterator[CaseCommand]:
-    """Say anew how the case was classified and who took it over, each at its own time.
+def done_before(
+    story: Sequence[Recorded], to_case: str, at: datetime
+) -> Iterator[TakeOver | RaiseSeverity]:
+    """Say anew what was decided and done in a case that is moved, each at its own time.
 
-    What raised its severity counts while nobody has classified it below that since.
+    What a merged case raised its severity to counts while nobody has classified it below that since.
+    A department that has it then has it no longer: another project gives it to its own.
     """
+    holds: CaseDispatched | None = None
     for place, recorded in enumerate(story, 1):
-        at = recorded.occurred_at
         match recorded.fact:
-            case CaseClassified() as fact:
-                yield ClassifyCase(at, fact, "history")
-            case CaseAccepted() as fact:
-                yield AcceptCase(at, fact.role, fact.person_id, "history")
-            case SeverityRaised() as fact if not _is_lowered(fact.severity, story[place:]):
-                yield RaiseSeverity(at, fact.severity, fact.cause, fact.reason)
+            case CaseDispatched() as holds:
+                fact = holds.model_copy(update={"case_id": to_case, "before_move": True})
+                yield TakeOver(recorded.occurred_at, fact)
+            case fact if isinstance(fact, Takeable):
+                if isinstance(fact, DispatchRefused | DispatchWithdrawn):
+                    holds = None
+                taken = fact.model_copy(update={"case_id": to_case})
+                yield TakeOver(recorded.occurred_at, taken)
             case CaseAbsorbed(severity=Severity() as severity) if not _is_lowered(
                 severity, story[place:]
             ):
-                yield RaiseSeverity(at, severity, "new_facts")
+                yield RaiseSeverity(recorded.occurred_at, severity, "new_facts")
             case _:
                 pass
+    if holds is not None:
+        left = DispatchWithdrawn(
+            case_id=to_case, dispatch_id=holds.dispatch_id, department=holds.department
+        )
+        yield TakeOver(at, left)
 
 
 def promised(story: Sequence[Recorded]) -> list[tuple[datetime, PromiseMade]]:

@@ -45,6 +45,7 @@ from steward_events.intake import (
     CaseWithdrawn,
     DispatchAccepted,
     DispatchRefused,
+    DispatchWithdrawn,
     FollowupNoted,
     HarmReported,
     HistoryEnded,
@@ -78,6 +79,7 @@ from steward_intake.domain.commands import (
     RefuseDispatch,
     ReopenCase,
     ResumeCase,
+    TakeOver,
     TellRefusal,
     TellResult,
     WithdrawCase,
@@ -120,6 +122,7 @@ CaseFact = (
     | CaseDispatched
     | DispatchAccepted
     | DispatchRefused
+    | DispatchWithdrawn
     | CaseAccepted
     | CasePaused
     | CaseResumed
@@ -306,7 +309,9 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
         case AbsorbCase():
             return _absorb(command, state)
         case MoveCase():
-            _refuse_closed(state, "moved")
+            _refuse_done(state, "moved")
+            if story.round > 1:
+                raise Refused("The case was handled here and reopened: it stays in this project.")
             return [
                 CaseMovedOut(
                     case_id=story.case_id,
@@ -316,6 +321,8 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
                     person_id=command.person_id,
                 )
             ]
+        case TakeOver():
+            return [command.fact]
         case EndHistory():
             return _end_history(command, story)
         case _:
@@ -801,9 +808,10 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
         _refuse_done(state, "refused")
         if command.reason is None:
             raise Refused("A refusal tells the owner its reason.", rule="RM-4.8")
+        late = story.is_valid_complaint and (story.raised or story.breached)
         demand_second(
             *(command.approver, command.person_id, "RM-4.8"),
-            least=Role.CS_SUPERVISOR,
+            least=Role.CENTRE_MANAGER if late else Role.CS_SUPERVISOR,
             hands=_hands_of(story),
         )
     return [
@@ -968,6 +976,8 @@ def evolve(state: Case, fact: CaseFact) -> Case:
             dispatch = Dispatch(fact.dispatch_id, fact.department, "refused")
             refused_story = _dispatched(_noted(story, fact), dispatch, refusals=fact.refusal)
             return replace(state, story=refused_story)
+        case DispatchWithdrawn():
+            return replace(state, story=_dispatched(_noted(story, fact), None))
         case CaseAccepted():
             accepted = story.efforts.accepted | {(fact.role, fact.person_id)}
             efforts = replace(story.efforts, accepted=accepted)
@@ -1017,11 +1027,13 @@ def _weighed(story: Story, severity: Severity | None) -> Story:
     return replace(story, classified=story.classified.model_copy(update={"severity": severity}))
 
 
-def _noted(story: Story, fact: CaseDispatched | DispatchAccepted | DispatchRefused) -> Story:
+def _noted(
+    story: Story, fact: CaseDispatched | DispatchAccepted | DispatchRefused | DispatchWithdrawn
+) -> Story:
     return replace(story, said={**story.said, (fact.wire_name, fact.dispatch_id): fact})
 
 
-def _dispatched(story: Story, dispatch: Dispatch, *, refusals: int | None = None) -> Story:
+def _dispatched(story: Story, dispatch: Dispatch | None, *, refusals: int | None = None) -> Story:
     known = story.efforts.refusals if refusals is None else refusals
     return replace(story, efforts=replace(story.efforts, dispatch=dispatch, refusals=known))
 

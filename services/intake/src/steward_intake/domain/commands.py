@@ -4,7 +4,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from steward_events.intake import CaseClassified, CaseReceived, HouseholdConcerned
+from steward_events.intake import (
+    CaseAccepted,
+    CaseAcknowledged,
+    CaseAnswered,
+    CaseChased,
+    CaseClassified,
+    CaseDispatched,
+    CaseForwarded,
+    CasePaused,
+    CaseReceived,
+    CaseResumed,
+    ContactFailed,
+    DispatchAccepted,
+    DispatchRefused,
+    DispatchWithdrawn,
+    HarmReported,
+    HouseholdConcerned,
+    ImmediateMeasuresTaken,
+    MadeSafe,
+    ManagerCalled,
+    OwnerInformed,
+    ProgressReported,
+    ReceiptConfirmed,
+    SeverityRaised,
+    WorkStarted,
+)
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Role, Severity
 from steward_intake.domain.approval import Approver
@@ -262,6 +287,42 @@ class MoveCase:
     person_id: str | None = None
 
 
+Takeable = (
+    CaseClassified
+    | SeverityRaised
+    | CaseAccepted
+    | CaseDispatched
+    | DispatchAccepted
+    | DispatchRefused
+    | DispatchWithdrawn
+    | ProgressReported
+    | CaseForwarded
+    | CasePaused
+    | CaseResumed
+    | ContactFailed
+    | CaseChased
+    | ManagerCalled
+    | HarmReported
+    | ImmediateMeasuresTaken
+    | ReceiptConfirmed
+    | WorkStarted
+    | MadeSafe
+    | CaseAcknowledged
+    | CaseAnswered
+    | OwnerInformed
+)
+"""What was decided and done in a case counts where it is moved, so that nobody is late there with
+what was in time here. What was agreed on and not done yet is agreed on anew, but for promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Let what was decided or done in the project from which the case was moved count here."""
+
+    at: datetime
+    fact: Takeable
+
+
 @dataclass(frozen=True, slots=True)
 class EndHistory:
     """What came before `until` has been imported."""
@@ -294,5 +355,6 @@ CaseCommand = (
     | MergeCase
     | AbsorbCase
     | MoveCase
+    | TakeOver
     | EndHistory
 )

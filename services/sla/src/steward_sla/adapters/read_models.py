@@ -282,8 +282,9 @@ def _held(noted: CaseNoted) -> Iterable[Change]:
             yield from (_case(noted, person_id=person), _holding(noted, person, person=True))
         case "case_dispatched":
             department = str(fields.get("department") or "")
-            yield from (_case(noted, department=department), _holding(noted, department))
-        case "dispatch_refused":
+            held = "" if fields.get("before_move") else department
+            yield from (_case(noted, department=department), _holding(noted, held))
+        case "dispatch_refused" | "dispatch_withdrawn":
             yield from (_case(noted, department=""), _holding(noted, ""))
         case "case_joined_incident":
             yield _case(noted, incident=str(fields.get("incident_id") or ""))
