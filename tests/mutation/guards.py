@@ -174,6 +174,15 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _TIME,
+        "Of two who take over what is late, one has it, and the other is told who.",
+        "one person takes it over",
+        _CLOCKS,
+        "if command.alone and meant.taken_by not in",
+        "if False and meant.taken_by not in",
+        f"{_CLIMBING_TEST}test_what_one_has_taken_over_another_is_refused_and_told_who_has_it",
+    ),
+    Guard(
+        _TIME,
         "What is done exactly at the due time is in time.",
         "at a tie the fact goes first",
         _EXECUTE,
@@ -2276,6 +2285,35 @@ GUARDS: tuple[Guard, ...] = (
         "    if story.kind is Kind.COMPLAINT and fact.text is None and not fact.link:\n",
         "    if False:\n",
         f"{_DAILY_TEST}test_a_post_is_acknowledged_with_a_text_or_a_link_and_a_suggestion_without",
+    ),
+    Guard(
+        _RULES,
+        "Immediate measures say what was done against the harm (RM-4.9).",
+        "measures with words",
+        _SAYINGS,
+        "    if fact.measures is None:\n",
+        "    if False:\n",
+        f"{_DAILY_TEST}test_measures_answer_a_harm_and_a_new_harm_needs_new_ones",
+    ),
+    Guard(
+        _RULES,
+        "A number that a group or a project sets is not said to stand in the rule.",
+        "the basis follows the number",
+        "libs/policy/src/steward_policy/packs.py",
+        'basis = {"basis": "default"} if not_of_the_rule(kind, entry, change) else {}',
+        "basis: dict[str, Any] = {}",
+        "tests/unit/policy/test_packs.py::"
+        "test_what_an_override_takes_from_a_rule_is_not_said_to_stand_in_it",
+    ),
+    Guard(
+        _RULES,
+        "The same open letter is kept once with a case (FU-4.1.2.1b).",
+        "the same letter once",
+        f"{_INCIDENT}/incident.py",
+        "        if answered.text == command.letter.text and state.cases <= answered.cases:\n",
+        "        if False:\n",
+        "tests/unit/intake/test_incident.py::"
+        "test_the_same_letter_is_put_up_once_for_the_same_cases",
     ),
     Guard(
         _RULES,

@@ -147,6 +147,7 @@ async def test_bad_requests_get_one_clear_sentence(registered: Caller) -> None:
         ("cases/{}/handle", {"corrective": " ", "preventive": "\t"}, "corrective and a preventive"),
         ("cases/{}/refuse", {"reason": " "}, "its reason"),
         ("cases/{}/withdraw", {"asked_by": " ", "how": "phone"}, "who of the household"),
+        ("cases/{}/take-measures", {"measures": " "}, "No harm was reported"),
         ("cases/{}/acknowledge", {"text": "\u3000", "link": " "}, "answered in public"),
         ("cases/{}/correct", {"summary": " ", "place": "  "}, "what is to be corrected"),
         ("cases/{}/correct", {"document": {"title": " ", "author": "m1"}}, "must be named"),
@@ -619,6 +620,37 @@ async def test_what_is_to_come_is_listed_as_such_and_two_that_begin_together_are
     assert second.status_code == 409
     assert "residential-cn@2099.1 begins on 2027-01-01 as well" in second.json()["detail"]
     assert (await registered.post("policies", version("2099.2", "2027-02-01"))).status_code == 201
+
+
+async def test_a_version_is_to_come_until_it_decides_by_the_day_of_its_projects(
+    registered: Caller, office: Office
+) -> None:
+    """A group's is to come until the last of its projects has the day."""
+    place = {"project_id": "harbour", "group_id": "g1", "name": "x", "zone": "America/New_York"}
+    assert (await registered.post("projects", place)).is_success
+
+    def publish(version: str, **whose: str) -> Any:
+        text = f"{OVERRIDE.format(version=version, days=1)}effective_from: 2026-10-01\n"
+        return registered.post("policies", {"text": text, **whose})
+
+    for whose in ({"project_id": "lakeside"}, {"project_id": "harbour"}, {"group_id": "g1"}):
+        [name] = whose.values()
+        assert (await publish(name, **whose)).status_code == 201
+    for at, coming in (
+        ("2026-09-30T23:59:00+08:00", ["lakeside", "harbour", "g1"]),
+        ("2026-10-01T00:00:00+08:00", ["harbour", "g1"]),
+        ("2026-09-30T23:59:00-04:00", ["harbour", "g1"]),
+        ("2026-10-01T00:00:00-04:00", []),
+    ):
+        office.clock.instant = datetime.fromisoformat(at)
+        items = (await registered.get("policies")).json()["items"]
+        to_come = {row["version"] for row in items if row["to_come"]}
+        assert to_come == {f"{VERSION}+{name}" for name in coming}
+        decides = await decided_under(registered, "lakeside")
+        assert decides.endswith("+lakeside") is ("lakeside" not in coming)
+    office.clock.instant = datetime.fromisoformat("2026-09-30T23:59:00-04:00")
+    assert (await publish("again", project_id="harbour")).status_code == 409
+    assert (await publish("again", project_id="lakeside")).status_code == 201
 
 
 async def test_a_year_of_a_calendar_is_published_to_everybody_and_listed(

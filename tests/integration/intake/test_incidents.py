@@ -310,8 +310,11 @@ async def test_an_open_letter_is_kept_with_every_case_that_it_answers(
         assert (kept.letter_id, kept.incident, kept.round) == (done["letter_id"], incident, 1)
         assert kept.text is not None
         assert await office.sealer.unseal(kept.text) == letter["text"]
+    again = await say(caller, incident, "letter", 409, key="other", **letter)
+    assert f"as the letter {done['letter_id']}" in again["detail"]
     told = (await caller.get("households/h3/timeline")).json()["items"]
-    assert told[-1]["type"] == "intake.open_letter_kept.v1"
+    kept_letters = [one for one in told if one["type"] == "intake.open_letter_kept.v1"]
+    assert kept_letters == told[-1:]
     early = {**letter, "occurred_at": (NOON - timedelta(days=2)).isoformat()}
     await say(caller, incident, "letter", 422, **early)
     unsigned = await say(caller, incident, "letter", 404, **{**letter, "person_id": "nobody"})

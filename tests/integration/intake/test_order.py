@@ -53,7 +53,10 @@ RESUME = (NOON + timedelta(days=1)).isoformat()
         pytest.param(("handle", HANDLED), ("reopen", {"reason": "owner"}), id="a reopening"),
         pytest.param(("handle", HANDLED), ("tell-result", {"how": "phone"}), id="a result"),
         pytest.param(("handle", HANDLED), ("submit-record", {}), id="a record"),
-        pytest.param(("report-harm", {"what": "还在漏"}), ("take-measures", {}), id="measures"),
+        pytest.param(
+            ("report-harm", {"what": "还在漏"}), ("take-measures", {"measures": "断电"}),
+            id="measures",
+        ),
         pytest.param(
             ("appoint", appointment()), ("keep-appointment", {"appointment_id": "a"}),
             id="an appointment",

@@ -581,11 +581,16 @@ async def test_who_takes_over_one_escalation_has_all_that_were_told_of_the_breac
     answered = f"/v1/escalations/{first['escalation_id']}/acknowledge"
     assert (await desk.post(answered, {"person_id": "m2"})).status_code == 409
     await desk.hear(MANAGES.model_copy(update={"person_id": "m2"}), stream="role-m2")
-    for told, person_id in ((first, "m1"), (others[0], "m2")):
+    for told in (first, others[0]):
         take = f"/v1/escalations/{told['escalation_id']}/acknowledge"
-        taken = await desk.post(take, {"person_id": person_id})
+        taken = await desk.post(take, {"person_id": "m1"})
         assert taken.status_code == 200, taken.text
         assert taken.json() == {"escalation_id": told["escalation_id"], "person_id": "m1"}
+        refused = await desk.post(take, {"person_id": "m2"})
+        assert (refused.status_code, refused.json()["detail"]) == (
+            409,
+            "This was acknowledged already: “m1” has taken it over.",
+        )
     assert not (await desk.get(path.format("open")))["items"]
     rows = (await desk.get(path.format("acknowledged")))["items"]
     assert [row["person_id"] for row in rows] == ["m1"] * len(rows)

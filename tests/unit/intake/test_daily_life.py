@@ -376,7 +376,7 @@ def test_slight_work_starts_at_once_unless_it_is_charged_for() -> None:
 @rule("RC-4.3", "RM-4.9")
 def test_ongoing_harm_comes_before_all_proposals() -> None:
     harm = HarmReported(case_id="c", harm_id="1")
-    stopped = ImmediateMeasuresTaken(case_id="c")
+    stopped = ImmediateMeasuresTaken(case_id="c", measures=WORDS)
     a_complaint(IMPORTANT, harm).when(said(STARTED)).then(STARTED)
     assert a_complaint(IMPORTANT, harm, stopped).refuses(said(STARTED)).rule == "RC-4.3"
     harmed = given(a_case(harm_ongoing=True), IMPORTANT, by=CaseDecider())
@@ -386,13 +386,17 @@ def test_ongoing_harm_comes_before_all_proposals() -> None:
 @rule("RM-4.9")
 def test_measures_answer_a_harm_and_a_new_harm_needs_new_ones() -> None:
     stopped, first, second = (
-        ImmediateMeasuresTaken(case_id="c"),
+        ImmediateMeasuresTaken(case_id="c", measures=WORDS),
         HarmReported(case_id="c", harm_id="1"),
         HarmReported(case_id="c", harm_id="2"),
     )
     assert a_complaint().refuses(said(stopped)).rule == "RM-4.9"
     a_complaint(first).when(said(stopped)).then(stopped).when(said(stopped)).then()
     a_complaint(first, stopped, second).when(said(stopped)).then(stopped)
+    silent = ImmediateMeasuresTaken(case_id="c")
+    refused = a_complaint(first).refuses(said(silent))
+    assert (refused.rule, "what was done" in refused.reason) == ("RM-4.9", True)
+    a_complaint(first).when(said(silent, by="external")).then(silent)
 
 
 @rule("FU-S1")

@@ -104,20 +104,31 @@ def test_owners_are_not_told_the_same_again() -> None:
     informed.when(inform(statement("2"), "a")).then(statement("2"))
 
 
-def publish(letter_id: str, *cases: str) -> PublishLetter:
-    letter = IncidentLetterPublished(incident="i", letter_id=letter_id, text=text(letter_id))
-    return PublishLetter(NOON, letter, frozenset(cases))
+def publish(letter_id: str, *cases: str, words: str = "", before: str = "") -> PublishLetter:
+    said = text(words or letter_id)
+    letter = IncidentLetterPublished(incident="i", letter_id=letter_id, text=said)
+    return PublishLetter(NOON, letter, frozenset(cases), frozenset(before))
 
 
 @rule("FU-4.1.2.1b")
 def test_an_open_letter_answers_the_cases_that_are_attached_when_it_is_put_up() -> None:
-    one, other = publish("1", "a", "b"), publish("2", "a", "b")
+    one, other = publish("1", "a", "b"), publish("2", "a", "b", before="1")
     attached = an_incident(FIRST, SECOND)
     assert attached.refuses(publish("1", "a")).code == "precondition"
     answered = attached.when(one).then(one.letter)
     answered.when(one).then()
     answered.when(other).then(other.letter)
     assert "No case" in an_incident().refuses(publish("1")).reason
+
+
+@rule("FU-4.1.2.1b")
+def test_the_same_letter_is_put_up_once_for_the_same_cases() -> None:
+    again = publish("2", "a", words="1", before="1")
+    answered = an_incident(FIRST, publish("1", "a").letter)
+    assert answered.refuses(publish("2", "a", words="1")).code == "precondition"
+    assert "as the letter 1" in answered.refuses(again).reason
+    with_another = publish("2", "a", "b", words="1", before="1")
+    answered.when(AttachCase(NOON, "b")).when(with_another).then(with_another.letter)
 
 
 @rule("FU-4.1.2.1b")

@@ -1,7 +1,7 @@
 """The registry: what is the same is no fact, what has changed is one."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -28,6 +28,7 @@ from steward_intake.domain.registry import (
 )
 
 AT = datetime(2026, 9, 28, tzinfo=UTC)
+TODAY = AT.date()
 HOUSEHOLD = HouseholdRegistered(household_id="h", project_id="p")
 
 
@@ -95,12 +96,12 @@ def test_a_successor_takes_the_role_over_unless_they_hold_it() -> None:
 def test_a_published_version_never_changes_its_text() -> None:
     policies = PolicyDecider()
     pack = PolicyPublished(pack="x", version="1", text="a", sha256="1", effective_from=AT)
-    [published] = policies.decide(PublishPolicy(AT, pack), policies.initial)
+    [published] = policies.decide(PublishPolicy(AT, pack, TODAY), policies.initial)
     state = policies.evolve(policies.initial, published)
-    assert policies.decide(PublishPolicy(AT, pack), state) == []
+    assert policies.decide(PublishPolicy(AT, pack, TODAY), state) == []
     other = pack.model_copy(update={"text": "b", "sha256": "2"})
     with pytest.raises(Refused, match="new version"):
-        policies.decide(PublishPolicy(AT, other), state)
+        policies.decide(PublishPolicy(AT, other, TODAY), state)
 
 
 def test_of_versions_to_come_only_one_begins_on_a_day() -> None:
@@ -110,11 +111,17 @@ def test_of_versions_to_come_only_one_begins_on_a_day() -> None:
     state = policies.evolve(policies.initial, pack)
     second = pack.model_copy(update={"version": "2"})
     with pytest.raises(Refused, match="x@1 begins on"):
-        policies.decide(PublishPolicy(AT, second), state)
+        policies.decide(PublishPolicy(AT, second, TODAY), state)
     theirs = second.model_copy(update={"group_id": "g"})
-    assert policies.decide(PublishPolicy(AT, theirs), state) == [theirs]
+    assert policies.decide(PublishPolicy(AT, theirs, TODAY), state) == [theirs]
     # Of those that have begun the one published last decides, as ever.
-    assert policies.decide(PublishPolicy(next_year, second), state) == [second]
+    begins = next_year.date()
+    assert policies.decide(PublishPolicy(next_year, second, begins), state) == [second]
+    # By the clock of the project, which is ahead of UTC's by hours, or behind it.
+    ahead, behind = next_year - timedelta(hours=8), next_year + timedelta(hours=5)
+    assert policies.decide(PublishPolicy(ahead, second, begins), state) == [second]
+    with pytest.raises(Refused, match="x@1 begins on"):
+        policies.decide(PublishPolicy(behind, second, begins - timedelta(days=1)), state)
 
 
 def test_what_a_version_says_of_a_calendar_never_changes() -> None:
@@ -135,8 +142,8 @@ def test_a_version_is_for_those_for_whom_it_was_published_first() -> None:
     mine = PolicyPublished(
         pack="x", version="1", text="a", sha256="1", effective_from=AT, group_id="g", project_id="p"
     )
-    [published] = policies.decide(PublishPolicy(AT, mine), policies.initial)
+    [published] = policies.decide(PublishPolicy(AT, mine, TODAY), policies.initial)
     state = policies.evolve(policies.initial, published)
     theirs = mine.model_copy(update={"project_id": "q"})
     with pytest.raises(Refused, match="a version of its own"):
-        policies.decide(PublishPolicy(AT, theirs), state)
+        policies.decide(PublishPolicy(AT, theirs, TODAY), state)

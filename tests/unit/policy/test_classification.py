@@ -292,7 +292,7 @@ def test_a_row_that_gives_what_does_not_exist_is_refused_in_a_sentence(
 def test_lint_finds_a_row_that_asks_in_vain_or_is_never_taken(when: str, finding: str) -> None:
     text = (
         "overrides: residential-cn\nversion: g\n"
-        f"classification:\n  - id: minor-slight\n    when: {when}\n"
+        f"classification:\n  - id: minor-slight\n    basis: default\n    when: {when}\n"
     )
     [found] = lint(text, "group.yaml")
     assert found.startswith("group.yaml:")

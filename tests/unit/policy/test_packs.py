@@ -1,5 +1,6 @@
 """Packs: errors that name file, line and rule; overrides entry by entry; versions and dates."""
 
+import json
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -198,6 +199,72 @@ def test_the_most_specific_override_wins_entry_by_entry() -> None:
     assert rules.version == "small@1+group-1+project-7"
 
 
+OTHER_NUMBERS = """\
+overrides: residential-cn
+version: g1
+targets:
+  - id: minor-resolve
+    within: {days: 3}
+followups:
+  - {id: rework, rate: 0.5}
+quotas:
+  - {id: visits-of-the-manager, households: 5}
+classification:
+  - {id: minor-slight, when: {kind: complaint, validity: valid, topic: 噪音}}
+"""
+
+
+def test_what_an_override_takes_from_a_rule_is_not_said_to_stand_in_it() -> None:
+    below, rules = packs.built_in(), packs.load(OTHER_NUMBERS, "group.yaml")
+    changed = ("minor-resolve", "rework", "visits-of-the-manager", "minor-slight")
+    for name in changed:
+        (before,) = (entry for _, _, entry in below.pack.entries() if entry.id == name)
+        (after,) = (entry for _, _, entry in rules.pack.entries() if entry.id == name)
+        assert (name, before.basis, after.basis) == (name, "rule", "default")
+    assert packs.load(packs.whole(rules)).by_id["minor-resolve"].basis == "default"
+    found = lint(OTHER_NUMBERS, "group.yaml")
+    assert found[0] == (
+        "group.yaml:5: target 'minor-resolve' (RM-4.5.2c, RM-4.10.1), within:"
+        " the rule says otherwise, so the basis is 'default' now: write that beside it."
+    )
+    assert [line.split(": ")[1].split("'")[1] for line in found] == list(changed)
+    for difference in differences(below, rules):
+        assert "basis" in difference.keys
+        assert difference.before[0].startswith("basis: rule (")
+        assert difference.after[0].startswith("basis: default (")
+
+
+def test_an_override_that_takes_no_number_from_a_rule_or_names_a_basis_keeps_it() -> None:
+    kept = "{id: minor-resolve, within: {days: 1}, basis: rule}"
+    other = "{id: important-resolve, warn_before: [{hours: 2}]}"
+    same = f"{{id: major-resolve, within: {within_of('major-resolve')}}}"
+    text = f"{OVERRIDE}  - {kept}\n  - {other}\n  - {same}\n"
+    rules = packs.load(text, "group.yaml")
+    for name in ("minor-resolve", "important-resolve", "major-resolve"):
+        assert rules.by_id[name].basis == "rule"
+    assert lint(text, "group.yaml") == []
+
+
+def within_of(target: str) -> str:
+    [said] = [one for one in packs.built_in().source["targets"] if one["id"] == target]
+    return json.dumps(said["within"])
+
+
+def test_of_two_overrides_each_is_told_what_it_takes_from_a_rule() -> None:
+    group = GROUP.replace("second", "first")
+    project = group.replace("group-1", "project-7").replace("days: 1", "days: 4")
+    own = "cases: {failed_contacts: 3}\n"
+    said = PACK + "cases: {basis: rule, failed_contacts: 1}\n"
+    upon = (said, "small.yaml", (group, "group.yaml"), (project + own, "project.yaml"))
+    rules = packs.load(*upon)
+    assert (days_of(rules, "first"), rules.by_id["first"].basis) == (4, "default")
+    assert rules.cases.basis == "default"
+    assert [line.split(" the rule ")[0] for line in lint(*upon)] == [
+        "group.yaml:5: target 'first' (RM-4.10.2), within:",
+        "project.yaml:6: the pack, cases.failed_contacts:",
+    ]
+
+
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
@@ -337,7 +404,7 @@ OVERRIDE = "overrides: residential-cn\nversion: g1\ntargets:\n"
 
 
 def test_an_override_by_itself_lies_upon_the_built_in_pack_that_it_names() -> None:
-    text = f"{OVERRIDE}  - {{id: minor-resolve, within: {{days: 1}}}}\n"
+    text = f"{OVERRIDE}  - {{id: minor-resolve, within: {{days: 1}}, basis: default}}\n"
     rules = packs.load(text, "group.yaml")
     upon = packs.load(packs.built_in_text(), "residential-cn.yaml", (text, "group.yaml"))
     assert (rules.version, rules.sha256) == (upon.version, upon.sha256)

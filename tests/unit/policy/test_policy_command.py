@@ -73,7 +73,7 @@ def test_what_the_desk_allows_is_explained_with_its_basis(tmp_path: Path) -> Non
     on = ["--override", str(file)]
     text = CliRunner().invoke(app, ["explain", "cases", *on]).stdout
     assert text.splitlines()[1:3] == [
-        "  basis: default (the rule gives no number; this is Steward's default)",
+        "  basis: default (no rule gives this number; it is Steward's default, or the house's own)",
         "  may be dated back: 3 days by anybody; 30 days by the service-centre manager"
         " (物业服务中心经理) or above",
     ]
@@ -111,14 +111,16 @@ def test_a_difference_is_told_entry_by_entry_in_words(group: Path, tmp_path: Pat
         ("added", "call-back"),
     ]
     [minor, *_] = found
-    assert minor["keys"] == ["within"]
+    assert minor["keys"] == ["basis", "within"]
     assert minor["before"] == [
+        "basis: rule (the number stands in the rule)",
         "due: 2 days through weekends and holidays, the first day not counted,"
-        " until 24:00 of the last day"
+        " until 24:00 of the last day",
     ]
-    assert minor["after"][0].startswith("due: 1 day")
+    assert minor["after"][0].startswith("basis: default (no rule gives this number")
+    assert minor["after"][1].startswith("due: 1 day")
     text = CliRunner().invoke(app, ["diff", "residential-cn", str(ours)]).stdout
-    assert "changed: target minor-resolve  RM-4.5.2c, RM-4.10.1  (within)" in text
+    assert "changed: target minor-resolve  RM-4.5.2c, RM-4.10.1  (basis, within)" in text
     same = CliRunner().invoke(app, ["diff", str(group), str(group)])
     assert (same.exit_code, same.stdout) == (0, "")
 

@@ -128,6 +128,21 @@ def test_an_acknowledgement_stops_the_climb(answered: int) -> None:
     assert not climbs(more)
 
 
+def test_what_one_has_taken_over_another_is_refused_and_told_who_has_it() -> None:
+    told, late = rung(complaint("minor-resolve").when(classified("minor")), DUE + 17 * HOUR)
+    first, second, *_ = [f.escalation_id for f in told if isinstance(f, Escalated)]
+    at = DUE + DAY
+    answer = late.when(AcknowledgeEscalation(at, second, "m1", alone=True))
+    assert answer.facts
+    taken = Given(answer.decider, answer.state)
+    for name in (first, second):
+        taken.when(AcknowledgeEscalation(at, name, "m1", alone=True)).then()
+        refused = taken.refuses(AcknowledgeEscalation(at, name, "m2", alone=True))
+        assert refused.reason == "This was acknowledged already: “m1” has taken it over."
+        # Among many that one answer takes over, it holds nothing up.
+        taken.when(AcknowledgeEscalation(at, name, "m2")).then()
+
+
 def test_what_is_done_climbs_no_further() -> None:
     late = complaint("minor-resolve").when(classified("minor"))
     told, answer = rung(late, DUE + 14 * HOUR)

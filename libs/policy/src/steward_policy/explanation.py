@@ -12,7 +12,7 @@ from steward_policy.targets import ALWAYS, EscalationStep, FactPattern, Target, 
 
 BASIS = {
     "rule": "the number stands in the rule",
-    "default": "the rule gives no number; this is Steward's default",
+    "default": "no rule gives this number; it is Steward's default, or the house's own",
 }
 """What the basis of an entry means."""
 

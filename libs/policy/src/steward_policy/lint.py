@@ -10,15 +10,18 @@ from typing import Any, get_args
 
 from steward_events.jsonschema import published_facts
 from steward_policy.classification import INPUTS, ClassificationRow
-from steward_policy.documents import Place
+from steward_policy.documents import Document, Place
 from steward_policy.packs import (
+    KINDS,
     AnyRule,
     DutyRule,
     FollowUpRule,
     PackError,
     QuotaRule,
+    Rules,
     Tell,
     load,
+    not_of_the_rule,
     problem_at,
     read_document,
     standing_on_a_pack,
@@ -30,13 +33,15 @@ def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
     """Find all that is wrong or doubtful in a pack, a sentence each; none when it is clean.
 
     Beyond what `load` refuses: facts, fields and values that no service knows, lateness of which
-    nobody is told, and rows of the table that are never taken.
+    nobody is told, rows of the table that are never taken, and overrides of what a rule says that
+    do not say their basis.
     """
     try:
         rules = load(text, name, *overrides)
     except PackError as error:
         return error.problems
-    documents = [read_document(*part) for part in standing_on_a_pack(text, name, *overrides)]
+    texts = standing_on_a_pack(text, name, *overrides)
+    documents = [read_document(*part) for part in texts]
     spoken = _vocabulary()
     findings: list[str] = []
     for kind, index, entry in rules.pack.entries():
@@ -44,7 +49,25 @@ def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
             findings.append(problem_at(documents, rules.source, (kind, index, *place), reason))
     for index, reason in _never_taken(rules.classification):
         findings.append(problem_at(documents, rules.source, ("classification", index), reason))
+    for above in range(1, len(texts)):
+        findings += _taken_from_a_rule(load(*texts[0], *texts[1:above]), documents[: above + 1])
     return findings
+
+
+def _taken_from_a_rule(below: Rules, documents: list[Document]) -> Iterator[str]:
+    """Find what the last document says otherwise than a rule, without saying on what basis."""
+    said = documents[-1].data
+    entries: list[tuple[str, Place, Any, Any]] = [
+        ("cases", ("cases",), below.source.get("cases") or {}, said.get("cases") or {})
+    ]
+    for kind in KINDS:
+        changes = {change["id"]: change for change in said.get(kind, ())}
+        for index, entry in enumerate(below.source.get(kind, ())):
+            entries.append((kind, (kind, index), entry, changes.get(entry["id"], {})))
+    for what, place, entry, change in entries:
+        for key in not_of_the_rule(what, entry, change):
+            reason = "the rule says otherwise, so the basis is 'default' now: write that beside it"
+            yield problem_at(documents, below.source, (*place, key), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +102,6 @@ def _closed_values(annotation: Any) -> frozenset[str]:
 def _doubts(entry: AnyRule, spoken: _Vocabulary) -> Iterator[tuple[Place, str]]:
     """What an entry says that no fact will ever bear out."""
     if isinstance(entry, QuotaRule | DutyRule):
-        return
-    if isinstance(entry, ClassificationRow):
-        table = {name: spoken.fields.get(name) for name in INPUTS}
-        asked = _Vocabulary(spoken.facts, table, "a row cannot ask for '{}'")
-        yield from _doubts_of_condition(entry.when, ("when",), asked)
         return
     if isinstance(entry, ClassificationRow):
         table = {name: spoken.fields.get(name) for name in INPUTS}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from functools import cached_property, lru_cache
@@ -49,6 +49,14 @@ KINDS: dict[Kind, str] = {
     "classification": "row",
 }
 """The lists of a pack, with the word for one entry of each."""
+_OF_THE_RULE: dict[str, tuple[str, ...]] = {
+    "targets": ("within", "due"),
+    "followups": ("within", "rate"),
+    "quotas": ("households",),
+    "classification": ("when", "gives"),
+    "cases": tuple(name for name in CaseRules.model_fields if name != "basis"),
+}
+"""The keys by which an entry says what its rule says, where its basis is `rule`."""
 
 
 class PackError(ValueError):
@@ -358,6 +366,10 @@ class Publication:
     group_id: str | None = None
     project_id: str | None = None
 
+    def has_begun(self, day: date) -> bool:
+        """Say whether it decides on a local day of those for whom it is meant."""
+        return self.effective_from <= day
+
     def narrowness(self, group_id: str, project_id: str | None) -> int | None:
         """Say how closely it is meant for this project or group; None where it is not."""
         if self.project_id is not None:
@@ -378,7 +390,7 @@ def in_force(
     begun = [
         ((narrowness, publication.effective_from, place), publication.version)
         for place, publication in enumerate(published)
-        if publication.effective_from <= day
+        if publication.has_begun(day)
         and (narrowness := publication.narrowness(group_id, project_id)) is not None
     ]
     return max(begun)[1] if begun else None
@@ -613,7 +625,7 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
             merged[key] = above.data[key]
     for key in ("acknowledge", "messages", "cases"):
         if key in above.data:
-            merged[key] = {**(base.get(key) or {}), **(above.data[key] or {})}
+            merged[key] = _changed(key, base.get(key) or {}, above.data[key] or {})
     merged["calendars"] = {**base.get("calendars", {}), **override.calendars}
     known = {entry["id"] for kind in KINDS for entry in base.get(kind, [])}
     for index, dropped in enumerate(override.drop):
@@ -637,7 +649,7 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
                 case _:
                     refuse((kind, index), f"it does not say by its 'id' which {word} it changes.")
         kept = [
-            {**entry, **changes.get(name, {})}
+            _changed(kind, entry, changes.get(name, {}))
             for name, entry in below.items()
             if name not in override.drop
         ]
@@ -647,6 +659,22 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
     if problems:
         raise PackError(problems)
     return merged
+
+
+def _changed(kind: str, entry: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Lay a change upon an entry; a number that is not the rule's any longer has another basis."""
+    basis = {"basis": "default"} if not_of_the_rule(kind, entry, change) else {}
+    return {**entry, **change, **basis}
+
+
+def not_of_the_rule(
+    kind: str, entry: Mapping[str, Any], change: Mapping[str, Any]
+) -> Sequence[str]:
+    """Give the keys that a change takes from an entry's rule without saying on what basis."""
+    if entry.get("basis") != "rule" or "basis" in change:
+        return ()
+    of_the_rule = _OF_THE_RULE.get(kind, ())
+    return [key for key in of_the_rule if key in change and change[key] != entry.get(key)]
 
 
 @lru_cache

@@ -90,6 +90,18 @@ class PostgresRegisters:
         query = select(columns.text).where(columns.pack == pack, columns.version == version)
         return next((row["text"] for row in await fetch(self._pool, query)), None)
 
+    async def zones(self, pack: str, group_id: str | None, project_id: str | None) -> Sequence[str]:
+        """Give the zones of a project, of a group's projects, or of all; one may name no pack."""
+        columns = PROJECTS.c
+        query = select(columns.zone).distinct()
+        if project_id is not None:
+            query = query.where(columns.project_id == project_id)
+        else:
+            query = query.where(columns.policy.in_([pack, ""]))
+            if group_id is not None:
+                query = query.where(columns.group_id == group_id)
+        return [row["zone"] for row in await fetch(self._pool, query)]
+
     async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
         """Count on in a transaction of its own, so that nobody waits for a long one."""
         added = insert(CASE_NUMBERS).values(project_id=project_id, year=year, last=count)

@@ -168,7 +168,7 @@ async def post_inform(
 
     async def inform() -> Response:
         gathered = await _gathered(service, incident)
-        before = gathered.statement.text if gathered.statement else None
+        before = [gathered.statement.text] if gathered.statement else []
         statement = IncidentInformed(
             incident=incident_id,
             statement_id=statement_id,
@@ -205,22 +205,23 @@ async def post_letter(
     desk = open_desk(service)
     await desk.staff(body.person_id, incident["project_id"])
     letter_id = str(uuid7())
-    letter = IncidentLetterPublished(
-        incident=incident_id,
-        letter_id=letter_id,
-        text=await desk.seal(stream_of(incident_id), "text", body.text),
-        person_id=body.person_id,
-    )
 
     async def publish() -> Response:
         gathered = await _gathered(service, incident)
+        texts = [before.text for before in gathered.letters.values()]
+        letter = IncidentLetterPublished(
+            incident=incident_id,
+            letter_id=letter_id,
+            text=await desk.seal_again(texts, stream_of(incident_id), "text", body.text),
+            person_id=body.person_id,
+        )
         received = [row["received_at"] for row in gathered.rows.values()]
         at = await desk.moment(
             *(body.occurred_at, incident["project_id"], body.person_id),
             after=max(received, default=None),
         )
         to = [
-            gathered.to(PublishLetter(at, letter, gathered.cases)),
+            gathered.to(PublishLetter(at, letter, gathered.cases, frozenset(gathered.letters))),
             *(gathered.say(at, case, keep(letter, case)) for case in sorted(gathered.cases)),
         ]
         answer = {"letter_id": letter_id, "cases": len(gathered.cases)}

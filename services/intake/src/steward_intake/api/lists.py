@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
 from steward_events.tickets import Name
-from steward_intake.api.http import Intake
+from steward_intake.api.http import Intake, open_desk
 from steward_intake.application.erasure import sealed_values
 from steward_intake.application.ports import Row
 from steward_service.auth import Principal
@@ -60,13 +60,10 @@ async def listed(service: Intake, principal: Principal, register: str, asked: As
         register, principal.listed(), asked.filters, cursor_of(asked.since), asked.limit
     )
     gone = await service.registers.erased(_subjects_of(rows))
-    now = service.clock.now()
-
-    def shown_now(row: Row) -> dict[str, Any]:
-        begins = {"to_come": row["effective_from"] > now} if register == "policies" else {}
-        return shown(row, gone) | begins
-
-    return page_of(rows, KEYS[register], asked.since, asked.limit, shown_now)
+    if register == "policies":
+        desk = open_desk(service)
+        rows = [{**row, "to_come": await desk.to_come(row)} for row in rows]
+    return page_of(rows, KEYS[register], asked.since, asked.limit, lambda row: shown(row, gone))
 
 
 _SEALED_COLUMNS = {"address", "name", "phone", "email"}

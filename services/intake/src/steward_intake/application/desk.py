@@ -47,6 +47,7 @@ AHEAD = timedelta(minutes=2)
 """How far ahead another clock may be; such instants are taken as now."""
 
 DEFAULT_PACK = "residential-cn"
+DEFAULT_ZONE = "Asia/Shanghai"
 
 TEXTS = ("summary", "description", "demand", "reporter_name", "reporter_phone", "reporter_email")
 """What is personal in a reception."""
@@ -90,6 +91,7 @@ class Desk:
         """Whether who is refused hears what they said; a reason that is kept does not say it."""
         self._known: dict[tuple[str, str], Row | None] = {}
         self._policies: dict[str, Sequence[Publication]] = {}
+        self._zones: dict[tuple[str, str | None, str | None], Sequence[str]] = {}
         self._texts: dict[str, str] = {}
         self._supervisors: dict[str, str | None] = {}
         self._reading = asyncio.Lock()
@@ -245,6 +247,23 @@ class Desk:
             )
         return f"{pack}@{version}"
 
+    async def day(
+        self, pack: str, group_id: str | None, project_id: str | None, at: datetime
+    ) -> date:
+        """Give the local day for whom a version is meant; of several, where it is earliest.
+
+        So what has begun on that day decides at every one of their projects.
+        """
+        whom = pack, group_id, project_id
+        if whom not in self._zones:
+            self._zones[whom] = await self.registers.zones(*whom) or [DEFAULT_ZONE]
+        return min(at.astimezone(ZoneInfo(zone)).date() for zone in self._zones[whom])
+
+    async def to_come(self, row: Row) -> bool:
+        """Say whether a published version does not decide yet everywhere where it is to."""
+        whom = row["pack"], row["group_id"], row["project_id"]
+        return not _publication(row).has_begun(await self.day(*whom, self.clock.now()))
+
     async def case_rules(self, project_id: str) -> CaseRules:
         """Give what the version in force at a project today allows; the default without one."""
         try:
@@ -282,15 +301,7 @@ class Desk:
             if pack not in self._policies:
                 rows = await self.registers.policies(pack)
                 self._texts |= {f"{pack}@{row['version']}": str(row["text"]) for row in rows}
-                self._policies[pack] = [
-                    Publication(
-                        row["version"],
-                        row["effective_from"].astimezone(UTC).date(),
-                        row["group_id"],
-                        row["project_id"],
-                    )
-                    for row in rows
-                ]
+                self._policies[pack] = [_publication(row) for row in rows]
         return self._policies[pack]
 
     async def reserve(self, wanted: Iterable[tuple[str, int]]) -> None:
@@ -474,7 +485,7 @@ class Desk:
         """
 
         async def seal(field: str, text: str) -> Sealed | None:
-            return await self.seal_again(getattr(before, field, None), subject, field, text)
+            return await self.seal_again([getattr(before, field, None)], subject, field, text)
 
         async def approver(person_id: str | None) -> Approver | None:
             if person_id is None:
@@ -494,11 +505,12 @@ class Desk:
         return await self.seals.seal(subject, field, text) if text else None
 
     async def seal_again(
-        self, before: Sealed | None, subject: str, field: str, text: str
+        self, before: Iterable[Sealed | None], subject: str, field: str, text: str
     ) -> Sealed | None:
-        """Seal a text, or give the seal as it was when the text has not changed."""
-        if before is not None and text and await self._is_sealed(before, text):
-            return before
+        """Seal a text, or give a seal as it was when its text is the same."""
+        for seal in before:
+            if seal is not None and text and await self._is_sealed(seal, text):
+                return seal
         return await self.seal(subject, field, text)
 
     async def _is_sealed(self, sealed: Sealed | None, text: str) -> bool:
@@ -544,6 +556,11 @@ class Desk:
             )
         found.append(To(stream, project["project_id"], EndHistory(until, until)))
         return found
+
+
+def _publication(row: Row) -> Publication:
+    day = row["effective_from"].astimezone(UTC).date()
+    return Publication(row["version"], day, row["group_id"], row["project_id"])
 
 
 def _texts(said: Reception) -> dict[str, str]:

@@ -21,6 +21,7 @@ from steward_eventstore.port import EventStore
 from steward_intake.application.desk import invalid, subject_of
 from steward_intake.application.ports import Registers, Row
 from steward_intake.domain.incident import (
+    Answered,
     AttachCase,
     Command,
     IncidentDecider,
@@ -57,6 +58,11 @@ class Gathered:
         if isinstance(self.state, Open) and self.state.statements:
             return self.state.statements[-1]
         return None
+
+    @property
+    def letters(self) -> Mapping[str, Answered]:
+        """Give the letters that were put up, while the incident is open."""
+        return self.state.letters if isinstance(self.state, Open) else {}
 
     @property
     def going_on(self) -> Sequence[Row]:

@@ -115,6 +115,10 @@ class Registers(Protocol):
         """Give the text of one published version."""
         ...
 
+    async def zones(self, pack: str, group_id: str | None, project_id: str | None) -> Sequence[str]:
+        """Give the zones of a project, or of the projects of a group, or of all, that a pack runs."""
+        ...
+
     async def numbers(self, project_id: str, year: int, count: int = 1) -> range:
         """Take the next numbers of a project and year; nobody gets them again."""
         ...

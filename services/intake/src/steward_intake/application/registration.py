@@ -29,7 +29,14 @@ from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name
 from steward_events.vocabulary import Clear, Language, Moment, Role, Word
 from steward_eventstore.execute import To
-from steward_intake.application.desk import DEFAULT_PACK, Desk, check_zone, invalid, unknown
+from steward_intake.application.desk import (
+    DEFAULT_PACK,
+    DEFAULT_ZONE,
+    Desk,
+    check_zone,
+    invalid,
+    unknown,
+)
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Said
 from steward_intake.domain.commands import HandOver
@@ -117,7 +124,7 @@ class Registration(Said, ABC):
         for name in self.personal:
             stands = Sealed.model_validate_json(before[name]) if before.get(name) else None
             if name in self.model_fields_set:
-                stands = await desk.seal_again(stands, subject, name, getattr(self, name))
+                stands = await desk.seal_again([stands], subject, name, getattr(self, name))
             found[name] = stands
         return found
 
@@ -143,7 +150,7 @@ class Project(Registration):
     project_id: Name
     group_id: Name
     name: Clear
-    zone: Word = "Asia/Shanghai"
+    zone: Word = DEFAULT_ZONE
     policy: Word = DEFAULT_PACK
     """The pack by which it is run."""
 
@@ -523,8 +530,9 @@ class Policy(Registration):
             run_by = (await desk.project(self.project_id))["policy"] or DEFAULT_PACK
             if run_by != published.pack:
                 raise invalid(f"The project “{self.project_id}” is run by the pack “{run_by}”.")
-        stream = f"policy-{published.pack}"
-        return To(stream, published.pack, PublishPolicy(at, published), everywhere=True)
+        today = await desk.day(published.pack, group_id, self.project_id, at)
+        command = PublishPolicy(at, published, today)
+        return To(f"policy-{published.pack}", published.pack, command, everywhere=True)
 
     async def _group(self, desk: Desk) -> str | None:
         if self.project_id is not None and self.group_id is not None:
@@ -540,7 +548,8 @@ class Policy(Registration):
     ) -> str:
         if group_id is None:
             raise invalid("An override is a group's or a project's: name its group or project.")
-        below = await desk.below(override, at.date(), group_id, project=self.project_id is not None)
+        day = await desk.day(override.overrides, group_id, self.project_id, at)
+        below = await desk.below(override, day, group_id, project=self.project_id is not None)
         return whole(load(below, f"{override.overrides}.yaml", (self.text, "pack.yaml")))
 
 
@@ -645,7 +654,8 @@ def policy(
 def built_in_policy(at: datetime) -> To:
     """Publish the built-in pack; what was published already is answered with nothing."""
     published = policy(built_in_text(DEFAULT_PACK))
-    return To(f"policy-{DEFAULT_PACK}", DEFAULT_PACK, PublishPolicy(at, published), everywhere=True)
+    command = PublishPolicy(at, published, at.date())  # it is in force always
+    return To(f"policy-{DEFAULT_PACK}", DEFAULT_PACK, command, everywhere=True)
 
 
 def batches(

@@ -5,10 +5,10 @@ Nothing --open--> Open --attach, detach, inform, answer--> Open --close--> Close
 That a case is in one open incident only, the case itself sees to (`case_joined_incident`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from steward_decider import Refused, Ring
 from steward_events.intake import (
@@ -19,6 +19,7 @@ from steward_events.intake import (
     IncidentLetterPublished,
     IncidentOpened,
 )
+from steward_events.sealed import Sealed
 
 MOST = 500
 """Cases: what is done to many at once is done to so many."""
@@ -63,11 +64,15 @@ class InformOwners:
 
 @dataclass(frozen=True, slots=True)
 class PublishLetter:
-    """Answer all owners by one open letter; `cases` are those that the sender knew to be attached."""
+    """Answer all owners by one open letter.
+
+    `cases` are those that the sender knew to be attached, `before` the letters that were put up.
+    """
 
     at: datetime
     letter: IncidentLetterPublished
     cases: frozenset[str]
+    before: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,13 @@ class Nothing:
     """Nobody has opened it."""
 
 
+class Answered(NamedTuple):
+    """What a letter said, and which cases it answered."""
+
+    text: Sealed | None
+    cases: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """It takes cases, and what is said of it reaches all their owners."""
@@ -94,7 +106,7 @@ class Open:
     cases: frozenset[str] = frozenset()
     detached: frozenset[str] = frozenset()
     statements: tuple[IncidentInformed, ...] = ()
-    letters: frozenset[str] = frozenset()
+    letters: Mapping[str, Answered] = field(default_factory=dict)
 
     @property
     def told(self) -> str | None:
@@ -155,8 +167,9 @@ class IncidentDecider:
                 return replace(state, cases=cases - case, detached=detached | case)
             case IncidentInformed(), Open(statements=statements):
                 return replace(state, statements=(*statements, fact))
-            case IncidentLetterPublished(), Open(letters=letters):
-                return replace(state, letters=letters | {fact.letter_id})
+            case IncidentLetterPublished(), Open(cases=cases, letters=letters):
+                answered = {fact.letter_id: Answered(fact.text, cases)}
+                return replace(state, letters={**letters, **answered})
             case IncidentClosed(), Open(cases=cases):
                 return Closed(cases)
             case _:
@@ -238,10 +251,16 @@ def _inform(command: InformOwners, state: Open) -> Sequence[IncidentFact]:
 def _publish(command: PublishLetter, state: Open) -> Sequence[IncidentFact]:
     if command.letter.letter_id in state.letters:
         return []
-    if command.cases != state.cases:
+    if command.cases != state.cases or command.before != state.letters.keys():
         raise _changed()
     if not state.cases:
         raise Refused("No case is attached that the letter could answer.", rule="FU-4.1.2.1b")
+    for letter_id, answered in state.letters.items():
+        if answered.text == command.letter.text and state.cases <= answered.cases:
+            raise Refused(
+                f"Just that was put up for all of its cases before, as the letter {letter_id}:"
+                " say what is new."
+            )
     return [command.letter]
 
 

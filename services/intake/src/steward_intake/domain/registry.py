@@ -5,7 +5,7 @@ Unknown --register--> Registered --register with a change--> Registered
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import assert_never
 
@@ -199,10 +199,11 @@ def _demand_ended(command: EndRole, state: Roles) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PublishPolicy:
-    """Put a version of a policy pack into force."""
+    """Put a version of a policy pack into force; `today` is the local day for whom it is meant."""
 
     at: datetime
     published: PolicyPublished
+    today: date
 
 
 Versions = Mapping[str, PolicyPublished]
@@ -220,7 +221,7 @@ class PolicyDecider:
         published = command.published
         before = state.get(published.version)
         if before is None:
-            if published.effective_from > command.at:
+            if published.effective_from.astimezone(UTC).date() > command.today:
                 _refuse_two_at_once(published, state.values())
             return [published]
         name = f"{published.pack}@{published.version}"

@@ -143,9 +143,11 @@ def _forwarded(fact: CaseForwarded, _story: Story, _said: Say) -> None:
         raise Refused("Say to which role or outside party the case is forwarded.")
 
 
-def _measured(_fact: ImmediateMeasuresTaken, story: Story, _said: Say) -> None:
+def _measured(fact: ImmediateMeasuresTaken, story: Story, _said: Say) -> None:
     if not story.harm_ongoing:
         raise Refused("No harm was reported: report it before its measures.", rule="RM-4.9")
+    if fact.measures is None:
+        raise Refused("Say by measures what was done against the harm.", rule="RM-4.9")
 
 
 def _acknowledged(fact: CaseAcknowledged, story: Story, _said: Say) -> None:

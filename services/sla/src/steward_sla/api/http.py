@@ -304,14 +304,14 @@ def router(lists: Callable[[], Lists], policies: Policies) -> APIRouter:
     ) -> Response:
         """Take an escalation over, with all others of its breach; nobody further up is told.
 
-        `person_id` of the answer is who has it: somebody else, where they took it before.
+        What somebody else has taken over before is refused, and says who.
         """
         row = await lists().escalation(escalation_id)
         if row is None or not principal.may(row["project_id"]):
             raise not_found(f"escalation {escalation_id}")
         service = request.app.state.service
         at, place = service.clock.now(), row["project_id"]
-        command = AcknowledgeEscalation(at, escalation_id, said.person_id)
+        command = AcknowledgeEscalation(at, escalation_id, said.person_id, alone=True)
         to = To(stream_of(row["case_id"]), place, command)
 
         def answer(facts: Sequence[Recorded]) -> dict[str, Any]:

@@ -93,11 +93,15 @@ class HearCaseFact:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeEscalation:
-    """The person told takes it over."""
+    """The person told takes it over.
+
+    Where somebody else has it, it is refused if it is said `alone`; of many at once it is left out.
+    """
 
     at: datetime
     escalation_id: str
     person_id: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,18 +472,22 @@ def _short_name(fact: ClocksFact) -> str:
 def _acknowledge(command: AcknowledgeEscalation, state: Clocks) -> Sequence[ClocksFact]:
     """Let somebody answer for the clock: for all that was told of it and that nobody took."""
     for name, told in (state.told or {}).items():
-        if any(climb.escalation_id == command.escalation_id for climb in told.climbs):
-            standing = [climb.escalation_id for climb in told.standing]
-            if command.escalation_id not in standing:
-                return []
-            return [
-                EscalationAcknowledged(
-                    **said_before(state, name, told),
-                    escalation_id=escalation_id,
-                    person_id=command.person_id,
-                )
-                for escalation_id in standing
-            ]
+        meant = next((c for c in told.climbs if c.escalation_id == command.escalation_id), None)
+        if meant is None:
+            continue
+        if command.alone and meant.taken_by not in ("", command.person_id):
+            raise Refused(f"This was acknowledged already: “{meant.taken_by}” has taken it over.")
+        standing = [climb.escalation_id for climb in told.standing]
+        if command.escalation_id not in standing:
+            return []
+        return [
+            EscalationAcknowledged(
+                **said_before(state, name, told),
+                escalation_id=escalation_id,
+                person_id=command.person_id,
+            )
+            for escalation_id in standing
+        ]
     raise Refused("There is no such escalation of this case.", code="unknown")
 
 
@@ -690,7 +698,9 @@ def _tell(
             after = told._replace(
                 acknowledged=True,
                 climbs=tuple(
-                    c._replace(acknowledged=True) if c.escalation_id == fact.escalation_id else c
+                    c._replace(taken_by=fact.person_id)
+                    if c.escalation_id == fact.escalation_id
+                    else c
                     for c in told.climbs
                 ),
             )

@@ -26,7 +26,8 @@ class Climb(NamedTuple):
     beside: bool = False
     handed_on: bool = False
     """Whether it was told that another case goes on for this one."""
-    acknowledged: bool = False
+    taken_by: str = ""
+    """Who acknowledged it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Told(NamedTuple):
         return [
             climb
             for climb in self.climbs
-            if climb.breach in (0, self.breach) and not climb.handed_on and not climb.acknowledged
+            if climb.breach in (0, self.breach) and not climb.handed_on and not climb.taken_by
         ]
 
     @property
