@@ -438,8 +438,8 @@ async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
     staff = {"person_id": "m2", "name": "周", "group_id": "g1"}
     assert (await registered.post("staff", staff)).status_code == 201
     assert (await registered.post("roles", home)).status_code == 201
-    hours = [(NOON - timedelta(hours=n)).isoformat() for n in (5, 4, 3, 2)]
-    case_id = await received(registered, occurred_at=hours[0], harm_ongoing=True)
+    hours = [NOON - timedelta(hours=n) for n in (5, 4, 3, 2)]
+    case_id = await received(registered, occurred_at=hours[0].isoformat(), harm_ongoing=True)
     steps: list[tuple[str, dict[str, Any]]] = [
         ("take-measures", {"measures": "关水阀"}),
         ("classify", {"validity": "valid", "severity": "minor"}),
@@ -448,7 +448,7 @@ async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
         ("report-progress", {"department": "engineering", "text": "在等配件"}),
     ]
     for (name, said), at in zip(steps, (*hours[1:], hours[3], hours[3]), strict=True):
-        await do(registered, case_id, name, **said, occurred_at=at)
+        await do(registered, case_id, name, **said, occurred_at=at.isoformat())
     early = NOON - timedelta(hours=2, minutes=30)
     refused = await do(
         *(registered, case_id, "move", 422),
@@ -457,7 +457,7 @@ async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
     assert "cannot end it here" in refused["detail"]
     moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
     there = await office.store.facts_of(f"case-{moved['case_id']}")
-    said = [(told.type.split(".")[1], told.occurred_at.isoformat()) for told in there]
+    said = [(told.type.split(".")[1], told.occurred_at) for told in there]
     assert said == [
         ("case_received", hours[0]),
         ("immediate_measures_taken", hours[1]),
@@ -465,8 +465,8 @@ async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
         ("case_dispatched", hours[3]),
         ("dispatch_accepted", hours[3]),
         ("progress_reported", hours[3]),
-        ("dispatch_withdrawn", NOON.isoformat()),
-        ("case_assigned", NOON.isoformat()),
+        ("dispatch_withdrawn", NOON),
+        ("case_assigned", NOON),
     ]
     facts = {name: told.fact for (name, _), told in zip(said, there, strict=True)}
     assert isinstance(report := facts["progress_reported"], ProgressReported)

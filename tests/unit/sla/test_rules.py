@@ -499,7 +499,9 @@ def test_whatever_was_refused_its_owner_is_answered(kind: str) -> None:
     assert status("refusal-answered", *case) == ["breached"]  # what was said before is no answer
     answered = fact("case_answered", "10-01", decision="will_not")
     assert status("refusal-answered", *case, answered) == ["met"]
-    assert status("refusal-answered", *case, fact("case_reopened", "10-01", round=2)) == ["cancelled"]
+    assert status("refusal-answered", *case, fact("case_reopened", "10-01", round=2)) == [
+        "cancelled"
+    ]
 
 
 @rule("RM-4.8")
