@@ -452,7 +452,9 @@ async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
     early = NOON - timedelta(hours=2, minutes=30)
     refused = await do(
         *(registered, case_id, "move", 422),
-        **{"to_project": "hillside", "household_id": "h2", "occurred_at": early.isoformat()},
+        to_project="hillside",
+        household_id="h2",
+        occurred_at=early.isoformat(),
     )
     assert "cannot end it here" in refused["detail"]
     moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
