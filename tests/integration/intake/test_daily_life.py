@@ -459,8 +459,8 @@ async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
     assert "cannot end it here" in refused["detail"]
     moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
     there = await office.store.facts_of(f"case-{moved['case_id']}")
-    said = [(told.type.split(".")[1], told.occurred_at) for told in there]
-    assert said == [
+    taken = [(told.type.split(".")[1], told.occurred_at) for told in there]
+    assert taken == [
         ("case_received", hours[0]),
         ("immediate_measures_taken", hours[1]),
         ("case_classified", hours[2]),
@@ -470,7 +470,7 @@ async def test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved(
         ("dispatch_withdrawn", NOON),
         ("case_assigned", NOON),
     ]
-    facts = {name: told.fact for (name, _), told in zip(said, there, strict=True)}
+    facts = {name: told.fact for (name, _), told in zip(taken, there, strict=True)}
     assert isinstance(report := facts["progress_reported"], ProgressReported)
     assert isinstance(report.text, Sealed)
     assert report.text.subject == "household-h2"
