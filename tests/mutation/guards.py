@@ -2733,4 +2733,22 @@ GUARDS: tuple[Guard, ...] = (
         "tests/integration/intake/test_daily_life.py::"
         "test_what_was_done_in_a_case_is_no_longer_owed_where_it_is_moved",
     ),
+    Guard(
+        _TIME,
+        "Who is told late has the whole time to take it over.",
+        "acknowledged from when it was told",
+        _CLOCKS,
+        "            noted.known_at or noted.at,\n",
+        "            noted.known_at,\n",
+        f"{_CLIMBING_TEST}test_who_is_told_late_has_the_whole_time_to_take_it_over",
+    ),
+    Guard(
+        _SENDING,
+        "Who asks at night is told at once that it was received (RC-5.1..2).",
+        "a receipt at night",
+        f"{_NOTIFY}/domain/owner.py",
+        "if not (tell.at_night or policy.quiet.unless.holds(fields)):",
+        "if not policy.quiet.unless.holds(fields):",
+        f"{_TOLD_TEST}test_who_asks_at_night_is_told_at_once_that_it_was_received",
+    ),
 )

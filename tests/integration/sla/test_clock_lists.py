@@ -112,14 +112,15 @@ async def test_gauges_count_what_runs_and_what_nobody_has_taken_over(pool: async
         lines = generate_latest(metrics.registry).decode().splitlines()
         return [line for line in lines if line.startswith(names)]
 
-    await told(pool, [started("c5"), started("c6")], 100)
+    late = {"breach": 1, "step": 0, "to": Role.CS_SUPERVISOR, "due_at": DUE}
+    again = Escalated(**about("c5"), escalation_id="e5", **late)
+    await told(pool, [started("c5"), started("c6"), again], 100)
     assert await seen() == [
         'steward_clocks_running{target="minor-resolve"} 2.0',
         "steward_escalations_unacknowledged 1.0",
     ]
     ends: list[Fact] = [
         *(ClockMet(**about(case), met_at=DUE, outcome="in_time") for case in ("c5", "c6")),
-        EscalationAcknowledged(**about("c2"), escalation_id="e1", person_id="m1"),
     ]
     await told(pool, ends, 200)
     assert await seen() == ["steward_escalations_unacknowledged 0.0"]
@@ -158,12 +159,20 @@ async def test_compliance_counts_what_was_kept(lists: PostgresLists) -> None:
     assert not await lists.compliance(["p1"], month="2026-11")
 
 
-async def test_escalations_are_listed(lists: PostgresLists) -> None:
-    rows = await lists.escalations(None, case_id="c2", status="open", since=None, limit=10)
-    assert [(row["id"], row["to"]) for row in rows] == [("e1", "cs_supervisor")]
+async def test_escalations_are_listed(lists: PostgresLists, pool: asyncpg.Pool) -> None:
+    rows = await lists.escalations(None, case_id="c2", status="over", since=None, limit=10)
+    assert [(row["id"], row["to"], row["status"]) for row in rows] == [
+        ("e1", "cs_supervisor", "over")
+    ]
     one = await lists.escalation("e1")
     assert one is not None
-    assert one["project_id"] == "p1"
+    assert (one["project_id"], one["status"]) == ("p1", "over")
+    assert not await lists.escalations(None, case_id=None, status="open", since=None, limit=10)
+    late = {"breach": 1, "step": 0, "to": Role.CS_SUPERVISOR, "due_at": DUE}
+    again = [started("c7"), Escalated(**about("c7"), escalation_id="e7", **late)]
+    await told(pool, again, 100)
+    listed = await lists.escalations(None, case_id=None, status="open", since=None, limit=10)
+    assert [(row["id"], row["status"]) for row in listed] == [("e7", "open")]
     assert await lists.escalation("e9") is None
-    cursor = Cursor(rows[0]["changed_at"], rows[0]["id"])
+    cursor = Cursor(listed[0]["changed_at"], listed[0]["id"])
     assert not await lists.escalations(None, case_id=None, status=None, since=cursor, limit=10)

@@ -433,9 +433,15 @@ def test_a_message_to_the_owner_stands_in_the_stream_of_its_case() -> None:
     ],
 )
 def test_at_night_owners_are_left_in_peace(at: datetime, begins: datetime | None) -> None:
-    sms, email = told(heard(REQUEST, at))
+    sms, email = told(REQUEST, heard(AGREED, at))
     assert sms.not_before == begins
     assert email.not_before == (begins or at) + TERM
+
+
+@rule("RC-5.1..2")
+def test_who_asks_at_night_is_told_at_once_that_it_was_received() -> None:
+    sms, _ = told(heard(REQUEST, NIGHT))
+    assert (sms.template, sms.not_before) == ("case_received", None)
 
 
 @pytest.mark.parametrize(

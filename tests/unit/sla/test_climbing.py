@@ -75,6 +75,16 @@ MINOR_LATE = [
 ]
 
 
+@rule("RM-4.5.2a", "RM-3.1")
+def test_who_is_told_late_has_the_whole_time_to_take_it_over() -> None:
+    major = {"severity": "major", "validity": "valid", "cause": "first"}
+    known = complaint("major-to-leader").when(
+        heard("case_classified", 2, RECEIVED + 5 * HOUR, **major)
+    )
+    told, _ = rung(known, RECEIVED + 13 * HOUR)
+    assert climbs(told) == [("company_leader", "09-28 15:00", "step")]
+
+
 def test_a_breach_that_nobody_answers_climbs_every_four_duty_hours_to_the_top() -> None:
     told, answer = rung(complaint("minor-resolve").when(classified("minor")), DUE + 90 * DAY)
     assert climbs(told) == MINOR_LATE

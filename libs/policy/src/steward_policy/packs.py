@@ -146,6 +146,8 @@ class Tell(Entry):
         "case_refused",
         "case_closed",
     ]
+    at_night: bool = False
+    """Whether it goes in the quiet hours as well."""
 
     @property
     def calendars(self) -> Iterator[tuple[Place, str]]:

@@ -238,7 +238,7 @@ class OwnerDecider:
             "email": f"owner.{case.case_id}.{name}.email",
         }
         begins = None
-        if not policy.quiet.unless.holds(fields):
+        if not (tell.at_night or policy.quiet.unless.holds(fields)):
             begins = quiet.until_when(
                 tidings.known_at, zone, policy.quiet.since, policy.quiet.until
             )

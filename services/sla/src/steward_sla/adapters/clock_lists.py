@@ -44,6 +44,20 @@ STATUS = case(
     else_=CLOCKS.c.state,
 ).label("status")
 OPEN = text("clocks.state IN ('running', 'paused')")
+_RUNS = (
+    select(CLOCKS.c.case_id)
+    .where(
+        CLOCKS.c.case_id == ESCALATIONS.c.case_id,
+        CLOCKS.c.clock == ESCALATIONS.c.clock,
+        CLOCKS.c.state.in_(("running", "paused")),
+    )
+    .exists()
+)
+ESCALATION_STATUS = case(
+    (and_(ESCALATIONS.c.status == text("'open'"), ~_RUNS), "over"), else_=ESCALATIONS.c.status
+).label("status")
+"""Of what nobody took over: whether it is still to be done."""
+_ESCALATION = [column for column in ESCALATIONS.c if column.name != "status"] + [ESCALATION_STATUS]
 _HAS_IT = (CASES.c.number, CASES.c.person_id, CASES.c.department)
 _WITH_CASES = CLOCKS.outerjoin(CASES, CASES.c.case_id == CLOCKS.c.case_id)
 """Clocks with what is known of their cases, where anything is."""
@@ -267,16 +281,16 @@ class PostgresLists:
         if case_id is not None:
             wanted.append(columns.case_id == case_id)
         if status is not None:
-            wanted.append(columns.status == status)
+            wanted.append(ESCALATION_STATUS == status)
         after = None if since is None else (since.changed_at, since.id)
-        query = select(ESCALATIONS, columns.escalation_id.label("id")).where(*wanted)
+        query = select(*_ESCALATION, columns.escalation_id.label("id")).where(*wanted)
         order = (columns.changed_at, columns.escalation_id)
         return list(await fetch(self._pool, page(query, order, after, limit)))
 
     async def escalation(self, escalation_id: str) -> Row | None:
         """Give one escalation."""
         rows = await fetch(
-            self._pool, select(ESCALATIONS).where(ESCALATIONS.c.escalation_id == escalation_id)
+            self._pool, select(*_ESCALATION).where(ESCALATIONS.c.escalation_id == escalation_id)
         )
         return rows[0] if rows else None
 
@@ -303,7 +317,7 @@ class PostgresLists:
         answered = select(taken.escalation_id).where(
             *of_one_clock, taken.breach == columns.breach, taken.status == "acknowledged"
         )
-        wanted: list[Any] = [columns.case_id.in_(of_incident), columns.status == "open"]
+        wanted: list[Any] = [columns.case_id.in_(of_incident), ESCALATION_STATUS == "open"]
         wanted.append(~answered.exists())
         theirs = [
             and_(columns.project_id == project, columns.to.in_(map(str, roles)))
@@ -415,6 +429,6 @@ async def count_running(pool: asyncpg.Pool, metrics: Metrics) -> None:
 
 async def count_unacknowledged(pool: asyncpg.Pool, metrics: Metrics) -> None:
     """Set how many escalations nobody has taken over."""
-    is_open = ESCALATIONS.c.status == text("'open'")
+    is_open = ESCALATION_STATUS == text("'open'")
     [row] = await fetch(pool, select(func.count().label("n")).where(is_open))
     metrics.escalations_unacknowledged.set(row["n"])

@@ -14,7 +14,7 @@ from steward_sla.domain.clocks import ReapplyPolicy
 Row = Mapping[str, Any]
 ClockStatus = Literal["running", "paused", "met", "met_with_approval", "breached", "cancelled"]
 ExtensionStatus = Literal["asked", "approved", "refused"]
-EscalationStatus = Literal["open", "acknowledged", "withdrawn"]
+EscalationStatus = Literal["open", "over", "acknowledged", "withdrawn"]
 
 
 LateBy = Literal["project", "target", "role", "person", "department"]

@@ -52,7 +52,7 @@ from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, UnknownEdition
 from steward_policy.ladder import TITLES, role_at_least
 from steward_policy.packs import Rules, UnknownVersion
 from steward_sla.domain.alarms import Alarm, alarms_of, rung
-from steward_sla.domain.case_facts import ABSORBED, REAPPLIED, CaseFact
+from steward_sla.domain.case_facts import REAPPLIED, CaseFact
 from steward_sla.domain.clock import Clock
 from steward_sla.domain.differences import differences
 from steward_sla.domain.timeline import Course, Instead, Timeline
@@ -211,7 +211,7 @@ class _Known(NamedTuple):
     facts: tuple[CaseFact, ...] = ()
     history: datetime | None = None
     known_at: datetime | None = None
-    """When the last fact of the case became known, where that was later."""
+    """When the last fact of the case became known: what it makes late, nobody was told of before."""
     calendars: int = 0
     """How many publications of calendars are taken account of."""
     eras: tuple[Era, ...] = ()
@@ -400,8 +400,7 @@ class ClocksDecider:
             # Its fields also where they move nothing: another version may be reapplied that asks for them.
             _and(state.facts, CaseFact(noted.noted, noted.at, noted.version, noted.fields)),
             noted.history or state.history,
-            # What a merger makes late, nobody could be told of before.
-            noted.known_at or (noted.at if noted.noted == ABSORBED else None),
+            noted.known_at or noted.at,
             calendars,
             eras,
             noted.at if state.upto is None else max(state.upto, noted.at),

@@ -134,11 +134,13 @@ class Measure:
     def place(self, fact: CaseFact) -> tuple[datetime, int, int]:
         """The order in which this target takes facts: at one instant, what meets it goes first.
 
-        What cancels it comes next, then all that starts or changes. A start looks back at what was
-        told behind it.
+        What cancels it comes next, then all that starts or changes, a reopening among it. A start
+        looks back at what was told behind it.
         """
-        meets = fact.name in self.met or fact.name in self.resets
-        return fact.at, 0 if meets else 1 if fact.name in self.stops else 2, fact.version
+        if fact.name in self.met or fact.name in self.resets:
+            return fact.at, 0, fact.version
+        cancels = fact.name in self.stops and fact.name != "case_reopened"
+        return fact.at, 1 if cancels else 2, fact.version
 
     def may_start(self, fact: CaseFact) -> bool:
         """Whether the target may begin with this fact."""
