@@ -2715,6 +2715,36 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Who had a case that was handled answers for what is still owed (RM-4.11).",
+        "answers once handled",
+        "services/sla/src/steward_sla/adapters/read_models.py",
+        '    "case_handled": "rests",\n',
+        '    "case_handled": "ends",\n',
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_who_had_a_case_answers_for_what_is_owed_once_it_is_handled_or_reopened",
+    ),
+    Guard(
+        _RULES,
+        "Who had a case before it is reopened has it again (RM-4.11).",
+        "answers once reopened",
+        "services/sla/src/steward_sla/adapters/read_models.py",
+        '    "case_reopened": "goes_on",\n',
+        "",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_who_had_a_case_answers_for_what_is_owed_once_it_is_handled_or_reopened",
+    ),
+    Guard(
+        _RULES,
+        "The time that a case was held stops where it was handled (RM-4.11).",
+        "no time held once handled",
+        "services/sla/src/steward_sla/adapters/clock_lists.py",
+        'columns.holder != "", ~columns.rests)',
+        'columns.holder != "")',
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_who_had_a_case_answers_for_what_is_owed_once_it_is_handled_or_reopened",
+    ),
+    Guard(
+        _RULES,
         "What a department held before a case was moved counts where it held it (RM-4.11).",
         "held before the move",
         "services/sla/src/steward_sla/adapters/read_models.py",

@@ -72,6 +72,22 @@ def pack(version: str, days: int) -> str:
     return PACK.format(version=version, days=days)
 
 
+RECORD = (
+    pack("1", 5)
+    + """
+  - id: record
+    rule: [RM-4.6.2b]
+    basis: rule
+    starts: case_handled
+    met_by: record_submitted
+    cancels_on: [case_reopened]
+    within: {hours: 8, counting: elapsed}
+    on_reopen: none
+    escalate: [{at: breach, to: department_head}]
+"""
+)
+
+
 MANAGES = RoleAssigned(project_id="p1", role=Role.GENERAL_MANAGER, person_id="m1")
 
 
@@ -286,16 +302,24 @@ async def test_a_sweep_rings_nothing_and_ends_no_history(desk: Desk) -> None:
 
 
 async def test_what_was_noted_before_the_tables_fills_them_as_its_facts_would(desk: Desk) -> None:
-    """The last statements of the migration, upon facts that were stored before it."""
+    """The filling statements of the migrations, upon facts that were stored before them."""
     hour = timedelta(hours=1)
     owner = ("case_assigned", TEN + hour, {"person_id": "m1"})
     refused = ("dispatch_refused", TEN + 3 * hour, {"dispatch_id": "d-12"})
     await desk.case("c1", owner, dispatched(TEN + 2 * hour, "greening"), refused)
     done = ("case_handled", TEN + 4 * hour, {"round": 1})
-    await desk.case("c2", dispatched(TEN + hour, "engineering"), done)
-    migration = import_module("steward_sla.adapters.versions.0004_policy_work")
-    pool = desk.store.pool
-    for table, fills in (("cases", 1), ("holdings", 2)):
+    again = ("case_reopened", TEN + 5 * hour, {"round": 2})
+    closed = ("case_closed", TEN + 6 * hour, {"round": 2})
+    await desk.case("c2", dispatched(TEN + hour, "engineering"), done, again, closed)
+    name, at, fields = dispatched(TEN + hour, "gate")
+    moved = (name, at, {**fields, "before_move": True})
+    withdrawn = ("dispatch_withdrawn", TEN + 2 * hour, {"dispatch_id": "d-11"})
+    pool, versions = desk.store.pool, "steward_sla.adapters.versions"
+    fillings = (("cases", "0004_policy_work", 1), ("holdings", "0009_held_again", 2))
+    for table, version, fills in fillings:
+        if table == "holdings":
+            await desk.case("c3", moved, withdrawn)
+        migration = import_module(f"{versions}.{version}")
         whole = f"SELECT * FROM {table} ORDER BY 1, 2"
         before = await pool.fetch(whole)
         assert before
@@ -518,6 +542,52 @@ async def test_outcomes_and_time_held_are_told_by_department_and_person(desk: De
     assert {row["person"]: (row["met"], row["running"]) for row in persons} == {
         "m1": (1, 0),
         "": (0, 2),
+    }
+
+
+@rule("RM-4.11")
+async def test_who_had_a_case_answers_for_what_is_owed_once_it_is_handled_or_reopened(
+    desk: Desk,
+) -> None:
+    hour = timedelta(hours=1)
+    desk.policies.put(packs.load(RECORD))
+    owner = ("case_assigned", TEN, {"person_id": "m1"})
+    given = dispatched(TEN, "engineering")
+    done = ("case_handled", TEN + 2 * hour, {"round": 1})
+    closed = ("case_closed", TEN + 4 * hour, {"round": 1})
+    again = ("case_reopened", TEN + 5 * hour, {"round": 2})
+    refused = ("case_refused", TEN + hour, {"by": "steward"})
+    await desk.case("c1", owner, given, done)
+    await desk.case("c2", owner, given, done, closed, again, dispatched(TEN + 6 * hour, "greening"))
+    await desk.case(
+        "c3", owner, given, done, ("case_assigned", TEN + 3 * hour, {"person_id": "m2"})
+    )
+    await desk.case("c4", owner, given, refused)
+    await desk.case("c5", owner, given, refused, again)
+    for case_id in ("c1", "c2", "c3", "c5"):  # its alarms ring before it is heard
+        await desk.tell(case_id, "case_chased", 9, day(20))
+
+    async def appraised(by: str, month: str, *names: str) -> dict[str, tuple[int, ...]]:
+        items = (await desk.get(f"/v1/appraisal?by={by}&month={month}"))["items"]
+        return {row[by]: tuple(row[name] for name in names) for row in items}
+
+    # No record was handed in: of c2 none was owed any more once it had ended.
+    records = ("breached", "cancelled", "times_held", "held_seconds")
+    now = int((day(20) - TEN).total_seconds())
+    assert await appraised("person", "2026-12", *records) == {
+        "m1": (1, 1, 7, 2 * now - 2 * 3600),  # 8 h until handled or refused, and twice since 5 h
+        "m2": (1, 0, 0, 0),
+    }
+    assert await appraised("department", "2026-12", *records) == {
+        "engineering": (2, 0, 7, now + 4 * 3600),
+        "greening": (0, 1, 1, now - 6 * 3600),
+    }
+    answers = ("met", "breached", "cancelled")
+    assert await appraised("person", "2027-01", *answers) == {"m1": (3, 2, 1), "": (0, 0, 1)}
+    assert await appraised("department", "2027-01", *answers) == {
+        "engineering": (3, 1, 1),
+        "greening": (0, 1, 0),
+        "": (0, 0, 1),
     }
 
 

@@ -5,7 +5,20 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import and_, case, exists, false, func, or_, select, text, tuple_
+from sqlalchemy import (
+    ARRAY,
+    Subquery,
+    Text,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from steward_events.vocabulary import Role
@@ -167,14 +180,13 @@ class PostgresLists:
         self, projects: Sequence[str] | None, holder: Holder, *, month: str | None
     ) -> list[Row]:
         """Count clocks of complaints by who had the case when it was decided, month and status."""
-        columns, held = CLOCKS.c, HOLDINGS.c
+        columns, held = CLOCKS.c, _held_by(holder, projects).c
         decided_at = func.coalesce(columns.breached_at, columns.met_at, columns.due_at)
         # What lets go of a case at the very instant decides it too: before that it was held.
         last = (
             select(held.holder)
             .where(
                 held.case_id == columns.case_id,
-                held.person == (holder == "person"),
                 or_(held.at < decided_at, and_(held.at == decided_at, held.holder != "")),
             )
             .order_by(held.at.desc(), held.place.desc())
@@ -198,31 +210,21 @@ class PostgresLists:
         self, projects: Sequence[str] | None, holder: Holder, *, month: str | None, now: datetime
     ) -> list[Row]:
         """Add up how long complaints were held, by holder and month in which that began."""
-        columns = HOLDINGS.c
-        after = func.lead(columns.at).over(
-            partition_by=columns.case_id, order_by=(columns.at, columns.place)
-        )
-        until = func.coalesce(after, now)
+        holdings = _held_by(holder, projects)
+        columns = holdings.c
+        until = func.coalesce(columns.until, now)
         began = func.to_char(func.timezone(CASES.c.zone, columns.at), "YYYY-MM").label("month")
-        theirs: list[Any] = [
-            CASES.c.kind == text("'complaint'"),
-            columns.person == (holder == "person"),
-        ]
-        if projects is not None:
-            theirs.append(columns.project_id.in_(projects))
         spans = (
             select(
                 columns.holder,
                 began,
                 func.extract("epoch", until - columns.at).label("seconds"),
             )
-            .join_from(HOLDINGS, CASES, CASES.c.case_id == columns.case_id)
-            .where(*theirs)
+            .join_from(holdings, CASES, CASES.c.case_id == columns.case_id)
+            .where(CASES.c.kind == text("'complaint'"), columns.holder != "", ~columns.rests)
             .subquery()
         )
-        wanted: list[Any] = [spans.c.holder != ""]
-        if month is not None:
-            wanted.append(spans.c.month == month)
+        wanted = [] if month is None else [spans.c.month == month]
         sums = (func.count().label("times"), func.sum(spans.c.seconds).label("seconds"))
         key = spans.c.holder.label(holder)
         query = select(key, spans.c.month, *sums).where(*wanted).group_by(key, spans.c.month)
@@ -395,6 +397,40 @@ class PostgresLists:
         query = select(REAPPLICATIONS).where(REAPPLICATIONS.c.reapply_id == reapply_id)
         rows = await fetch(self._pool, query)
         return rows[0] if rows else None
+
+
+def _held_by(holder: Holder, projects: Sequence[str] | None) -> Subquery:
+    """Say of each holding who had the case from then on, until when, and whether it rested.
+
+    A row that gives the case says who has it, the others whether it rests, has ended or goes on:
+    each counts until the next of its sort.
+    """
+    columns = HOLDINGS.c
+    in_order: dict[str, Any] = {
+        "partition_by": columns.case_id,
+        "order_by": (columns.at, columns.place),
+    }
+    gives = columns.what == text("'gives'")
+
+    def last(column: Any, among: Any) -> Any:
+        said = func.array_agg(column).filter(among).over(**in_order)
+        from_nothing = func.array_prepend(text("''"), said, type_=ARRAY(Text))
+        return from_nothing[func.count().filter(among).over(**in_order) + 1]
+
+    what = last(columns.what, ~gives)
+    wanted: list[Any] = [columns.person == (holder == "person")]
+    if projects is not None:
+        wanted.append(columns.project_id.in_(projects))
+    return (
+        select(
+            *(columns.case_id, columns.place, columns.at),
+            func.lead(columns.at).over(**in_order).label("until"),
+            case((what == "ends", ""), else_=last(columns.holder, gives)).label("holder"),
+            (what == "rests").label("rests"),
+        )
+        .where(*wanted)
+        .subquery("held")
+    )
 
 
 def _wanted(projects: Sequence[str] | None, asked: Asked) -> list[Any]:

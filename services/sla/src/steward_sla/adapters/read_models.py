@@ -177,11 +177,14 @@ HOLDINGS = Table(
     Column("at", DateTime(timezone=True)),
     Column("person", Boolean, nullable=False, default=False),
     Column("holder", Text, nullable=False, default=""),
+    Column("what", Text, nullable=False, default="gives", server_default=text("'gives'")),
     Index("holdings_project", "project_id", "at"),
 )
 """Who had a case from when on, until the next row: departments, and persons beside them.
 
-Nobody (an empty holder) after a refusal, and once it was handled or ended.
+A row `gives` it to its holder, to nobody (an empty one) after a refusal. Others name no holder: it
+`rests` with who has it, once it was handled, and the time held stops; it `ends`, and nobody has it;
+or it `goes_on` with who had it last, once it was reopened.
 """
 
 CALENDARS = Table(
@@ -290,21 +293,25 @@ def _held(noted: CaseNoted) -> Iterable[Change]:
             yield _case(noted, incident=str(fields.get("incident_id") or ""))
         case "case_left_incident":
             yield _case(noted, incident="")
-        case name if name in _LETS_GO:
-            yield from (_holding(noted, ""), _holding(noted, "", person=True))
+        case name if what := _WITH_ITS_HOLDER.get(name):
+            yield from (_holding(noted, "", what), _holding(noted, "", what, person=True))
         case _:
             pass
 
 
-_LETS_GO = frozenset({"case_handled", *ENDS})
-"""After these facts nobody has the case before them any longer."""
+_WITH_ITS_HOLDER = {
+    "case_handled": "rests",
+    "case_reopened": "goes_on",
+    **dict.fromkeys(ENDS, "ends"),
+}
+"""What these facts do with a case, whoever has it."""
 
 
 def _case(noted: CaseNoted, **values: str) -> Upsert:
     return Upsert(CASES, {"case_id": noted.case_id, "project_id": noted.project_id, **values})
 
 
-def _holding(noted: CaseNoted, holder: str, *, person: bool = False) -> Upsert:
+def _holding(noted: CaseNoted, holder: str, what: str = "gives", *, person: bool = False) -> Upsert:
     # Persons and departments stand beside each other: two places for each version.
     return Upsert(
         HOLDINGS,
@@ -315,6 +322,7 @@ def _holding(noted: CaseNoted, holder: str, *, person: bool = False) -> Upsert:
             "at": noted.at,
             "person": person,
             "holder": holder,
+            "what": what,
         },
     )
 
