@@ -332,7 +332,7 @@ def test_a_major_complaint_is_before_the_company_leader_the_same_day(seen: Seen)
     assert seen.late.clock() == Told(
         "0 24:00",
         "重大投诉的“呈送公司主管领导”",
-        late=("0 24:00 general_manager",),
+        late=("1 08:30 general_manager",),
         begun=("0 10:00 company_leader", "0 14:00 general_manager"),
     )
     assert seen.kept.met() == "0 19:00"
@@ -370,6 +370,7 @@ def test_an_important_complaint_is_before_the_manager_within_the_hour(seen: Seen
         "0 11:00",
         "重要投诉的“转呈主管经理”",
         late=("0 11:00 centre_manager", "0 12:00 company_leader"),
+        begun=("0 10:05 centre_manager",),
     )
     assert seen.kept.met() == "0 10:49"
 
@@ -385,7 +386,10 @@ def test_an_important_complaint_is_before_the_manager_within_the_hour(seen: Seen
 )
 def test_a_letter_runs_from_its_arrival_like_all_that_is_said(seen: Seen) -> None:
     assert seen.late.clock() == Told(
-        "0 10:30", "重要投诉的“转呈主管经理”", late=("0 10:30 centre_manager",)
+        "0 10:30",
+        "重要投诉的“转呈主管经理”",
+        late=("0 10:30 centre_manager",),
+        begun=("0 10:05 centre_manager",),
     )
     assert seen.kept.met() == "0 10:29"
 

@@ -383,7 +383,7 @@ CASES = (
         request-confirmed 08:42 → 08:52, met 08:42
         request-appointment 08:42 → 10:42, cancelled by no_longer_applies
         request-done 08:42 → +3T24:00, cancelled by no_longer_applies
-        emergency-on-site 08:42 → 09:12, to engineering_supervisor 08:42, met 08:56
+        emergency-on-site 08:42 → 09:12, to engineering_supervisor 08:46, met 08:56
         emergency-made-safe 08:42 → 12:42, met 10:00
         dispatched 08:46 → 09:16, met 08:51
         dispatch-accepted:burst 08:51 → 10:51, met 08:51
@@ -774,7 +774,7 @@ CASES = (
         "closed",
         """
         triage 09:06 → 09:36, met 09:11
-        important-to-manager 09:06 → 10:06, warned 09:51, breached 10:06, to centre_manager 10:06, met 10:20 late
+        important-to-manager 09:06 → 10:06, to centre_manager 09:11, warned 09:51, breached 10:06, to centre_manager 10:06, met 10:20 late
         important-resolve 09:06 → +3T24:00, met 14:00
         month-resolve 09:06 → a month, met 14:00
         dispatched 09:11 → 09:41, met 09:16
@@ -786,6 +786,7 @@ CASES = (
         """,
         "RM-4.6.4a phone by +3T24:00, done 16:00 on_site by zhou",
         """
+        09:11 chen alarm 重要投诉 转呈主管经理 10:06 RM-4.5.2b
         09:16 wu alarm 重要投诉 部门接单 11:16 RM-4.6.1、RM-3.3、RC-5.3
         09:20 wu alarm 重要投诉 部门接单 11:20 RM-4.6.1、RM-3.3、RC-5.3
         10:06 chen escalation 重要投诉 转呈主管经理 10:06 RM-4.5.2b
@@ -818,7 +819,7 @@ CASES = (
         "closed",
         """
         triage 09:11 → 09:41, met 09:16
-        important-to-manager 09:11 → 10:11, met 09:20
+        important-to-manager 09:11 → 10:11, to centre_manager 09:16, met 09:20
         important-resolve 09:11 → +3T24:00, met 15:00
         month-resolve 09:11 → a month, met 15:00
         dispatched 09:16 → 09:46, met 09:20
@@ -830,6 +831,7 @@ CASES = (
         """,
         "RM-4.6.4a phone by +3T24:00, done +1T10:00 phone by lin",
         """
+        09:16 chen alarm 重要投诉 转呈主管经理 10:11 RM-4.5.2b
         09:20 wu alarm 重要投诉 部门接单 11:20 RM-4.6.1、RM-3.3、RC-5.3
         10:20 1-101 notice 今天更换灯头
         """,
@@ -1050,8 +1052,8 @@ CASES = (
         """
         triage 09:36 → 10:06, met 09:40
         weighty-to-leader 09:36 → 24:00, to company_leader 09:36, met 10:00
-        major-to-leader 09:36 → 24:00, to company_leader 09:36, met 10:00
-        important-to-manager 09:36 → 10:36, met 09:50
+        major-to-leader 09:36 → 24:00, to company_leader 09:40, met 10:00
+        important-to-manager 09:36 → 10:36, to centre_manager 09:40, met 09:50
         major-answer 09:36 → +2T24:00, met 10:30
         major-resolve 09:36 → +10T24:00, met 15:00
         month-resolve 09:36 → a month, met 15:00
@@ -1064,6 +1066,7 @@ CASES = (
         "FU-4.1.2.2a on_site by +3T24:00, done 16:00 on_site by chen",
         """
         09:36 tang alarm-en case "report to the company leader" 24:00 RM-3.1
+        09:40 chen alarm 重大投诉 转呈主管经理 10:36 RM-4.5.2b
         09:40 tang alarm-en "major complaint" "handover to the company leader" 24:00 RM-4.5.2a
         09:50 wu alarm 重大投诉 部门接单 11:50 RM-4.6.1、RM-3.3、RC-5.3
         """,
@@ -1091,7 +1094,7 @@ CASES = (
         """
         harm-stopped 09:40 → 10:10, to centre_manager 09:40, met 09:50
         triage-after-harm 09:50 → 10:20, met 10:00
-        important-to-manager 09:40 → 10:40, met 10:20
+        important-to-manager 09:40 → 10:40, to centre_manager 10:00, met 10:20
         important-resolve 09:40 → +3T24:00, met 11:30
         month-resolve 09:40 → a month, met 11:30
         dispatched 10:00 → 10:30, met 10:20
@@ -1103,6 +1106,7 @@ CASES = (
         "RM-4.6.4a phone by +3T24:00, done 15:00 phone by lin",
         """
         09:40 chen alarm 事项 立即制止损害 10:10 RM-4.9
+        10:00 chen alarm 重要投诉 转呈主管经理 10:40 RM-4.5.2b
         +1T08:30 chen escalation 重要投诉 提交处理记录 24:00 RM-4.6.2a、RM-4.6.2b
         """,
     ),
@@ -1272,7 +1276,7 @@ CASES = (
         """
         triage 10:40 → 11:10, met 11:00
         weighty-to-leader 10:40 → 24:00, to company_leader 10:40, met 11:00
-        important-to-manager 10:40 → 11:40, met 11:00
+        important-to-manager 10:40 → 11:40, to centre_manager 11:00, met 11:00
         important-resolve 10:40 → +3T24:00, met 17:00
         month-resolve 10:40 → a month, met 17:00
         dispatched 11:00 → 11:30, met 11:10
@@ -1283,6 +1287,7 @@ CASES = (
         "RM-4.6.4a phone by +3T24:00, done +1T10:00 on_site by zhou",
         """
         10:40 tang alarm-en case "report to the company leader" 24:00 RM-3.1
+        11:00 chen alarm 重要投诉 转呈主管经理 11:40 RM-4.5.2b
         11:10 wu alarm 重要投诉 部门接单 13:10 RM-4.6.1、RM-3.3、RC-5.3
         +1T12:30 chen escalation 重要投诉 提交处理记录 24:00 RM-4.6.2a、RM-4.6.2b
         """,
@@ -1340,8 +1345,8 @@ CASES = (
         "closed",
         """
         triage 23:50 → +1T00:20, met 23:55
-        major-to-leader 23:50 → +1T00:50, to company_leader 23:50, met +1T00:20
-        important-to-manager 23:50 → +1T00:50, met +1T00:20
+        major-to-leader 23:50 → +1T00:50, to company_leader 23:55, met +1T00:20
+        important-to-manager 23:50 → +1T00:50, to centre_manager 23:55, met +1T00:20
         major-answer 23:50 → +2T24:00, met +1T10:00
         major-resolve 23:50 → +10T24:00, met +1T13:00
         month-resolve 23:50 → a month, met +1T13:00
@@ -1353,6 +1358,7 @@ CASES = (
         """,
         "FU-4.1.2.2a on_site by +4T24:00, done +1T15:00 on_site by zhou",
         """
+        23:55 chen alarm 重大投诉 转呈主管经理 +1T00:50 RM-4.5.2b
         23:55 tang alarm-en "major complaint" "handover to the company leader" +1T00:50 RM-4.5.2a
         +1T00:10 wu alarm 重大投诉 部门接单 +1T10:30 RM-4.6.1、RM-3.3、RC-5.3
         +1T08:00 1-102 notice 正在抢修，上午答复您

@@ -2781,4 +2781,14 @@ GUARDS: tuple[Guard, ...] = (
         "if not policy.quiet.unless.holds(fields):",
         f"{_TOLD_TEST}test_who_asks_at_night_is_told_at_once_that_it_was_received",
     ),
+    Guard(
+        _TIME,
+        "What is late when it becomes known is told once to the same role.",
+        "late from the start",
+        "services/sla/src/steward_sla/domain/alarms.py",
+        "            if not _is_told_late(clock, step, told):\n",
+        "            if True:\n",
+        f"{_CLIMBING_TEST}"
+        "test_what_is_late_when_it_becomes_known_is_told_once_to_whom_its_start_was_for",
+    ),
 )

@@ -85,6 +85,16 @@ def test_who_is_told_late_has_the_whole_time_to_take_it_over() -> None:
     assert climbs(told) == [("company_leader", "09-28 15:00", "step")]
 
 
+@rule("RM-4.5.2b")
+def test_what_is_late_when_it_becomes_known_is_told_once_to_whom_its_start_was_for() -> None:
+    important = {"severity": "important", "validity": "valid", "cause": "first"}
+    at = RECEIVED + timedelta(minutes=90)
+    known = complaint("important-to-manager").when(heard("case_classified", 2, at, **important))
+    told, _ = rung(known, at)
+    assert climbs(told) == [("centre_manager", "09-28 11:30", "step")]
+    assert [f.breach for f in told if isinstance(f, Escalated)] == [1]
+
+
 def test_a_breach_that_nobody_answers_climbs_every_four_duty_hours_to_the_top() -> None:
     told, answer = rung(complaint("minor-resolve").when(classified("minor")), DUE + 90 * DAY)
     assert climbs(told) == MINOR_LATE

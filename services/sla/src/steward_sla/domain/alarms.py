@@ -70,12 +70,27 @@ def _alarms(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
         # Whoever acknowledged an alarm of the start has not answered for the breach.
         to_come = not told.breach and clock.target.escalate[step].at == "breach"
         if step not in climbed and (to_come or not told.acknowledged):
-            yield Alarm(at, "step", clock, step)
+            if not _is_told_late(clock, step, told):
+                yield Alarm(at, "step", clock, step)
     if told.climbs and not told.acknowledged:
         yield from _unanswered(state, clock, told)
     for name, asked in (state.extensions or {}).items():
         if isinstance(asked, Asked) and asked.clock == clock.id and not asked.told:
             yield from _undecided(state, clock, name, asked)
+
+
+def _is_told_late(clock: Clock, step: int, told: Told) -> bool:
+    """Whether whom an alarm of the start is for hears at once that it is late, and so only that.
+
+    It was late already when it became known.
+    """
+    if clock.breach_at is None or told.known_at is None or told.known_at < clock.breach_at:
+        return False
+    steps = clock.target.escalate
+    return steps[step].at == "start" and any(
+        later.at == "breach" and later.after is None and later.to == steps[step].to
+        for later in steps
+    )
 
 
 def _unanswered(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
