@@ -1235,6 +1235,7 @@ def test_more_time_for_an_important_complaint_is_the_general_managers_to_grant(
         "5 24:00",
         "重要投诉的“处理完成”",
         late=("6 08:30 centre_manager", "6 08:30 company_leader"),
+        begun=("2 09:00 general_manager",),
     )
     assert promised(seen.late) == PROMISED
     assert seen.late.clock("promise-kept") == Told(

@@ -1186,7 +1186,7 @@ CASES = (
         """
         triage -2T09:00 → -2T09:30, warned -2T09:20, breached -2T09:30, to cs_supervisor 10:00, met 10:10 late
         minor-to-supervisor 10:10 → 12:10, to cs_supervisor 10:10, met 10:20
-        minor-resolve -2T09:00 → 24:00, asked until +2T18:00 by zhou, approved by chen, moved to +2T18:00, met +1T10:00 with approval
+        minor-resolve -2T09:00 → 24:00, asked until +2T18:00 by zhou, to centre_manager 13:00 requested, approved by chen, centre_manager asked no longer, moved to +2T18:00, met +1T10:00 with approval
         month-resolve -2T09:00 → a month, met +1T10:00
         promise-kept:handled-1 13:30 → +2T18:00, met +1T10:00
         dispatched 10:10 → 10:40, met 10:10
@@ -1200,6 +1200,7 @@ CASES = (
         10:00 zhou escalation 事项 投诉分类 -2T09:30 RM-3.4、RC-4.2
         10:10 zhou alarm 轻微投诉 转客服部主管 12:10 RM-3.2
         10:10 wu alarm 轻微投诉 部门接单 12:10 RM-4.6.1、RM-3.3、RC-5.3
+        13:00 chen requested 轻微投诉 处理完成 17:00 24:00 RM-4.5.2c、RM-4.10.1
         13:30 3-301 new-date +2T18:00
         """,
     ),
@@ -1225,7 +1226,7 @@ CASES = (
         """
         triage 10:20 → 10:50, met 10:30
         minor-to-supervisor 10:30 → 12:30, to cs_supervisor 10:30, met 10:40
-        minor-resolve 10:20 → +2T24:00, asked until +5T18:00 by zhou, refused by chen, met +1T10:00
+        minor-resolve 10:20 → +2T24:00, asked until +5T18:00 by zhou, to centre_manager 13:00 requested, refused by chen, centre_manager asked no longer, met +1T10:00
         month-resolve 10:20 → a month, met +1T10:00
         dispatched 10:30 → 11:00, met 10:30
         dispatch-accepted:rack 10:30 → 12:30, to department_head 10:30, met 10:40
@@ -1237,6 +1238,7 @@ CASES = (
         """
         10:30 zhou alarm 轻微投诉 转客服部主管 12:30 RM-3.2
         10:30 wu alarm 轻微投诉 部门接单 12:30 RM-4.6.1、RM-3.3、RC-5.3
+        13:00 chen requested 轻微投诉 处理完成 17:00 +2T24:00 RM-4.5.2c、RM-4.10.1
         """,
     ),
     # 37: a complaint that its owner takes back.
@@ -1418,6 +1420,12 @@ WORDS = {
         "severity target due rule",
         "[Please act] {number} {project}",
         '{project}: "{target}" of {severity} {number} is with you ({role}), due by {due}. Rule {rule}.',
+    ),
+    "requested": (
+        "severity target decide_by due rule",
+        "【延期请批】{number} {project}",
+        "{project}：{severity}{number}的“{target}”申请延期，请您（{role}）于{decide_by}前决定；"
+        "原期限{due}。依据{rule}。",
     ),
     "merged": (
         "severity target due rule into",
@@ -1695,7 +1703,8 @@ def _written(played: Played, name: str, line: str) -> tuple[Sent, str]:
     values["project"] = NAMES[OTHER if name == "{15m}" else PROJECT]
     if to in STAFF:
         values["role"] = STAFF[to].title
-        values["due"] = _due(played.day.at(values["due"]))
+        instants = values.keys() & {"due", "decide_by"}
+        values |= {each: _due(played.day.at(values[each])) for each in instants}
     if "day" in values:
         values["day"] = _spoken(played.day.at(values["day"]), english=what.endswith("-en"))
     phone = STAFF[to].phone if to in STAFF else HOMES.get(to, ("", PASSER_BY))[1]
@@ -1978,9 +1987,9 @@ def test_nothing_else_was_published_than_what_was_said_and_what_follows(played: 
         clock_rescheduled=7,
         clock_paused=4,
         clock_resumed=4,
-        escalated=56,
+        escalated=58,
         escalation_acknowledged=2,
-        escalation_withdrawn=1,
+        escalation_withdrawn=3,
         extension_requested=2,
         extension_approved=1,
         extension_refused=1,
@@ -2015,9 +2024,9 @@ def test_every_message_came_to_its_end(played: Played) -> None:
         for life in lives(played.published["notify"])
     )
     assert told == {
-        "sms: requested, sending, sent, delivered": 82,
+        "sms: requested, sending, sent, delivered": 84,
         "sms: requested, sending, sent, failed MOBILE_NOT_ON_SERVICE": 2,
-        "email: requested, sending, sent": 59,
+        "email: requested, sending, sent": 61,
         "email: requested, suppressed told_by_sms": 25,
     }
     words = ("case_noted", *(f"message_{word}" for word in ("requested", "sending", "sent")))

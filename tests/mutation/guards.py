@@ -2624,6 +2624,35 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "Who has to decide on more time is told at once (RM-4.10.1, RM-4.10.2).",
+        "the role that decides on more time is told",
+        _CLOCKS,
+        "return [*self._with_differences(state, asked), *told]",
+        "return self._with_differences(state, asked)",
+        f"{_MORE_TIME_TEST}test_who_has_to_decide_is_told_at_once_and_until_when",
+    ),
+    Guard(
+        _RULES,
+        "Who takes over a request for more time has not answered for what is late.",
+        "a request taken over is not the duty",
+        _CLOCKS,
+        "c.escalation_id == fact.escalation_id and not c.is_request",
+        "c.escalation_id == fact.escalation_id",
+        f"{_MORE_TIME_TEST}"
+        "test_the_silence_of_who_has_to_decide_climbs_only_by_what_is_undecided[True]",
+    ),
+    Guard(
+        _RULES,
+        "Who had to decide on more time is asked no longer once nothing is left to decide.",
+        "a settled request is asked no longer",
+        _DIFFERENCES,
+        "        yield from _settled(state, clock.id, told, said, is_over=bool(outcome))\n",
+        "        pass\n",
+        f"{_MORE_TIME_TEST}"
+        "test_who_has_to_decide_is_asked_no_longer_when_nothing_is_left_to_decide",
+    ),
+    Guard(
+        _RULES,
         "Who decided on more time is decided once: another person's word is refused, not lost.",
         "one decision on more time",
         _CLOCKS,

@@ -240,7 +240,8 @@ def _of_clock(fact: Published, day: Day) -> str:
         case "clock_resumed":
             return f"resumed {day.told(data['resumed_at'])}"
         case "escalated":
-            because = f" {data['because']}" if data.get("because") else ""
+            why = "requested" if data["decide_by"] else data["because"]
+            because = f" {why}" if why else ""
             return f"to {data['to']} {day.told(data['told_at'])}{because}"
         case "extension_requested":
             return f"asked until {day.told(data['until'])} by {data['asked_by']}"
@@ -252,6 +253,8 @@ def _of_clock(fact: Published, day: Day) -> str:
             return f"acknowledged by {data['person_id']}"
         case "escalation_withdrawn" if data["into"]:
             return f"{data['to']} told of {data['into_number'][-5:]}"
+        case "escalation_withdrawn" if data["settled"]:
+            return f"{data['to']} asked no longer"
         case other:
             return other
 

@@ -83,6 +83,8 @@ class Clock:
     """The number of the breach that stands."""
     late_for: datetime | None = None
     """What was due when it stood."""
+    asked: str = ""
+    """The last request for more time."""
     told: set[tuple[object, ...]] = field(default_factory=set)
     """What is told once: warnings, steps of escalation, and what becomes of them."""
 
@@ -125,8 +127,9 @@ class Clock:
                 return outcome != self.outcome or is_moved
             case "escalated":
                 to = said["to"] if said["because"] else ""
+                of = self.asked if said.get("decide_by") else ""
                 is_of_breach = said["breach"] in (0, self.stands, self.breaches + 1)
-                is_step = self._once("step", said["breach"], said["step"], said["because"], to)
+                is_step = self._once("step", said["breach"], said["step"], said["because"], to, of)
                 is_new = self._once(name, said["escalation_id"])
                 return is_of_breach and is_step and is_new
             case "escalation_withdrawn" | "escalation_acknowledged":
@@ -135,6 +138,7 @@ class Clock:
             case "owner_date_declined":
                 return self._once(name, said["asked_for"])
             case "extension_requested" | "extension_approved" | "extension_refused":
+                self.asked = said["extension_id"]
                 return self._once(name, said["extension_id"])
             case _:
                 return False

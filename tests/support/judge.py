@@ -338,7 +338,11 @@ class Judge:
         climbs: dict[Any, set[str]] = defaultdict(set)
         for fact in self._of("sla.escalated"):
             climbs[_breach(fact)].add(fact.data["escalation_id"])
-        corrected = Counter(f.data["escalation_id"] for f in self._of("sla.escalation_withdrawn"))
+        corrected = Counter(
+            f.data["escalation_id"]
+            for f in self._of("sla.escalation_withdrawn")
+            if not f.data["settled"]
+        )
         excuses = {
             (fact.data["case_id"], fact.data["clock"])
             for name in ("clock_met", "clock_cancelled", "clock_rescheduled")
@@ -436,6 +440,7 @@ class Judge:
                 correction_of(EscalationWithdrawn.model_validate(fact.data)),
             )
             for fact in self._of("sla.escalation_withdrawn")
+            if not fact.data["settled"]
         }
         late = {
             message_id_of(fact.data["followup_id"], "followup_overdue", channel)

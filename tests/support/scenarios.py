@@ -47,6 +47,7 @@ OWNER = "13900002222"
 _WHAT, _DUE, _TITLE = r"(?P<what>.+)", r"(?P<due>.+)", r"(?P<title>.+)"
 LATE = rf"{_WHAT}应于{_DUE}前完成，现已逾期，升级到您（{_TITLE}）处理。"
 BEGUN = rf"{_WHAT}请您（{_TITLE}）处理，须于{_DUE}前完成。"
+ASKED = rf"{_WHAT}申请延期，请您（{_TITLE}）于{_DUE}前决定；原期限.+。"
 FOLLOWUP = rf"{_WHAT}应于{_DUE}前完成，现已逾期，请您（{_TITLE}）安排。"
 """What roles are told, between the project and the rules."""
 
@@ -243,7 +244,10 @@ class Case:
         for climb in self.said("sla", "escalated", **like):
             is_late = bool(climb["breach"])
             escalation = {"escalation_id": climb["escalation_id"]}
-            said = self._message(climb["to"], due, LATE if is_late else BEGUN, **escalation)
+            by, words = due, LATE if is_late else BEGUN
+            if climb["decide_by"]:
+                by, words = self.written(climb["decide_by"]), ASKED
+            said = self._message(climb["to"], by, words, **escalation)
             told[is_late].append(f"{said.at or self.written(climb['told_at'])} {climb['to']}")
             what = said.text
         return Told(due, what, tuple(told[True]), tuple(told[False]))

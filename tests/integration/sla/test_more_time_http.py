@@ -250,3 +250,16 @@ async def test_what_is_late_now_and_will_be_soon_is_listed(desk: Desk) -> None:
     assert {"dispatched": True, "minor-resolve": False}.items() <= {
         row["target"]: row["late"] for row in soon
     }.items()
+
+
+@rule("RM-4.10.1")
+async def test_who_has_to_decide_stands_in_the_list_until_it_is_decided(desk: Desk) -> None:
+    def of_request(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        return [(row["to"], row["status"]) for row in rows if row["because"] == "requested"]
+
+    extension = (await desk.post(CLOCK, ASKED)).json()["extension_id"]
+    assert of_request(await desk.get("/v1/escalations")) == [("centre_manager", "open")]
+    decision = {"person_id": "m1", "role": "centre_manager"}
+    approved = await desk.post(f"/v1/extensions/{extension}/approve", decision)
+    assert approved.status_code == 200, approved.text
+    assert of_request(await desk.get("/v1/escalations")) == [("centre_manager", "withdrawn")]

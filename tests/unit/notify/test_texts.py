@@ -26,6 +26,7 @@ ESCALATION = {
     "severity": "minor",
     "target": "处理完成",
     "due": "2026-10-01 24:00",
+    "decide_by": "2026-09-30 15:30",
     "rule": "RM-4.5.2c",
     "role": "cs_supervisor",
     "mode": "on_site",
@@ -58,6 +59,16 @@ def test_the_english_text_says_the_same() -> None:
     text = render("escalation", "en", ESCALATION)
     assert "minor complaint XHY-2026-000123 was due by 2026-10-01 24:00" in text.body
     assert "customer-service supervisor" in text.body
+
+
+def test_who_has_to_decide_on_more_time_is_told_until_when() -> None:
+    assert render("requested", "zh", ESCALATION).body == (
+        "星河湾：轻微投诉XHY-2026-000123的“处理完成”申请延期，请您（客服部主管）于"
+        "2026-09-30 15:30前决定；原期限2026-10-01 24:00。依据RM-4.5.2c。"
+    )
+    assert "Please decide (customer-service supervisor) by 2026-09-30 15:30." in (
+        render("requested", "en", ESCALATION).body
+    )
 
 
 @pytest.mark.parametrize("template", templates())

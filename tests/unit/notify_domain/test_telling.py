@@ -160,6 +160,7 @@ def test_an_urgent_one_is_told_at_once() -> None:
         ({"breach": 0}, "alarm"),
         ({"breach": 0, "because": "unacknowledged"}, "alarm"),
         ({"because": "unacknowledged"}, "escalation"),
+        ({"breach": 0, "because": "undecided", "decide_by": MIDNIGHT}, "requested"),
         ({"breach": 0, "because": "undecided"}, "undecided"),
     ],
 )
@@ -167,6 +168,9 @@ def test_what_is_not_late_is_not_called_late(said: dict[str, Any], template: str
     sms, email = commands(heard(ESCALATED.model_copy(update=said)))
     assert (sms.template, email.template) == (template, template)
     assert "逾期" not in render("alarm", "zh", {**sms.values, "project": "星河湾"}).body
+    if template == "requested":
+        text = render(template, "zh", {**sms.values, "project": "星河湾"})
+        assert "于2026-10-01 24:00前决定" in text.body
 
 
 def test_the_due_times_own_offset_serves_where_the_zone_is_not_named() -> None:
@@ -192,6 +196,13 @@ def test_a_withdrawal_takes_back_what_is_owed_and_corrects_what_was_sent() -> No
     corrections = [to.command for to in answers if isinstance(to.command, RequestMessage)]
     assert {f"message-{c.only_if_sent}" for c in corrections} == told
     assert {c.template for c in corrections} == {"breach_withdrawn"}
+
+
+def test_who_was_asked_to_decide_is_asked_no_longer_and_is_not_corrected() -> None:
+    told = {to.stream for to in on_sla(heard(ESCALATED))}
+    answers = list(on_sla(heard(WITHDRAWN.model_copy(update={"settled": True}))))
+    assert {to.stream for to in answers} == told
+    assert all(isinstance(to.command, Suppress) for to in answers)
 
 
 def test_who_was_told_of_a_case_that_was_merged_is_told_where_it_goes_on() -> None:

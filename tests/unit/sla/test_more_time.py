@@ -17,12 +17,14 @@ from steward_events.sla import (
     ClockMet,
     ClockRescheduled,
     Escalated,
+    EscalationWithdrawn,
     ExtensionApproved,
     ExtensionRefused,
     ExtensionRequested,
 )
 from steward_events.vocabulary import Role
 from steward_sla.domain.clocks import (
+    AcknowledgeEscalation,
     ApproveExtension,
     ClocksDecider,
     HearCaseFact,
@@ -78,7 +80,8 @@ def refusal(answer: Answer, command: Any) -> str:
 
 @rule("RM-4.10.1")
 def test_more_time_runs_from_when_the_owner_was_told_of_it(minor: Given) -> None:
-    granted = minor.when(asked()).then(ExtensionRequested).when(approved()).then(ExtensionApproved)
+    request = minor.when(asked()).then(ExtensionRequested, Escalated)
+    granted = request.when(approved()).then(ExtensionApproved, EscalationWithdrawn)
     granted.when(informed(about="progress")).then(CaseNoted)
     granted.when(informed(extension_id="another")).then(CaseNoted)
     told = granted.when(informed())
@@ -122,7 +125,8 @@ def test_only_the_role_or_above_decides_and_never_who_asked(
 def test_a_third_extension_and_one_beyond_ten_days_is_the_next_roles(minor: Given) -> None:
     far = minor.when(asked(until=DUE + 11 * DAY))
     assert refusal(far, approved()) == "Only the company leader or above decides on this."
-    far.when(approved(role=Role.COMPANY_LEADER)).then(ExtensionApproved)
+    granted = far.when(approved(role=Role.COMPANY_LEADER))
+    granted.then(ExtensionApproved, EscalationWithdrawn)
     steps: list[Any] = []
     for number, name in enumerate("ab", 1):
         at, until = RECEIVED + timedelta(hours=3 * number), DUE + number * DAY
@@ -145,14 +149,14 @@ def test_what_was_asked_or_decided_is_not_asked_or_decided_again(minor: Given) -
     )
     refused = request.when(
         RefuseExtension(RECEIVED + 3 * HOUR, "x", "m1", Role.CENTRE_MANAGER)
-    ).then(ExtensionRefused)
+    ).then(ExtensionRefused, EscalationWithdrawn)
     decided = "This request has been decided on, by somebody else or otherwise: for another time ask anew."
     assert refusal(refused, approved()) == decided
     granted = request.when(approved())
     granted.when(approved()).then()
     assert refusal(granted, approved(person_id="m2")) == decided
     assert refusal(granted, approved(role=Role.GENERAL_MANAGER)) == decided
-    refused.when(asked(RECEIVED + 4 * HOUR, extension_id="y")).then(ExtensionRequested)
+    refused.when(asked(RECEIVED + 4 * HOUR, extension_id="y")).then(ExtensionRequested, Escalated)
 
 
 @rule("RM-4.10.1")
@@ -160,7 +164,11 @@ def test_an_approval_after_the_due_time_excuses_the_breach_and_does_not_undo_it(
     minor: Given,
 ) -> None:
     late = after(minor, asked(), Ring(DUE), approved(DUE + HOUR))
-    late.then(ExtensionApproved, lambda f: isinstance(f, BreachExcused) and f.number == 1)
+    late.then(
+        ExtensionApproved,
+        EscalationWithdrawn,
+        lambda f: isinstance(f, BreachExcused) and f.number == 1,
+    )
     late.when(heard("case_handled", 3, DUE + 2 * HOUR)).then(
         CaseNoted, lambda f: isinstance(f, ClockMet) and f.outcome == "breached"
     )
@@ -182,6 +190,74 @@ def test_an_owner_who_is_told_after_the_reopening_excuses_the_breach_however_fac
     for fact in both if reopened_first else reversed(both):
         granted = granted.when(fact)
     assert granted.state.told["minor-resolve#1"].excused
+
+
+@rule("RM-4.10.1")
+@pytest.mark.parametrize(
+    ("until", "to"),
+    [(UNTIL, Role.CENTRE_MANAGER), (DUE + 11 * DAY, Role.COMPANY_LEADER)],
+)
+def test_who_has_to_decide_is_told_at_once_and_until_when(
+    minor: Given, until: datetime, to: Role
+) -> None:
+    request = minor.when(asked(until=until))
+    [told] = [f for f in request.facts if isinstance(f, Escalated)]
+    assert (told.to, told.because, told.breach, told.step) == (to, "undecided", 0, -1)
+    assert (told.deliver, told.told_at, told.due_at) == ("duty_hours", RECEIVED + 2 * HOUR, DUE)
+    assert told.decide_by == datetime(2026, 9, 28, 16, tzinfo=SHANGHAI)
+    again = request.when(RefuseExtension(RECEIVED + 3 * HOUR, "x", "m1", to)).when(
+        asked(RECEIVED + 4 * HOUR, extension_id="y", until=until)
+    )
+    [told_again] = [f for f in again.facts if isinstance(f, Escalated)]
+    assert told_again.escalation_id != told.escalation_id
+
+
+def test_of_a_request_in_history_nobody_is_told(minor: Given) -> None:
+    imported = minor.when(
+        HearCaseFact(RECEIVED + HOUR, "c1", "p1", "case_accepted", 3, {}, history=DUE)
+    )
+    imported.when(asked()).then(ExtensionRequested)
+
+
+@rule("RM-4.10.1")
+@pytest.mark.parametrize(
+    "end",
+    [
+        approved(),
+        RefuseExtension(RECEIVED + 3 * HOUR, "x", "m1", Role.CENTRE_MANAGER),
+        heard("case_handled", 3, RECEIVED + 3 * HOUR),
+        heard("case_classified", 3, RECEIVED + 3 * HOUR, severity="important", validity="valid"),
+    ],
+)
+def test_who_has_to_decide_is_asked_no_longer_when_nothing_is_left_to_decide(
+    minor: Given, end: Any
+) -> None:
+    request = minor.when(asked())
+    [told] = [f for f in request.facts if isinstance(f, Escalated)]
+    ended = request.when(end)
+    [withdrawn] = [f for f in ended.facts if isinstance(f, EscalationWithdrawn)]
+    assert (withdrawn.escalation_id, withdrawn.settled) == (told.escalation_id, True)
+    more = ended.when(heard("case_accepted", 9, RECEIVED + 5 * HOUR))
+    assert not [f for f in more.facts if isinstance(f, Escalated | EscalationWithdrawn)]
+
+
+@rule("RM-4.10.1")
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_the_silence_of_who_has_to_decide_climbs_only_by_what_is_undecided(
+    minor: Given, acknowledged: bool
+) -> None:
+    stream = minor.when(asked())
+    [told] = [f for f in stream.facts if isinstance(f, Escalated)]
+    if acknowledged:
+        stream = stream.when(AcknowledgeEscalation(RECEIVED + 3 * HOUR, told.escalation_id, "m1"))
+    climbed = []
+    while (at := stream.decider.wake_at(stream.state)) is not None and at < DUE:
+        stream = stream.when(Ring(at))
+        climbed += [f for f in stream.facts if isinstance(f, Escalated)]
+    assert [(f.because, f.to) for f in climbed] == [
+        ("undecided", Role.COMPANY_LEADER),
+        ("unacknowledged", Role.GENERAL_MANAGER),
+    ]
 
 
 @rule("RM-4.10.1")

@@ -153,10 +153,12 @@ class Escalated(ClockFact, name="sla.escalated"):
     policy: Word = ""
     """The policy, whose duty calendar says when people are told; `pack@version`."""
     because: Literal["unacknowledged", "undecided"] | None = None
-    """Why it climbs beside the steps of the pack: nobody answered for the last step, or nobody
+    """Why it is told beside the steps of the pack: nobody answered for the last step, or nobody
     decided on more time."""
     told_at: Instant | None = None
     """When it climbed, or became known after that; from then on an acknowledgement is waited for."""
+    decide_by: Instant | None = None
+    """Until when the role that decides on more time is asked to, before anybody above it is told."""
 
 
 class EscalationAcknowledged(ClockFact, name="sla.escalation_acknowledged"):
@@ -170,7 +172,7 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     """Those who had been told are told that it was withdrawn.
 
     There was no breach after all, or the case was merged `into` another, which goes on for it; then
-    its breach stands.
+    its breach stands. Of more time that is `settled` nobody is told, only no longer asked.
     """
 
     escalation_id: Id
@@ -181,6 +183,8 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     policy: Word = ""
     into: Id | None = None
     into_number: Word = ""
+    settled: bool = False
+    """Whether more time was requested, and by now was decided on or is needed no longer."""
 
 
 class ExtensionRequested(ClockFact, name="sla.extension_requested"):

@@ -205,7 +205,7 @@ def _classified(ticket: Ticket, at: datetime, *, complete: bool) -> list[CaseCom
         given = [ticket.validity is not None, ticket.severity is not None]
         if not (all(given) if complete else any(given)):
             return []
-    elif ticket.work_category is None:
+    elif ticket.work_category is None and ticket.urgency is not Urgency.EMERGENCY:
         return []
     classified = CaseClassified(
         case_id="-",

@@ -244,9 +244,9 @@ def _escalated(heard: Recorded, fact: Escalated, rules_of: RulesOf) -> Iterator[
 
 
 def template_of(fact: Escalated) -> str:
-    """What is told of what is late, of what begins, and of more time that nobody decided on."""
+    """What is told of what is late, of what begins, and of more time that is to be decided on."""
     if fact.because == "undecided":
-        return "undecided"
+        return "undecided" if fact.decide_by is None else "requested"
     return "escalation" if fact.breach else "alarm"
 
 
@@ -264,6 +264,8 @@ def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) ->
     for channel in get_args(Channel):
         told = message_id_of(fact.escalation_id, "escalation", channel)
         yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "withdrawn"))
+        if fact.settled:
+            continue
         request = RequestMessage(
             heard.occurred_at,
             message_id_of(fact.escalation_id, template, channel),
@@ -379,4 +381,7 @@ def _values(fact: Escalated | EscalationWithdrawn, zone: tzinfo | None) -> dict[
     }
     if fact.due_at is not None:
         values["due"] = deadline(fact.due_at.astimezone(zone) if zone else fact.due_at)
+    if isinstance(fact, Escalated) and fact.decide_by is not None:
+        by = fact.decide_by
+        values["decide_by"] = deadline(by.astimezone(zone) if zone else by)
     return values

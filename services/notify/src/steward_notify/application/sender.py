@@ -69,7 +69,7 @@ OF_INCIDENT = 500
 STORM = TOGETHER
 """So much of one kind that is told at once, of no incident, is put together all the same."""
 
-_STEPS = frozenset({"escalation", "alarm", "undecided"})
+_STEPS = frozenset({"escalation", "alarm", "requested", "undecided"})
 
 QUIET_SECONDS = 0.5
 GATHERING_SECONDS = 5.0

@@ -390,7 +390,7 @@ def _escalation_values(fact: ClockFact, at: datetime) -> dict[str, Any] | None:
                 "step": fact.step,
                 "to": str(fact.to),
                 "deliver": fact.deliver,
-                "because": fact.because or "",
+                "because": "requested" if fact.decide_by else fact.because or "",
                 "due_at": fact.due_at,
                 "escalated_at": at,
                 "status": "open",

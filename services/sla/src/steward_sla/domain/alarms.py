@@ -13,6 +13,7 @@ from steward_events.sla import (
     ClockResumed,
     ClockWarned,
     Escalated,
+    ExtensionRequested,
     MajorByAge,
 )
 from steward_events.vocabulary import Role
@@ -31,7 +32,7 @@ class Alarm(NamedTuple):
     """Something that rings at its instant; `step` is the place of an escalation step."""
 
     at: datetime
-    what: Literal["resume", "warn", "breach", "step", "unacknowledged", "undecided"]
+    what: Literal["resume", "warn", "breach", "step", "unacknowledged", "requested", "undecided"]
     clock: Clock
     step: int = -1
     to: Role | None = None
@@ -102,11 +103,15 @@ def _unanswered(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
         isinstance(asked, Asked) and asked.clock == clock.id and asked.told
         for asked in (state.extensions or {}).values()
     )
-    # What was told of a request (no step of the pack) ends with the decision on it.
+    # What was told of a request (no step of the pack) ends with the decision on it; who has to
+    # decide is given the time for that.
     standing = [
         (climb.at, climb)
         for climb in told.climbs
-        if climb.breach == told.breach and climb.at and (climb.step >= 0 or undecided)
+        if climb.breach == told.breach
+        and climb.at
+        and not climb.is_request
+        and (climb.step >= 0 or undecided)
     ]
     if not standing or state.course is None:
         return
@@ -134,6 +139,19 @@ def _undecided(state: "Clocks", clock: Clock, name: str, asked: Asked) -> Iterat
     if role is not None:
         at = timeline.decide_by(clock, asked.at, zone)
         yield Alarm(at, "undecided", clock, to=next_above(role) or role, extension=name)
+
+
+def requested(state: "Clocks", request: ExtensionRequested) -> Iterator[Escalated]:
+    """Who has to decide on a request for more time is told of it; of history nobody is."""
+    if state.course is None or (state.history is not None and request.at < state.history):
+        return
+    clock = next(clock for clock in state.plan if clock.id == request.clock)
+    timeline, zone = state.course.timeline_of(clock), state.course.zone
+    role = timeline.approver(clock, request.until, zone)
+    if role is not None:
+        asked = Alarm(request.at, "requested", clock, to=role, extension=request.extension_id)
+        decide_by = timeline.decide_by(clock, request.at, zone)
+        yield _escalated(state, asked, 0, role, "undecided", decide_by)
 
 
 def _deliver(clock: Clock, step: int) -> Deliver:
@@ -184,12 +202,13 @@ def _escalated(
     breach: int,
     to: Role,
     because: Literal["unacknowledged", "undecided"] | None = None,
+    decide_by: datetime | None = None,
 ) -> Escalated:
     clock, told = alarm.clock, state.of(alarm.clock.id)
     known_at = told.known_at if told is not None else None
     key = f"{state.case_id}|{clock.limit.isoformat()}|{clock.id}|{alarm.step}|{breach}"
     if because is not None:
-        key += f"|{because}|{alarm.extension or to}"
+        key += f"|{alarm.what}|{alarm.extension or to}"
     return Escalated(
         **said_of(state, clock),
         escalation_id=str(uuid5(_NAMESPACE, key)),
@@ -203,4 +222,5 @@ def _escalated(
         policy=state.policy,
         because=because,
         told_at=max(alarm.at, known_at or alarm.at),
+        decide_by=decide_by,
     )

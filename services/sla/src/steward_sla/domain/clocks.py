@@ -10,7 +10,7 @@
                                     |    unanswered, role by role to the top
                                     +--excused: more time was approved too late
 
-    more time: asked --approved, refused--> decided
+    more time: asked (told to the role that decides) --approved, refused--> decided
                  +---undecided--> told to the next role above the one that decides
 
 What is true follows from the case's facts alone (`timeline`). `decide` tells the difference to
@@ -51,7 +51,7 @@ from steward_events.vocabulary import Role
 from steward_policy.almanac import NOTHING_PUBLISHED, Almanac, UnknownEdition
 from steward_policy.ladder import TITLES, role_at_least
 from steward_policy.packs import Rules, UnknownVersion
-from steward_sla.domain.alarms import Alarm, alarms_of, rung
+from steward_sla.domain.alarms import Alarm, alarms_of, requested, rung
 from steward_sla.domain.case_facts import REAPPLIED, CaseFact
 from steward_sla.domain.clock import Clock
 from steward_sla.domain.differences import differences
@@ -297,7 +297,9 @@ class ClocksDecider:
             case AcknowledgeEscalation():
                 return _acknowledge(command, state)
             case RequestExtension():
-                return self._with_differences(state, _request(command, state))
+                asked = _request(command, state)
+                told = [told for fact in asked for told in requested(state, fact)]
+                return [*self._with_differences(state, asked), *told]
             case ApproveExtension() | RefuseExtension():
                 return self._with_differences(state, _decide_extension(command, state))
             case _:
@@ -684,9 +686,10 @@ def _tell(
                 fact.due_at,
                 fact.told_at,
                 fact.because is not None,
+                fact.decide_by is not None,
             )
             after = told._replace(climbs=(*told.climbs, climb))
-            if fact.because == "undecided":
+            if fact.because == "undecided" and fact.decide_by is None:
                 extensions = {
                     name: replace(asked, told=True)
                     if isinstance(asked, Asked) and asked.clock == fact.clock
@@ -694,8 +697,12 @@ def _tell(
                     for name, asked in (extensions or {}).items()
                 }
         case EscalationAcknowledged():
+            # Whoever takes over a request for more time has not answered for the duty.
+            answered = any(
+                c.escalation_id == fact.escalation_id and not c.is_request for c in told.climbs
+            )
             after = told._replace(
-                acknowledged=True,
+                acknowledged=told.acknowledged or answered,
                 climbs=tuple(
                     c._replace(taken_by=fact.person_id)
                     if c.escalation_id == fact.escalation_id

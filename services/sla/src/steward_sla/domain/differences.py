@@ -17,7 +17,7 @@ from steward_events.sla import (
 )
 from steward_sla.domain.case_facts import MERGED, REAPPLIED, CaseFact
 from steward_sla.domain.clock import Clock, Declined
-from steward_sla.domain.told import Climb, Outcome, Told, said_before, said_of
+from steward_sla.domain.told import Asked, Climb, Outcome, Told, said_before, said_of
 
 if TYPE_CHECKING:
     from steward_sla.domain.clocks import Clocks, ClocksFact
@@ -34,6 +34,7 @@ def differences(state: "Clocks", cause: str) -> Iterator["ClocksFact"]:
             said = said_before(state, name, told)
             if told.outcome != "cancelled":
                 yield ClockCancelled(**said, reason="never_applied")
+                yield from _settled(state, name, told, said, is_over=True)
             yield from _withdrawal(state, told, said, cause)
 
 
@@ -83,6 +84,8 @@ def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFa
                 yield from _handed_on(state, told, said, merged)
         elif clock.met_at is not None:
             yield ClockMet(**said, met_at=clock.met_at, outcome=outcome)
+    if told is not None and clock.cancelled_by != MERGED:
+        yield from _settled(state, clock.id, told, said, is_over=bool(outcome))
     if told is not None and told.breach and told.breach_at != clock.breach_at:
         yield from _withdrawal(state, told, said, cause)
     elif told is not None and told.breach and clock.excused and not told.excused:
@@ -113,6 +116,21 @@ def _withdrawal(
     for climb in told.climbs:
         if climb.breach == told.breach and not climb.handed_on:
             yield _withdrawn(state, climb, said)
+
+
+def _settled(
+    state: "Clocks", clock: str, told: Told, said: dict[str, Any], *, is_over: bool
+) -> Iterator[EscalationWithdrawn]:
+    """Who was told of a request for more time is asked no longer, once there is nothing to decide."""
+    is_asked = any(
+        isinstance(asked, Asked) and asked.clock == clock
+        for asked in (state.extensions or {}).values()
+    )
+    if is_asked and not is_over:
+        return
+    for climb in told.climbs:
+        if climb.is_request and not climb.handed_on and not climb.taken_by:
+            yield _withdrawn(state, climb, said | {"settled": True})
 
 
 def _handed_on(

@@ -24,6 +24,8 @@ class Climb(NamedTuple):
     due_at: datetime
     at: datetime | None = None
     beside: bool = False
+    is_request: bool = False
+    """Whether it asks for a decision on more time."""
     handed_on: bool = False
     """Whether it was told that another case goes on for this one."""
     taken_by: str = ""
