@@ -2815,8 +2815,8 @@ GUARDS: tuple[Guard, ...] = (
         "What is late when it becomes known is told once to the same role.",
         "late from the start",
         "services/sla/src/steward_sla/domain/alarms.py",
-        "            if not _is_told_late(clock, step, told):\n",
-        "            if True:\n",
+        "        if step in climbed or _is_told_late(clock, step, told):\n",
+        "        if step in climbed:\n",
         f"{_CLIMBING_TEST}"
         "test_what_is_late_when_it_becomes_known_is_told_once_to_whom_its_start_was_for",
     ),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.integration.intake.conftest import Caller, Office
+from tests.support.rules import rule
 
 from steward_events.intake import CaseClassified, CaseClosed, CaseReceived, ProgressReported
 from steward_events.recorded import Recorded
@@ -89,6 +90,19 @@ CLOSING = ("case_handled", "case_closed")
 
 def test_a_blank_comment_is_none() -> None:
     assert CommentedTicket.model_validate({**PLACE, "comment": " \n"}).comment == ""
+
+
+@rule("RC-5.1..2")
+async def test_an_emergency_is_one_from_the_start_though_nothing_else_is_known_of_it(
+    registered: Caller, office: Office
+) -> None:
+    trapped = {**OPENED, "kind": "service_request", "urgency": "emergency"}
+    for unsaid in ("validity", "severity", "work_category"):
+        trapped.pop(unsaid, None)
+    await hear(office, message("ticket.opened.v1", trapped, "1"))
+    _, classified = await story(office)
+    assert isinstance(classified.fact, CaseClassified)
+    assert classified.fact.urgency == "emergency"
 
 
 async def test_a_ticket_becomes_a_case_and_its_closing_stands_with_what_is_missing(

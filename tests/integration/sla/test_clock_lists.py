@@ -18,7 +18,6 @@ from steward_events.sla import (
     ClockPaused,
     ClockStarted,
     Escalated,
-    EscalationAcknowledged,
 )
 from steward_events.vocabulary import Role
 from steward_eventstore.read_models import statements

@@ -28,10 +28,7 @@ from steward_events.tickets import (
     TicketReporter,
     ToldTicket,
 )
-from steward_events.vocabulary import (
-    External,
-    Kind,
-)
+from steward_events.vocabulary import External, Kind, Urgency
 from steward_eventstore.execute import To
 from steward_intake.application.actions import Happening
 from steward_intake.application.desk import (

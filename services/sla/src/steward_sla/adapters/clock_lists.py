@@ -283,7 +283,7 @@ class PostgresLists:
         if case_id is not None:
             wanted.append(columns.case_id == case_id)
         if status is not None:
-            wanted.append(ESCALATION_STATUS == status)
+            wanted.append(status == ESCALATION_STATUS)
         after = None if since is None else (since.changed_at, since.id)
         query = select(*_ESCALATION, columns.escalation_id.label("id")).where(*wanted)
         order = (columns.changed_at, columns.escalation_id)
@@ -465,6 +465,6 @@ async def count_running(pool: asyncpg.Pool, metrics: Metrics) -> None:
 
 async def count_unacknowledged(pool: asyncpg.Pool, metrics: Metrics) -> None:
     """Set how many escalations nobody has taken over."""
-    is_open = ESCALATION_STATUS == text("'open'")
+    is_open = text("'open'") == ESCALATION_STATUS
     [row] = await fetch(pool, select(func.count().label("n")).where(is_open))
     metrics.escalations_unacknowledged.set(row["n"])

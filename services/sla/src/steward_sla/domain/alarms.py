@@ -70,9 +70,10 @@ def _alarms(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
     for at, step in clock.steps:
         # Whoever acknowledged an alarm of the start has not answered for the breach.
         to_come = not told.breach and clock.target.escalate[step].at == "breach"
-        if step not in climbed and (to_come or not told.acknowledged):
-            if not _is_told_late(clock, step, told):
-                yield Alarm(at, "step", clock, step)
+        if step in climbed or _is_told_late(clock, step, told):
+            continue
+        if to_come or not told.acknowledged:
+            yield Alarm(at, "step", clock, step)
     if told.climbs and not told.acknowledged:
         yield from _unanswered(state, clock, told)
     for name, asked in (state.extensions or {}).items():
