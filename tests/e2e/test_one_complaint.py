@@ -148,7 +148,7 @@ async def test_a_complaint_that_waits_an_hour_reaches_the_manager_and_is_followe
     await estate.accepted("intake", f"{path}/close", {})
     await pass_to(driver, TEN + timedelta(days=10))
     assert (await estate.get("intake", path))["status"] == "closed"
-    assert len(await texts_of_the_handover(estate)) == 1
+    assert len(await texts_of_the_handover(estate)) == 2
     assert [fact.split(".")[1] for fact in await estate.facts("intake", f"case-{case}")] == [
         "case_received",
         "case_classified",

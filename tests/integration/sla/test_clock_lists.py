@@ -168,7 +168,7 @@ async def test_escalations_are_listed(lists: PostgresLists, pool: asyncpg.Pool) 
     assert (one["project_id"], one["status"]) == ("p1", "over")
     assert not await lists.escalations(None, case_id=None, status="open", since=None, limit=10)
     late = {"breach": 1, "step": 0, "to": Role.CS_SUPERVISOR, "due_at": DUE}
-    again = [started("c7"), Escalated(**about("c7"), escalation_id="e7", **late)]
+    again: list[Fact] = [started("c7"), Escalated(**about("c7"), escalation_id="e7", **late)]
     await told(pool, again, 100)
     listed = await lists.escalations(None, case_id=None, status="open", since=None, limit=10)
     assert [(row["id"], row["status"]) for row in listed] == [("e7", "open")]

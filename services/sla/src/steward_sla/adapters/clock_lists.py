@@ -465,6 +465,6 @@ async def count_running(pool: asyncpg.Pool, metrics: Metrics) -> None:
 
 async def count_unacknowledged(pool: asyncpg.Pool, metrics: Metrics) -> None:
     """Set how many escalations nobody has taken over."""
-    is_open = text("'open'") == ESCALATION_STATUS
+    is_open = ESCALATION_STATUS == "open"
     [row] = await fetch(pool, select(func.count().label("n")).where(is_open))
     metrics.escalations_unacknowledged.set(row["n"])
