@@ -2024,9 +2024,9 @@ def test_every_message_came_to_its_end(played: Played) -> None:
         for life in lives(played.published["notify"])
     )
     assert told == {
-        "sms: requested, sending, sent, delivered": 84,
+        "sms: requested, sending, sent, delivered": 90,
         "sms: requested, sending, sent, failed MOBILE_NOT_ON_SERVICE": 2,
-        "email: requested, sending, sent": 61,
+        "email: requested, sending, sent": 67,
         "email: requested, suppressed told_by_sms": 25,
     }
     words = ("case_noted", *(f"message_{word}" for word in ("requested", "sending", "sent")))
