@@ -1213,7 +1213,7 @@ CASES = (
         10:30 dispatch department=eng dispatch_id=rack
         10:40 accept-dispatch person_id=he
         10:40 accept role=cs_supervisor person_id=zhou
-        13:00 ask-for-more-time clock=minor-resolve#1 until=+5T18:00 reason=等待配件 asked_by=zhou
+        13:15 ask-for-more-time clock=minor-resolve#1 until=+5T18:00 reason=等待配件 asked_by=zhou
         13:30 refuse-more-time person_id=chen role=centre_manager
         +1T10:00 handle person_id=he corrective=已更换 preventive=改用不锈钢
         +1T10:00 submit-record person_id=he
@@ -1226,7 +1226,7 @@ CASES = (
         """
         triage 10:20 → 10:50, met 10:30
         minor-to-supervisor 10:30 → 12:30, to cs_supervisor 10:30, met 10:40
-        minor-resolve 10:20 → +2T24:00, asked until +5T18:00 by zhou, to centre_manager 13:00 requested, refused by chen, centre_manager asked no longer, met +1T10:00
+        minor-resolve 10:20 → +2T24:00, asked until +5T18:00 by zhou, to centre_manager 13:15 requested, refused by chen, centre_manager asked no longer, met +1T10:00
         month-resolve 10:20 → a month, met +1T10:00
         dispatched 10:30 → 11:00, met 10:30
         dispatch-accepted:rack 10:30 → 12:30, to department_head 10:30, met 10:40
@@ -1238,7 +1238,7 @@ CASES = (
         """
         10:30 zhou alarm 轻微投诉 转客服部主管 12:30 RM-3.2
         10:30 wu alarm 轻微投诉 部门接单 12:30 RM-4.6.1、RM-3.3、RC-5.3
-        13:00 chen requested 轻微投诉 处理完成 17:00 +2T24:00 RM-4.5.2c、RM-4.10.1
+        13:15 chen requested 轻微投诉 处理完成 17:15 +2T24:00 RM-4.5.2c、RM-4.10.1
         """,
     ),
     # 37: a complaint that its owner takes back.
