@@ -98,6 +98,24 @@ async def test_promises_are_told_apart_and_a_repeat_is_answered_as_before(
     assert again.json() == first.json()
 
 
+async def test_what_has_ended_a_case_is_answered_again_whatever_was_heard_of_it_since(
+    registered: Caller, office: Office
+) -> None:
+    case_id = await received(await staffed(registered), occurred_at=back(60)["occurred_at"])
+    path, body = f"cases/{case_id}/move", back(20, to_project="hillside", household_id="h2")
+    first = await registered.post(path, body, key="once")
+    heard = Say(
+        NOON - timedelta(minutes=10), BreachNoted(case_id=case_id, clock="triage#1"), "history"
+    )
+    told = To(f"case-{case_id}", "lakeside", heard)
+    await office.executor.execute(Job(Cause(UUID(int=8), "sla"), lambda: [told]))
+    again = await registered.post(path, body, key="once")
+    assert (first.status_code, again.status_code) == (200, 200), again.text
+    assert again.json() == first.json()
+    anew = await registered.post(path, body, key="anew")
+    assert (anew.status_code, anew.json()["facts"]) == (200, [])
+
+
 @rule("RM-4.8")
 @pytest.mark.parametrize(
     ("name", "body", "second"),

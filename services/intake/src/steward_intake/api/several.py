@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from steward_decider import Refused
-from steward_events.recorded import Recorded
 from steward_events.vocabulary import Kind, Severity
 from steward_eventstore.execute import Job, To
 from steward_intake.api.by_line import error_of, line_of, results_of, side_by_side, with_cases
@@ -20,6 +18,7 @@ from steward_intake.api.incidents import cases_of
 from steward_intake.application.actions import ACTIONS, Action, Bulk
 from steward_intake.application.desk import Desk, invalid, next_case_id
 from steward_intake.application.moving import concerned_in, lost_in, promised
+from steward_intake.application.order import ends_too_early
 from steward_intake.application.ports import Row
 from steward_intake.application.words import Merge, Move
 from steward_intake.domain.commands import AbsorbCase, MergeCase, MoveCase, ReceiveCase
@@ -63,7 +62,6 @@ async def _merge(
         body.occurred_at, case["project_id"], body.person_id, after=case["received_at"]
     )
     story, other = [await story_of(service, each) for each in (case_id, body.into)]
-    _demand_last(at, story, body)
     own = {promise.promise_id for _, promise in promised(other)}
     merge = MergeCase(at, body.into, body.person_id, into["number"])
     absorb = AbsorbCase(
@@ -86,7 +84,9 @@ async def _merge(
             if promise.promise_id not in own
         ),
     ]
-    if case["status"] != "merged" and (lost := lost_in(story, other)):
+    if case["status"] != "merged" and (early := ends_too_early(body, at, story)):
+        to = early
+    elif case["status"] != "merged" and (lost := lost_in(story, other)):
         to = Refused(
             f"Of this case alone it was said: {', '.join(lost)}. The other would go on without what is"
             " owed for it: merge that one into this, or say the same of it first."
@@ -137,7 +137,6 @@ async def _move(
     to_case = next_case_id(case_id, f"moved|{body.to_project}")
     first = case["received_at"]
     story = await story_of(service, case_id)
-    _demand_last(at, story, body)
     received = await desk.reception_anew(story, to_case, body.to_project, body.household_id, first)
     received = received.model_copy(update={"moved_from": case_id})
     move = MoveCase(at, body.to_project, to_case, body.reason, body.person_id)
@@ -155,6 +154,8 @@ async def _move(
             if case["status"] != "moved_out"
         ),
     ]
+    if case["status"] != "moved_out" and (early := ends_too_early(body, at, story)):
+        to = early
     there = await desk.entry("cases", to_case)
     if there is not None and body.household_id not in (None, there["household_id"]):
         to = Refused(
@@ -163,16 +164,6 @@ async def _move(
     return await handle(
         request, principal, service.executor, to=to, answer=done(to_case), status=200
     )
-
-
-def _demand_last(at: datetime, story: Sequence[Recorded], said: Merge | Move) -> None:
-    """Refuse what ends a case here and is dated before what was done in it."""
-    last = max(told.occurred_at for told in story)
-    if said.occurred_at is not None and at < last:
-        raise invalid(
-            f"The last that happened in the case was at {last.isoformat()}: what is dated before that"
-            " cannot end it here. Leave out occurred_at."
-        )
 
 
 @router.post("/v1/cases/bulk")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -42,6 +42,8 @@ from steward_intake.domain.story import NO_FIRST_CONTACT, Origin
 from steward_policy.calendars import Calendar
 from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.packs import Override, Publication, in_force, load
+
+Retold = TypeVar("Retold", bound=Fact)
 
 AHEAD = timedelta(minutes=2)
 """How far ahead another clock may be; such instants are taken as now."""
@@ -425,7 +427,7 @@ class Desk:
         if household_id is not None:
             await self.household(household_id, project_id)
         subject = subject_of(case_id, household_id)
-        texts = {name: await self._resealed(getattr(received, name), subject) for name in TEXTS}
+        received = await self._resealed(received, subject)
         place = {
             "case_id": case_id,
             "concerns": (),
@@ -435,7 +437,7 @@ class Desk:
             "policy": await self.policy(project, at),
             "household_id": household_id,
         }
-        anew = received.model_copy(update=place | texts)
+        anew = received.model_copy(update=place)
         return anew.model_copy(update={"lacks": lacking(anew)})
 
     async def done_anew(
@@ -445,12 +447,7 @@ class Desk:
         subject, found = subject_of(case_id, household_id), list[TakeOver | RaiseSeverity]()
         for command in done_before(story, case_id, at):
             if isinstance(command, TakeOver):
-                texts = {
-                    name: await self._resealed(text, subject)
-                    for name, text in command.fact
-                    if isinstance(text, Sealed)
-                }
-                command = TakeOver(command.at, command.fact.model_copy(update=texts))
+                command = TakeOver(command.at, await self._resealed(command.fact, subject))
             found.append(command)
         return found
 
@@ -460,12 +457,20 @@ class Desk:
         """Say what a case still owes its owner, as it stands, in the case in which it goes on."""
         subject, found = subject_of(case_id, household_id), list[Say]()
         for made_at, promise in promised(story):
-            what = await self._resealed(promise.what, subject)
-            found.append(Say(made_at, promise.model_copy(update={"what": what}), "history"))
+            found.append(Say(made_at, await self._resealed(promise, subject), "history"))
         return found
 
-    async def _resealed(self, sealed: Sealed | None, subject: str) -> Sealed | None:
-        if sealed is None or sealed.subject == subject:
+    async def _resealed(self, fact: Retold, subject: str) -> Retold:
+        """Seal what is personal in a fact by another's key; what was erased is gone."""
+        texts = {
+            name: await self._resealed_text(text, subject)
+            for name, text in fact
+            if isinstance(text, Sealed)
+        }
+        return fact.model_copy(update=texts)
+
+    async def _resealed_text(self, sealed: Sealed, subject: str) -> Sealed | None:
+        if sealed.subject == subject:
             return sealed
         text = await self.seals.unseal(sealed)
         return await self.seal(subject, sealed.field, text) if isinstance(text, str) else None

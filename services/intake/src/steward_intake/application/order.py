@@ -12,7 +12,8 @@ from steward_events.intake import BreachNoted
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import Role
 from steward_intake.application.actions import Action
-from steward_intake.application.desk import Desk
+from steward_intake.application.desk import Desk, invalid
+from steward_intake.application.words import Merge, Move
 from steward_policy.ladder import may_act
 
 
@@ -45,6 +46,17 @@ async def demand_order(
                 " centre manager agrees to what is dated before that. It counts from now without"
                 " occurred_at."
             )
+
+
+def ends_too_early(said: Merge | Move, at: datetime, story: Sequence[Recorded]) -> Refused | None:
+    """Say why a case does not end here by what is dated before the last that was done in it."""
+    last = max(told.occurred_at for told in story)
+    if said.occurred_at is None or at >= last:
+        return None
+    return invalid(
+        f"The last that happened in the case was at {last.isoformat()}: what is dated before that"
+        " cannot end it here. Leave out occurred_at."
+    )
 
 
 def _missed_at(story: Sequence[Recorded]) -> datetime | None:

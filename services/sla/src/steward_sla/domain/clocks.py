@@ -648,7 +648,7 @@ def _tell(
             after = told._replace(
                 limit=fact.new_due,
                 provisional=fact.provisional,
-                known_at=state.known_at or told.known_at,
+                known_at=state.known_at,
             )
         case ClockPaused():
             after = told._replace(paused=True)
