@@ -798,8 +798,7 @@ def test_a_request_is_confirmed_within_ten_minutes(seen: Seen) -> None:
 @rule("RC-5.1..2")
 @scenario(
     "emergency-on-site",
-    REQUEST,
-    EMERGENCY,
+    received(kind="service_request", urgency="emergency"),
     until="0 11:20",
     kept=at("0 10:09", "start-work"),
 )

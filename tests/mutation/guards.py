@@ -2820,4 +2820,24 @@ GUARDS: tuple[Guard, ...] = (
         f"{_CLIMBING_TEST}"
         "test_what_is_late_when_it_becomes_known_is_told_once_to_whom_its_start_was_for",
     ),
+    Guard(
+        _RULES,
+        "An emergency is one from its reception (RC-5.1..2).",
+        "an emergency at its reception",
+        _CASE,
+        "    if command.urgency is Urgency.ORDINARY:\n",
+        "    if True or command.urgency is Urgency.ORDINARY:\n",
+        "tests/integration/intake/test_daily_life.py::"
+        "test_an_emergency_is_one_from_its_reception_and_what_work_it_is_is_said_later",
+    ),
+    Guard(
+        _RULES,
+        "An emergency does not end because nobody speaks of it (RC-5.1..2).",
+        "an emergency does not end by silence",
+        _CASE,
+        "    if command.as_urgent and before is not None:\n",
+        "    if False and command.as_urgent and before is not None:\n",
+        "tests/integration/intake/test_daily_life.py::"
+        "test_an_emergency_is_one_from_its_reception_and_what_work_it_is_is_said_later",
+    ),
 )

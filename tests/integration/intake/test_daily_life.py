@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from tests.integration.intake.conftest import NOON, Caller, Office
-from tests.integration.intake.test_http import received
+from tests.integration.intake.test_http import COMPLAINT, received
 from tests.support.rules import rule
 
 from steward_events.intake import (
     CaseAccepted,
+    CaseAssigned,
     CaseClassified,
     CaseDispatched,
     CaseReceived,
@@ -19,6 +20,7 @@ from steward_events.intake import (
     PromiseMade,
 )
 from steward_events.sealed import Sealed
+from steward_events.vocabulary import Urgency
 from steward_intake.api import several
 from steward_intake.api.http import case_of
 
@@ -82,6 +84,28 @@ async def test_people_tell_a_case_its_daily_life(registered: Caller) -> None:
     facts = (await caller.get(f"cases/{case_id}/facts")).json()["facts"]
     corrected = next(f for f in facts if f["type"] == "intake.case_corrected.v1")
     assert corrected["data"]["reporter_phone"] == {"sealed": True}
+
+
+@rule("RC-5.1..2")
+async def test_an_emergency_is_one_from_its_reception_and_what_work_it_is_is_said_later(
+    registered: Caller, office: Office
+) -> None:
+    caller = await staffed(registered)
+    trapped = {"kind": "service_request", "urgency": "emergency", "received_by": "a"}
+    case_id = await received(caller, **trapped)
+    facts = await office.store.facts_of(f"case-{case_id}")
+    assert [told.fact for told in facts[1:]] == [
+        CaseAssigned(case_id=case_id, person_id="a", reason="first_contact"),
+        CaseClassified(case_id=case_id, urgency=Urgency.EMERGENCY, classified_by="a"),
+    ]
+    assert len({told.occurred_at for told in facts}) == 1
+    await do(caller, case_id, "classify", work_category="ordinary", reason="电梯维修")
+    case = await shown(caller, case_id)
+    assert (case["urgency"], case["work_category"]) == ("emergency", "ordinary")
+    await do(caller, case_id, "classify", urgency="ordinary", reason="无人被困")
+    assert (await shown(caller, case_id))["urgency"] == "ordinary"
+    refused = await caller.post("cases", COMPLAINT | {"urgency": "emergency"})
+    assert (refused.status_code, "harm_ongoing" in refused.json()["detail"]) == (422, True)
 
 
 async def test_the_same_words_again_are_known_and_others_are_refused_and_not_lost(

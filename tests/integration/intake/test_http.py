@@ -288,6 +288,7 @@ async def test_a_ticket_sent_again_with_other_content_is_refused_with_the_fields
         ({"occurred_at": (NOON + timedelta(hours=1)).isoformat()}, "occurred_at"),
         ({"kind": "suggestion", "topic": "噪音"}, "kind, topic"),
         ({"project_id": "hillside", "household_id": "h2"}, "project_id, household_id"),
+        ({"kind": "service_request", "urgency": "emergency"}, "kind, urgency"),
     ]
     for change, fields in changes:
         answer = await registered.post("cases", {**said, **change})

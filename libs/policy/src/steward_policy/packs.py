@@ -275,7 +275,7 @@ class Override(Entry):
 class Rules:
     """The rules of one version, resolved and immutable; what deciders are built with.
 
-    `version` is how facts name it: `residential-cn@2026.3`, with `+…` for every override.
+    `version` is how facts name it: `residential-cn@2026.4`, with `+…` for every override.
     """
 
     version: str

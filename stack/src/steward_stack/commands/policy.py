@@ -40,7 +40,7 @@ OnOption = Annotated[
 ProjectsOption = Annotated[
     list[str] | None, typer.Option("--project", help="Only this project; may be repeated.")
 ]
-_VERSION = "A file, a built-in pack, or a published version as residential-cn@2026.3."
+_VERSION = "A file, a built-in pack, or a published version as residential-cn@2026.4."
 
 
 @app.command(epilog="Example: steward policy lint our-group.yaml")
@@ -190,7 +190,7 @@ def diff(
 
 
 @app.command(
-    epilog="Example: steward policy reapply residential-cn@2026.3 --reason 合同变更 --by m1 --carry-out"
+    epilog="Example: steward policy reapply residential-cn@2026.4 --reason 合同变更 --by m1 --carry-out"
 )
 def reapply(
     version: Annotated[str, typer.Argument(help="A published version.", show_default=False)],

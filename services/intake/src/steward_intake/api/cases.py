@@ -92,11 +92,12 @@ async def _receive_again(
     body: Reception,
     case_id: str,
 ) -> Response:
-    [first, *_] = await service.executor.store.facts_of(f"case-{case_id}")
+    story = await service.executor.store.facts_of(f"case-{case_id}")
+    first = story[0]
     principal.demand(first.key)  # another project's case says nothing of itself
     assert isinstance(first.fact, CaseReceived)  # noqa: S101 - every case begins with it
     answer = {"case_id": case_id, "number": first.fact.number}
-    differing = await desk.differing(body, first.fact, first.occurred_at)
+    differing = await desk.differing(body, story)
     to: Sequence[To] | Refused = ()
     if differing:
         to = Refused(

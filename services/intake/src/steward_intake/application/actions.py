@@ -183,7 +183,8 @@ class Classify(Action):
     ground: Clear = ""
     severity: Severity | None = None
     topic: Clear = ""
-    urgency: Urgency = Urgency.ORDINARY
+    urgency: Urgency | None = None
+    """Left out, it stays as it is: ordinary at first."""
     work_category: WorkCategory | None = None
     rework_of: Name | None = None
     cause: Literal["correction", "new_facts"] = "correction"
@@ -199,11 +200,12 @@ class Classify(Action):
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Classify; the decider knows whether it is the first time."""
-        said = self.model_dump(exclude={"type", "occurred_at", "person_id"})
+        unsaid = {"urgency"} if self.urgency is None else set()
+        said = self.model_dump(exclude={"type", "occurred_at", "person_id", *unsaid})
         # The stream knows its case; the decider writes the ID in.
         fact = CaseClassified(case_id="-", classified_by=self.person_id, **said)
         approver = await speaking.approver(self.confirmed_by)
-        return ClassifyCase(speaking.at, fact, speaking.by, approver)
+        return ClassifyCase(speaking.at, fact, speaking.by, approver, as_urgent=bool(unsaid))
 
 
 class Assign(Action):

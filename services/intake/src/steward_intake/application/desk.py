@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, TypeVar
@@ -11,10 +12,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from steward_decider import Refused
 from steward_events.fact import Fact
-from steward_events.intake import CaseReceived
+from steward_events.intake import CaseClassified, CaseReceived
 from steward_events.recorded import Recorded
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import REACH, ContactChannel, External, Party, Role, in_reach
+from steward_events.vocabulary import (
+    REACH,
+    ContactChannel,
+    External,
+    Kind,
+    Party,
+    Role,
+    Urgency,
+    in_reach,
+)
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
 from steward_intake.application.actions import (
@@ -357,8 +367,8 @@ class Desk:
         received = received.model_copy(update={"lacks": lacking(received)})
         owner = said.received_by
         if owner is not None and await self.works_at(owner, said.project_id):
-            return ReceiveCase(at, received, owner)
-        return await self.supervised(at, received)
+            return ReceiveCase(at, received, owner, urgency=said.urgency)
+        return replace(await self.supervised(at, received), urgency=said.urgency)
 
     async def supervised(self, at: datetime, received: CaseReceived) -> ReceiveCase:
         """Make the command that takes a case in whom nobody known to us has received."""
@@ -398,13 +408,17 @@ class Desk:
         if len({said.household_id, *ids}) <= len(ids):
             raise invalid("concerns names every other household once, and not the case's own.")
 
-    async def differing(self, said: Reception, received: CaseReceived, at: datetime) -> list[str]:
+    async def differing(self, said: Reception, story: Sequence[Recorded]) -> list[str]:
         """Name the fields of what is said that are not as they were received, at that instant."""
+        received, at = story[0].fact, story[0].occurred_at
+        assert isinstance(received, CaseReceived)  # noqa: S101 - every case begins with it
         before = received.model_dump()
         fields = [name for name, value in _plain(said).items() if value != before[name]]
         # Left out, it was said to be now; so was what is just ahead of our clock.
         if said.occurred_at is not None and not at <= said.occurred_at <= at + AHEAD:
             fields.append("occurred_at")
+        if said.urgency is Urgency.EMERGENCY and not _was_urgent(story):
+            fields.append("urgency")
         for name, text in _texts(said).items():
             if not await self._is_sealed(getattr(received, name), text):
                 fields.append(name.replace("reporter_", "reporter."))
@@ -568,6 +582,11 @@ def _publication(row: Row) -> Publication:
     return Publication(row["version"], day, row["group_id"], row["project_id"])
 
 
+def _was_urgent(story: Sequence[Recorded]) -> bool:
+    classes = (told.fact for told in story if isinstance(told.fact, CaseClassified))
+    return any(fact.urgency is Urgency.EMERGENCY for fact in classes)
+
+
 def _texts(said: Reception) -> dict[str, str]:
     """Give what is sealed of a reception, by the fact's fields."""
     return {
@@ -584,7 +603,7 @@ def _plain(said: Reception) -> dict[str, Any]:
     """Give what is not sealed of a reception."""
     texts = {"summary", "description", "demand", "reporter"}
     nearest = said.channel.nearest
-    return said.model_dump(exclude={"type", "occurred_at", *texts}) | {
+    return said.model_dump(exclude={"type", "occurred_at", "urgency", *texts}) | {
         "channel": nearest,
         "came_by": "" if nearest == said.channel.value else said.channel.value,
     }
@@ -620,6 +639,11 @@ def _check_origin(said: Reception) -> None:
         raise invalid("What was raised in a visit came by the channel “visit”.")
     if said.followup_id is not None and said.channel is not ContactChannel.FOLLOWUP:
         raise invalid("What was raised in a follow-up came by the channel “followup”.")
+    if said.urgency is Urgency.EMERGENCY and said.kind is not Kind.SERVICE_REQUEST:
+        raise invalid(
+            "Only a service request is received as an emergency: of anything else say that harm is"
+            " still being done, harm_ongoing."
+        )
 
 
 def years_from(at: datetime, years: int) -> datetime:

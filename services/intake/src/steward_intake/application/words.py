@@ -21,6 +21,7 @@ from steward_events.vocabulary import (
     Moment,
     NotGiven,
     Party,
+    Urgency,
 )
 
 
@@ -98,6 +99,8 @@ class Reception(Said):
     authority_due: Moment | None = None
     posted_at: Moment | None = None
     handed_over_at: Moment | None = None
+    urgency: Urgency = Urgency.ORDINARY
+    """Of a service request: an emergency is one from its reception on (RC-5.1..2)."""
     harm_ongoing: bool = False
     injury: bool = False
     households_concerned: Annotated[int, Field(ge=1, le=100_000)] = 1

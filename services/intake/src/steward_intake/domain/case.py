@@ -170,15 +170,26 @@ def decide(command: CaseCommand | Ring, state: Case) -> Sequence[CaseFact]:
 
 def _begin(command: CaseCommand | Ring) -> Sequence[CaseFact]:
     match command:
-        case ReceiveCase(received=received, owner=None):
-            return [received]
-        case ReceiveCase(received=received, owner=str(owner), reason=reason):
-            first = CaseAssigned(case_id=received.case_id, person_id=owner, reason=reason)
-            return [received, first]
+        case ReceiveCase(received=received):
+            return [received, *_given(command), *_urgent(command)]
         case Ring():
             return []
         case _:
             raise NotHeardYet("No case of this ID has been received.")
+
+
+def _given(command: ReceiveCase) -> Sequence[CaseFact]:
+    if command.owner is None:
+        return []
+    case_id = command.received.case_id
+    return [CaseAssigned(case_id=case_id, person_id=command.owner, reason=command.reason)]
+
+
+def _urgent(command: ReceiveCase) -> Sequence[CaseFact]:
+    if command.urgency is Urgency.ORDINARY:
+        return []
+    case_id, by = command.received.case_id, command.received.received_by
+    return [CaseClassified(case_id=case_id, urgency=command.urgency, classified_by=by)]
 
 
 def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFact]:
@@ -379,6 +390,8 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         # Another system tells what has changed; what it leaves out stands.
         told = wanted.model_dump(exclude_defaults=True)
         wanted = before.model_copy(update={**told, **_BY_NOBODY, "cause": "correction"})
+    if command.as_urgent and before is not None:
+        wanted = wanted.model_copy(update={"urgency": before.urgency})
     if story.kind is Kind.COMPLAINT:
         validity = wanted.validity
         if validity is None or (validity is Validity.VALID and wanted.severity is None):

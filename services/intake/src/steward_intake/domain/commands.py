@@ -31,7 +31,7 @@ from steward_events.intake import (
     WorkStarted,
 )
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Kind, Role, Severity
+from steward_events.vocabulary import Kind, Role, Severity, Urgency
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import Origin
@@ -42,22 +42,30 @@ How = Literal["in_person", "phone", "message", "letter"]
 
 @dataclass(frozen=True, slots=True)
 class ReceiveCase:
-    """Take a case in; `received` is what was said, `owner` who answers for it, and `reason` why."""
+    """Take a case in; `received` is what was said, `owner` who answers for it, and `reason` why.
+
+    An emergency is classified as one at once: its terms run from the reception (RC-5.1..2).
+    """
 
     at: datetime
     received: CaseReceived
     owner: str | None = None
     reason: str = "first_contact"
+    urgency: Urgency = Urgency.ORDINARY
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifyCase:
-    """Say what the case is; the first time its `cause` is always `first`."""
+    """Say what the case is; the first time its `cause` is always `first`.
+
+    `as_urgent` as it was: nobody spoke of it, and an emergency does not end by silence.
+    """
 
     at: datetime
     classified: CaseClassified
     by: Origin = "steward"
     approver: Approver | None = None
+    as_urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
