@@ -84,6 +84,9 @@ async def test_an_import_brings_the_stack_up_and_what_is_read_follows_from_the_f
         code, said, told = await steward("policy", "explain", "--case", case_id, *state, "--json")
         assert code == 0, told
         assert any(json.loads(line)["intervals"] for line in said.splitlines())
+        [number] = await asked_of(tmp_path / "state", "SELECT number FROM cases")
+        by_number = await steward("policy", "explain", "--case", number, *state, "--json")
+        assert by_number == (code, said, told)
         tried = ["policy", "diff", packs.built_in().version, "residential-cn", "--running"]
         code, said, told = await steward(*tried, *state, "--json")
         assert (code, said) == (0, ""), told

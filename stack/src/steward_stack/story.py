@@ -37,6 +37,13 @@ async def story_of(door: Door, case: str) -> dict[str, Any]:
     return {"case": row, "facts": facts, "clocks": explained["clocks"] if explained else []}
 
 
+async def case_id_of(door: Door, case: str) -> str:
+    """Give the ID of a case that is named by its number; an ID is given back unasked."""
+    if _NUMBER.fullmatch(case) is None:
+        return case
+    return str((await _row_of(door, case))["case_id"])
+
+
 async def _row_of(door: Door, case: str) -> dict[str, Any]:
     row = await door.found("intake", f"/v1/cases/{case}", {})
     if row is not None:

@@ -22,6 +22,7 @@ from steward_stack.door import Door, progress_on, through_door
 from steward_stack.errors import StewardError
 from steward_stack.jsonlines import answer_lines
 from steward_stack.options import STATE, JsonOption, StateOption, print_json
+from steward_stack.story import case_id_of
 
 app = typer.Typer(help="Policy packs: the rules as data.", no_args_is_help=True)
 out = Console()
@@ -97,7 +98,10 @@ def explain(
     *,
     case: Annotated[
         str | None,
-        typer.Option("--case", help="The clocks of this running case, or its one that is named."),
+        typer.Option(
+            "--case",
+            help="The clocks of this running case, by its ID or number, or its one that is named.",
+        ),
     ] = None,
     pack: PackOption = None,
     override: OnOption = None,
@@ -267,7 +271,7 @@ def reapply(
 
 def _explain_case(case: str, entry: str | None, state: Path, *, as_json: bool) -> None:
     async def told(door: Door) -> dict[str, Any]:
-        return await policy_work.asked(door, f"/v1/clocks/{case}/explain")
+        return await policy_work.asked(door, f"/v1/clocks/{await case_id_of(door, case)}/explain")
 
     clocks: Sequence[dict[str, Any]] = through_door(state, told)["clocks"]
     found = [clock for clock in clocks if entry in (None, clock["target"], clock["clock"])]
