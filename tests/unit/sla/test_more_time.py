@@ -92,6 +92,25 @@ def test_more_time_runs_from_when_the_owner_was_told_of_it(minor: Given) -> None
 
 
 @rule("RM-4.10.1")
+def test_more_time_that_was_approved_meanwhile_takes_nothing_from_what_the_owner_is_told(
+    minor: Given,
+) -> None:
+    """Both are approved, in one minute even, before the owner knows of either."""
+    at, later = RECEIVED + 4 * HOUR, UNTIL + DAY
+    answer = after(
+        minor,
+        *(asked(), approved(), asked(extension_id="y", until=later)),
+        *(approved(at, extension_id="y"), informed(at)),
+    )
+    rescheduled = [fact for fact in answer.facts if isinstance(fact, ClockRescheduled)]
+    assert [fact.new_due for fact in rescheduled] == [UNTIL]
+    second = heard("owner_informed", 4, at + HOUR, about="new_date", extension_id="y")
+    answer.when(second).then(
+        CaseNoted, lambda f: isinstance(f, ClockRescheduled) and f.new_due == later
+    )
+
+
+@rule("RM-4.10.1")
 @pytest.mark.parametrize(
     ("command", "reason"),
     [

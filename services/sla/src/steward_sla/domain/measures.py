@@ -375,7 +375,7 @@ class Measure:
             if fact.name == "extension_requested"
             and fact.fields.get("target") not in (None, self.target.id)
         }
-        pending: tuple[str, datetime] | None = None
+        untold: dict[str, datetime] = {}  # approved, and the owner does not know yet
         limit, times, excused = due, 0, False
         for fact in facts:
             if fact.at < run.started_at or fact.fields.get("target") not in (None, self.target.id):
@@ -406,12 +406,13 @@ class Measure:
                         if overdue.effective == "approved":
                             limit = until
                         else:
-                            pending = name, until
-                case told if told in TOLD and pending and _brings(fact, pending[0]):
-                    if fact.at > limit:
+                            untold[name] = until
+                case told if told in TOLD:
+                    brought = [name for name in untold if _brings(fact, name)]
+                    if brought and fact.at > limit:
                         excused = True
-                    elif end is None or fact.at <= end:
-                        limit, pending = pending[1], None
+                    elif brought and (end is None or fact.at <= end):
+                        limit = max(limit, *map(untold.pop, brought))
                 case _:
                     pass
         return (limit if limit != due else None), excused, times
