@@ -2835,8 +2835,8 @@ GUARDS: tuple[Guard, ...] = (
         "An emergency does not end because nobody speaks of it (RC-5.1..2).",
         "an emergency does not end by silence",
         _CASE,
-        "    if command.as_urgent and before is not None:\n",
-        "    if False and command.as_urgent and before is not None:\n",
+        "{name: getattr(before, name) for name in command.unsaid}",
+        "{name: getattr(before, name) for name in ()}",
         "tests/integration/intake/test_daily_life.py::"
         "test_an_emergency_is_one_from_its_reception_and_what_work_it_is_is_said_later",
     ),

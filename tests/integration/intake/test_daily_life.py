@@ -103,7 +103,11 @@ async def test_an_emergency_is_one_from_its_reception_and_what_work_it_is_is_sai
     case = await shown(caller, case_id)
     assert (case["urgency"], case["work_category"]) == ("emergency", "ordinary")
     await do(caller, case_id, "classify", urgency="ordinary", reason="无人被困")
-    assert (await shown(caller, case_id))["urgency"] == "ordinary"
+    case = await shown(caller, case_id)
+    assert (case["urgency"], case["work_category"]) == ("ordinary", "ordinary")
+    await do(caller, case_id, "classify", work_category=None, reason="不是维修")
+    case = await shown(caller, case_id)
+    assert (case["urgency"], case["work_category"]) == ("ordinary", None)
     refused = await caller.post("cases", COMPLAINT | {"urgency": "emergency"})
     assert (refused.status_code, "harm_ongoing" in refused.json()["detail"]) == (422, True)
 

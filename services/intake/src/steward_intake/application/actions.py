@@ -86,6 +86,7 @@ from steward_intake.application.words import (
 )
 from steward_intake.domain.approval import Approver
 from steward_intake.domain.commands import (
+    STANDING,
     AcceptCase,
     AcceptDispatch,
     AssignCase,
@@ -175,7 +176,10 @@ class Action(Said, ABC):
 
 
 class Classify(Action):
-    """What the case is (RC-4.2), with what is known by then; `reason` says why it is changed."""
+    """What the case is (RC-4.2), with what is known by then; `reason` says why it is changed.
+
+    Its urgency, its work category and what it is a rework of stay where they are left out.
+    """
 
     follows = (CaseClassified, SeverityRaised, CaseAbsorbed)
     type: Literal["case_classified"] = "case_classified"
@@ -183,8 +187,7 @@ class Classify(Action):
     ground: Clear = ""
     severity: Severity | None = None
     topic: Clear = ""
-    urgency: Urgency | None = None
-    """Left out, it stays as it is: ordinary at first."""
+    urgency: Urgency = Urgency.ORDINARY
     work_category: WorkCategory | None = None
     rework_of: Name | None = None
     cause: Literal["correction", "new_facts"] = "correction"
@@ -200,12 +203,12 @@ class Classify(Action):
 
     async def command(self, speaking: Speaking) -> CaseCommand:
         """Classify; the decider knows whether it is the first time."""
-        unsaid = {"urgency"} if self.urgency is None else set()
-        said = self.model_dump(exclude={"type", "occurred_at", "person_id", *unsaid})
+        said = self.model_dump(exclude={"type", "occurred_at", "person_id"})
         # The stream knows its case; the decider writes the ID in.
         fact = CaseClassified(case_id="-", classified_by=self.person_id, **said)
         approver = await speaking.approver(self.confirmed_by)
-        return ClassifyCase(speaking.at, fact, speaking.by, approver, as_urgent=bool(unsaid))
+        unsaid = STANDING - self.model_fields_set
+        return ClassifyCase(speaking.at, fact, speaking.by, approver, unsaid)
 
 
 class Assign(Action):

@@ -390,8 +390,9 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         # Another system tells what has changed; what it leaves out stands.
         told = wanted.model_dump(exclude_defaults=True)
         wanted = before.model_copy(update={**told, **_BY_NOBODY, "cause": "correction"})
-    if command.as_urgent and before is not None:
-        wanted = wanted.model_copy(update={"urgency": before.urgency})
+    if before is not None:
+        stands = {name: getattr(before, name) for name in command.unsaid}
+        wanted = wanted.model_copy(update=stands)
     if story.kind is Kind.COMPLAINT:
         validity = wanted.validity
         if validity is None or (validity is Validity.VALID and wanted.severity is None):

@@ -54,18 +54,22 @@ class ReceiveCase:
     urgency: Urgency = Urgency.ORDINARY
 
 
+STANDING = frozenset({"urgency", "work_category", "rework_of"})
+"""What chooses clocks and follow-ups, and may be left `unsaid`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClassifyCase:
     """Say what the case is; the first time its `cause` is always `first`.
 
-    `as_urgent` as it was: nobody spoke of it, and an emergency does not end by silence.
+    Of what is `unsaid` stands what was said before: an emergency does not end by silence.
     """
 
     at: datetime
     classified: CaseClassified
     by: Origin = "steward"
     approver: Approver | None = None
-    as_urgent: bool = False
+    unsaid: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
