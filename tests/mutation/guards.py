@@ -2840,4 +2840,32 @@ GUARDS: tuple[Guard, ...] = (
         "tests/integration/intake/test_daily_life.py::"
         "test_an_emergency_is_one_from_its_reception_and_what_work_it_is_is_said_later",
     ),
+    Guard(
+        _TIME,
+        "Nobody is told to do what was done before the case was moved to them.",
+        "told from the move on",
+        "services/sla/src/steward_sla/domain/alarms.py",
+        "            at = max(at, state.moved_at)\n",
+        "",
+        f"{_CLIMBING_TEST}"
+        "test_of_what_was_done_before_a_move_nobody_is_told_where_the_case_goes_on",
+    ),
+    Guard(
+        _RULES,
+        "What was missed in a case is not forgotten where it is moved (RM-4.8).",
+        "a breach moves along",
+        "services/intake/src/steward_intake/domain/commands.py",
+        "    | BreachNoted\n)",
+        ")",
+        f"{_ORDER_TEST}test_what_was_missed_is_not_forgotten_where_the_case_is_moved",
+    ),
+    Guard(
+        _TIME,
+        "What was done in time is given no more of it (RM-4.10.1).",
+        "no more time for what has ended",
+        _CLOCKS,
+        "    if approves and clock.breach_at is None and",
+        "    if False and",
+        "tests/unit/sla/test_more_time.py::test_what_was_done_in_time_is_given_no_more_of_it",
+    ),
 )

@@ -138,3 +138,22 @@ async def test_what_was_missed_is_forgiven_by_the_centre_manager_alone(
     assert "only the centre manager agrees" in refused["detail"]
     forgiven = back(20, **body, **{second: "m1"}) if second else body
     assert (await do(registered, case_id, name, **forgiven))["facts"]
+
+
+@rule("RM-4.8")
+async def test_what_was_missed_is_not_forgotten_where_the_case_is_moved(
+    registered: Caller, office: Office
+) -> None:
+    case_id = await received(await staffed(registered))
+    await do(registered, case_id, "classify", validity="valid", ground="a", severity="minor")
+    missed = BreachNoted(case_id=case_id, clock="appointment-kept#1:v1")
+    told = To(f"case-{case_id}", "lakeside", Say(NOON, missed, "history"))
+    await office.executor.execute(Job(Cause(UUID(int=8), "sla"), lambda: [told]))
+    staff = {"person_id": "m2", "name": "周", "group_id": "g1"}
+    assert (await registered.post("staff", staff)).status_code == 201
+    home = {"project_id": "hillside", "role": "cs_supervisor", "person_id": "m2"}
+    assert (await registered.post("roles", home)).status_code == 201
+    moved = await do(registered, case_id, "move", to_project="hillside", household_id="h2")
+    said = {"reason": "超出范围", "person_id": "a", "approved_by": "m2"}
+    refused = await do(registered, moved["case_id"], "refuse", 409, **said)
+    assert "service-centre manager" in refused["detail"]

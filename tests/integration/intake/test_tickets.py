@@ -105,6 +105,39 @@ async def test_an_emergency_is_one_from_the_start_though_nothing_else_is_known_o
     assert classified.fact.urgency == "emergency"
 
 
+@rule("RC-5.1..2", "FU-4.1.2.3d")
+async def test_a_request_that_changes_is_an_emergency_or_another_kind_of_work_from_then_on(
+    registered: Caller, office: Office
+) -> None:
+    asked = {"project_id": "lakeside", "kind": "service_request", "summary": "电梯停了"}
+    await hear(
+        office,
+        message("ticket.opened.v1", asked, "1"),
+        message("ticket.changed.v1", {**PLACE, "severity": "minor"}, "2"),  # is none of a request
+        message("ticket.changed.v1", {**PLACE, "urgency": "emergency"}, "3"),
+        message("ticket.changed.v1", {**PLACE, "work_category": "concealed"}, "4"),
+        message("ticket.changed.v1", {**PLACE, "urgency": "ordinary"}, "5"),
+    )
+    found = [told.fact for told in await story(office) if isinstance(told.fact, CaseClassified)]
+    assert [(fact.urgency, fact.work_category, fact.severity) for fact in found] == [
+        ("emergency", None, None),
+        ("emergency", "concealed", None),
+        ("ordinary", "concealed", None),
+    ]
+
+
+async def test_a_complaint_is_not_classified_by_a_topic_alone(
+    registered: Caller, office: Office
+) -> None:
+    opened = {name: said for name, said in OPENED.items() if name not in ("validity", "severity")}
+    await hear(
+        office,
+        message("ticket.opened.v1", opened, "1"),
+        message("ticket.changed.v1", {**PLACE, "topic": "收费"}, "2"),
+    )
+    assert "case_classified" not in names(await story(office))
+
+
 async def test_a_ticket_becomes_a_case_and_its_closing_stands_with_what_is_missing(
     registered: Caller, office: Office
 ) -> None:

@@ -95,6 +95,20 @@ def test_what_is_late_when_it_becomes_known_is_told_once_to_whom_its_start_was_f
     assert [f.breach for f in told if isinstance(f, Escalated)] == [1]
 
 
+@rule("RM-4.5.2b")
+def test_of_what_was_done_before_a_move_nobody_is_told_where_the_case_goes_on() -> None:
+    moved_at, rules = RECEIVED + timedelta(minutes=30), only("important-to-manager")
+    fields = {"kind": "complaint", "policy": rules.version, "moved_from": "c0"}
+    received = HearCaseFact(RECEIVED, "c1", "p2", "case_received", 1, fields, known_at=moved_at)
+    decider = ClocksDecider({rules.version: rules}.__getitem__)
+    here = given(received, classified("important"), by=decider)
+    accepted = heard("case_accepted", 3, RECEIVED + timedelta(minutes=15), role="centre_manager")
+    assert rung(here, moved_at - timedelta(seconds=1))[0] == []
+    told, _ = rung(here, moved_at)
+    assert climbs(told) == [("centre_manager", "09-28 10:30", "step")]
+    assert rung(here.when(accepted), moved_at + DAY)[0] == []
+
+
 def test_a_breach_that_nobody_answers_climbs_every_four_duty_hours_to_the_top() -> None:
     told, answer = rung(complaint("minor-resolve").when(classified("minor")), DUE + 90 * DAY)
     assert climbs(told) == MINOR_LATE

@@ -92,6 +92,14 @@ def test_more_time_runs_from_when_the_owner_was_told_of_it(minor: Given) -> None
 
 
 @rule("RM-4.10.1")
+def test_what_was_done_in_time_is_given_no_more_of_it(minor: Given) -> None:
+    done = after(minor, asked(), heard("case_handled", 3, RECEIVED + 3 * HOUR))
+    ended = "This has ended; it needs no more time."
+    assert refusal(done, approved(RECEIVED + 4 * HOUR)) == ended
+    assert isinstance(done.when(approved(RECEIVED + 2 * HOUR)).facts[0], ExtensionApproved)
+
+
+@rule("RM-4.10.1")
 def test_more_time_that_was_approved_meanwhile_takes_nothing_from_what_the_owner_is_told(
     minor: Given,
 ) -> None:

@@ -723,6 +723,20 @@ def test_an_emergency_is_made_safe_within_four_hours() -> None:
 
 
 @rule("RC-5.1..2")
+@pytest.mark.parametrize("target", ["emergency-on-site", "emergency-made-safe"])
+def test_who_handles_an_emergency_is_there_and_where_it_goes_on_it_is_one_again(
+    target: str,
+) -> None:
+    handled = fact("case_handled", "09-29", "10:20")
+    assert status(target, *EMERGENCY, handled) == ["met"]
+    reopened = fact("case_reopened", "09-29", "12:00", round=2, reason="owner")
+    again = clocks(target, [*EMERGENCY, handled, reopened])
+    assert [clock["status"] for clock in again] == ["met", "breached"]
+    within = {"emergency-on-site": "12:30", "emergency-made-safe": "16:00"}
+    assert again[1]["due"] == at("09-29", within[target])
+
+
+@rule("RC-5.1..2")
 def test_the_appointment_for_a_request_is_agreed_within_two_hours_of_the_service_centre() -> None:
     evening = received("service_request", "17:00")
     assert due("request-appointment", [evening]) == at("09-30", "09:30")

@@ -40,6 +40,7 @@ from steward_intake.application.desk import (
 )
 from steward_intake.application.words import Reception, Reporter
 from steward_intake.domain.commands import (
+    STANDING,
     AssignCase,
     CaseCommand,
     ClassifyCase,
@@ -82,9 +83,9 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
             assigned = await _assigned(desk, ticket, at)
             if assigned:
                 reception = replace(reception, owner=None)  # the ticket itself says whose it is
-            said += [reception, *_classified(ticket, at, complete=True), *assigned]
+            said += [reception, *_classified(ticket, at), *assigned]
         case "changed":
-            said += _classified(ticket, at, complete=False)
+            said += _classified(ticket, at)
             said += await _assigned(desk, ticket, at)
         case "commented":
             subject = subject_of(case_id, ticket.household_id)
@@ -195,24 +196,22 @@ async def _handled(desk: Desk, ticket: Ticket, at: datetime) -> HandleCase:
     return HandleCase(at, by="external", said_at=desk.clock.now(), rules=rules)
 
 
-def _classified(ticket: Ticket, at: datetime, *, complete: bool) -> list[CaseCommand]:
+def _classified(ticket: Ticket, at: datetime) -> list[CaseCommand]:
     """Classify where the system says enough; a change may name only what has changed."""
-    is_complaint = not isinstance(ticket, OpenedTicket) or ticket.kind is Kind.COMPLAINT
-    if is_complaint:
-        given = [ticket.validity is not None, ticket.severity is not None]
-        if not (all(given) if complete else any(given)):
-            return []
-    elif ticket.work_category is None and ticket.urgency is not Urgency.EMERGENCY:
+    classes = {"validity", "severity", "topic", "urgency", "work_category"}
+    told = ticket.model_dump(include=classes, exclude_unset=True)
+    said = {name: value for name, value in told.items() if value not in (None, "")}
+    if isinstance(ticket, OpenedTicket):
+        if ticket.kind is Kind.COMPLAINT:
+            is_enough = {"validity", "severity"} <= said.keys()
+        else:
+            is_enough = "work_category" in said or said.get("urgency") == Urgency.EMERGENCY
+    else:
+        is_enough = bool(said)
+    if not is_enough:
         return []
-    classified = CaseClassified(
-        case_id="-",
-        validity=ticket.validity if is_complaint else None,
-        severity=ticket.severity if is_complaint else None,
-        topic=ticket.topic,
-        urgency=ticket.urgency,
-        work_category=ticket.work_category,
-    )
-    return [ClassifyCase(at, classified, "external")]
+    classified = CaseClassified(case_id="-", **said)
+    return [ClassifyCase(at, classified, "external", unsaid=STANDING - said.keys())]
 
 
 async def _told(

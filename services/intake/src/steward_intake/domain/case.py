@@ -58,6 +58,7 @@ from steward_events.intake import (
 from steward_events.vocabulary import Kind, Part, Role, Severity, Urgency, Validity
 from steward_intake.domain.approval import demand_role, demand_second, refuse_own
 from steward_intake.domain.commands import (
+    STANDING,
     AbsorbCase,
     AcceptCase,
     AcceptDispatch,
@@ -386,9 +387,12 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
     wanted = command.classified.model_copy(update={"case_id": story.case_id})
     if command.by == "external" and story.kind is not Kind.COMPLAINT:
         wanted = wanted.model_copy(update={"validity": None, "severity": None})
+    if command.by == "external" and before is None and not _classes(wanted, story.kind):
+        return []
     if command.by == "external" and before is not None:
         # Another system tells what has changed; what it leaves out stands.
         told = wanted.model_dump(exclude_defaults=True)
+        told |= {name: getattr(wanted, name) for name in STANDING - command.unsaid}
         wanted = before.model_copy(update={**told, **_BY_NOBODY, "cause": "correction"})
     if before is not None:
         stands = {name: getattr(before, name) for name in command.unsaid}
@@ -438,6 +442,13 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
             confirmed_by = command.approver.person_id if command.approver else None
             wanted = wanted.model_copy(update={"confirmed_by": confirmed_by})
     return [wanted]
+
+
+def _classes(wanted: CaseClassified, kind: Kind) -> bool:
+    """Say whether it classifies at all: a complaint is by its validity or severity."""
+    if kind is Kind.COMPLAINT:
+        return wanted.validity is not None or wanted.severity is not None
+    return bool(wanted.model_dump(exclude_defaults=True).keys() - {"case_id"})
 
 
 _CLASSES = {

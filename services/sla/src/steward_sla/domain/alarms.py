@@ -69,9 +69,15 @@ def _alarms(state: "Clocks", clock: Clock, told: Told) -> Iterator[Alarm]:
     climbed = told.climbed
     for at, step in clock.steps:
         # Whoever acknowledged an alarm of the start has not answered for the breach.
-        to_come = not told.breach and clock.target.escalate[step].at == "breach"
+        of_start = clock.target.escalate[step].at == "start"
+        to_come = not told.breach and not of_start
         if step in climbed or _is_told_late(clock, step, told):
             continue
+        if of_start and state.moved_at is not None:
+            # What moves along is heard first: of what was done before, nobody here is told.
+            at = max(at, state.moved_at)
+            if clock.ended_at is not None and clock.ended_at <= at:
+                continue
         if to_come or not told.acknowledged:
             yield Alarm(at, "step", clock, step)
     if told.climbs and not told.acknowledged:

@@ -216,6 +216,8 @@ class _Known(NamedTuple):
     """How many publications of calendars are taken account of."""
     eras: tuple[Era, ...] = ()
     """The versions by which it went one after the other; most cases know one."""
+    moved_at: datetime | None = None
+    """When another project's case went on here: before, nobody here could be told of it."""
     upto: datetime | None = None
     told: Mapping[str, Told] | None = None
     extensions: Mapping[str, Extension] | None = None
@@ -405,6 +407,7 @@ class ClocksDecider:
             noted.known_at or noted.at,
             calendars,
             eras,
+            state.moved_at or _moved_at(noted),
             noted.at if state.upto is None else max(state.upto, noted.at),
             state.told,
             state.extensions,
@@ -425,6 +428,10 @@ class ClocksDecider:
                 raise NotHeardYet(str(unknown)) from None
             self._timelines[version, calendars] = known
         return known
+
+
+def _moved_at(noted: CaseNoted) -> datetime | None:
+    return (noted.known_at or noted.at) if noted.fields.get("moved_from") else None
 
 
 def course_of(
@@ -549,6 +556,8 @@ def _decide_extension(
     if clock is None or state.course is None:
         raise Refused("What more time was asked for does not apply any longer.")
     rule = clock.target.rule[0]
+    if approves and clock.breach_at is None and clock.ended_at and clock.ended_at <= command.at:
+        raise Refused("This has ended; it needs no more time.", rule=rule)
     needed = state.course.approver(clock, asked.until)
     if command.person_id == asked.asked_by:
         raise Refused("Who asked for more time does not decide on it.", rule=rule)
