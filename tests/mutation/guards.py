@@ -2784,6 +2784,26 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         _RULES,
+        "What ended before a case was moved counts once, in the project that it left (RM-3.2).",
+        "compliance before the move",
+        "services/sla/src/steward_sla/adapters/clock_lists.py",
+        "wanted: list[Any] = [~_BEFORE_MOVE]",
+        "wanted: list[Any] = []",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_what_ended_before_a_case_was_moved_counts_where_it_came_about",
+    ),
+    Guard(
+        _RULES,
+        "Nobody is appraised for what ended before a case was moved to them (RM-4.11).",
+        "appraised before the move",
+        "services/sla/src/steward_sla/adapters/clock_lists.py",
+        "wanted = [is_complaint, ~_BEFORE_MOVE, ",
+        "wanted = [is_complaint, ",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_what_ended_before_a_case_was_moved_counts_where_it_came_about",
+    ),
+    Guard(
+        _RULES,
         "A department that had a case has it no longer where it is moved (RM-4.6.1).",
         "dispatched anew",
         _MOVING,

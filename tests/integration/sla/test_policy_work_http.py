@@ -120,18 +120,26 @@ class Desk:
         case_id: str,
         *said: tuple[str, datetime, dict[str, Any]],
         zone: str = "Asia/Shanghai",
+        project: str = "p1",
+        policy: str = "house@1",
     ) -> None:
-        first = {"kind": "complaint", "policy": "house@1", "zone": zone}
+        first = {"kind": "complaint", "policy": policy, "zone": zone}
         received = ("case_received", TEN, first)
         for version, (name, at, fields) in enumerate((received, *said), 1):
-            await self.tell(case_id, name, version, at, **fields)
+            await self.tell(case_id, name, version, at, project, **fields)
 
     async def tell(
-        self, case_id: str, name: str, version: int, at: datetime, **fields: Any
+        self,
+        case_id: str,
+        name: str,
+        version: int,
+        at: datetime,
+        project: str = "p1",
+        **fields: Any,
     ) -> None:
         self.clock.instant = max(self.clock.instant, at)
-        command = HearCaseFact(at, case_id, "p1", name, version, fields)
-        to = To(f"clocks-{case_id}", "p1", command)
+        command = HearCaseFact(at, case_id, project, name, version, fields)
+        to = To(f"clocks-{case_id}", project, command)
         await self.executor.execute(Job(Cause(uuid7(), "test"), lambda: [to]))
 
     async def sweep(self) -> int:
@@ -315,10 +323,16 @@ async def test_what_was_noted_before_the_tables_fills_them_as_its_facts_would(de
     moved = (name, at, {**fields, "before_move": True})
     withdrawn = ("dispatch_withdrawn", TEN + 2 * hour, {"dispatch_id": "d-11"})
     pool, versions = desk.store.pool, "steward_sla.adapters.versions"
-    fillings = (("cases", "0004_policy_work", 1), ("holdings", "0009_held_again", 2))
+    fillings = (
+        ("cases", "0004_policy_work", 1),
+        ("holdings", "0009_held_again", 2),
+        ("moves", "0010_moves", 1),
+    )
     for table, version, fills in fillings:
         if table == "holdings":
             await desk.case("c3", moved, withdrawn)
+            out = {"to_case": "c3", "to_project": "p2"}
+            await desk.case("c4", ("case_moved_out", TEN + 2 * hour, out))
         migration = import_module(f"{versions}.{version}")
         whole = f"SELECT * FROM {table} ORDER BY 1, 2"
         before = await pool.fetch(whole)
@@ -329,6 +343,13 @@ async def test_what_was_noted_before_the_tables_fills_them_as_its_facts_would(de
         for statement in filling:
             await pool.execute(statement)
         assert await pool.fetch(whole) == before
+    cancelled = "SELECT case_id, clock, cancelled_at FROM clocks ORDER BY 1, 2"
+    before = await pool.fetch(cancelled)
+    assert [row["case_id"] for row in before if row["cancelled_at"]] == ["c2", "c4"]
+    await pool.execute("UPDATE clocks SET cancelled_at = NULL")
+    [filling] = [sql for sql in migration.STATEMENTS if "UPDATE clocks" in sql]
+    await pool.execute(filling)
+    assert await pool.fetch(cancelled) == before
 
 
 async def test_another_version_is_looked_at_then_reapplied_with_its_reason(desk: Desk) -> None:
@@ -543,6 +564,69 @@ async def test_outcomes_and_time_held_are_told_by_department_and_person(desk: De
         "m1": (1, 0),
         "": (0, 2),
     }
+
+
+MOVED = """
+pack: moved
+version: "1"
+calendar: cn-office
+targets:
+""" + "".join(
+    f"""
+  - id: {name}
+    rule: [RM-3.2]
+    basis: rule
+    starts: case_received
+    met_by: {name}_done
+    cancels_on: [{name}_spared]
+    within: {{hours: {hours}, counting: elapsed}}
+"""
+    for name, hours in (("triage", 4), ("record", 4), ("plan", 1), ("answer", 48))
+)
+
+
+@rule("RM-3.2", "RM-4.11")
+async def test_what_ended_before_a_case_was_moved_counts_where_it_came_about(desk: Desk) -> None:
+    hour = timedelta(hours=1)
+    desk.policies.put(packs.load(MOVED))
+    owner = ("case_assigned", TEN, {"person_id": "m1"})
+    done: list[tuple[str, datetime, dict[str, Any]]]
+    done = [("triage_done", TEN + hour, {}), ("record_spared", TEN + hour, {})]
+    move = TEN + 3 * hour
+    moved = ("case_moved_out", move, {"to_project": "p2", "to_case": "c2"})
+    there = {"project": "p2", "policy": "moved@1"}
+    await desk.case("c1", owner, *done, moved, policy="moved@1")
+    desk.clock.instant = move
+    await desk.case("c2", *done, ("case_assigned", move, {"person_id": "m2"}), **there)
+
+    async def counted(project: str) -> dict[str, dict[str, int]]:
+        items = (await desk.get(f"/v1/compliance?project_id={project}"))["items"]
+        return {row["target"]: _counts(row) for row in items}
+
+    async def appraised(project: str) -> dict[str, dict[str, int]]:
+        items = (await desk.get(f"/v1/appraisal?by=person&project_id={project}"))["items"]
+        return {row["person"]: _counts(row) for row in items}
+
+    here = {
+        "answer": {"cancelled": 1},
+        "plan": {"breached": 1},
+        "record": {"cancelled": 1},
+        "triage": {"met": 1},
+    }
+    assert await counted("p1") == here
+    assert await counted("p2") == {"answer": {"running": 1}}
+    assert "m1" in await appraised("p1")
+    assert await appraised("p2") == {"m2": {"running": 1}}
+    late = (await desk.get("/v1/late?project_id=p2"))["items"]
+    assert [row["target"] for row in late] == ["plan"]  # it is still to be done
+    await desk.tell("c2", "answer_done", 9, move, project="p2")  # at the very instant of the move
+    assert await counted("p2") == {"answer": {"met": 1}}
+    assert await counted("p1") == here
+
+
+def _counts(row: dict[str, Any]) -> dict[str, int]:
+    words = ("met", "approved", "breached", "excused", "running", "cancelled")
+    return {word: row[word] for word in words if row[word]}
 
 
 @rule("RM-4.11")

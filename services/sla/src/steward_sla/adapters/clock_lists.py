@@ -32,6 +32,7 @@ from steward_sla.adapters.read_models import (
     ESCALATIONS,
     EXTENSIONS,
     HOLDINGS,
+    MOVES,
     PROJECTS,
     PUBLICATIONS,
     REAPPLICATIONS,
@@ -56,6 +57,11 @@ STATUS = case(
     (CLOCKS.c.outcome == "with_approval", "met_with_approval"),
     else_=CLOCKS.c.state,
 ).label("status")
+_BEFORE_MOVE = exists().where(
+    MOVES.c.case_id == CLOCKS.c.case_id,
+    func.coalesce(CLOCKS.c.breached_at, CLOCKS.c.met_at, CLOCKS.c.cancelled_at) < MOVES.c.at,
+)
+"""Of a moved case: what came of the clock did so in the project that it left, and counts there."""
 OPEN = text("clocks.state IN ('running', 'paused')")
 _RUNS = (
     select(CLOCKS.c.case_id)
@@ -122,7 +128,7 @@ class PostgresLists:
     async def compliance(self, projects: Sequence[str] | None, *, month: str | None) -> list[Row]:
         """Count clocks by target, month of the due day, status, and whether it was excused."""
         columns = CLOCKS.c
-        wanted: list[Any] = []
+        wanted: list[Any] = [~_BEFORE_MOVE]
         if projects is not None:
             wanted.append(columns.project_id.in_(projects))
         if month is not None:
@@ -194,7 +200,8 @@ class PostgresLists:
             .scalar_subquery()
         )
         named = func.coalesce(last, "").label(holder)
-        wanted = [CASES.c.kind == text("'complaint'"), *_wanted(projects, Asked())]
+        is_complaint = CASES.c.kind == text("'complaint'")
+        wanted = [is_complaint, ~_BEFORE_MOVE, *_wanted(projects, Asked())]
         if month is not None:
             wanted.append(columns.month == month)
         clocks = (

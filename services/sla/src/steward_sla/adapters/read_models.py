@@ -89,6 +89,7 @@ CLOCKS = Table(
     Column("outcome", Text, nullable=False, default=""),
     Column("met_at", DateTime(timezone=True)),
     Column("breached_at", DateTime(timezone=True)),
+    Column("cancelled_at", DateTime(timezone=True)),
     Column("excused", Boolean, nullable=False, default=False, server_default=text("false")),
     Column("changed_at", DateTime(timezone=True)),
     Index("clocks_changed", "changed_at", "case_id", "clock"),
@@ -187,6 +188,14 @@ A row `gives` it to its holder, to nobody (an empty one) after a refusal. Others
 or it `goes_on` with who had it last, once it was reopened.
 """
 
+MOVES = Table(
+    "moves",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("at", DateTime(timezone=True)),
+)
+"""When each case was moved to where it goes on, by its name there."""
+
 CALENDARS = Table(
     "calendars",
     METADATA,
@@ -261,7 +270,7 @@ def project(recorded: Recorded) -> Iterable[Change]:
             pass
     if not isinstance(fact, ClockFact):
         return
-    values = _clock_values(fact)
+    values = _clock_values(fact, recorded.occurred_at)
     if values is not None:
         key = {"case_id": fact.case_id, "clock": fact.clock, "changed_at": recorded.recorded_at}
         yield Upsert(CLOCKS, key | values)
@@ -295,6 +304,8 @@ def _held(noted: CaseNoted) -> Iterable[Change]:
             yield _case(noted, incident="")
         case name if what := _WITH_ITS_HOLDER.get(name):
             yield from (_holding(noted, "", what), _holding(noted, "", what, person=True))
+            if there := fields.get("to_case"):
+                yield Upsert(MOVES, {"case_id": there, "at": noted.at})
         case _:
             pass
 
@@ -327,7 +338,7 @@ def _holding(noted: CaseNoted, holder: str, what: str = "gives", *, person: bool
     )
 
 
-def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
+def _clock_values(fact: ClockFact, at: datetime) -> dict[str, Any] | None:
     match fact:
         case ClockStarted():
             return {
@@ -342,6 +353,7 @@ def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
                 "state": "running",
                 "outcome": "",
                 "met_at": None,
+                "cancelled_at": None,
                 **_due(fact.due_at),
             }
         case ClockRescheduled():
@@ -358,9 +370,10 @@ def _clock_values(fact: ClockFact) -> dict[str, Any] | None:
         case BreachExcused():
             return {"excused": True}
         case ClockMet():
-            return {"state": "met", "outcome": fact.outcome, "met_at": fact.met_at}
+            met = {"outcome": fact.outcome, "met_at": fact.met_at}
+            return {"state": "met", **met, "cancelled_at": None}
         case ClockCancelled():
-            return {"state": "cancelled", "outcome": "", "met_at": None}
+            return {"state": "cancelled", "outcome": "", "met_at": None, "cancelled_at": at}
         case _:
             return None
 
