@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.support.rules import rule
 from tests.support.system import System
 from tests.support.waiting import until
 from uuid_utils.compat import uuid7
@@ -67,3 +68,52 @@ async def test_a_merged_case_goes_on_in_the_other_from_the_earliest_reception(
         return await system.count("notify", asked, first) > 0  # in the morning, if it is night
 
     await until(told_where, "the manager is not told where the first case goes on")
+
+
+@rule("RM-4.5.2b")
+async def test_nobody_is_told_to_do_what_was_done_before_the_case_was_moved_to_them(
+    system: System,
+) -> None:
+    here, there = f"{NAME}-here", f"{NAME}-there"
+    people = {project: f"{project}-manager" for project in (here, there)}
+    await system.register(
+        {"type": "group", "group_id": NAME, "name": "汇和物业"},
+        *({"type": "project", "project_id": p, "group_id": NAME, "name": "翠湖苑"} for p in people),
+        *(
+            {"type": "staff", "person_id": person, "group_id": NAME, "name": "陈", "phone": PHONE}
+            for person in people.values()
+        ),
+        *(
+            {"type": "role", "project_id": p, "role": "centre_manager", "person_id": person}
+            for p, person in people.items()
+        ),
+    )
+
+    async def moved(*, accepted: bool) -> str:
+        body = {"project_id": here, "kind": "complaint", "channel": "phone", "summary": "电梯停运"}
+        case = (await system.accepted("intake", "/v1/cases", body))["case_id"]
+        important = {"validity": "valid", "severity": "important"}
+        await system.accepted("intake", f"/v1/cases/{case}/classify", important)
+        if accepted:
+            taken = {"role": "centre_manager", "person_id": people[here]}
+            await system.accepted("intake", f"/v1/cases/{case}/accept", taken)
+        move = {"to_project": there}
+        gone: str = (await system.accepted("intake", f"/v1/cases/{case}/move", move))["case_id"]
+        return gone
+
+    done, open_ = await moved(accepted=True), await moved(accepted=False)
+    told = "SELECT count(*) FROM events WHERE stream_id = $1 AND type = 'sla.escalated.v1'"
+    told += " AND data ->> 'target' = 'important-to-manager'"
+
+    async def open_is_told() -> bool:
+        return await system.count("sla", told, f"clocks-{open_}") == 1
+
+    async def done_is_known() -> bool:
+        rows = (await system.get("sla", "/v1/clocks", case_id=done))["items"]
+        return {"important-to-manager": "met"}.items() <= {
+            r["target"]: r["state"] for r in rows
+        }.items()
+
+    await until(open_is_told, "the manager is not told of what is to be done")
+    await until(done_is_known, "what was done before the move does not count")
+    assert await system.count("sla", told, f"clocks-{done}") == 0

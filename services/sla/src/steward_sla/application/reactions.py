@@ -29,6 +29,7 @@ def follow(heard: Recorded) -> Iterable[To]:
     case_id = getattr(fact, "case_id", None)
     if fact is None or case_id is None:
         return
+    was_later = heard.known_at - heard.occurred_at > AT_ONCE or getattr(fact, "moved_from", None)
     command = HearCaseFact(
         at=heard.occurred_at,
         case_id=case_id,
@@ -37,7 +38,7 @@ def follow(heard: Recorded) -> Iterable[To]:
         version=heard.version,
         fields=fact.model_dump(mode="json", include=_open_fields(type(fact)), exclude_none=True),
         history=heard.history,
-        known_at=heard.known_at if heard.known_at - heard.occurred_at > AT_ONCE else None,
+        known_at=heard.known_at if was_later else None,
     )
     yield To(stream_of(case_id), heard.key, command)
 
