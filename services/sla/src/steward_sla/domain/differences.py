@@ -124,6 +124,8 @@ def _why(clock: Clock | None, climb: Climb) -> str:
     """Say why what was told as late was not: it was done by then, or is owed no longer."""
     if clock is None:
         return _NEVER_APPLIED
+    if clock.breach_at is not None:
+        return ""
     if clock.met_at is not None:
         return "met" if clock.met_at <= climb.due_at else ""
     return clock.cancelled_by
