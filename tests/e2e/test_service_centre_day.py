@@ -1442,13 +1442,12 @@ WORDS = {
     "received": (
         "",
         "已受理：{number}",
-        "您好，您在{project}的报事“{summary}”已受理，编号{number}。我们会尽快与您约定上门时间。",
+        "您好，您在{project}的报事“{summary}”已受理，编号{number}。",
     ),
     "received-en": (
         "",
         "Received: {number}",
-        'Your request "{summary}" at {project} has been received under the number {number}. '
-        "We will agree a time with you soon.",
+        'Your request "{summary}" at {project} has been received under the number {number}.',
     ),
     "appointment": (
         "day",

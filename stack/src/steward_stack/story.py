@@ -15,7 +15,8 @@ SERVICES = ("intake", "sla", "visits", "notify")
 
 _SHOWN = (
     *("kind", "channel", "clock", "due_at", "to", "mode", "by", "outcome", "validity", "severity"),
-    *("department", "template", "role", "decision", "how", "about", "person_id", "reason"),
+    *("urgency", "work_category", "department", "template", "role", "decision", "how", "about"),
+    *("person_id", "reason"),
 )
 """What a line says of a fact, where the fact has it."""
 

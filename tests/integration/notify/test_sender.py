@@ -653,6 +653,9 @@ async def test_what_one_person_is_owed_at_one_moment_comes_in_one_text(
 ) -> None:
     await assign(notify)
     ids = await request_together(notify, 1, 2, 3)
+    another = VALUES | {"case_number": "P1-2026-00001", "target": "record-submitted"}
+    await notify.request("of-the-first-too", values=another, together=True)
+    ids.append("of-the-first-too")
     await notify.request("urgent")
     async with notify.sending():
         await until(ended(notify, "urgent", *ids), "not all were sent")
@@ -660,11 +663,12 @@ async def test_what_one_person_is_owed_at_one_moment_comes_in_one_text(
     mails = {mail["message_id"]: mail for mail in sink.index()}
     assert len(mails) == 2
     [several] = [mail for id_, mail in mails.items() if id_ != "<urgent@example.cn>"]
+    # Two of them are of one case.
     assert several["subject"] == "【3件待办】星河湾"
     kept = message_from_bytes((sink.folder / several["file"]).read_bytes(), policy=default)
     whole = kept.get_content()
     assert "您（客服部主管）有3件事项逾期或待处理：P1-2026-00001、00002、00003。" in whole
-    assert whole.count("现已逾期") == 3
+    assert whole.count("现已逾期") == 4
     sent = [(await notify.executor.store.facts_of(stream_of(id_)))[-1].fact for id_ in ids]
     [told] = {(fact.provider_id, fact.group_id) for fact in sent if isinstance(fact, MessageSent)}
     assert told[0] == several["message_id"]
@@ -787,7 +791,7 @@ async def test_a_storm_of_no_incident_is_put_together_by_project_and_rule(
     await assign(notify)
     ids = [f"m{number}" for number in range(sender.STORM)]
     for id_ in ids:
-        await notify.request(id_)
+        await notify.request(id_, values=VALUES | {"case_number": f"P1-2026-{id_}"})
     other = VALUES | {"target": "triage"}
     few = [f"t{number}" for number in range(3)]
     for id_ in few:

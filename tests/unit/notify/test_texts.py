@@ -42,6 +42,7 @@ ESCALATION = {
     "count": "3",
     "numbers": "XHY-2026-000123、000124",
     "into": "XHY-2026-000122",
+    "ended": "case_moved_out",
     "incident": "1号楼水管爆裂",
 }
 
@@ -127,7 +128,8 @@ def test_midnight_is_told_as_the_end_of_the_day() -> None:
         (["A-2026-00001", "A-2026-00002"], "en", "A-2026-00001, 00002"),
         (["A-2026-00001", "B-2026-00001"], "zh", "A-2026-00001、B-2026-00001"),
         ([f"A-2026-{n:05d}" for n in range(4)], "zh", "A-2026-00000、00001、00002、00003"),
-        ([f"A-2026-{n:05d}" for n in range(9)], "zh", "A-2026-00000、00001、00002…"),
+        ([f"A-2026-{n:05d}" for n in range(9)], "en", "A-2026-00000, 00001, 00002…"),
+        ([f"A-2026-{n:05d}" for n in range(9)], "zh", "A-2026-00000、00001、00002等"),
     ],
 )
 def test_case_numbers_are_listed_in_short_and_never_cut_in_their_middle(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from steward_events.intake import (
     CaseCorrected,
     CaseReceived,
     CaseRefused,
+    CaseWithdrawn,
     HouseholdConcerned,
     OwnerMessageRequested,
 )
@@ -45,7 +46,7 @@ from steward_notify.domain.message import (
     Suppress,
 )
 from steward_notify.domain.owner import About, OwnerDecider
-from steward_notify.texts import render
+from steward_notify.texts import Language, render
 from steward_policy import packs
 from steward_policy.packs import Rules
 
@@ -123,6 +124,38 @@ def test_a_service_request_is_confirmed_to_the_owner_by_sms_and_by_email_if_that
     assert (email.channel, email.not_before) == ("email", NOON + TERM)
     assert email.instead_of == sms.message_id
     assert sms.household_id == email.household_id == "h1"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        CaseClosed(case_id="c1", by="external"),
+        CaseRefused(case_id="c1", round=1),
+        CaseWithdrawn(case_id="c1", how="phone"),
+    ],
+)
+def test_of_a_case_that_has_ended_the_receipt_is_told_no_longer(end: Fact) -> None:
+    sms, email = told(REQUEST)
+    taken_back = told(REQUEST, end)
+    assert [type(fact) for fact in taken_back] == [MessageSuppressed, MessageSuppressed]
+    assert [fact.message_id for fact in taken_back] == [sms.message_id, email.message_id]
+    assert {fact.reason for fact in taken_back} == {"case_ended"}
+
+
+def test_what_was_agreed_is_told_also_where_the_case_has_ended() -> None:
+    appointment = AppointmentMade(case_id="c1", appointment_id="a1", at=NOON)
+    assert told(COMPLAINT, appointment, CaseClosed(case_id="c1")) == []
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+@rule("RC-5.1..2")
+def test_a_receipt_promises_nothing(language: Language) -> None:
+    sms, _ = told(REQUEST)
+    text = render(sms.template, language, {**sms.values, "project": "星河湾", "summary": "漏水"})
+    assert text.body in (
+        "您好，您在星河湾的报事“漏水”已受理，编号P1-2026-00001。",
+        'Your request "漏水" at 星河湾 has been received under the number P1-2026-00001.',
+    )
 
 
 def test_a_complaint_is_not_confirmed_by_message_since_no_rule_demands_it() -> None:

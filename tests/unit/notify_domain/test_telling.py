@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,9 +28,10 @@ from steward_notify.application.recipients import Found, Nobody, find, reached
 from steward_notify.domain.duty_hours import BEGIN, BUILT_IN, END, calendar_of, from_when
 from steward_notify.domain.gaps import UNREACHABLE, gap_after
 from steward_notify.domain.message import Channel, RequestMessage, Suppress
-from steward_notify.texts import render
+from steward_notify.texts import Language, render
 from steward_policy import packs
 from steward_policy.calendars import built_in
+from steward_sla.domain import case_facts
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = datetime(2026, 10, 2, 0, 0, tzinfo=SHANGHAI)
@@ -54,7 +55,7 @@ ESCALATED = Escalated(
     zone="Asia/Shanghai",
 )
 WITHDRAWN = EscalationWithdrawn(
-    **CLOCK, escalation_id="e1", to=Role.CS_SUPERVISOR, number="P1-2026-00001"
+    **CLOCK, escalation_id="e1", to=Role.CS_SUPERVISOR, number="P1-2026-00001", reason="met"
 )
 
 
@@ -196,6 +197,52 @@ def test_a_withdrawal_takes_back_what_is_owed_and_corrects_what_was_sent() -> No
     corrections = [to.command for to in answers if isinstance(to.command, RequestMessage)]
     assert {f"message-{c.only_if_sent}" for c in corrections} == told
     assert {c.template for c in corrections} == {"breach_withdrawn"}
+
+
+def corrected(reason: str) -> RequestMessage:
+    fact = WITHDRAWN.model_copy(
+        update={"reason": reason, "due_at": MIDNIGHT, "zone": "Asia/Shanghai"}
+    )
+    return next(c for c in commands(heard(fact)) if isinstance(c, RequestMessage))
+
+
+@rule("RM-4.5.2c", "RM-4.10.1")
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (
+            "met",
+            "轻微投诉P1-2026-00001的“处理完成”实际已于2026-10-01 24:00前按时完成，"
+            "此前的逾期升级作废，您无需处理。",
+        ),
+        (
+            "case_refused",
+            "轻微投诉P1-2026-00001此前已决定不予办理，“处理完成”无须于2026-10-01 24:00前完成，"
+            "此前的逾期升级作废，您无需处理。",
+        ),
+        (
+            "no_longer_applies",
+            "轻微投诉P1-2026-00001的“处理完成”不再以2026-10-01 24:00为期限，此前的逾期升级作废。",
+        ),
+        (
+            "",
+            "轻微投诉P1-2026-00001的“处理完成”不再以2026-10-01 24:00为期限，此前的逾期升级作废。",
+        ),
+    ],
+)
+def test_who_was_told_of_a_breach_is_told_why_there_was_none(reason: str, said: str) -> None:
+    sms = corrected(reason)
+    text = render(sms.template, "zh", {**sms.values, "project": "星河湾"})
+    assert text.body == f"星河湾：{said}依据RM-4.5.2c、RM-4.10.1。"
+
+
+@pytest.mark.parametrize("reason", sorted(case_facts.ENDS))
+def test_however_a_case_ended_there_is_a_word_for_it(reason: str) -> None:
+    sms = corrected(reason)
+    for language in get_args(Language):
+        text = render(sms.template, language, {**sms.values, "project": "星河湾"})
+        assert sms.template == "breach_ended"
+        assert reason not in text.body
 
 
 def test_who_was_asked_to_decide_is_asked_no_longer_and_is_not_corrected() -> None:

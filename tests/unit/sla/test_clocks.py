@@ -328,9 +328,34 @@ def test_a_handling_that_is_heard_late_withdraws_the_breach_and_tells_those_who_
         CaseNoted,
         the_clock(ClockMet, "minor-resolve#1", met_at=in_time, outcome="in_time"),
         the_clock(BreachWithdrawn, "minor-resolve#1", number=1),
-        the_clock(EscalationWithdrawn, "minor-resolve#1", to="cs_supervisor"),
+        the_clock(EscalationWithdrawn, "minor-resolve#1", to="cs_supervisor", reason="met"),
     )
     assert clocks.wake_at(mended.state) is None
+
+
+@rule("RM-4.5.2c")
+@pytest.mark.parametrize(
+    ("heard_late", "reason"),
+    [
+        (heard("case_refused", 3, END_OF_DAY_TWO - HOUR, round=1), "case_refused"),
+        (
+            heard("case_classified", 3, END_OF_DAY_TWO - HOUR, severity="important"),
+            "no_longer_applies",
+        ),
+        (heard("case_corrected", 3, RECEIVED, kind="service_request"), "never_applied"),
+        (
+            heard("case_paused", 3, RECEIVED + HOUR, reason="waiting_owner", until="2026-10-09"),
+            "",
+        ),
+    ],
+)
+def test_a_withdrawal_says_why_there_was_no_breach(
+    clocks: ClocksDecider, heard_late: HearCaseFact, reason: str
+) -> None:
+    breached = given(received(), classified("minor"), Ring(END_OF_DAY_TWO), by=clocks)
+    mended = breached.when(heard_late)
+    [withdrawn] = [f for f in mended.facts if isinstance(f, EscalationWithdrawn)]
+    assert (withdrawn.clock, withdrawn.reason) == ("minor-resolve#1", reason)
 
 
 def test_a_withdrawn_breach_that_comes_again_has_the_next_number(clocks: ClocksDecider) -> None:

@@ -185,6 +185,10 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     into_number: Word = ""
     settled: bool = False
     """Whether more time was requested, and by now was decided on or is needed no longer."""
+    reason: Word = ""
+    """Why there was no breach: `met` by that due time, or the reason of `clock_cancelled`.
+
+    Empty where it is due at another time."""
 
 
 class ExtensionRequested(ClockFact, name="sla.extension_requested"):

@@ -15,6 +15,7 @@ from steward_events.intake import (
     CaseCorrected,
     CaseReceived,
     CaseRefused,
+    CaseWithdrawn,
     HarmReported,
     HouseholdConcerned,
     ImmediateMeasuresTaken,
@@ -42,6 +43,7 @@ from steward_notify.domain.owner import (
     NoteCase,
     NoteChange,
     NoteComplainant,
+    NoteEnd,
     Tidings,
 )
 from steward_notify.texts import deadline
@@ -58,6 +60,9 @@ _ASKED_FOR = (
     *("urgency", "work_category", "harm_ongoing", "about"),
 )
 """Fields for which the conditions of `tells` may ask."""
+
+ENDS = frozenset({"case_refused", "case_withdrawn", "case_moved_out", "case_merged", "case_closed"})
+"""Reasons for which nothing is owed in a case any longer; the texts have a word for each."""
 
 _OWNER = "owner."
 
@@ -125,7 +130,7 @@ def tell_owner(heard: Recorded) -> Iterable[To]:
             yield To(owner_stream_of(case_id), heard.key, tidings)
 
 
-def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange | NoteComplainant]:
+def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange | NoteComplainant | NoteEnd]:
     at = heard.occurred_at
     match heard.fact:
         case CaseReceived() as fact:
@@ -158,6 +163,8 @@ def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange | NoteComplainant]
             yield NoteChange(at, {"harm_ongoing": True})
         case ImmediateMeasuresTaken():
             yield NoteChange(at, {"harm_ongoing": False})
+        case CaseClosed() | CaseRefused() | CaseWithdrawn():
+            yield NoteEnd(at)
         case _:
             return
 
@@ -251,16 +258,23 @@ def template_of(fact: Escalated) -> str:
 
 
 def correction_of(fact: EscalationWithdrawn) -> str:
-    """What who was told is told now: another case goes on for this one, or nothing was late."""
-    return "merged" if fact.into else "breach_withdrawn"
+    """What who was told is told now: another case goes on for this one, or why nothing was late."""
+    if fact.into:
+        return "merged"
+    if fact.reason == "met":
+        return "breach_withdrawn"
+    return "breach_ended" if fact.reason in ENDS else "breach_void"
 
 
 def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone) if fact.zone else None
     rules, template = rules_of(fact.policy), correction_of(fact)
+    correction = "merged" if fact.into else "breach_withdrawn"
     values = _values(fact, zone)
     if fact.into is not None:
         values["into"] = fact.into_number or fact.into
+    if template == "breach_ended":
+        values["ended"] = fact.reason
     for channel in get_args(Channel):
         told = message_id_of(fact.escalation_id, "escalation", channel)
         yield To(stream_of(told), heard.key, Suppress(heard.occurred_at, "withdrawn"))
@@ -268,7 +282,7 @@ def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) ->
             continue
         request = RequestMessage(
             heard.occurred_at,
-            message_id_of(fact.escalation_id, template, channel),
+            message_id_of(fact.escalation_id, correction, channel),
             channel,
             fact.project_id,
             template,

@@ -311,7 +311,7 @@ class Sender:
         values = {
             "project": project,
             "role": str(found.role),
-            "count": str(len(begun)),
+            "count": str(len(numbers)),
             "numbers": in_short(numbers, language, LONGEST_VALUE),
             "incident": message.incident_name,
             **{name: message.values.get(name, "") for name in ("target", "rule")},

@@ -76,6 +76,13 @@ class NoteComplainant:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteEnd:
+    """Take note that the case has ended: its reception need not be told any longer."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Tidings:
     """A fact of which the pack may say that the owner is told."""
 
@@ -111,7 +118,7 @@ class About:
 Addressee = tuple[CaseNoted, str]
 """The case as a household that complains knows it, and what marks the messages to it."""
 
-Command = NoteCase | NoteChange | NoteComplainant | Tidings | About | Ring
+Command = NoteCase | NoteChange | NoteComplainant | NoteEnd | Tidings | About | Ring
 OwnerFact = CaseNoted | NotifyFact
 
 
@@ -165,6 +172,8 @@ class OwnerDecider:
                 if changed == case:
                     return []
                 return [changed, *_known_by_now(replace(state, case=changed))]
+            case NoteEnd(at), Known():
+                return self._without_receipt(at, state)
             case Tidings(), Known():
                 return list(self._told(command, state))
             case About(message_id, inner), Known(_, messages) if message_id in messages:
@@ -214,6 +223,17 @@ class OwnerDecider:
         for fact in facts:
             after = self.evolve(after, fact)
         return [*facts, *_known_by_now(after)] if facts and isinstance(after, Known) else facts
+
+    def _without_receipt(self, at: datetime, state: Known) -> Sequence[NotifyFact]:
+        facts: list[NotifyFact] = []
+        after: State = state
+        for id_, one in state.messages.items():
+            if one.requested.about == "receipt" and isinstance(after, Known):
+                becomes = self._becomes(Suppress(at, "case_ended"), after.messages[id_], after)
+                for fact in becomes:
+                    after = self.evolve(after, fact)
+                facts += becomes
+        return facts
 
     def _told(self, tidings: Tidings, state: Known) -> Iterator[NotifyFact]:
         case = state.case

@@ -14,6 +14,7 @@ from babel.dates import format_date
 Language = Literal["zh", "en"]
 
 _COMMA = {"zh": "、", "en": ", "}
+_AND_MORE = {"zh": "等", "en": "…"}
 
 _INSTANTS = ("appointment", "new_date", "asked_for", "due_date")
 """Values that are instants, as ISO writes them."""
@@ -78,16 +79,16 @@ def deadline(at: datetime) -> str:
 def in_short(numbers: Sequence[str], language: Language, longest: int) -> str:
     """List case numbers in so many characters, each part that the one before has only once.
 
-    What does not fit is left out, and three dots say so.
+    What does not fit is left out, and the last character says so.
     """
     said, before = "", ""
     for number in numbers:
         start, _, rest = number.rpartition("-")
         part = rest if said and start == before else number
         more = f"{said}{_COMMA[language]}{part}" if said else part
-        # The last may take the place of the dots.
+        # The last may take the place of that character.
         if len(more) > longest - (number != numbers[-1]):
-            return f"{said}…"
+            return f"{said}{_AND_MORE[language]}"
         said, before = more, start
     return said
 

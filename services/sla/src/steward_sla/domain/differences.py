@@ -22,6 +22,8 @@ from steward_sla.domain.told import Asked, Climb, Outcome, Told, said_before, sa
 if TYPE_CHECKING:
     from steward_sla.domain.clocks import Clocks, ClocksFact
 
+_NEVER_APPLIED = "never_applied"
+
 
 def differences(state: "Clocks", cause: str) -> Iterator["ClocksFact"]:
     """Tell what has changed since it was told, because of what is named."""
@@ -33,9 +35,9 @@ def differences(state: "Clocks", cause: str) -> Iterator["ClocksFact"]:
         if name not in planned and (told.outcome != "cancelled" or told.breach):
             said = said_before(state, name, told)
             if told.outcome != "cancelled":
-                yield ClockCancelled(**said, reason="never_applied")
+                yield ClockCancelled(**said, reason=_NEVER_APPLIED)
                 yield from _settled(state, name, told, said, is_over=True)
-            yield from _withdrawal(state, told, said, cause)
+            yield from _withdrawal(state, told, said, cause, None)
 
 
 def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFact"]:
@@ -87,7 +89,7 @@ def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFa
     if told is not None and clock.cancelled_by != MERGED:
         yield from _settled(state, clock.id, told, said, is_over=bool(outcome))
     if told is not None and told.breach and told.breach_at != clock.breach_at:
-        yield from _withdrawal(state, told, said, cause)
+        yield from _withdrawal(state, told, said, cause, clock)
     elif told is not None and told.breach and clock.excused and not told.excused:
         yield BreachExcused(**said, number=told.breach)
 
@@ -108,14 +110,25 @@ def _is_to_be_told(state: "Clocks", declined: Declined) -> bool:
 
 
 def _withdrawal(
-    state: "Clocks", told: Told, said: dict[str, Any], cause: str
+    state: "Clocks", told: Told, said: dict[str, Any], cause: str, clock: Clock | None
 ) -> Iterator["ClocksFact"]:
     if not told.breach:
         return
     yield BreachWithdrawn(**said, number=told.breach, reason=cause)
     for climb in told.climbs:
         if climb.breach == told.breach and not climb.handed_on:
-            yield _withdrawn(state, climb, said)
+            yield _withdrawn(state, climb, said | {"reason": _why(clock, climb)})
+
+
+def _why(clock: Clock | None, climb: Climb) -> str:
+    """Say why what was told as late was not: it was done by then, or is owed no longer."""
+    if clock is None:
+        return _NEVER_APPLIED
+    if clock.breach_at is not None:
+        return ""
+    if clock.met_at is not None:
+        return "met" if clock.met_at <= climb.due_at else ""
+    return clock.cancelled_by
 
 
 def _settled(
