@@ -1457,8 +1457,8 @@ GUARDS: tuple[Guard, ...] = (
         "Who hears a case first answers for it (RM-3.4).",
         "the first who hears it",
         _CASE,
-        "            return [received, first]\n",
-        "            return [received]\n",
+        "[received, *_given(command), *_urgent(command)]",
+        "[received, *_urgent(command)]",
         f"{_DAILY_TEST}test_who_hears_a_case_first_answers_for_it",
     ),
     Guard(
