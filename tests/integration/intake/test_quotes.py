@@ -30,6 +30,7 @@ async def test_chargeable_work_starts_when_its_last_quote_was_accepted(registere
     await do(registered, case_id, "quote", **first)
     assert (await do(registered, case_id, "quote", **first))["facts"] == []
     other = await do(registered, case_id, "quote", 409, quote_id="q1", amount=9900)
+    await do(registered, case_id, "quote", 422, amount=13800138000)  # is somebody's telephone
     assert "another amount" in other["detail"]
     await refused()
     await do(registered, case_id, "accept-quote", quote_id="q1", how="phone", said_by="王芳")

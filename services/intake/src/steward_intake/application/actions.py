@@ -564,12 +564,16 @@ class Propose(Telling):
 
 
 class GiveQuote(Telling):
-    """What chargeable work will cost, in fen; another quote has another ID."""
+    """What chargeable work will cost, in fen; another quote has another ID.
+
+    Below a hundred million yuan: a telephone number that is typed in here is refused, and so not
+    kept in clear.
+    """
 
     tells = QuoteGiven
     type: Literal["quote_given"] = "quote_given"
     quote_id: Name | None = None
-    amount: Annotated[int, Field(gt=0, le=100_000_000_000)]
+    amount: Annotated[int, Field(gt=0, lt=10_000_000_000)]
     currency: Literal["CNY"] = "CNY"
     what_for: Text = ""
 
