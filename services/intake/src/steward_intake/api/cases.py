@@ -97,7 +97,7 @@ async def _receive_again(
     principal.demand(first.key)  # another project's case says nothing of itself
     assert isinstance(first.fact, CaseReceived)  # noqa: S101 - every case begins with it
     answer = {"case_id": case_id, "number": first.fact.number}
-    differing = await desk.differing(body, story)
+    differing = await desk.differing(body, first.fact, story)
     to: Sequence[To] | Refused = ()
     if differing:
         to = Refused(

@@ -408,11 +408,11 @@ class Desk:
         if len({said.household_id, *ids}) <= len(ids):
             raise invalid("concerns names every other household once, and not the case's own.")
 
-    async def differing(self, said: Reception, story: Sequence[Recorded]) -> list[str]:
+    async def differing(
+        self, said: Reception, received: CaseReceived, story: Sequence[Recorded]
+    ) -> list[str]:
         """Name the fields of what is said that are not as they were received, at that instant."""
-        received, at = story[0].fact, story[0].occurred_at
-        assert isinstance(received, CaseReceived)  # noqa: S101 - every case begins with it
-        before = received.model_dump()
+        at, before = story[0].occurred_at, received.model_dump()
         fields = [name for name, value in _plain(said).items() if value != before[name]]
         # Left out, it was said to be now; so was what is just ahead of our clock.
         if said.occurred_at is not None and not at <= said.occurred_at <= at + AHEAD:

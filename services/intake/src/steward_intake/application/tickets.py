@@ -201,13 +201,12 @@ def _classified(ticket: Ticket, at: datetime) -> list[CaseCommand]:
     classes = {"validity", "severity", "topic", "urgency", "work_category"}
     told = ticket.model_dump(include=classes, exclude_unset=True)
     said = {name: value for name, value in told.items() if value not in (None, "")}
-    if isinstance(ticket, OpenedTicket):
-        if ticket.kind is Kind.COMPLAINT:
-            is_enough = {"validity", "severity"} <= said.keys()
-        else:
-            is_enough = "work_category" in said or said.get("urgency") == Urgency.EMERGENCY
-    else:
+    if not isinstance(ticket, OpenedTicket):
         is_enough = bool(said)
+    elif ticket.kind is Kind.COMPLAINT:
+        is_enough = {"validity", "severity"} <= said.keys()
+    else:
+        is_enough = "work_category" in said or said.get("urgency") == Urgency.EMERGENCY
     if not is_enough:
         return []
     classified = CaseClassified(case_id="-", **said)

@@ -394,7 +394,7 @@ def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
         told = wanted.model_dump(exclude_defaults=True)
         told |= {name: getattr(wanted, name) for name in STANDING - command.unsaid}
         wanted = before.model_copy(update={**told, **_BY_NOBODY, "cause": "correction"})
-    if before is not None:
+    elif before is not None:
         stands = {name: getattr(before, name) for name in command.unsaid}
         wanted = wanted.model_copy(update=stands)
     if story.kind is Kind.COMPLAINT:

@@ -326,7 +326,8 @@ Takeable = (
     | BreachNoted
 )
 """What was decided and done in a case counts where it is moved, so that nobody is late there with
-what was in time here, and what was missed is not forgotten. What was agreed on and not done yet is agreed on anew, but for promises."""
+what was in time here, and what was missed is not forgotten. What was agreed on and not done yet is
+agreed on anew, but for promises."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,7 +269,8 @@ def correction_of(fact: EscalationWithdrawn) -> str:
 def _withdrawn(heard: Recorded, fact: EscalationWithdrawn, rules_of: RulesOf) -> Iterator[To]:
     zone = ZoneInfo(fact.zone) if fact.zone else None
     rules, template = rules_of(fact.policy), correction_of(fact)
-    correction = "merged" if fact.into else "breach_withdrawn"
+    # However it is worded, it is one correction and bears one ID.
+    correction = template if fact.into else "breach_withdrawn"
     values = _values(fact, zone)
     if fact.into is not None:
         values["into"] = fact.into_number or fact.into
