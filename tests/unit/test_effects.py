@@ -8,6 +8,8 @@ from tests.support.crowd import Told
 from tests.support.effects import Fact
 from tests.support.judge import Judge
 
+from steward_notify.application.sender import AT_ONCE
+
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 DUE = (NOW - timedelta(days=1)).isoformat()
 CLOCK = {"case_id": "c", "clock": "triage#1", "target": "triage"}
@@ -60,17 +62,33 @@ def test_what_comes_twice_or_never_is_seen_by_its_meaning(facts: list[Fact], see
     assert judged_here == ([seen] if seen else [])
 
 
+UNKNOWN = "nobody knows only what the sender was killed over"
+
+
 def test_what_nobody_knows_without_a_kill_is_a_violation() -> None:
-    said = {"message_id": "m", "channel": "sms", "group_id": None, "attempt": 1}
-    facts = [
-        fact("notify.message_requested", **said, escalation_id="e", role=None, template="alarm"),
-        fact("notify.message_sending", **said),
-        fact("notify.message_unknown", **said, reason="its outcome was not stored"),
-    ]
-    stored: dict[str, list[Fact]] = {"intake": [], "sla": [], "visits": [], "notify": facts}
-    cause = "nobody knows only what the sender was killed over"
-    assert cause in judged(stored)
-    assert cause not in judged(stored, killed=[NOW])
+    assert UNKNOWN in judged(all_unknown(1))
+    assert UNKNOWN not in judged(all_unknown(1), killed=[NOW])
+
+
+def test_what_nobody_knows_is_no_more_than_what_is_sent_at_a_time_for_each_kill() -> None:
+    soon = NOW + timedelta(seconds=0.5)
+    for killed, most in (([NOW], AT_ONCE), ([NOW, soon], 2 * AT_ONCE)):
+        assert UNKNOWN not in judged(all_unknown(most), killed)
+        assert UNKNOWN in judged(all_unknown(most + 1), killed)
+
+
+def all_unknown(n: int) -> dict[str, list[Fact]]:
+    """Give the facts of so many messages whose outcome nobody knows."""
+    facts = []
+    for number in range(n):
+        said = {"message_id": f"m{number}", "channel": "sms", "group_id": None, "attempt": 1}
+        owed = {"escalation_id": f"e{number}", "role": None, "template": "alarm"}
+        facts += [
+            fact("notify.message_requested", **said, **owed),
+            fact("notify.message_sending", **said),
+            fact("notify.message_unknown", **said, reason="its outcome was not stored"),
+        ]
+    return {"intake": [], "sla": [], "visits": [], "notify": facts}
 
 
 def judged(
