@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,9 @@ from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_
 from steward_stack.state import RunningAlreadyError, State
 
 DOWN_SECONDS = 20.0
+
+# What its connections meet is said by the commands.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 app = typer.Typer(
     help="Steward (管家) carries out the service rules of residential property groups.",

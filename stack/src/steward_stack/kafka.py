@@ -19,6 +19,9 @@ from steward_stack.processes import Process, Processes, Role
 
 START_SECONDS = 120.0
 OLDEST_JAVA = 17
+ANSWER_SECONDS = 5.0
+GROUPS_PARTITIONS = 4
+"""Of the topic in which the broker keeps what its groups have heard."""
 
 # The folders are relative to Kafka's own: commas and letters beyond ASCII in a path then do no harm.
 # After a kill the node waits until its earlier self has lost its session: hence the short one.
@@ -32,7 +35,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{contro
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=data
 auto.create.topics.enable=false
-offsets.topic.num.partitions=4
+offsets.topic.num.partitions={groups_partitions}
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4
 transaction.state.log.replication.factor=1
@@ -79,7 +82,9 @@ class Kafka:
         java = find_java()
         self._folder.mkdir(exist_ok=True)
         properties = SERVER_PROPERTIES.format(
-            port=self._port, controller_port=self._controller_port
+            port=self._port,
+            controller_port=self._controller_port,
+            groups_partitions=GROUPS_PARTITIONS,
         )
         (self._folder / "server.properties").write_text(properties)
         (self._folder / "log4j2.yaml").write_text(LOG4J)
@@ -103,6 +108,16 @@ class Kafka:
             if not process.alive or time.monotonic() > deadline:
                 raise StewardError(f"Apache Kafka did not start; {self._log} says why.")
             time.sleep(0.05)
+
+    def is_deaf(self) -> bool:
+        """Say whether the node answers, and keeps no account of what groups have heard.
+
+        Then it takes messages and nobody hears them, until it is started again. Of a node that does
+        not answer at all, nothing is known.
+        """
+        return asyncio.run(_answers(self.bootstrap)) and not asyncio.run(
+            _keeps_offsets(self.bootstrap)
+        )
 
     def _format(self, command: list[str]) -> None:
         shutil.rmtree(self._folder / "data", ignore_errors=True)
@@ -170,11 +185,35 @@ async def _answers(bootstrap: str) -> bool:
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=int(ANSWER_SECONDS * 1000)
+    )
     try:
         await admin.start()
         return bool((await admin.describe_cluster())["brokers"])
-    except KafkaError:
+    except (KafkaError, OSError):
         return False
     finally:
         await admin.close()
+
+
+async def _keeps_offsets(bootstrap: str) -> bool:
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka.errors import KafkaError
+
+    # A group's partition goes by the hash of its name: one more at the end, one partition further.
+    async def keeps(group: str) -> None:
+        async with AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
+        ) as consumer:
+            partition = TopicPartition("__consumer_offsets", 0)
+            consumer.assign([partition])
+            await consumer.commit({partition: 0})
+
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            for number in range(GROUPS_PARTITIONS):
+                await keeps(f"steward-watch-{number}")
+    except (KafkaError, OSError):  # a time-out is one
+        return False
+    return True

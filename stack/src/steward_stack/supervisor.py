@@ -37,6 +37,10 @@ PARTITIONS = 6
 START_SECONDS = 120.0
 RESTARTS = 5
 RESTARTS_SECONDS = 30.0
+LISTEN_SECONDS = 10.0
+DEAF_SECONDS = 60.0
+"""So long may Kafka answer without keeping what groups have heard; it loads their offsets anew after a
+kill, which takes seconds, but has been seen never to end."""
 
 Launcher = Callable[[str, Sequence[str], Mapping[str, str], Path], int]
 """Starts a Python program otherwise than anew, in a session of its own: by name, its arguments
@@ -82,8 +86,9 @@ class Stack:
         self._restart: dict[str, Callable[[], Process]] = {}
         self._running: dict[str, Process] = {}
         self._deaths: dict[str, list[float]] = {}
+        self._deaf: tuple[Process, float] | None = None
         ports = self.settings.ports
-        self._kafka = Kafka(
+        self.kafka = Kafka(
             self.world / "kafka", self._log("kafka"), ports["kafka"], ports["kafka-controller"]
         )
         self._postgres = Postgres(
@@ -98,16 +103,16 @@ class Stack:
         demand_space(self.world)
         outside = {name: os.environ.get(name) for name in ("STEWARD_KAFKA", "STEWARD_POSTGRES")}
         if not outside["STEWARD_KAFKA"]:
-            self._begin("kafka", lambda: self._kafka.start(self.state.processes, self._console))
+            self._begin("kafka", lambda: self.kafka.start(self.state.processes, self._console))
         if not outside["STEWARD_POSTGRES"]:
             self._begin("postgres", lambda: self._postgres.start(self.state.processes))
         if "postgres" in self._running:
             self._postgres.wait(self._running["postgres"])
         if "kafka" in self._running:
-            self._kafka.wait(self._running["kafka"])
+            self.kafka.wait(self._running["kafka"])
         ports = self.settings.ports
         self.endpoints = Endpoints(
-            kafka=outside["STEWARD_KAFKA"] or self._kafka.bootstrap,
+            kafka=outside["STEWARD_KAFKA"] or self.kafka.bootstrap,
             postgres=outside["STEWARD_POSTGRES"] or self._postgres.dsn,
             services={name: f"http://127.0.0.1:{ports[name]}" for name in self._names},
             smtp=f"127.0.0.1:{ports['smtp']}",
@@ -172,6 +177,18 @@ class Stack:
             self._say(f"{name} has ended by itself and is started again.")
             self._running[name] = self._restart[name]()
 
+    def listen(self) -> None:
+        """End a Kafka that answers and lets nobody hear: it is then started again, as all that ends."""
+        kafka = self._running.get("kafka")
+        if kafka is None or not self.kafka.is_deaf():
+            self._deaf = None
+        elif self._deaf is None or self._deaf[0] != kafka:
+            self._deaf = kafka, time.monotonic()
+        elif time.monotonic() - self._deaf[1] >= DEAF_SECONDS:
+            self._say(f"Kafka has let no group hear for {DEAF_SECONDS:.0f} s and is ended.")
+            self._deaf = None
+            kafka.kill()
+
     @contextmanager
     def mended(self) -> Iterator[None]:
         """Keep everything running while the caller does something else with the stack."""
@@ -187,8 +204,14 @@ class Stack:
                 failure.append(error)
                 signal.pthread_kill(main_thread, signal.SIGINT)
 
+        def listen() -> None:
+            while not done.wait(LISTEN_SECONDS):
+                self.listen()
+
         keeper = threading.Thread(target=keep, daemon=True)
         keeper.start()
+        # Not waited for at the end: it may be waiting for an answer of Kafka.
+        threading.Thread(target=listen, daemon=True).start()
         try:
             yield
         except KeyboardInterrupt:

@@ -7,9 +7,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from steward_stack import supervisor
 from steward_stack.processes import Process
 from steward_stack.state import State
 from steward_stack.supervisor import running_stack
@@ -40,6 +42,18 @@ def recorded(state: State, name: str) -> Process:
     return next(process for process in state.processes.recorded() if process.name == name)
 
 
+async def limit_offsets(bootstrap: str, size: int) -> None:
+    """Let the broker keep no more bytes at a time of what groups have heard."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        limit = {"max.message.bytes": str(size)}
+        topic = ConfigResource(ConfigResourceType.TOPIC, "__consumer_offsets", limit)
+        await admin.alter_configs([topic])
+    finally:
+        await admin.close()
+
+
 async def kill_and_wait(
     state: State, name: str, answers: Callable[[str], Awaitable[bool]], address: str
 ) -> None:
@@ -61,4 +75,31 @@ def test_a_killed_server_comes_back_where_it_was(
         where = stack.endpoints
         asyncio.run(kill_and_wait(state, "postgres", postgres_answers, where.postgres))
         asyncio.run(kill_and_wait(state, "kafka", kafka_answers, where.kafka))
+    state.remove()
+
+
+def test_a_kafka_that_lets_nobody_hear_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("STEWARD_KAFKA", raising=False)
+    monkeypatch.setattr(supervisor, "LISTEN_SECONDS", 0.2)
+    monkeypatch.setattr(supervisor, "DEAF_SECONDS", 1.0)
+    state = State(tmp_path / "state")
+    with running_stack(state, Console(stderr=True), services=False) as stack:
+        kafka, deaf = stack.kafka, recorded(state, "kafka")
+        assert not kafka.is_deaf()
+        deaf.send(signal.SIGSTOP)
+        assert not kafka.is_deaf()  # of what does not answer, nothing is known
+        deaf.send(signal.SIGCONT)
+        asyncio.run(limit_offsets(kafka.bootstrap, 1))
+        assert kafka.is_deaf()
+        with stack.mended():
+            deadline = time.monotonic() + 60
+            while recorded(state, "kafka") == deaf:
+                assert time.monotonic() < deadline, "it is left as it is"
+                time.sleep(0.05)
+            kafka.wait(recorded(state, "kafka"))
+            asyncio.run(limit_offsets(kafka.bootstrap, 1_000_000))
+        assert not kafka.is_deaf()
+    assert "Kafka has let no group hear for 1 s and is ended." in capfd.readouterr().err
     state.remove()
