@@ -603,7 +603,8 @@ async def exchanged(host: str, port: int, content: bytes) -> bytes:
                 async with asyncio.timeout(TORN_SECONDS):
                     return await reader.read(2**16)
             except TimeoutError:
-                writer.write_eof()
+                with contextlib.suppress(OSError):  # it has been closed in this moment
+                    writer.write_eof()
             return await reader.read(2**16)
         return b""
     finally:
