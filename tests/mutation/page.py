@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.mutation.guards import GUARDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
-BEGIN = "<!-- The tables below are made by `make rules` from tests/mutation/guards.py. -->\n"
+BEGIN = "<!-- The tables below are made by `make rules` from tests/mutation/guards. -->\n"
 END = "<!-- Until here. -->\n"
 
 

@@ -1,0 +1,156 @@
+"""Guards: rules that notify, visits and what all share carry out themselves."""
+
+from tests.mutation.guard import Guard
+from tests.mutation.places import (
+    NOTIFY,
+    SENDER_TEST,
+    SERVICE,
+    TAKING_IN_TEST,
+    TOLD_TEST,
+)
+
+_RULES = "Rules that the services carry out themselves"
+
+GUARDS = (
+    Guard(
+        _RULES,
+        "An open letter makes only the follow-ups that a letter may make (FU-4.1.2.1b).",
+        "what a letter may make",
+        "services/visits/src/steward_visits/domain/followups.py",
+        "if due.round <= command.round and Mode.LETTER in due.modes:",
+        "if due.round <= command.round:",
+        "tests/unit/visits/test_followups.py::"
+        "test_an_open_letter_makes_the_follow_ups_that_a_letter_may_make",
+    ),
+    Guard(
+        _RULES,
+        "The hotline is a channel like any other (RM-3.5).",
+        "the hotline",
+        "libs/events/src/steward_events/vocabulary.py",
+        '    """Every way in which somebody comes to us: the channels that the rules '
+        'list (RM-4.2, HV-4.1)."""\n'
+        "\n"
+        '    HOTLINE = "hotline"\n',
+        '    """Every way in which somebody comes to us: the channels that the rules '
+        'list (RM-4.2, HV-4.1)."""\n'
+        "\n"
+        '    HOTLINE = "telephone"\n',
+        f"{TAKING_IN_TEST}test_the_hotline_is_stamped_at_any_hour",
+    ),
+    Guard(
+        _RULES,
+        "A result is told when it has reached every household that complains (RM-4.6.3).",
+        "told to all who complain",
+        f"{NOTIFY}/domain/owner.py",
+        "if _awaited(telling, state) <= {own} else told\n",
+        "if True else told\n",
+        f"{TOLD_TEST}test_the_result_is_told_when_it_has_reached_every_household_that_complains",
+    ),
+    Guard(
+        _RULES,
+        "Whom no message reaches keeps nobody's result from counting as told (RM-4.6.3).",
+        "not waited for in vain",
+        f"{NOTIFY}/domain/owner.py",
+        "    return not is_over or (not of and",
+        "    return True or (not of and",
+        f"{TOLD_TEST}test_whom_no_message_reaches_is_not_waited_for",
+    ),
+    Guard(
+        _RULES,
+        "A failed message to whose case it is tells no result, whoever else was told (RM-4.6.3).",
+        "failed to whose case it is",
+        f"{NOTIFY}/domain/owner.py",
+        " or (not of and any(one.failed for one in messages))\n",
+        "\n",
+        f"{TOLD_TEST}test_a_failed_message_to_whose_case_it_is_leaves_the_result_untold",
+    ),
+    Guard(
+        _RULES,
+        "What the others were told is known once nobody is waited for any longer (RM-4.6.3).",
+        "known by now",
+        f"{NOTIFY}/domain/owner.py",
+        "                changed = _with_complainant(case, command)\n"
+        "                if changed == case:\n"
+        "                    return []\n"
+        "                return [changed, *_known_by_now(replace(state, case=changed))]\n",
+        "                changed = _with_complainant(case, command)\n"
+        "                if changed == case:\n"
+        "                    return []\n"
+        "                return [changed]\n",
+        f"{TOLD_TEST}test_who_is_waited_for_and_then_complains_no_longer_lets_it_be_known",
+    ),
+    Guard(
+        _RULES,
+        "Whose case it is since it was corrected is waited for, and whose it was is not (RM-4.6.3).",
+        "whose case it is by now",
+        f"{NOTIFY}/domain/owner.py",
+        "    if not of and not reported and household_id and",
+        "    if False and household_id and",
+        f"{TOLD_TEST}test_whose_case_it_is_by_now_is_waited_for_and_whose_it_was_is_not",
+    ),
+    Guard(
+        _RULES,
+        "A household is told once, whatever part of its own case it is said to have.",
+        "told as whose case it is",
+        f"{NOTIFY}/domain/owner.py",
+        "    if id_ == case.household_id:\n",
+        "    if False:\n",
+        f"{TOLD_TEST}test_whose_case_it_is_is_told_once_whatever_else_is_said_of_it",
+    ),
+    Guard(
+        _RULES,
+        "What is agreed with the household whose case it is no other household is told.",
+        "agreed with one alone",
+        f"{NOTIFY}/domain/owner.py",
+        '    if not tidings.about and tidings.fact != "case_closed":\n',
+        "    if False:\n",
+        f"{TOLD_TEST}test_what_is_agreed_with_one_household_the_others_are_not_told",
+    ),
+    Guard(
+        _RULES,
+        "A text about something else goes to the household whose case it is alone.",
+        "a text for one household",
+        f"{NOTIFY}/domain/owner.py",
+        '    if tidings.about == "other" and tidings.incident is None:\n',
+        "    if False:\n",
+        f"{TOLD_TEST}test_what_is_agreed_with_one_household_the_others_are_not_told",
+    ),
+    Guard(
+        _RULES,
+        "Half a reason is none: what an SMS cannot hold goes whole by email (RM-4.8).",
+        "a whole reason",
+        f"{NOTIFY}/application/sender.py",
+        "            if long is not None:\n",
+        "            if False:\n",
+        f"{SENDER_TEST}test_a_reason_that_no_text_holds_goes_whole_by_email",
+    ),
+    Guard(
+        _RULES,
+        "What somebody delegated who has lost the role is void.",
+        "a delegate of who holds the role",
+        f"{SERVICE}/roles.py",
+        "            held.person_id == given.person_id,\n",
+        "",
+        "tests/integration/sla/test_more_time_http.py::"
+        "test_a_delegate_decides_while_the_role_is_lent_by_who_holds_it",
+    ),
+    Guard(
+        _RULES,
+        "Who is on duty by the roster acts in the role, for as long as the shift lasts.",
+        "on duty as long as the shift",
+        f"{SERVICE}/roles.py",
+        "if shift.since <= at < shift.until",
+        "if shift.since <= at",
+        "tests/integration/service_http/test_roles.py::test_a_shift_counts_from_its_beginning_to_before_its_end",
+    ),
+    Guard(
+        _RULES,
+        "Staff of another group make and waive no follow-up and no visit.",
+        "visits by the group's staff",
+        "services/visits/src/steward_visits/adapters/registers.py",
+        "where(STAFF.c.person_id == person_id, ~elsewhere)",
+        "where(STAFF.c.person_id == person_id)",
+        "tests/integration/visits/test_followups_http.py::"
+        "test_staff_of_another_group_are_refused_as_unknown_ones_are",
+    ),
+)
