@@ -36,7 +36,7 @@ from steward_events.visits import FollowupDone
 from steward_events.vocabulary import Kind, Mode, Role, Severity, Validity
 from steward_intake.api.subscribers import on_visits
 from steward_intake.domain.approval import Approver
-from steward_intake.domain.case import CaseFact, decide, evolve, wake_at
+from steward_intake.domain.case import decide, wake_at
 from steward_intake.domain.commands import (
     AbsorbCase,
     AcceptCase,
@@ -63,6 +63,7 @@ from steward_intake.domain.commands import (
     TellResult,
     WithdrawCase,
 )
+from steward_intake.domain.evolving import CaseFact, evolve
 from steward_intake.domain.sayings import SAYINGS, SaidFact, Say
 from steward_intake.domain.story import Case, Closed, Ended, Nothing
 

@@ -15,8 +15,9 @@ from steward_intake.application.desk import external_case_id
 from steward_intake.application.registration import AnyRegistration, Registration
 from steward_intake.application.words import Reception
 from steward_intake.domain.approval import Approver
-from steward_intake.domain.case import decide, evolve
+from steward_intake.domain.case import decide
 from steward_intake.domain.commands import CaseCommand, ReceiveCase
+from steward_intake.domain.evolving import evolve
 from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import Case, Nothing, Origin
 from steward_policy import packs

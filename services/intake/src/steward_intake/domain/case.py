@@ -9,10 +9,14 @@ Nothing --receive--> Open <--pause, resume--> Waiting
 
 Open, Waiting, Handled or Told --refuse, withdraw, merge, move out--> Ended
 
-What is only said of a case and leaves its state alone is in `sayings`. A closing by another system
-or by history stands from any state; what it left out is listed. Facts may come late, so that a case
-handled may still be accepted, chased, assigned or classified, and by another system or by history
-even a closed one be assigned or classified. A case refused or withdrawn may be reopened.
+What is only said of a case and leaves its state alone is in `sayings`; what it is, which department
+works on it and what goes on in it: `classifying`, `dispatching`, `merging`. What facts make of it is in
+`evolving`.
+
+A closing by another system or by history stands from any state; what it left out is listed. Facts may
+come late, so that a case handled may still be accepted, chased, assigned or classified, and by another
+system or by history even a closed one be assigned or classified. A case refused or withdrawn may be
+reopened.
 
 A request that was handled closes by itself at its date, told or not, unless a follow-up is owed that
 each such case is owed: then it closes when that is done or waived, if its date has come.
@@ -27,38 +31,29 @@ from zoneinfo import ZoneInfo
 from steward_decider import NotHeardYet, Refused, Ring
 from steward_events.fact import Fact
 from steward_events.intake import (
-    CaseAbsorbed,
     CaseAccepted,
     CaseAnswered,
     CaseAssigned,
     CaseClassified,
     CaseClosed,
-    CaseDispatched,
     CaseHandled,
     CaseMerged,
     CaseMovedOut,
     CasePaused,
-    CaseReceived,
     CaseRefused,
     CaseReopened,
     CaseResumed,
     CaseWithdrawn,
-    DispatchAccepted,
-    DispatchRefused,
-    DispatchWithdrawn,
     FollowupNoted,
-    HarmReported,
     HistoryEnded,
-    HouseholdConcerned,
     PromiseKept,
     ResultTold,
     SatisfactionGiven,
-    SeverityRaised,
 )
-from steward_events.vocabulary import Kind, Part, Role, Severity, Urgency, Validity
-from steward_intake.domain.approval import demand_role, demand_second, refuse_own
+from steward_events.vocabulary import Kind, Role, Severity, Urgency
+from steward_intake.domain.approval import demand_role, demand_second
+from steward_intake.domain.classifying import BY_NOBODY, classify, raise_severity
 from steward_intake.domain.commands import (
-    STANDING,
     AbsorbCase,
     AcceptCase,
     AcceptDispatch,
@@ -85,60 +80,29 @@ from steward_intake.domain.commands import (
     TellResult,
     WithdrawCase,
 )
-from steward_intake.domain.completeness import is_placed
-from steward_intake.domain.sayings import SaidFact, Say, is_promised, resolved_by, retell, say
+from steward_intake.domain.dispatching import answer_dispatch, dispatch
+from steward_intake.domain.evolving import CaseFact, evolve
+from steward_intake.domain.merging import absorb, absorbed_mark
+from steward_intake.domain.sayings import Say, is_promised, resolved_by, say
 from steward_intake.domain.story import (
-    NO_FIRST_CONTACT,
-    WEIGHT,
     Case,
     Closed,
-    Dispatch,
-    Efforts,
     Ended,
     Ending,
     Handled,
     Living,
-    Mark,
     Nothing,
     Open,
     Story,
     Told,
     Waiting,
     differing,
-    strictest,
+    refuse_closed,
     whereabouts,
 )
 from steward_policy.calendars import END_OF_DAY, first_instant
-from steward_policy.classification import wrong_ground
 
 ONE_DAY = timedelta(days=1)
-
-
-CaseFact = (
-    SaidFact
-    | CaseReceived
-    | CaseClassified
-    | SeverityRaised
-    | CaseAssigned
-    | CaseDispatched
-    | DispatchAccepted
-    | DispatchRefused
-    | DispatchWithdrawn
-    | CaseAccepted
-    | CasePaused
-    | CaseResumed
-    | CaseHandled
-    | ResultTold
-    | SatisfactionGiven
-    | CaseClosed
-    | CaseReopened
-    | CaseRefused
-    | CaseWithdrawn
-    | CaseMerged
-    | CaseAbsorbed
-    | CaseMovedOut
-    | HistoryEnded
-)
 
 
 MISSING = {
@@ -214,7 +178,7 @@ def _after_the_end(command: CaseCommand | Ring, state: Ended) -> Sequence[CaseFa
             if differing(command, state.ending, ("reason", "person_id")):
                 raise Refused(whereabouts(state))
             return []
-        case (AbsorbCase(), _) if _absorbed(command.merged) in state.story.said:
+        case (AbsorbCase(), _) if absorbed_mark(command.merged) in state.story.said:
             return []
         case (ReceiveCase() | RaiseSeverity() | HandOver() | ResumeCase() | Ring(), _):
             return []
@@ -254,12 +218,12 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
         case Say():
             return say(command, state)
         case ClassifyCase():
-            return _classify(command, state)
+            return classify(command, state)
         case RaiseSeverity():
-            return _raise(command, state)
+            return raise_severity(command, state)
         case AssignCase():
             if command.by == "steward":
-                _refuse_closed(state, "assigned")
+                refuse_closed(state, "assigned")
             if command.person_id == story.owner:
                 return []
             return [_assigned(story, command.person_id, command.reason)]
@@ -270,13 +234,13 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
                 return []
             return [_assigned(story, command.person_id, "role_ended")]
         case DispatchCase():
-            return _dispatch(command, state)
+            return dispatch(command, state)
         case AcceptDispatch() | RefuseDispatch():
-            return _answer_dispatch(command, state)
+            return answer_dispatch(command, state)
         case AcceptCase():
             if (command.role, command.person_id) in story.efforts.accepted:
                 return []
-            _refuse_closed(state, "accepted")
+            refuse_closed(state, "accepted")
             if command.by == "steward":
                 demand_role(command.approver, command.role, "RM-4.5.2b")
             return [
@@ -309,7 +273,7 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
         case MergeCase():
             if command.into == story.case_id:
                 raise Refused("A case is not merged into itself.")
-            _refuse_closed(state, "merged")
+            refuse_closed(state, "merged")
             return [
                 CaseMerged(
                     case_id=story.case_id,
@@ -319,7 +283,7 @@ def _go_on(command: CaseCommand | Ring, state: Living) -> Sequence[CaseFact]:
                 )
             ]
         case AbsorbCase():
-            return _absorb(command, state)
+            return absorb(command, state)
         case MoveCase():
             _refuse_done(state, "moved")
             if story.round > 1:
@@ -368,248 +332,9 @@ def missing(state: Living) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _refuse_closed(state: Living, done: str) -> None:
-    if isinstance(state, Closed):
-        raise Refused(f"The case is closed: it can no longer be {done}. Reopen it first.")
-
-
 def _refuse_missing(key: str) -> NoReturn:
     reason, rule = MISSING[key]
     raise Refused(reason, rule=rule)
-
-
-_BY_NOBODY = {"classified_by": None, "confirmed_by": None, "reason": "", "suggested": None}
-"""What a classification says of how a person came to it."""
-
-
-def _classify(command: ClassifyCase, state: Living) -> Sequence[CaseFact]:
-    story, before = state.story, state.story.classified
-    wanted = command.classified.model_copy(update={"case_id": story.case_id})
-    if command.by == "external" and story.kind is not Kind.COMPLAINT:
-        wanted = wanted.model_copy(update={"validity": None, "severity": None})
-    if command.by == "external" and before is None and not _classes(wanted, story.kind):
-        return []
-    if command.by == "external" and before is not None:
-        # Another system tells what has changed; what it leaves out stands.
-        told = wanted.model_dump(exclude_defaults=True)
-        told |= {name: getattr(wanted, name) for name in STANDING - command.unsaid}
-        wanted = before.model_copy(update={**told, **_BY_NOBODY, "cause": "correction"})
-    elif before is not None:
-        stands = {name: getattr(before, name) for name in command.unsaid}
-        wanted = wanted.model_copy(update=stands)
-    if story.kind is Kind.COMPLAINT:
-        validity = wanted.validity
-        if validity is None or (validity is Validity.VALID and wanted.severity is None):
-            raise Refused(
-                "A complaint is classified by its validity and, when valid, by its severity.",
-                rule="RM-4.3.1a..g",
-            )
-        if validity is Validity.COORDINATION and not wanted.outside_party:
-            wanted = wanted.model_copy(update={"outside_party": story.outside_party})
-        if command.by == "steward":
-            _demand_a_class(wanted, validity)
-        if wanted.severity is not None:
-            if command.by == "steward" and _is_below(wanted.severity, story.least):
-                raise Refused(
-                    "A complaint that was reopened twice is at least important.", rule="RM-4.4.2"
-                )
-            if command.by == "steward" and before is None:
-                _demand_as_weighty(wanted.severity, story.absorbed)
-            if command.by != "steward":
-                # Another system does not know our rules: what they have raised stands.
-                least = strictest(wanted.severity, story.least, story.raised, story.absorbed)
-                wanted = wanted.model_copy(update={"severity": least})
-    elif wanted.severity is not None or wanted.validity is not None:
-        raise Refused("Only a complaint has a validity and a severity.", rule="RM-4.3.1a..g")
-    if before is None:
-        wanted = wanted.model_copy(update={"cause": "first"})
-    else:
-        cause = "correction" if wanted.cause == "first" else wanted.cause
-        how = {"cause", *_BY_NOBODY}
-        if wanted.model_dump(exclude=how) == before.model_dump(exclude=how):
-            if command.by == "steward" and differing(wanted, before, ("confirmed_by",)):
-                raise Refused(
-                    "The case was classified so before, with another confirmed_by: leave it out, there"
-                    " is nothing to confirm."
-                )
-            return []
-        wanted = wanted.model_copy(update={"cause": cause})
-    if command.by == "steward":
-        _refuse_closed(state, "classified")
-        if before is not None and not wanted.reason:
-            raise Refused("Say by reason why the case is classified anew.", rule="RC-4.2")
-        if _demand_confirmation(command, wanted, story):
-            confirmed_by = command.approver.person_id if command.approver else None
-            wanted = wanted.model_copy(update={"confirmed_by": confirmed_by})
-    return [wanted]
-
-
-def _classes(wanted: CaseClassified, kind: Kind) -> bool:
-    """Say whether it classifies at all: a complaint is by its validity or severity."""
-    if kind is Kind.COMPLAINT:
-        return wanted.validity is not None or wanted.severity is not None
-    return bool(wanted.model_dump(exclude_defaults=True).keys() - {"case_id"})
-
-
-_CLASSES = {
-    Validity.VALID: "RM-4.3.1a..g",
-    Validity.COORDINATION: "RM-4.3.2a..e",
-    Validity.EXCESSIVE: "RM-4.3.3a..c",
-}
-"""The rule that names the grounds of each."""
-
-
-def _demand_as_weighty(wanted: Severity, absorbed: Severity | None) -> None:
-    if _is_below(wanted, absorbed):
-        raise Refused(
-            f"A case that is {absorbed} was merged into this one, which is as weighty as either:"
-            " classify it so, and anew if that was wrong.",
-            rule="RC-4.2",
-        )
-
-
-def _demand_a_class(wanted: CaseClassified, validity: Validity) -> None:
-    """Refuse what the rules know no class for."""
-    rule = _CLASSES[validity]
-    # It is the company's to answer for until it is known on which ground it is.
-    needs_ground = wanted.ground or validity is not Validity.VALID
-    if needs_ground and (problem := wrong_ground(validity, wanted.ground)):
-        raise Refused(problem, rule=rule)
-    if validity is not Validity.VALID and wanted.severity is not None:
-        raise Refused("Only a valid complaint has a severity: leave it out.", rule=rule)
-    if validity is Validity.COORDINATION and not wanted.outside_party:
-        raise Refused(
-            "A coordination matter names by outside_party who else has to act.", rule=rule
-        )
-
-
-def _demand_confirmation(command: ClassifyCase, wanted: CaseClassified, story: Story) -> bool:
-    """Say whether the change needs a second person; refuse it without one who is high enough."""
-    # Only a valid complaint has a severity that could be taken over.
-    was_valid = story.is_valid_complaint if story.classified else story.absorbed is not None
-    leaves_valid = was_valid and wanted.validity is not Validity.VALID
-    was = story.severity or story.left_at
-    lower = wanted.severity is not None and _is_below(wanted.severity, was)
-    milder = leaves_valid or lower or _is_calmer(wanted, story.classified)
-    if milder and (story.raised or story.breached):
-        least, rule = Role.CENTRE_MANAGER, "RM-4.4.1c" if story.raised else None
-    elif leaves_valid:
-        least, rule = Role.CS_SUPERVISOR, "RM-4.8"
-    elif wanted.cause == "new_facts":
-        least, rule = Role.CS_SUPERVISOR, None
-    else:
-        refuse_own(command.approver, wanted.classified_by)
-        return False
-    demand_second(
-        *(command.approver, wanted.classified_by, rule),
-        least=least,
-        hands=_hands_of(story),
-        named="confirmed_by",
-    )
-    return True
-
-
-def _is_calmer(wanted: CaseClassified, before: CaseClassified | None) -> bool:
-    return (
-        before is not None
-        and before.urgency is Urgency.EMERGENCY
-        and wanted.urgency is not Urgency.EMERGENCY
-    )
-
-
-def _is_below(severity: Severity | None, other: Severity | None) -> bool:
-    return WEIGHT.index(severity) < WEIGHT.index(other)
-
-
-def _hands_of(story: Story) -> frozenset[str]:
-    """Name those who handle the case, its owner among them."""
-    if story.owner is None or story.received_by_nobody:
-        return story.hands
-    return story.hands | {story.owner}
-
-
-def _raise(command: RaiseSeverity, state: Living) -> Sequence[CaseFact]:
-    story = state.story
-    if isinstance(state, Closed) or not story.is_valid_complaint:
-        return []
-    if not _is_below(story.severity, command.severity):
-        return []
-    return [
-        SeverityRaised(
-            case_id=story.case_id,
-            severity=command.severity,
-            cause=command.cause,
-            reason=command.reason,
-        )
-    ]
-
-
-def _dispatch(command: DispatchCase, state: Living) -> Sequence[CaseFact]:
-    story, last = state.story, state.story.efforts.dispatch
-    before = story.said.get((CaseDispatched.wire_name, command.dispatch_id))
-    if before is not None:
-        if command.by == "steward" and differing(command, before, ("department",)):
-            raise Refused("This dispatch_id is another department's: leave it out.")
-        return []
-    if last is not None and last.department == command.department and last.answer != "refused":
-        return []
-    if command.by == "steward":
-        _refuse_closed(state, "dispatched")
-    return [
-        CaseDispatched(
-            case_id=story.case_id,
-            dispatch_id=command.dispatch_id,
-            round=story.round,
-            department=command.department,
-            reason=command.reason,
-            person_id=command.person_id,
-        )
-    ]
-
-
-def _answer_dispatch(command: AcceptDispatch | RefuseDispatch, state: Living) -> Sequence[CaseFact]:
-    story, last = state.story, state.story.efforts.dispatch
-    kind = DispatchAccepted if isinstance(command, AcceptDispatch) else DispatchRefused
-    answered = command.dispatch_id or (last.id if last else "")
-    before = story.said.get((kind.wire_name, answered))
-    if before is not None:
-        words = ("person_id",) if kind is DispatchAccepted else ("reason", "person_id")
-        if command.by == "steward" and (other := differing(command, before, words)):
-            raise Refused(
-                f"The department has answered before, with another {', '.join(other)}:"
-                " say what there is to add by report-progress."
-            )
-        return []
-    _refuse_closed(state, "accepted or refused by a department")
-    if last is None or last.id != answered:
-        raise Refused("The case was not given to this department, or no longer is.")
-    if last.answer != "none":
-        raise Refused(f"The department has {last.answer} the case before: dispatch it anew.")
-    match command:
-        case AcceptDispatch():
-            return [
-                DispatchAccepted(
-                    case_id=story.case_id,
-                    dispatch_id=last.id,
-                    department=last.department,
-                    person_id=command.person_id,
-                )
-            ]
-        case RefuseDispatch():
-            if command.reason is None and command.by == "steward":
-                raise Refused("A department that refuses a case says why.")
-            return [
-                DispatchRefused(
-                    case_id=story.case_id,
-                    dispatch_id=last.id,
-                    department=last.department,
-                    refusal=story.efforts.refusals + 1,
-                    reason=command.reason,
-                    person_id=command.person_id,
-                )
-            ]
-        case _:
-            assert_never(command)
 
 
 def _pause(command: PauseCase, state: Living) -> Sequence[CaseFact]:
@@ -818,7 +543,7 @@ def _reopened(command: ReopenCase, story: Story) -> Sequence[CaseFact]:
     before = story.classified
     if least is None or before is None or before.severity is not Severity.MINOR:
         return [reopened]
-    raised = before.model_copy(update={**_BY_NOBODY, "severity": least, "cause": "new_facts"})
+    raised = before.model_copy(update={**BY_NOBODY, "severity": least, "cause": "new_facts"})
     return [reopened, raised]
 
 
@@ -837,7 +562,7 @@ def _refuse(command: RefuseCase, state: Living) -> Sequence[CaseFact]:
         demand_second(
             *(command.approver, command.person_id, "RM-4.8"),
             least=Role.CENTRE_MANAGER if late else Role.CS_SUPERVISOR,
-            hands=_hands_of(story),
+            hands=story.handlers,
         )
     return [
         CaseRefused(
@@ -870,7 +595,7 @@ def _tell_refusal(command: TellRefusal, state: Ended) -> Sequence[CaseFact]:
 
 def _withdraw(command: WithdrawCase, state: Living) -> Sequence[CaseFact]:
     if command.by == "steward":
-        _refuse_closed(state, "withdrawn")
+        refuse_closed(state, "withdrawn")
         if command.asked_by is None:
             raise Refused("Say who of the household took it back.")
         demand_second(command.approver, command.person_id, named="confirmed_by")
@@ -885,186 +610,10 @@ def _withdraw(command: WithdrawCase, state: Living) -> Sequence[CaseFact]:
     ]
 
 
-def _absorb(command: AbsorbCase, state: Living) -> Sequence[CaseFact]:
-    story = state.story
-    if _absorbed(command.merged) in story.said:
-        return []
-    if isinstance(state, Closed):
-        raise Refused("The case that is to go on for both is closed: reopen it first.")
-    if command.kind is Kind.COMPLAINT and story.kind is not Kind.COMPLAINT:
-        raise Refused("A complaint goes on only in a complaint, whose duties are stricter.")
-    if command.severity is not None and story.classified and not story.is_valid_complaint:
-        raise Refused(
-            "A valid complaint goes on only in a valid one: merge the other into it instead.",
-            rule="RM-4.8",
-        )
-    concerned = _concerned_too(command, story)
-    absorbed = CaseAbsorbed(
-        case_id=story.case_id,
-        merged=command.merged,
-        received_at=command.received_at,
-        severity=strictest(story.severity, command.severity),
-    )
-    if command.harm_ongoing and not story.harm_ongoing:
-        # The other's clock has ended with it, and nobody has stopped the harm (RM-4.9).
-        harm = HarmReported(case_id=story.case_id, harm_id=f"merged-{command.merged}")
-        return [absorbed, harm, *concerned]
-    return [absorbed, *concerned]
-
-
-def _concerned_too(command: AbsorbCase, story: Story) -> Sequence[HouseholdConcerned]:
-    """Let the case concern whom the other concerned; of whom the one complains does not gain it."""
-    before = dict(story.concerns)
-    if story.household is not None:
-        before[story.household] = Part.COMPLAINANT
-    found: list[HouseholdConcerned] = []
-    for fact in command.concerned:
-        part = before.get(fact.household_id)
-        gains = fact.part is Part.COMPLAINANT and (
-            part is Part.AFFECTED or (part is fact.part and _says_how_to_tell(fact, story))
-        )
-        if part is None or gains:
-            found.append(fact.model_copy(update={"case_id": story.case_id}))
-        elif Part.COUNTERPART in (part, fact.part) and part is not fact.part:
-            raise Refused(
-                "A household of which one of the two cases complains has a part of its own in the"
-                " other: they stay two cases."
-            )
-    return found
-
-
-def _says_how_to_tell(fact: HouseholdConcerned, story: Story) -> bool:
-    """Say whether another household that complains is told by that number or address."""
-    given = fact.number or fact.phone or fact.email
-    return bool(given) and fact.household_id != story.household
-
-
-def _absorbed(case_id: str) -> tuple[str, str]:
-    return CaseAbsorbed.wire_name, case_id
-
-
 def _end_history(command: EndHistory, story: Story) -> Sequence[CaseFact]:
     if story.history_until is not None and story.history_until >= command.until:
         return []
     return [HistoryEnded(case_id=story.case_id, until=command.until)]
-
-
-def evolve(state: Case, fact: CaseFact) -> Case:
-    """Give the case after one more fact."""
-    if isinstance(fact, CaseReceived):
-        return Open(
-            Story(
-                fact.case_id,
-                fact.kind,
-                fact.zone,
-                harm_ongoing=fact.harm_ongoing,
-                outside_party=fact.outside_party,
-                authority_due=fact.authority_due,
-                lacks=fact.lacks,
-                household=fact.household_id,
-                area=fact.area,
-                placed=is_placed(fact),
-                concerns={other.household_id: other.part for other in fact.concerns},
-            )
-        )
-    if isinstance(state, Nothing):
-        return state
-    if isinstance(fact, SaidFact):
-        return replace(state, story=retell(state.story, fact))
-    story = state.story
-    match fact:
-        case CaseClassified():
-            raised = None if _is_below(fact.severity, story.raised) else story.raised
-            classified_story = replace(
-                story,
-                classified=fact,
-                raised=raised,
-                left_at=None if fact.severity else story.severity or story.left_at,
-                outside_party=fact.outside_party or story.outside_party,
-            )
-            return replace(state, story=classified_story)
-        case SeverityRaised():
-            raised_story = replace(_weighed(story, fact.severity), raised=fact.severity)
-            return replace(state, story=raised_story)
-        case CaseAssigned():
-            nobody = fact.reason == NO_FIRST_CONTACT
-            owned = replace(story, owner=fact.person_id, received_by_nobody=nobody)
-            return replace(state, story=owned)
-        case CaseDispatched():
-            dispatch = Dispatch(fact.dispatch_id, fact.department)
-            return replace(state, story=_dispatched(_noted(story, fact), dispatch))
-        case DispatchAccepted():
-            dispatch = Dispatch(fact.dispatch_id, fact.department, "accepted")
-            accepted_story = _dispatched(_noted(story, fact), dispatch)
-            return replace(state, story=_handed(accepted_story, fact.person_id))
-        case DispatchRefused():
-            dispatch = Dispatch(fact.dispatch_id, fact.department, "refused")
-            refused_story = _dispatched(_noted(story, fact), dispatch, refusals=fact.refusal)
-            return replace(state, story=refused_story)
-        case DispatchWithdrawn():
-            return replace(state, story=_dispatched(_noted(story, fact), None))
-        case CaseAccepted():
-            accepted = story.efforts.accepted | {(fact.role, fact.person_id)}
-            efforts = replace(story.efforts, accepted=accepted)
-            return replace(state, story=replace(story, efforts=efforts))
-        case CasePaused():
-            return Waiting(story, fact.resume_on, fact.because)
-        case CaseResumed():
-            return Open(story)
-        case CaseHandled():
-            efforts = replace(story.efforts, handled=fact)
-            handled_story = _handed(replace(story, efforts=efforts), fact.person_id)
-            measures = bool(fact.corrective and fact.preventive)
-            return Handled(handled_story, measures, fact.closes_on)
-        case ResultTold():
-            if isinstance(state, Handled):
-                told_story = replace(story, efforts=replace(story.efforts, told=fact))
-                return Told(told_story, state.measures, state.closes_on)
-            return state
-        case SatisfactionGiven():
-            efforts = replace(story.efforts, satisfaction=(fact.score, fact.remark))
-            return replace(state, story=replace(story, efforts=efforts))
-        case CaseClosed():
-            return Closed(story)
-        case CaseReopened():
-            return Open(replace(story, round=fact.round, efforts=Efforts()))
-        case CaseRefused():
-            # What was answered before gave other reasons.
-            efforts = replace(story.efforts, told_why_not=False)
-            return Ended(replace(story, efforts=efforts), fact)
-        case CaseWithdrawn() | CaseMerged() | CaseMovedOut():
-            return Ended(story, fact)
-        case CaseAbsorbed():
-            said: dict[Mark, Fact] = {**story.said, _absorbed(fact.merged): fact}
-            absorbed = strictest(story.absorbed, fact.severity) if not story.classified else None
-            weighed = replace(_weighed(story, fact.severity), said=said, absorbed=absorbed)
-            return replace(state, story=weighed)
-        case HistoryEnded():
-            return replace(state, story=replace(story, history_until=fact.until))
-        case _:
-            assert_never(fact)
-
-
-def _weighed(story: Story, severity: Severity | None) -> Story:
-    """Let the complaint be as weighty as that, if it has been classified."""
-    if story.classified is None or severity is None:
-        return story
-    return replace(story, classified=story.classified.model_copy(update={"severity": severity}))
-
-
-def _noted(
-    story: Story, fact: CaseDispatched | DispatchAccepted | DispatchRefused | DispatchWithdrawn
-) -> Story:
-    return replace(story, said={**story.said, (fact.wire_name, fact.dispatch_id): fact})
-
-
-def _dispatched(story: Story, dispatch: Dispatch | None, *, refusals: int | None = None) -> Story:
-    known = story.efforts.refusals if refusals is None else refusals
-    return replace(story, efforts=replace(story.efforts, dispatch=dispatch, refusals=known))
-
-
-def _handed(story: Story, person_id: str | None) -> Story:
-    return replace(story, hands=story.hands | {person_id}) if person_id else story
 
 
 def wake_at(state: Case) -> datetime | None:

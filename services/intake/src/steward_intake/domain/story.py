@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, assert_never
 
+from steward_decider import Refused
 from steward_events.fact import Fact
 from steward_events.intake import (
     CaseClassified,
@@ -35,6 +36,11 @@ WEIGHT = [None, Severity.MINOR, Severity.IMPORTANT, Severity.MAJOR]
 def strictest(*severities: Severity | None) -> Severity | None:
     """Give the weightiest of some severities."""
     return max(severities, key=WEIGHT.index)
+
+
+def is_below(severity: Severity | None, other: Severity | None) -> bool:
+    """Say whether a severity weighs less than another; none weighs least."""
+    return WEIGHT.index(severity) < WEIGHT.index(other)
 
 
 def differing(said: object, before: Fact, names: Iterable[str]) -> tuple[str, ...]:
@@ -140,6 +146,13 @@ class Story:
     history_until: datetime | None = None
 
     @property
+    def handlers(self) -> frozenset[str]:
+        """Give those who handle the case, its owner among them."""
+        if self.owner is None or self.received_by_nobody:
+            return self.hands
+        return self.hands | {self.owner}
+
+    @property
     def is_valid_complaint(self) -> bool:
         """Whether the company has to answer for it (RM-4.3.1)."""
         return self.classified is not None and self.classified.validity is Validity.VALID
@@ -232,3 +245,9 @@ def whereabouts(state: Closed | Ended) -> str:
             return f"The case was moved to the project {project}: go on with the case {to_case}."
         case _ as never:
             assert_never(never)
+
+
+def refuse_closed(state: Living, done: str) -> None:
+    """Refuse what cannot be done to a case that is closed."""
+    if isinstance(state, Closed):
+        raise Refused(f"The case is closed: it can no longer be {done}. Reopen it first.")
