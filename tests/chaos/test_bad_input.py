@@ -103,7 +103,7 @@ NAMED = 5
 """Things of a kind that are named at the end."""
 TORN_SECONDS = 1.0
 """Whoever gets no answer by then says that nothing more comes: a torn request is waited for."""
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 120.0
 SAID_EACH = 5_000
 SECONDS = float(os.environ.get("STEWARD_PATIENCE", "600"))
 # Told as they should be, they would change what all others are decided by, or destroy keys.

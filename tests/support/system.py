@@ -391,7 +391,7 @@ async def entered(stack: Stack) -> AsyncIterator[System]:
         producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True)
         await producer.start()
         opened.push_async_callback(producer.stop)
-        client = AsyncClient(headers=headers, timeout=30, trust_env=False)
+        client = AsyncClient(headers=headers, timeout=120, trust_env=False)
         await opened.enter_async_context(client)
         yield System(stack, client, producer)
 

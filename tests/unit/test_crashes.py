@@ -2,11 +2,15 @@
 
 import random
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from tests.support.crashes import ANYWHERE, Crash, Crashes, Turns
 from tests.support.crashing import mark
 from tests.support.nursery import NURSERY
+from tests.support.system import System
+
+from steward_stack.processes import Process, Role
 
 PASSED = "sla\tring/READ/after\n"
 
@@ -31,6 +35,22 @@ def test_a_kill_counts_by_the_word_of_what_was_killed_alone(
     found.died["sla", ANYWHERE] += 1
     assert found.at_points == 1
     assert len(found.otherwise) == 2
+
+
+def test_a_service_with_the_pid_of_a_killed_server_is_killed_like_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, pid = tmp_path / "passed", 7
+    monkeypatch.setattr(NURSERY, "launch", lambda *_: pid)
+    system = create_autospec(System, instance=True)
+    system.process.return_value = Process("kafka", Role.KAFKA, pid, "")
+    found = Crashes(file)
+    found.kill(system, "kafka")
+    found.plan({"sla": [Crash("ring/READ/after")]})
+    found.launch("sla", [], {}, tmp_path / "log")
+    file.write_text(PASSED + mark("sla", "ring/READ/after", pid))
+    found.launch("sla", [], {}, tmp_path / "log")
+    assert found.died == {("sla", "ring/READ/after"): 1}
 
 
 def test_each_point_has_its_turn_before_any_comes_again() -> None:
