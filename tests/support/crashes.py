@@ -48,7 +48,7 @@ class Crashes:
 
     passed: Path
     """The file in which every process writes which points it passes, and at which it ends itself."""
-    seconds: float = 120.0
+    seconds: float = 600.0
     """How long a process may take to reach its point."""
     died: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Kills by what was killed and where, each by the word of what was killed or by our own hand."""
