@@ -92,9 +92,8 @@ class Crashes:
     def kill(self, system: System, name: str) -> Process:
         """Kill something where it stands."""
         process = system.process(name)
-        if (
-            name in self._lives
-        ):  # of a server nobody asks, and another process may have its pid later
+        # Of a server nobody asks how it ended, and a service may have its pid later.
+        if name in self._lives:
             self._killed.add(process.pid)
         self.ended_at[name].append(datetime.now(UTC))
         return system.kill(name)

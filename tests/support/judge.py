@@ -527,29 +527,27 @@ class Judge:
 
     def _judge_unknown(self, messages: "Messages") -> None:
         """Nobody knows only what the sender was killed over, no more at a time than it sends."""
-        ended: dict[str, datetime] = {}
-        begun: dict[str, datetime] = {}
-        unknown: set[tuple[str, str]] = set()
+        spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
         for message in messages.requested.values():
             end = messages.end(message)
             if end.type == "notify.message_unknown.v1":
                 attempt = [message, *messages.attempts(message)][-1]
-                sending = _sending(attempt)
-                begun[sending] = attempt.recorded_at - SLACK
-                ended[sending] = end.recorded_at + SLACK
-                unknown.add((message.data["channel"], sending))
-        self._found.unknown = Counter(channel for channel, _ in unknown)
+                since, until = attempt.recorded_at - SLACK, end.recorded_at + SLACK
+                of = message.data["channel"], _sending(attempt)
+                others = spans.get(of, (since, until))  # messages that were sent in one
+                spans[of] = max(since, others[0]), min(until, others[1])
+        self._found.unknown = Counter(channel for channel, _ in spans)
         cause = self._found["nobody knows only what the sender was killed over"]
         # Kills may follow so fast that either may have been the cause: what ended first is laid to
         # the first kill within it that has a place left, and so nothing is left over without need.
         places = dict.fromkeys(self._killed, AT_ONCE)
-        for sending in sorted(ended, key=lambda one: ended[one]):
-            within = [at for at in self._killed if begun[sending] <= at <= ended[sending]]
-            of = next((at for at in within if places[at]), None)
-            if of is not None:
-                places[of] -= 1
+        for (_, sending), (since, until) in sorted(spans.items(), key=lambda one: one[1][1]):
+            within = [at for at in self._killed if since <= at <= until]
+            killed = next((at for at in within if places[at]), None)
             why = "more at a time than are sent" if within else "nothing was killed meanwhile"
-            cause.demand(of is not None, f"{sending}: {why}")
+            cause.demand(killed is not None, f"{sending}: {why}")
+            if killed is not None:
+                places[killed] -= 1
 
     async def _judge_read_models(self) -> None:
         services = (*OWNERS, "audit")

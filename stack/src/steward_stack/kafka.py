@@ -115,9 +115,7 @@ class Kafka:
         Then it takes messages and nobody hears them, until it is started again. Of a node that does
         not answer at all, nothing is known.
         """
-        return asyncio.run(_answers(self.bootstrap)) and not asyncio.run(
-            _keeps_offsets(self.bootstrap)
-        )
+        return asyncio.run(_is_deaf(self.bootstrap))
 
     def _format(self, command: list[str]) -> None:
         shutil.rmtree(self._folder / "data", ignore_errors=True)
@@ -195,6 +193,10 @@ async def _answers(bootstrap: str) -> bool:
         return False
     finally:
         await admin.close()
+
+
+async def _is_deaf(bootstrap: str) -> bool:
+    return await _answers(bootstrap) and not await _keeps_offsets(bootstrap)
 
 
 async def _keeps_offsets(bootstrap: str) -> bool:

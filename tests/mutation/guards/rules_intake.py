@@ -14,7 +14,7 @@ from tests.mutation.places import (
     DAILY_TEST,
     DESK,
     DISPATCHING,
-    INCIDENT,
+    INTAKE,
     INTAKE_MODELS,
     MERGING,
     MOVING,
@@ -725,7 +725,7 @@ GUARDS = (
         _RULES,
         "The same open letter is kept once with a case (FU-4.1.2.1b).",
         "the same letter once",
-        f"{INCIDENT}/incident.py",
+        f"{INTAKE}/domain/incident.py",
         "        if answered.text == command.letter.text and state.cases <= answered.cases:\n",
         "        if False:\n",
         "tests/unit/intake/test_incident.py::"

@@ -1,13 +1,7 @@
 """Guards: rules that notify, visits and what all share carry out themselves."""
 
 from tests.mutation.guard import Guard
-from tests.mutation.places import (
-    NOTIFY,
-    SENDER_TEST,
-    SERVICE,
-    TAKING_IN_TEST,
-    TOLD_TEST,
-)
+from tests.mutation.places import NOTIFY, SENDER_TEST, SERVICE, TAKING_IN_TEST, TOLD_TEST
 
 _RULES = "Rules that the services carry out themselves"
 

@@ -1,12 +1,7 @@
 """Guards: each message is sent once, and to whom it is owed."""
 
 from tests.mutation.guard import Guard
-from tests.mutation.places import (
-    INCIDENT,
-    NOTIFY,
-    SENDER_TEST,
-    TOLD_TEST,
-)
+from tests.mutation.places import INTAKE, NOTIFY, SAYINGS, SENDER_TEST, TOLD_TEST
 
 _SENDING = "Sending"
 
@@ -120,7 +115,7 @@ GUARDS = (
         _SENDING,
         "Whoever is attached to an incident while its owners are told is told too.",
         "a statement is for all who are attached",
-        f"{INCIDENT}/incident.py",
+        f"{INTAKE}/domain/incident.py",
         """    if command.cases != state.cases:
         raise _changed()
     if state.statements""",
@@ -132,7 +127,7 @@ GUARDS = (
         _SENDING,
         "Owners of an incident's cases are not told the same again.",
         "no statement twice",
-        f"{INCIDENT}/incident.py",
+        f"{INTAKE}/domain/incident.py",
         "if state.statements and informed.text == state.statements[-1].text:",
         "if False:",
         "tests/unit/intake/test_incident.py::test_owners_are_not_told_the_same_again",
@@ -141,7 +136,7 @@ GUARDS = (
         _SENDING,
         "A case is in one incident at a time, so that nobody is told twice of one cause.",
         "one incident for a case",
-        f"{INCIDENT}/sayings.py",
+        SAYINGS,
         "if story.incident not in (None, fact.incident_id):",
         "if False:",
         "tests/unit/intake/test_incident.py::test_a_case_is_in_one_incident_at_a_time",

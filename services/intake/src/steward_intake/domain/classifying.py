@@ -3,17 +3,10 @@
 from collections.abc import Sequence
 
 from steward_decider import Refused
-from steward_events.intake import (
-    CaseClassified,
-    SeverityRaised,
-)
+from steward_events.intake import CaseClassified, SeverityRaised
 from steward_events.vocabulary import Kind, Role, Severity, Urgency, Validity
 from steward_intake.domain.approval import demand_second, refuse_own
-from steward_intake.domain.commands import (
-    STANDING,
-    ClassifyCase,
-    RaiseSeverity,
-)
+from steward_intake.domain.commands import STANDING, ClassifyCase, RaiseSeverity
 from steward_intake.domain.story import (
     Closed,
     Living,

@@ -4,21 +4,9 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from steward_decider import Refused
-from steward_events.intake import (
-    CaseDispatched,
-    DispatchAccepted,
-    DispatchRefused,
-)
-from steward_intake.domain.commands import (
-    AcceptDispatch,
-    DispatchCase,
-    RefuseDispatch,
-)
-from steward_intake.domain.story import (
-    Living,
-    differing,
-    refuse_closed,
-)
+from steward_events.intake import CaseDispatched, DispatchAccepted, DispatchRefused
+from steward_intake.domain.commands import AcceptDispatch, DispatchCase, RefuseDispatch
+from steward_intake.domain.story import Living, differing, refuse_closed
 
 
 def dispatch(command: DispatchCase, state: Living) -> Sequence[CaseDispatched]:

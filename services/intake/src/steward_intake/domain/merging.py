@@ -3,21 +3,10 @@
 from collections.abc import Sequence
 
 from steward_decider import Refused
-from steward_events.intake import (
-    CaseAbsorbed,
-    HarmReported,
-    HouseholdConcerned,
-)
+from steward_events.intake import CaseAbsorbed, HarmReported, HouseholdConcerned
 from steward_events.vocabulary import Kind, Part
-from steward_intake.domain.commands import (
-    AbsorbCase,
-)
-from steward_intake.domain.story import (
-    Closed,
-    Living,
-    Story,
-    strictest,
-)
+from steward_intake.domain.commands import AbsorbCase
+from steward_intake.domain.story import Closed, Living, Story, strictest
 
 
 def absorb(
