@@ -12,12 +12,17 @@ import typer
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from steward_events.cloudevents import from_kafka
-from steward_events.fact import Fact, NewerVersion, Unreadable
+from steward_events.cloudevents import from_kafka, type_in
+from steward_events.fact import Fact, NewerVersion, Unreadable, known_facts
 from steward_events.notify import MessageFact
 from steward_events.registry import SubjectErased
+from steward_service.hearing import passed_over
 
 TOPICS = ("steward.intake", "steward.notify")
+_PASSED_OVER = passed_over(
+    [kind for kind in known_facts() if issubclass(kind, SubjectErased | MessageFact)]
+)
+"""What else comes on these topics, which is very much."""
 _AGAIN_SECONDS = 1.0
 
 
@@ -67,6 +72,8 @@ class Forgotten:
             *TOPICS, bootstrap_servers=bootstrap, auto_offset_reset="earliest"
         ) as consumer:
             async for record in consumer:
+                if type_in(record.headers) in _PASSED_OVER:
+                    continue
                 try:
                     self.hear(from_kafka(record.headers, record.key, record.value).fact)
                 except (NewerVersion, Unreadable):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from asyncpg import Pool
 from prometheus_client import generate_latest
 from tests.integration.eventstore.conftest import Database
-from tests.support.eventstore import START, Start, StillClock, job
+from tests.support.eventstore import START, Note, Shop, Start, StillClock, job
 
 from steward_service.gauges import count
 from steward_service.telemetry import Metrics
@@ -53,3 +53,24 @@ async def _oldest(pool: Pool) -> float:
     metrics = Metrics()
     await count(pool, metrics, StillClock(), 6, [])
     return gauge(metrics, "steward_oldest_write_transaction_seconds")
+
+
+async def test_every_fact_is_counted_once_however_late_it_is_committed(database: Database) -> None:
+    shop, session = await database.shop(), await database.session()
+    store = await database.store()
+
+    async def stored() -> dict[str, int]:
+        # Twice: the second time most of it is remembered.
+        assert await store.appended() == (counted := await store.appended())
+        return counted
+
+    assert await stored() == {}
+    transaction = session.transaction()
+    await transaction.start()
+    await Shop(database.within(session)).executor().execute(job("clock-slow", Note(START)))
+    await shop.executor().execute(job("clock-fast", Note(START), Note(START)))
+    assert await stored() == {"sla.case_noted.v1": 2}
+    await transaction.commit()
+    assert await stored() == {"sla.case_noted.v1": 3}
+    await shop.executor().execute(job("clock-slow", Start(START, (START,))))
+    assert await stored() == {"sla.case_noted.v1": 3, "sla.clock_started.v1": 1}

@@ -423,8 +423,8 @@ GUARDS = (
         "History says nothing of what else was heard.",
         "history does not move the heard time",
         LISTENING,
-        '        if name == "ce_history":\n            return None\n',
-        "",
+        'if known is None or "ce_history" in said:',
+        "if known is None:",
         f"{SHELL_TEST}test_history_says_nothing_of_what_else_was_heard",
     ),
     Guard(

@@ -4,6 +4,8 @@
 statement is named below with the reason for its shape.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -217,6 +219,17 @@ SELECT (SELECT count(*) FROM timers) AS timers,
        (SELECT relayed FROM relay) AS relayed
 """
 
+# Facts are never taken away: those of finished transactions are counted once, and from then on only
+# what came behind them. The counts are asked for every few seconds, and there are very many facts.
+APPENDED = """
+SELECT type, count(*) AS facts, settled, NULL AS epoch, NULL AS xmin
+  FROM (SELECT type, (log_epoch, xid) < ((SELECT epoch FROM log),
+                                         pg_snapshot_xmin(pg_current_snapshot())) AS settled
+          FROM events WHERE log_epoch > $1 OR log_epoch = $1 AND xid >= $2::text::xid8) AS e
+ GROUP BY type, settled
+UNION ALL SELECT '', 0, false, epoch, pg_snapshot_xmin(pg_current_snapshot())::text FROM log
+"""
+
 # What was committed and is not yet acknowledged by Kafka.
 BACKLOG = """
 SELECT count(*) AS facts, min((meta->>'recorded')::timestamptz) AS oldest
@@ -249,6 +262,9 @@ class PostgresStore:
         self.pool = pool
         self._floors: dict[int, datetime] = {}
         self._swept: dict[int, float] = {}
+        self._counting = asyncio.Lock()
+        self._counted: Counter[str] = Counter()
+        self._counted_to = (0, "0")
         self.restored = False
 
     @classmethod
@@ -440,6 +456,18 @@ class PostgresStore:
         async with _faults():
             [row] = await self.pool.fetch(COUNTS)
         return dict(row)
+
+    async def appended(self) -> dict[str, int]:
+        """Give how many facts are stored, by wire type in order."""
+        async with self._counting, _faults():
+            rows = await self.pool.fetch(APPENDED, *self._counted_to)
+            found = Counter[str]()
+            for type_, facts, settled, epoch, xmin in rows:
+                if epoch is not None:
+                    self._counted_to = epoch, xmin
+                else:
+                    (self._counted if settled else found)[type_] += facts
+            return dict(sorted((self._counted + found).items()))
 
     async def under_way(self, attempts: int) -> tuple[int, int, int]:
         """Count facts not acknowledged, streams parked and tried fewer times, and open sweeps."""

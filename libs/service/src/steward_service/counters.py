@@ -11,8 +11,6 @@ router = APIRouter(prefix="/v1", tags=["counters"])
 
 Auditor = Annotated[Principal, Depends(require("counters.read"))]
 
-_APPENDED = "SELECT type, count(*) AS facts FROM events GROUP BY type ORDER BY type"
-
 _TIMERS = "SELECT stream_id FROM timers WHERE stream_id > $1 ORDER BY stream_id LIMIT $2"
 
 
@@ -25,7 +23,7 @@ async def counters(request: Request, principal: Auditor) -> dict[str, Any]:
     backlog, _since = await store.backlog()
     counts = await store.counts()
     return {
-        "appended": {row["type"]: row["facts"] for row in await store.pool.fetch(_APPENDED)},
+        "appended": await store.appended(),
         "unrelayed": backlog,
         "unhandled": service.listener.waiting if service.listener is not None else 0,
         "parked": counts["parked"],

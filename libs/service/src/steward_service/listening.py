@@ -339,18 +339,16 @@ class Listener(ConsumerRebalanceListener):
         for number, record in enumerate(records):
             if number % _DECODED_AT_ONCE == _DECODED_AT_ONCE - 1:
                 await asyncio.sleep(0)  # others run between
-            job = await self._job(record)
+            parcel = _parcel(record)
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            if record.topic in self._hearing.listens:
+                job = self._hearing.own_job(parcel, place)
+            else:
+                job = await self._foreign_job(parcel, place)
             chunks[-1].append(job)
             if job.heard is not None and _name(job.heard) in self._barriers:
                 chunks.append([])
         return [chunk for chunk in chunks if chunk]
-
-    async def _job(self, record: "ConsumerRecord[bytes, bytes]") -> Job:
-        parcel = Parcel(record.topic, record.key or b"", tuple(record.headers), record.value or b"")
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        if record.topic in self._hearing.listens:
-            return self._hearing.own_job(parcel, place)
-        return await self._foreign_job(parcel, place)
 
     async def _foreign_job(self, parcel: Parcel, place: str) -> Job:
         make = self._hearing.job
@@ -436,19 +434,19 @@ async def _as_it_is(message: KafkaMessage) -> KafkaMessage:
     return message
 
 
+def _parcel(record: "ConsumerRecord[bytes, bytes]") -> Parcel:
+    return Parcel(record.topic, record.key or b"", tuple(record.headers), record.value or b"")
+
+
 def _name(recorded: Recorded) -> str:
     return recorded.type.rpartition(".v")[0]
 
 
 def _live_known_at(record: "ConsumerRecord[bytes, bytes]") -> datetime | None:
+    said = dict(record.headers)
+    known = said.get("ce_knowntime")
     # History is told long after it happened: it says nothing of what else was heard.
-    known = None
-    for name, value in record.headers:
-        if name == "ce_history":
-            return None
-        if name == "ce_knowntime":
-            known = value
-    if known is None:
+    if known is None or "ce_history" in said:
         return None
     try:
         instant = datetime.fromisoformat(known.decode())
