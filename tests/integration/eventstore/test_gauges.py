@@ -61,7 +61,8 @@ async def test_every_fact_is_counted_once_however_late_it_is_committed(database:
 
     async def stored() -> dict[str, int]:
         # Twice: the second time most of it is remembered.
-        assert await store.appended() == (counted := await store.appended())
+        counted = await store.appended()
+        assert await store.appended() == counted
         return counted
 
     assert await stored() == {}
