@@ -1,4 +1,5 @@
-# Needs Python 3.11 or newer and nothing else; see CONTRIBUTING.md.
+# Needs Python 3.11 or newer and nothing else; see CONTRIBUTING.md. The system's is taken before that
+# of the PATH; PYTHON=/opt/python3.12/bin/python3 names another.
 #
 #   make run [TICKETS=file FORMAT=nyc311] [ARGS="--exit-when-done --json"]
 #   make test [ARGS="tests/unit -k story"]      make check      make bench

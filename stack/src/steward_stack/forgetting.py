@@ -5,11 +5,12 @@ message is removed, and what comes of it later is not kept.
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import typer
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from steward_events.cloudevents import from_kafka, type_in
@@ -24,6 +25,7 @@ _PASSED_OVER = passed_over(
 )
 """What else comes on these topics, which is very much."""
 _AGAIN_SECONDS = 1.0
+_WAIT_MS = 1_000
 
 
 class Forgotten:
@@ -71,13 +73,16 @@ class Forgotten:
         async with AIOKafkaConsumer(
             *TOPICS, bootstrap_servers=bootstrap, auto_offset_reset="earliest"
         ) as consumer:
-            async for record in consumer:
-                if type_in(record.headers) in _PASSED_OVER:
-                    continue
-                try:
-                    self.hear(from_kafka(record.headers, record.key, record.value).fact)
-                except (NewerVersion, Unreadable):
-                    continue
+            while True:
+                for records in (await consumer.getmany(timeout_ms=_WAIT_MS)).values():
+                    for record in records:
+                        self._read(record)
+
+    def _read(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        if type_in(record.headers) in _PASSED_OVER:
+            return
+        with contextlib.suppress(NewerVersion, Unreadable):
+            self.hear(from_kafka(record.headers, record.key, record.value).fact)
 
 
 def _subjects_of(fact: MessageFact) -> Iterator[str]:
