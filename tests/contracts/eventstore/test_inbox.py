@@ -19,7 +19,7 @@ from tests.support.eventstore import (
 )
 
 from steward_decider import Refused
-from steward_eventstore.execute import Applied, Job, Outcome, Parked, Repeated, To
+from steward_eventstore.execute import Applied, Job, Outcome, Parked, Repeated, Run, To
 from steward_eventstore.port import OwnMark, Reading
 
 
@@ -49,6 +49,58 @@ async def test_versions_apply_in_turn_and_a_repeat_is_ignored(shop: OpenShop) ->
     assert await kinds(shop, first, second, first, second) == [Applied, Applied, Repeated, Repeated]
     assert await kinds(shop, first, second) == [Repeated, Repeated]
     assert await notes(shop, "clock-1") == ["one", "two"]
+
+
+def run(*versions: int, at_once: bool = False) -> Job:
+    """Give the job of facts of one stream that mean nothing here."""
+    *_, last = jobs = [heard("case-1", version) for version in versions]
+    return last._replace(run=Run(versions[0], lambda: [] if at_once else jobs))
+
+
+async def test_a_run_that_follows_is_passed_over_at_once(shop: OpenShop) -> None:
+    jobs = heard("case-1", 1, say("one")), run(2, 3, 4, at_once=True), heard("case-1", 5, say("5"))
+    assert await kinds(shop, *jobs) == [Applied, Applied, Applied]
+    assert await kinds(shop, run(6, 7, at_once=True)) == [Applied]
+    assert await place(shop, "case-1") == 7
+    assert await notes(shop, "clock-1") == ["one", "5"]
+
+
+async def test_a_run_of_which_some_was_heard_goes_on_one_by_one(shop: OpenShop) -> None:
+    await kinds(shop, heard("case-1", 1), heard("case-1", 2))
+    assert await kinds(shop, run(1, 2)) == [Repeated]
+    assert await kinds(shop, run(2, 3, 4)) == [Applied]
+    assert await place(shop, "case-1") == 4
+    assert await shop.store.parked() == []
+
+
+async def test_in_a_run_too_no_version_comes_twice_with_different_ids(shop: OpenShop) -> None:
+    await kinds(shop, heard("case-1", 1), heard("case-1", 2, id_="another"))
+    assert await kinds(shop, run(2, 3, 4)) == [Parked]
+    [parked] = await shop.store.parked()
+    assert (parked.stream, parked.code, parked.waiting) == ("case-1", "conflict", 3)
+
+
+async def test_a_run_after_a_gap_waits_message_by_message(shop: OpenShop) -> None:
+    await kinds(shop, heard("case-1", 1))
+    assert await kinds(shop, run(3, 4), run(5, 6)) == [Parked, Parked]
+    [parked] = await shop.store.parked()
+    assert (parked.stream, parked.code, parked.waiting) == ("case-1", "gap", 4)
+    assert await kinds(shop, run(7, 8)) == [Parked]
+    assert [each.order for each in await shop.store.line("listener", "case-1")] == [
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+    ]
+
+
+async def test_a_run_waits_behind_what_waits(shop: OpenShop) -> None:
+    broken = heard("case-1", 2, broken=Refused("It is broken."))
+    assert await kinds(shop, heard("case-1", 1), broken) == [Applied, Parked]
+    assert await kinds(shop, run(2, 3)) == [Parked]
+    assert [each.order for each in await shop.store.line("listener", "case-1")] == [2, 3]
 
 
 async def test_a_gap_parks_until_what_is_missing_has_come(shop: OpenShop) -> None:

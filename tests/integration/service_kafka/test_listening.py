@@ -18,7 +18,7 @@ from tests.support.waiting import until
 
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To
-from steward_eventstore.port import EVERYWHERE
+from steward_eventstore.port import EVERYWHERE, Reading
 from steward_service.hearing import Hearing
 from steward_service.listening import Listener
 from steward_service.partitions import partition_of
@@ -95,6 +95,48 @@ async def test_what_cannot_be_read_waits_in_its_own_stream_only(workshop: Worksh
     parked = {p.stream: (p.code, p.waiting) for p in await store.parked()}
     assert parked == {"case-1": ("newer_version", 2), "case-2": ("gap", 1)}
     assert await notes_of(store, "clock-1") == ["case-1/1"]
+
+
+async def test_what_is_passed_over_between_others_keeps_its_place(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now = clock.now()
+
+    def nothing(stream: str, *versions: int) -> list[Recorded]:
+        facts = [fact(stream, version, when=now) for version in versions]
+        return [each._replace(type="sla.clock_met.v1") for each in facts]
+
+    await workshop.publish(
+        topic,
+        fact("case-1", 1, when=now),
+        *nothing("case-1", 2, 3, 4),
+        *nothing("case-2", 2, 3),
+        fact("case-1", 5, when=now),
+        *nothing("case-3", 1, 2),
+        fact("case-3", 3, when=now)._replace(type="sla.clock_started.v9"),
+        *nothing("case-3", 4, 5),
+        *nothing("case-1", 6, 7),
+        fact("case-4", 1, when=now),
+    )
+    executor = workshop.executor(store, clock)
+    passes_over = {topic: {b"sla.clock_met.v1"}}
+    listener = workshop.listener(
+        executor, clock, {topic: copy}, hearing={"passes_over": passes_over}
+    )
+    await workshop.listening(listener)
+
+    async def the_last_was_heard() -> bool:
+        return await notes_of(store, "clock-4") == ["case-4/1"]
+
+    await until(the_last_was_heard, "what comes behind it was not heard")
+    assert await notes_of(store, "clock-1") == ["case-1/1", "case-1/5"]
+    parked = {p.stream: (p.code, p.waiting) for p in await store.parked()}
+    assert parked == {"case-2": ("gap", 2), "case-3": ("newer_version", 3)}
+    heard = await store.read(Reading({}, own=[("test", "case-1"), ("test", "case-3")]))
+    assert {stream: version for (_, stream), (version, _) in heard.own.items()} == {
+        "case-1": 7,
+        "case-3": 2,
+    }
 
 
 async def test_a_parked_stream_is_taken_up_by_itself_when_the_cause_is_mended(

@@ -7,6 +7,7 @@ from tests.mutation.places import (
     EXECUTE,
     HEARING,
     INBOX_TEST,
+    LISTENING,
     LISTENING_TEST,
     POSTGRES,
     REBUILDING_TEST,
@@ -380,6 +381,34 @@ GUARDS = (
         "VALUES ($1 || clock_timestamp()::text, $2, $3, $4, $5)\nON CONFLICT DO NOTHING",
         "tests/contracts/eventstore/test_sweeps.py::"
         "test_a_sweep_reaches_every_stream_of_its_kind_once[postgres]",
+    ),
+    Guard(
+        _INBOX,
+        "Of facts that mean nothing none is missing where several are passed over at once.",
+        "passed over at once only where they follow",
+        EXECUTE,
+        "if place in self._parked or run.first != self._heard(place)[0] + 1:",
+        "if place in self._parked:",
+        f"{INBOX_TEST}test_a_run_after_a_gap_waits_message_by_message[memory]",
+    ),
+    Guard(
+        _INBOX,
+        "Facts that mean nothing wait behind what waits, also several at once.",
+        "not passed over behind what waits",
+        EXECUTE,
+        "if place in self._parked or run.first != self._heard(place)[0] + 1:",
+        "if run.first != self._heard(place)[0] + 1:",
+        f"{INBOX_TEST}test_a_run_waits_behind_what_waits[memory]",
+    ),
+    Guard(
+        _INBOX,
+        "Only what follows one after the other is passed over together.",
+        "a run has no gap",
+        LISTENING,
+        "if before + 1 != version or not run:",
+        "if not run:",
+        "tests/integration/service_kafka/test_listening.py::"
+        "test_what_is_passed_over_between_others_keeps_its_place",
     ),
     Guard(
         _MODELS,

@@ -86,6 +86,24 @@ def test_of_a_fact_that_is_passed_over_only_the_place_is_read(hearing: Hearing) 
     assert (job.heard, job.broken, list(job.react())) == (None, None, [])
 
 
+def test_only_a_plain_place_is_passed_over_together_with_others(hearing: Hearing) -> None:
+    plain = dict(parcel("sla.clock_started.v1", b"").headers)
+
+    def passes(**said: bytes) -> tuple[str, int] | None:
+        return hearing.passes(TOPIC, [*(plain | {f"ce_{k}": v for k, v in said.items()}).items()])
+
+    assert passes() == ("clocks-1", 3)
+    assert hearing.passes("another", [*plain.items()]) is None
+    heeded, newer = b"sla.clock_breached.v1", b"sla.clock_started.v9"
+    assert passes(type=heeded) == passes(type=newer) == passes(type=b"") is None
+    for sequence in (b"0", b"03", b"-3", b"3 4", b"", b"1" * 10, "３".encode()):
+        assert passes(sequence=sequence) is None, sequence
+    for subject in (b"", b"clocks 1", b"clocks-\x00", "钟-1".encode(), b"\xff", b"c" * 201):
+        assert passes(subject=subject) is None, subject
+    for id_ in (b"", b"1", plain["ce_id"].replace(b"-", b""), plain["ce_id"] + b" "):
+        assert passes(id=id_) is None, id_
+
+
 def test_a_version_newer_than_known_is_never_passed_over(hearing: Hearing) -> None:
     job = hearing.own_job(parcel("sla.clock_started.v9", b"{}"), "0")
     assert job.broken is not None

@@ -130,12 +130,25 @@ class Job(NamedTuple):
     sweep_step: SweepStep | None = None
     broken: Refused | None = None
     """It could not even be read: park it with this reason."""
+    run: "Run | None" = None
+    """It stands for several messages, of which it is the last."""
 
     def place_of(self, to: To) -> tuple[str, str] | None:
         """Give the inbox's place for the newest order in which `to.about` was told, if it has one."""
         if not (to.about and self.order and isinstance(self.mark, ForeignMark)):
             return None
         return self.mark.consumer, f"{self.mark.stream} {to.about}"
+
+
+class Run(NamedTuple):
+    """Facts of one stream, version after version from the `first`, that mean nothing here.
+
+    They are passed over at once where they follow on what was heard; otherwise one by one, as the
+    `jobs` that are made only then.
+    """
+
+    first: int
+    jobs: Callable[[], Sequence[Job]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +428,8 @@ class _Work:
 
     def run(self, job: Job, wanted: _Wanted) -> Outcome:
         """Decide one job on top of those before it; keep nothing of one that cannot be done."""
+        if job.run is not None and isinstance(job.mark, OwnMark):
+            return self._pass_over_all(job.run, job.mark)
         if job.mark is not None:
             place = (job.mark.consumer, job.mark.stream)
             self._write.parked_as_read[place] = place in self._view.parked
@@ -473,6 +488,14 @@ class _Work:
         """Let the inbox advance by a fact that means nothing here, as most do that are heard."""
         self._own[mark.consumer, mark.stream] = (mark.version, mark.id)
         self._leave_line(job)
+        return _NOTHING
+
+    def _pass_over_all(self, run: Run, mark: OwnMark) -> Outcome:
+        place = (mark.consumer, mark.stream)
+        if place in self._parked or run.first != self._heard(place)[0] + 1:
+            return [self.run(job, _wanted(job)) for job in run.jobs()][-1]
+        self._write.parked_as_read[place] = False
+        self._own[place] = (mark.version, mark.id)
         return _NOTHING
 
     def _heard(self, place: tuple[str, str]) -> tuple[int, UUID | None]:

@@ -25,8 +25,8 @@ from faststream.kafka.schemas import Topic
 from faststream.message import AckStatus
 
 from steward_events.recorded import Recorded
-from steward_eventstore.execute import Executor, Job
-from steward_eventstore.port import EVERYWHERE, Clock, Parcel
+from steward_eventstore.execute import Executor, Job, Run
+from steward_eventstore.port import EVERYWHERE, Clock, OwnMark, Parcel
 from steward_service.batches import GivenUp, run_batch
 from steward_service.hearing import Hearing
 from steward_service.queries import DATABASE_FAULTS
@@ -48,6 +48,8 @@ _LOOK_SECONDS = 10.0
 _BACK_OFF_SECONDS = 1.0
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
+_Passed = list["ConsumerRecord[bytes, bytes]"]
+"""Facts of one stream, one version after the other, that are passed over."""
 
 
 class Heard(Protocol):
@@ -335,20 +337,44 @@ class Listener(ConsumerRebalanceListener):
         return self._leaving
 
     async def _chunks(self, records: Records) -> list[list[Job]]:
-        chunks: list[list[Job]] = [[]]
+        """Make jobs, cut at barriers; what is passed over one after the other in a stream is one."""
+        chunks: list[list[Job | _Passed]] = [[]]
+        passed: dict[str, tuple[int, _Passed]] = {}
         for number, record in enumerate(records):
             if number % _DECODED_AT_ONCE == _DECODED_AT_ONCE - 1:
                 await asyncio.sleep(0)  # others run between
-            parcel = _parcel(record)
-            place = f"{record.topic}/{record.partition}/{record.offset}"
+            found = self._hearing.passes(record.topic, record.headers)
+            if found is not None:
+                stream, version = found
+                before, run = passed.get(stream, (0, []))
+                if before + 1 != version or not run:
+                    run = []
+                    chunks[-1].append(run)
+                run.append(record)
+                passed[stream] = version, run
+                continue
             if record.topic in self._hearing.listens:
-                job = self._hearing.own_job(parcel, place)
+                job = self._own_job(record)
             else:
-                job = await self._foreign_job(parcel, place)
+                job = await self._foreign_job(_parcel(record), _place(record))
             chunks[-1].append(job)
             if job.heard is not None and _name(job.heard) in self._barriers:
                 chunks.append([])
-        return [chunk for chunk in chunks if chunk]
+        return [
+            [self._run_of(each) if isinstance(each, list) else each for each in chunk]
+            for chunk in chunks
+            if chunk
+        ]
+
+    def _own_job(self, record: "ConsumerRecord[bytes, bytes]") -> Job:
+        return self._hearing.own_job(_parcel(record), _place(record))
+
+    def _run_of(self, records: "_Passed") -> Job:
+        last = self._own_job(records[-1])
+        if len(records) == 1 or not isinstance(last.mark, OwnMark):
+            return last
+        first = last.mark.version - len(records) + 1
+        return last._replace(run=Run(first, lambda: [self._own_job(record) for record in records]))
 
     async def _foreign_job(self, parcel: Parcel, place: str) -> Job:
         make = self._hearing.job
@@ -432,6 +458,10 @@ class Listener(ConsumerRebalanceListener):
 
 async def _as_it_is(message: KafkaMessage) -> KafkaMessage:
     return message
+
+
+def _place(record: "ConsumerRecord[bytes, bytes]") -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def _parcel(record: "ConsumerRecord[bytes, bytes]") -> Parcel:
