@@ -66,7 +66,7 @@ _OPTIONAL = (
     ("ce_traceparent", "trace"),
     ("ce_history", "history"),
 )
-_PLACE = ("ce_subject", "ce_sequence", "ce_id")
+_PLACE = frozenset({"ce_subject", "ce_sequence", "ce_id"})
 
 
 def from_kafka(headers: Headers, key: bytes | None, value: bytes | None) -> Recorded:
@@ -132,10 +132,9 @@ def place_of(headers: Headers) -> tuple[str, int, UUID] | None:
 
     With these its stream can wait, instead of all that came the same way.
     """
-    said = dict(headers)
     try:
-        place = {name: _text(said[name], "The header", name) for name in _PLACE if name in said}
-        return _needed(place, "ce_subject"), _number(place, "ce_sequence"), _uuid(place, "ce_id")
+        said = _texts([(name, value) for name, value in headers if name in _PLACE])
+        return _needed(said, "ce_subject"), _number(said, "ce_sequence"), _uuid(said, "ce_id")
     except Unreadable:
         return None
 
@@ -265,12 +264,12 @@ def _texts(headers: Headers) -> dict[str, str]:
     said = dict(headers)
     # All is well mostly, and that is seen at once; what is wrong is looked for name by name.
     joined = b"\x00".join(said.values())
-    if len(joined) <= MAX_TEXT:
+    if len(said) == len(headers) and len(joined) <= MAX_TEXT:
         with suppress(UnicodeDecodeError):
             texts = joined.decode().split("\x00")
             if len(texts) == len(said):
                 return dict(zip(said, texts, strict=True))
-    return {name: _text(value, "The header", name) for name, value in said.items()}
+    return {name: _text(value, "The header", name) for name, value in headers}
 
 
 def _text(value: bytes, what: str, name: str = "") -> str:

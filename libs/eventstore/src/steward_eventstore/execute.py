@@ -429,7 +429,7 @@ class _Work:
     def run(self, job: Job, wanted: _Wanted) -> Outcome:
         """Decide one job on top of those before it; keep nothing of one that cannot be done."""
         if job.run is not None and isinstance(job.mark, OwnMark):
-            return self._pass_over_all(job.run, job.mark)
+            return self._pass_over_all(job, job.run, job.mark)
         if job.mark is not None:
             place = (job.mark.consumer, job.mark.stream)
             self._write.parked_as_read[place] = place in self._view.parked
@@ -490,13 +490,12 @@ class _Work:
         self._leave_line(job)
         return _NOTHING
 
-    def _pass_over_all(self, run: Run, mark: OwnMark) -> Outcome:
+    def _pass_over_all(self, last: Job, run: Run, mark: OwnMark) -> Outcome:
         place = (mark.consumer, mark.stream)
         if place in self._parked or run.first != self._heard(place)[0] + 1:
             return [self.run(job, _wanted(job)) for job in run.jobs()][-1]
         self._write.parked_as_read[place] = False
-        self._own[place] = (mark.version, mark.id)
-        return _NOTHING
+        return self._pass_over(last, mark)
 
     def _heard(self, place: tuple[str, str]) -> tuple[int, UUID | None]:
         return self._own.get(place) or self._view.own.get(place) or (0, None)
