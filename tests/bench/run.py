@@ -80,6 +80,9 @@ def main() -> None:
                 _show_growth(wanted, grown, as_json=asked.json)
                 return
             measured = uvloop.run(_measure(bench, measures, asked.rounds, console))
+    except KeyboardInterrupt:
+        console.print("The bench was ended.")
+        sys.exit(130)
     finally:
         state.remove()
         shutil.rmtree(folder)

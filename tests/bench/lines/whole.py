@@ -40,7 +40,12 @@ async def steward(*arguments: str, state: Path) -> str:
         sys.executable, "-m", "steward_stack.cli", *arguments, "--state", str(state),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    said, told = await process.communicate()
+    try:
+        said, told = await process.communicate()
+    except asyncio.CancelledError:
+        process.terminate()
+        await process.wait()
+        raise
     assert process.returncode == 0, told.decode()
     return said.decode()
 
@@ -54,12 +59,14 @@ async def stack() -> AsyncIterator[tuple[Path, Memory]]:
     """Have a stack of its own up, and watch what memory its services take."""
     with tempfile.TemporaryDirectory(prefix="steward-bench-") as folder:
         state, memory = Path(folder) / "state", {name: list[float]() for name in SERVICES}
-        await steward("up", "--detach", state=state)
-        watching = asyncio.ensure_future(_watch(state, memory))
         try:
-            yield state, memory
+            await steward("up", "--detach", state=state)
+            watching = asyncio.ensure_future(_watch(state, memory))
+            try:
+                yield state, memory
+            finally:
+                watching.cancel()
         finally:
-            watching.cancel()
             await steward("down", "--wipe", state=state)
 
 
