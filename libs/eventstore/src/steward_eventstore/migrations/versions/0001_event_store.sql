@@ -175,7 +175,11 @@ BEGIN
         END IF;
     END IF;
 
-    IF cardinality(e_stream) > 0 THEN
+    IF cardinality(e_stream) = 1 THEN
+        INSERT INTO events (log_epoch, stream_id, version, partition, type, data, meta)
+            VALUES ((SELECT epoch FROM log), e_stream[1], e_version[1], e_partition[1], e_type[1],
+                    e_data[1]::jsonb, e_meta[1]::jsonb);
+    ELSIF cardinality(e_stream) > 0 THEN
         INSERT INTO events (log_epoch, stream_id, version, partition, type, data, meta)
             SELECT (SELECT epoch FROM log), q.stream_id, q.version, q.partition, q.type,
                    q.data::jsonb, q.meta::jsonb
