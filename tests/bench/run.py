@@ -13,7 +13,6 @@ import json
 import pkgutil
 import pstats
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from tests.bench import lines, plots
 from tests.bench.frame import Bench, Line, Measure, NotMeasuredError, Result, result
 
 from steward_service import memory
-from steward_stack.interrupting import ENDING_SIGNALS
+from steward_stack.interrupting import interrupt_once
 from steward_stack.state import State
 from steward_stack.supervisor import running_stack
 
@@ -54,9 +53,7 @@ class Measured:
 
 def main() -> None:
     """Run what the arguments ask for."""
-    for number in ENDING_SIGNALS:
-        # Set also for Ctrl-C: a shell starts what it puts into the background with it ignored.
-        signal.signal(number, signal.default_int_handler)
+    interrupt_once()
     asked = _arguments()
     console = Console(stderr=True)
     wanted, measures = _registry(asked.only, growth=asked.growth)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +22,7 @@ from rich.table import Table
 from steward_stack import commands
 from steward_stack.detaching import detach
 from steward_stack.errors import StewardError, problem_of
-from steward_stack.interrupting import ENDING_SIGNALS
+from steward_stack.interrupting import interrupt_once
 from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_json
 from steward_stack.state import RunningAlreadyError, State
 
@@ -393,9 +393,7 @@ def _refused_while_running(*, asked: bool) -> Iterator[None]:
 @contextmanager
 def _until_interrupted() -> Iterator[_Task]:
     """Take Ctrl-C, SIGTERM and the terminal's end alike: as the wish to end in order."""
-    # Set also for Ctrl-C: a shell starts what it puts into the background with SIGINT ignored.
-    for number in ENDING_SIGNALS:
-        signal.signal(number, _interrupt)
+    interrupt_once()
     task = _Task()
     try:
         yield task
@@ -403,13 +401,6 @@ def _until_interrupted() -> Iterator[_Task]:
         err.print("Steward has ended.")
         if not task.done:
             raise typer.Exit(130) from None
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Raise once; a second Ctrl-C would leave the work of ending half done, and each step is bounded."""
-    for number in ENDING_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _wait_for_ever() -> None:

@@ -1,4 +1,4 @@
-"""Ends asyncio work in order: a signal cancels it, and is raised once it has cleaned up."""
+"""Ends work in order: a signal is raised once, and cancels asyncio work before that."""
 
 import asyncio
 import signal
@@ -9,6 +9,22 @@ from typing import Any, TypeVar
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Result = TypeVar("Result")
+
+
+def interrupt_once() -> None:
+    """Let Ctrl-C, SIGTERM and the terminal's end raise KeyboardInterrupt, and no second one.
+
+    A second would leave the work of ending half done, and each step of that is bounded.
+    """
+    # Set also for Ctrl-C: a shell starts what it puts into the background with SIGINT ignored.
+    for number in ENDING_SIGNALS:
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:

@@ -15,6 +15,7 @@ from tests.bench.lines.append import STORED
 from tests.bench.lines.relay import PARTITIONS, producer_of
 from tests.support.eventstore import StillClock, id_of, migrated
 from tests.support.few_targets import only
+from tests.support.waiting import until
 
 from steward_events.cloudevents import to_kafka
 from steward_events.fact import Fact
@@ -154,11 +155,16 @@ async def measured(bench: Bench, project: Projection, rules: Rules) -> float:
     clock = StillClock(BEGIN + cases * BETWEEN + timedelta(days=1))
     listener = listener_of(bench, store, clock, topic, rules, project)
     await listener.start()
-    while not listener.handled_messages:  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0.001)
+
+    async def begun() -> bool:
+        return listener.handled_messages > 0
+
+    async def worked_off() -> bool:
+        return listener.handled_messages >= messages
+
+    await until(begun, "No message was handled.")
     first, begin = listener.handled_messages, monotonic()
-    while listener.handled_messages < messages:  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0.005)
+    await until(worked_off, "Not every message was handled.", 60 + 20 * bench.seconds)
     took = monotonic() - begin
     await listener.drain()
     [found] = await store.pool.fetch(

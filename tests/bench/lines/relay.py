@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from tests.bench.frame import Bench, Line, percentile
 from tests.bench.lines.append import BATCH, WRITERS, recorded, step, store_of
 from tests.support.eventstore import StillClock, migrated
+from tests.support.waiting import until
 
 from steward_events.cloudevents import to_kafka
 from steward_eventstore.port import Cursor, Head, Relayed, StreamWrite, Write
@@ -163,9 +164,11 @@ async def commit_acknowledged(bench: Bench) -> Mapping[str, float]:
         committed[write.head.stream] = monotonic()
         working.wake()
 
+    async def all_acknowledged() -> bool:
+        return len(store.acknowledged) >= len(committed)
+
     await paced(bench, commit)
-    while len(store.acknowledged) < len(committed):  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0.01)
+    await until(all_acknowledged, "Some facts were not acknowledged.")
     stop.set()
     await running
     await store.close()

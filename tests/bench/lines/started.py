@@ -14,6 +14,7 @@ from tests.bench.lines.append import WRITERS, store_of
 from tests.bench.lines.clocks import BEGIN, listener_of, received
 from tests.bench.lines.relay import PARTITIONS, WARM_UP, paced, relay_of
 from tests.support.eventstore import StillClock, id_of, migrated
+from tests.support.waiting import until
 
 from steward_events.recorded import Recorded
 from steward_events.sla import ClockStarted
@@ -54,11 +55,11 @@ async def started(bench: Bench) -> Mapping[str, float]:
         committed[f"c{number:06}"] = monotonic()
         relay.wake()
 
+    async def all_run() -> bool:
+        return len(running) >= len(committed)
+
     await paced(bench, commit)
-    until = monotonic() + 30
-    while len(running) < len(committed):
-        assert monotonic() < until, "Some cases have no clock."
-        await asyncio.sleep(0.01)
+    await until(all_run, "Some cases have no clock.", 30)
     stop.set()
     await relaying
     await listener.drain()
