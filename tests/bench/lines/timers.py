@@ -191,11 +191,13 @@ class Replica:
     async def ring(self) -> dict[int, float]:
         """Let the ticker ring its share; gives each breach's lateness in seconds."""
         clock, lateness = ShiftedClock(), dict[int, float]()
-        facts: list[Recorded] = []
+        facts = 0
 
         def take_down(appended: Sequence[Recorded]) -> None:
+            # Facts that were kept would be what Python's garbage collection stops everything for.
+            nonlocal facts
             now = clock.now()
-            facts.extend(appended)
+            facts += len(appended)
             for fact in appended:
                 if isinstance(fact.fact, ClockBreached):
                     number = int(fact.stream[-6:])
@@ -222,7 +224,7 @@ class Replica:
         await running
         await store.close()
         assert lateness.keys() == mine, "An alarm of another replica rang."
-        assert len(facts) == 2 * len(mine), "Some alarm rang twice or not at all."
+        assert facts == 2 * len(mine), "Some alarm rang twice or not at all."
         return lateness
 
     def run(self) -> dict[int, float]:
