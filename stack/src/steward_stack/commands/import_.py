@@ -28,11 +28,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 STUCK_SECONDS = 60.0
-SETTLED_SECONDS = 1.0
-"""How long nothing may change before all is taken to be heard.
-
-Services are asked one after the other: what goes from one to the other meanwhile may be seen by neither.
-"""
+SETTLED_SECONDS = 3.0
+"""How long nothing may change before all is taken to be heard; services look that often."""
 POLL_SECONDS = 0.5
 AHEAD = 6_000
 """In facts that sla has not handled: of some 700 cases; sla remembers 1,200."""

@@ -17,7 +17,6 @@ not say outright is decided by the rules below, the same for every incident:
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +56,7 @@ _STAFF = {
     "general_manager": "director",
 }
 _UNKNOWN = "?"
-_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{1,2})", re.ASCII)
+_FORMAT = "%d/%m/%Y %H:%M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +233,11 @@ def _count(said: Mapping[str, str], column: str) -> int:
 
 
 def _instant(said: Mapping[str, str], column: str, zone: ZoneInfo) -> datetime:
-    # A fifth of the time that `strptime` takes, twice a row.
-    if found := _TIME.fullmatch(said[column]):
-        day, month, year, hour, minute = map(int, found.groups())
-        with suppress(ValueError):
-            # Of the hour that comes twice in autumn the first is taken.
-            return datetime(year, month, day, hour, minute, tzinfo=zone)
-    raise ValueError(f"its {column} is not a time like 29/2/2016 01:16")
+    try:
+        # Of the hour that comes twice in autumn the first is taken.
+        return datetime.strptime(said[column], _FORMAT).replace(tzinfo=zone)
+    except ValueError:
+        raise ValueError(f"its {column} is not a time like 29/2/2016 01:16") from None
 
 
 def _project(row: _Row) -> str:
