@@ -28,7 +28,7 @@ from tests.support.waiting import until
 from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor, Job, Outcome, To
-from steward_eventstore.port import OwnMark
+from steward_eventstore.port import OwnMark, Unavailable
 from steward_eventstore.postgres import PostgresStore
 from steward_service import listening, relay
 from steward_service.hearing import Hearing
@@ -239,9 +239,12 @@ class Held:
         self.reached = asyncio.Event()
         self.let_go = asyncio.Event()
 
-    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+    def is_among(self, jobs: Sequence[Job]) -> bool:
         marks = [job.mark for job in jobs if isinstance(job.mark, OwnMark)]
-        if self._place in [(mark.stream, mark.version) for mark in marks]:
+        return self._place in [(mark.stream, mark.version) for mark in marks]
+
+    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+        if self.is_among(jobs):
             self.reached.set()
             await self.let_go.wait()
         return await self._executor.execute_batch(jobs)
@@ -443,6 +446,34 @@ async def test_before_its_partitions_go_to_another_the_batch_in_hand_is_finished
     late.held.let_go.set()
     await revoked
     assert await kinds(late.store, "clock-1") == IN_TIME
+
+
+class Away(Held):
+    """An executor whose database is away from one fact on, until it is let go."""
+
+    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+        if not self.let_go.is_set() and self.is_among(jobs):
+            self.reached.set()
+            raise Unavailable("The database is away.")
+        return await super().execute_batch(jobs)
+
+
+async def test_before_its_partitions_go_to_another_a_batch_that_waits_for_the_database_is_given_up(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "DRAIN_SECONDS", 1000.0)
+    late = await office(workshop)
+    late.held = Away(late.executor, DONE.stream, DONE.version)
+    await late.open()
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    revoked = asyncio.create_task(late.listener.on_partitions_revoked(late.listener._assigned))
+
+    async def went() -> bool:
+        return revoked.done()
+
+    await until(went, "the batch is not given up", 10)
+    assert await kinds(late.store, "clock-1") == ["started"]
 
 
 def copy(heard: Recorded) -> Iterable[To]:

@@ -171,6 +171,16 @@ GUARDS = (
     ),
     Guard(
         _HEARING_KAFKA,
+        "Before its partitions go to another process, a batch that waits for the database is given up.",
+        "given up before revocation",
+        LISTENING,
+        "            self._leaving = True\n            with contextlib",
+        "            with contextlib",
+        f"{SHELL_TEST}"
+        "test_before_its_partitions_go_to_another_a_batch_that_waits_for_the_database_is_given_up",
+    ),
+    Guard(
+        _HEARING_KAFKA,
         "A consumer that stands still is started anew.",
         "the watch over the consumer",
         LISTENING,

@@ -312,9 +312,19 @@ GUARDS = (
         "A request that is taken twice at once has one effect and one answer.",
         "23505 on foreign messages",
         POSTGRES,
-        '    "inbox_foreign",\n',
-        "",
+        '_CHANGED_TABLES = {"streams", "inbox", "inbox_foreign"}',
+        '_CHANGED_TABLES = {"streams", "inbox"}',
         f"{STORE_TEST}test_a_request_that_is_taken_twice_at_once_has_one_answer",
+    ),
+    Guard(
+        _INBOX,
+        "Of two messages that are the first to tell the same neither is parked: one comes after the other.",
+        "23505 on the inbox",
+        POSTGRES,
+        '_CHANGED_TABLES = {"streams", "inbox", "inbox_foreign"}',
+        '_CHANGED_TABLES = {"streams", "inbox_foreign"}',
+        f"{STORE_TEST}"
+        "test_of_two_messages_that_are_first_to_tell_the_same_the_second_comes_after_the_first",
     ),
     Guard(
         _INBOX,
