@@ -385,6 +385,32 @@ async def test_what_came_while_the_broker_answered_was_not_heard(
     assert await kinds(late.store, "clock-1") == IN_TIME
 
 
+async def test_a_batch_of_an_earlier_share_of_the_partitions_says_nothing_of_what_was_heard(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "DRAIN_SECONDS", 0.0)
+    late = await office(workshop)
+    await late.open()
+    listener = late.listener
+    # The watch asks how far it is, and would find out from Kafka.
+    assert listener._watch is not None
+    listener._watch.cancel()
+    await asyncio.gather(listener._watch, return_exceptions=True)
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    # They went to another, which may have gone on with them, and came back.
+    mine, before = set(listener._assigned), listener.handled_messages
+    await listener.on_partitions_revoked(mine)
+    await listener.on_partitions_assigned(mine)
+    late.held.let_go.set()
+
+    async def it_was_handled() -> bool:
+        return listener.handled_messages > before
+
+    await until(it_was_handled, "the batch in hand was not finished")
+    assert listener._handled == {}
+
+
 async def test_history_says_nothing_of_what_else_was_heard(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,15 @@ GUARDS = (
     ),
     Guard(
         _BATCH,
+        "Of a state that is remembered only what came since is read and folded.",
+        "read from the version that is known",
+        POSTGRES,
+        "AND e.version > q.known",
+        "AND q.known >= 0",
+        f"{STORE_TEST}test_what_another_task_remembers_meanwhile_is_not_folded_twice",
+    ),
+    Guard(
+        _BATCH,
         "What is remembered of facts that a restore lost is forgotten.",
         "a stream that is shorter than it was",
         EXECUTE,

@@ -226,6 +226,15 @@ GUARDS = (
     ),
     Guard(
         _RELAYING,
+        "What Kafka has not taken is an error, and nothing comes behind it before it is published.",
+        "each acknowledgement is looked at",
+        RELAY,
+        "                raise outcome\n",
+        "                pass\n",
+        f"{SHELL_TEST}test_the_cursor_moves_only_after_all_was_acknowledged",
+    ),
+    Guard(
+        _RELAYING,
         "No batch overtakes one of its partition that fails.",
         "one batch of a partition under way",
         RELAY,

@@ -11,6 +11,7 @@ from tests.mutation.places import (
     NOTIFY,
     PORT,
     POSTGRES,
+    SERVICE,
     SHELL_TEST,
     TICKER,
     TICKER_TEST,
@@ -197,6 +198,26 @@ GUARDS = (
         "end - self._handled[place]",
         "end - await self._subscriber.consumer.position(place)",
         f"{SHELL_TEST}test_what_was_fetched_and_is_not_handled_was_not_heard",
+    ),
+    Guard(
+        _TIME,
+        "Of partitions that went and came back nothing counts as heard that was handled before.",
+        "noted for its own share alone",
+        LISTENING,
+        "if assigned is not self._assigned:",
+        "if False:",
+        f"{SHELL_TEST}"
+        "test_a_batch_of_an_earlier_share_of_the_partitions_says_nothing_of_what_was_heard",
+    ),
+    Guard(
+        _TIME,
+        "The time never goes back, also where the database's does.",
+        "a clock that stands instead",
+        f"{SERVICE}/clocks.py",
+        "self._last = max(self._last, self._base +",
+        "self._last = (self._base +",
+        "tests/integration/service_kafka/test_clocks.py::"
+        "test_the_system_clock_never_runs_backwards",
     ),
     Guard(
         _TIME,
