@@ -430,8 +430,10 @@ class Stores(RuleBasedStateMachine):
         [parked, *_] = await self.memory.parked()
         line = await self.memory.line(parked.consumer, parked.stream)
         assert line == await self.world.store.line(parked.consumer, parked.stream)
-        batch = [self.from_line(message, parked.attempts) for message in line[:tries]]
-        await self._both(batch)
+        for message in line[:tries]:
+            [outcome] = await self._both([self.from_line(message, parked.attempts)])
+            if isinstance(outcome, Parked):
+                return
 
     async def _give_up(self) -> None:
         [parked, *_] = await self.memory.parked()

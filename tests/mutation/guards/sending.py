@@ -1,7 +1,7 @@
 """Guards: each message is sent once, and to whom it is owed."""
 
 from tests.mutation.guard import Guard
-from tests.mutation.places import INTAKE, NOTIFY, SAYINGS, SENDER_TEST, TOLD_TEST
+from tests.mutation.places import INTAKE, NOTIFY, SAYINGS, SENDER, SENDER_TEST, TOLD_TEST
 
 _SENDING = "Sending"
 
@@ -10,7 +10,7 @@ GUARDS = (
         _SENDING,
         "Many cases of one incident are told in one text.",
         "one text for an incident",
-        f"{NOTIFY}/application/sender.py",
+        SENDER,
         "    return message.incident is not None and _is_step(message)\n",
         "    return False\n",
         f"{SENDER_TEST}test_what_many_cases_of_an_incident_bring_is_one_text_that_names_it",
@@ -19,7 +19,7 @@ GUARDS = (
         _SENDING,
         "More of the same incident comes a minute later, in one text.",
         "a minute between texts of an incident",
-        f"{NOTIFY}/application/sender.py",
+        SENDER,
         "        gathering.again_at = now + AGAIN_AFTER\n",
         "",
         f"{SENDER_TEST}test_more_of_the_same_incident_is_told_in_one_text_a_minute_later",
@@ -37,7 +37,7 @@ GUARDS = (
         _SENDING,
         "An attempt is stored before it is made; what was taken back meanwhile is not sent.",
         "stored, then sent",
-        f"{NOTIFY}/application/sender.py",
+        SENDER,
         "        if not await self._note(message, begin):\n"
         "            return  # taken back meanwhile\n",
         "        await self._note(message, begin)\n",
@@ -47,10 +47,55 @@ GUARDS = (
         _SENDING,
         "What a killed process was sending is told as unknown.",
         "what was left in sending",
-        f"{NOTIFY}/application/sender.py",
+        SENDER,
         "                    await self._give_up_left(lead)\n",
         "                    pass\n",
         f"{SENDER_TEST}test_what_a_killed_process_was_sending_is_unknown_and_not_sent_again",
+    ),
+    Guard(
+        _SENDING,
+        "What is being sent, however slowly, is not taken for left behind.",
+        "sending here is not left behind",
+        SENDER,
+        "lead.left_sending(list(self._under_way))",
+        "lead.left_sending([])",
+        f"{SENDER_TEST}test_what_it_is_sending_itself_is_not_taken_for_left_behind",
+    ),
+    Guard(
+        _SENDING,
+        "Who got the SMS is not told the same by email.",
+        "told by SMS",
+        SENDER,
+        'if message.instead_of is not None and message.earlier == "delivered":',
+        "if False:",
+        f"{SENDER_TEST}test_an_email_is_sent_instead_of_an_sms_that_failed_or_has_no_receipt_in_time",
+    ),
+    Guard(
+        _SENDING,
+        "Who was told by email is not told the same by an SMS that comes late.",
+        "told by email",
+        SENDER,
+        'if isinstance(result, NoteSent) and message.instead_of and message.earlier == "owed":',
+        "if False:",
+        f"{SENDER_TEST}test_an_sms_that_still_waits_at_the_term_is_given_up_for_the_email",
+    ),
+    Guard(
+        _SENDING,
+        "A correction waits until it is known whether what it corrects was sent.",
+        "a correction waits for what it corrects",
+        f"{NOTIFY}/adapters/outbox.py",
+        '                _EARLIER.c.status.not_in(["owed", "sending"]),\n',
+        "                _EARLIER.c.status.not_in([]),\n",
+        f"{SENDER_TEST}test_a_correction_goes_only_to_whom_was_told",
+    ),
+    Guard(
+        _SENDING,
+        "An SMS whose answer was lost on the way is unknown, and not tried again.",
+        "an SMS lost on the way",
+        f"{NOTIFY}/adapters/sms_aliyun.py",
+        'return Unknown(f"The connection was lost before the SMS provider answered: {error!r}.")',
+        'return TryLater("lost", f"{error!r}")',
+        "tests/unit/notify/test_sms_answers.py::test_what_was_lost_on_the_way_is_unknown",
     ),
     Guard(
         _SENDING,
@@ -67,7 +112,7 @@ GUARDS = (
         _SENDING,
         "The provider sees a repeat as one text, by its key.",
         "the key of a text",
-        f"{NOTIFY}/application/sender.py",
+        SENDER,
         "                message.message_id, address, message.template, language, values, text\n",
         "                str(uuid7()), address, message.template, language, values, text\n",
         f"{SENDER_TEST}test_what_a_killed_process_was_sending_is_unknown_and_not_sent_again",
@@ -106,7 +151,7 @@ GUARDS = (
         _SENDING,
         "Who was erased is sent nothing.",
         "erased: suppressed",
-        f"{NOTIFY}/application/sender.py",
+        SENDER,
         "if isinstance(address, Erased) or any(",
         "if any(",
         f"{SENDER_TEST}test_who_was_erased_is_sent_nothing",

@@ -251,14 +251,7 @@ SELECT (SELECT facts FROM ({BACKLOG}) AS behind) AS backlog,
        (SELECT count(*) FROM sweeps) AS sweeps
 """  # noqa: S608 - no input in it
 
-_CHANGED_TABLES = {
-    "streams",
-    "events",
-    "inbox",
-    "inbox_foreign",
-    "parked_streams",
-    "parked_messages",
-}
+_CHANGED_TABLES = {"streams", "inbox", "inbox_foreign"}
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
