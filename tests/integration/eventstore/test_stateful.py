@@ -138,7 +138,7 @@ UPDATE relay SET epoch = log.epoch, xid = '0', pos = 0 FROM log;
 
 STORIES = settings(
     # Some stories end before their last step.
-    max_examples=max(1, STEPS * 5 // (4 * STEPS_EACH)),
+    max_examples=max(1, STEPS * 4 // (3 * STEPS_EACH)),
     stateful_step_count=STEPS_EACH,
     deadline=None,
     derandomize=not LONG,

@@ -17,6 +17,7 @@ from tests.integration.intake.conftest import ADMIN_KEY, REGISTERS, Caller
 from tests.integration.intake.test_http import RECORD
 from tests.support.ports import free_port
 from tests.support.waiting import until
+from uuid_utils.compat import uuid7
 
 from steward_events.cloudevents import envelope_of
 from steward_events.intake import CaseHandled, CaseReceived, FollowupNoted, ProgressReported
@@ -144,7 +145,8 @@ async def test_ticket_events_in_the_wrong_order_become_a_handled_case_with_nothi
 async def test_a_past_that_comes_again_changes_nothing_also_when_requests_are_forgotten(
     running: IntakeService,
 ) -> None:
-    past = {**RECORD, "external": {"source": "urn:old", "subject": "T-3"}}
+    name = str(uuid7())
+    past = {**RECORD, "id": name, "external": {"source": "urn:old", "subject": name}}
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     address = f"http://127.0.0.1:{running.settings.http_port}"
     async with AsyncClient(base_url=address, headers=headers) as http:

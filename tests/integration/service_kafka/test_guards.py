@@ -498,7 +498,7 @@ async def test_before_its_partitions_go_to_another_a_batch_that_waits_for_the_da
     async def went() -> bool:
         return revoked.done()
 
-    await until(went, "the batch is not given up", 10)
+    await until(went, "the batch is not given up")
     assert await kinds(late.store, "clock-1") == ["started"]
 
 

@@ -7,6 +7,7 @@ from tests.mutation.places import (
     EXECUTE,
     HEARING,
     INBOX_TEST,
+    INTAKE,
     LISTENING,
     LISTENING_TEST,
     POSTGRES,
@@ -418,6 +419,16 @@ GUARDS = (
         "if place in self._parked or run.first != self._heard(place)[0] + 1:",
         "if run.first != self._heard(place)[0] + 1:",
         f"{INBOX_TEST}test_a_run_waits_behind_what_waits[memory]",
+    ),
+    Guard(
+        _INBOX,
+        "The records of an imported past are remembered for good, all else for 90 days.",
+        "a past is remembered for good",
+        f"{INTAKE}/app.py",
+        "        for_good=[history.CONSUMER],\n",
+        "",
+        "tests/integration/intake/test_running.py::"
+        "test_a_past_that_comes_again_changes_nothing_also_when_requests_are_forgotten",
     ),
     Guard(
         _INBOX,
