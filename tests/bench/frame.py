@@ -11,11 +11,21 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 from tests.support.stack import database_dsn
 
+from steward_eventstore.postgres import PostgresStore
 from steward_service.topics import Topic, create_topics
 
 SAFE = ("fsync", "synchronous_commit", "full_page_writes")
 
 Prepare = Callable[[str], Awaitable[None]]
+_stores: list[PostgresStore] = []
+"""What a measure has opened."""
+
+
+async def store_at(dsn: str, connections: int = 8) -> PostgresStore:
+    """Open a store; it ends with the measure, also with one that fails or is interrupted."""
+    store = await PostgresStore.connect(dsn, connections=connections)
+    _stores.append(store)
+    return store
 
 
 class NotMeasuredError(Exception):
@@ -103,6 +113,9 @@ class Bench:
 
     async def tidy(self) -> None:
         """Drop what a measure made, and leave the server at rest for the next."""
+        # Before their databases: a pool that lives on opens its connections again.
+        while _stores:
+            _stores.pop().pool.terminate()
         admin = await asyncpg.connect(self.postgres)
         for name in self._databases:
             await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -7,6 +7,7 @@ fifth. A new line is a new module in `tests/bench/lines` with `MEASURES` and
 """
 
 import argparse
+import asyncio
 import cProfile
 import importlib
 import json
@@ -15,7 +16,7 @@ import pstats
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ FLAT = 0.2
 MAY_MISS = 2
 """So many lines may fall short of their target, and none of them below `LEAST` of it."""
 LEAST = 0.8
+END_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -154,6 +156,7 @@ async def _take(
     bench: Bench, name: str, measure: Measure, measured: Measured, when: str, console: Console
 ) -> None:
     memory.settle()  # as a service does when it is ready
+    before = asyncio.all_tasks()
     try:
         with console.status(f"{when}: {name}"), _profiled(bench.profiles, name):
             figures = await measure(bench)
@@ -167,12 +170,21 @@ async def _take(
         measured.failed = True
         return
     finally:
+        await _end(asyncio.all_tasks() - before)
         await bench.tidy()
     for figure, value in figures.items():
         measured.rounds.setdefault(figure, []).append(value)
     if figures:
         told = ", ".join(f"{figure} {value:,.1f}" for figure, value in figures.items())
         console.print(f"{when}: {told}", highlight=False)
+
+
+async def _end(tasks: Collection[asyncio.Task[object]]) -> None:
+    """End what a measure that failed or was interrupted has left at work."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=END_SECONDS)
 
 
 @contextmanager
