@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from xml.etree import ElementTree
 
 from rich.console import Console
@@ -33,6 +35,7 @@ from tests.mutation.guard import Guard
 from tests.mutation.guards import GUARDS
 from tests.mutation.page import page
 
+from steward_stack.interrupting import interrupt_once
 from steward_stack.state import State
 from steward_stack.supervisor import Endpoints, running_stack
 
@@ -80,6 +83,52 @@ class Run:
     """How long its slowest test took, in seconds."""
 
 
+class _Programs:
+    """What runs for us beside each other, and does not outlive an interruption."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._over = False
+
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end; raises KeyboardInterrupt where nothing is to begin any more."""
+        with self._lock:
+            if self._over:
+                raise KeyboardInterrupt
+            process = subprocess.Popen(
+                arguments,
+                env=environment,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # Ctrl-C reaches us alone, and it once
+            )
+            self._running.add(process)
+        said, complained = process.communicate()
+        with self._lock:
+            self._running.remove(process)
+        return subprocess.CompletedProcess(arguments, process.returncode, said, complained)
+
+    @contextmanager
+    def ended_with_us(self) -> Iterator[None]:
+        """After an interruption begin nothing more, and interrupt what runs: it ends in order."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            with self._lock:
+                self._over = True
+                for process in self._running:
+                    process.send_signal(signal.SIGINT)
+            raise
+
+
+_PROGRAMS = _Programs()
+
+
 def main() -> None:
     """Run what the arguments ask for; the exit status is 1 when a guard's test did not fail."""
     asked = _arguments()
@@ -90,12 +139,19 @@ def main() -> None:
     if not guards:
         sys.exit(f"No guard, file or test contains “{asked.only}”.")
     console = Console(stderr=True)
-    with _servers(guards, console) as servers:
-        slowest = _all_pass(guards, servers, console)
-        if slowest is None:
-            sys.exit("A named test fails with all guards in place: nothing can be said of them.")
-        patience = max(LEAST_PATIENCE, PATIENCE * slowest)
-        found = list(_without_each(guards, servers, patience, console))
+    interrupt_once()
+    try:
+        with _servers(guards, console) as servers:
+            slowest = _all_pass(guards, servers, console)
+            if slowest is None:
+                sys.exit(
+                    "A named test fails with all guards in place: nothing can be said of them."
+                )
+            patience = max(LEAST_PATIENCE, PATIENCE * slowest)
+            found = list(_without_each(guards, servers, patience, console))
+    except KeyboardInterrupt:
+        console.print("It was ended before all guards were taken out.")
+        sys.exit(130)
     found.sort(key=lambda each: [guard.name for guard in guards].index(each.guard))
     caught = sum(each.caught for each in found)
     if asked.json:
@@ -121,19 +177,16 @@ def _servers(guards: Sequence[Guard], console: Console) -> Iterator[list[Mapping
     if all(guard.test.startswith("tests/unit/") for guard in guards):
         yield [{}] * WORKERS
         return
-    folder = Path(tempfile.mkdtemp(prefix="steward-mutations-"))
-    try:
-        with ExitStack() as stack:
-            yield [
-                _variables(
-                    stack.enter_context(
-                        running_stack(State(folder / str(n)), console, services=False)
-                    ).endpoints
-                )
-                for n in range(min(WORKERS, len(guards)))
-            ]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="steward-mutations-"))
+        stack.callback(shutil.rmtree, folder)
+        found: list[Mapping[str, str]] = []
+        for n in range(min(WORKERS, len(guards))):
+            state = State(folder / str(n))
+            stack.callback(state.remove)  # PostgreSQL's data lies elsewhere when we are root
+            running = stack.enter_context(running_stack(state, console, services=False))
+            found.append(_variables(running.endpoints))
+        yield found
 
 
 def _variables(endpoints: Endpoints) -> dict[str, str]:
@@ -149,6 +202,7 @@ def _all_pass(
     with (
         console.status(f"The {len(tests)} tests with all guards in place"),
         ThreadPoolExecutor(len(parts)) as pool,
+        _PROGRAMS.ended_with_us(),
     ):
         runs = list(pool.map(_pytest, parts, servers))
     for run in runs:
@@ -178,6 +232,7 @@ def _without_each(
     with (
         Progress(*columns, TimeElapsedColumn(), console=console) as progress,
         ThreadPoolExecutor(len(servers)) as pool,
+        _PROGRAMS.ended_with_us(),
     ):
         task = progress.add_task("Guards taken out", total=len(guards))
         for found in pool.map(one, guards):
@@ -230,28 +285,18 @@ def _pytest(
     environment = {**os.environ, "STEWARD_STEPS": STEPS, **variables}
     if package:
         where = f"import {package}; print({package}.__file__)"
-        found = subprocess.run(
-            [sys.executable, "-c", where],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        found = _PROGRAMS.run([sys.executable, "-c", where], environment).stdout
         if not found.startswith(variables["PYTHONPATH"]):
             raise RuntimeError(f"The copy of {package} is not what Python imports, but {found}")
     with tempfile.TemporaryDirectory(prefix="steward-report-") as folder:
         report = Path(folder) / "report.xml"
-        ended = subprocess.run(
+        ended = _PROGRAMS.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
                 *(("--timeout", f"{patience:.0f}") if patience else ()),
                 *("--junitxml", str(report), *tests),
             ],
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
+            environment,
         )
         if not report.exists():
             return Run(ended.returncode, "", (ended.stdout + ended.stderr)[-3000:], 0.0)

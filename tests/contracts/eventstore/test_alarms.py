@@ -13,12 +13,13 @@ from tests.support.eventstore import (
     heard,
     id_of,
     job,
+    parcel,
     partition_of,
 )
 
 from steward_eventstore.execute import Alarms, Applied, Cause, Job, NotDone, StuckAlarm, To
 from steward_eventstore.memory import MemoryStore
-from steward_eventstore.port import Reading, View, Write
+from steward_eventstore.port import LinedUp, Park, Reading, View, Write
 from steward_eventstore.postgres import PostgresStore
 
 HERE = partition_of("p-1")
@@ -237,6 +238,19 @@ async def test_after_ten_minutes_the_alarms_of_a_parked_stream_ring_without_it(
     )
     shop.wall.instant = now
     assert await shop.store.due({HERE: at(99)}, 10) == [("clock-1", at(10))]
+
+
+async def test_an_alarm_that_failed_is_left_to_the_retries_however_long(shop: OpenShop) -> None:
+    executor = shop.executor()
+    now = await _wall(shop)
+    for stream in ("clock-1", "clock-2"):
+        await executor.execute(job(stream, Start(START, (at(10),))))
+    failed = LinedUp("alarms", "clock-1", 1, "clock-1", parcel("it failed"))
+    long_ago = now - timedelta(days=1)
+    park = Park(failed, "It failed.", "StuckAlarm", long_ago, long_ago, feeds="clock-1")
+    await shop.store.commit(Write(park=[park]))
+    shop.wall.instant = now
+    assert await shop.store.due({HERE: at(99)}, 10) == [("clock-2", at(10))]
 
 
 async def _wall(shop: OpenShop) -> datetime:

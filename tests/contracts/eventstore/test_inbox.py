@@ -175,18 +175,28 @@ async def test_a_line_is_tried_again_in_order_and_freed_when_the_last_has_left(
     assert await notes(shop, "clock-1") == ["policy", "two", "three", "four"]
 
 
-async def test_a_retry_in_vain_is_postponed_and_those_behind_are_not_tried(shop: OpenShop) -> None:
+async def test_a_retry_in_vain_is_postponed(shop: OpenShop) -> None:
     jobs = [foreign("ticket-1", "a", ask("policy")), foreign("ticket-1", "b", say("b"))]
     assert await kinds(shop, *jobs) == [Parked, Parked]
     [before] = await shop.store.parked()
     assert await shop.store.parked(due_by=before.retry_at - timedelta(microseconds=1)) == []
     assert await shop.store.parked(due_by=before.retry_at) == [before]
-    assert await kinds(shop, *map(again, jobs)) == [Parked, Parked]
+    assert await kinds(shop, again(jobs[0])) == [Parked]
     [after] = await shop.store.parked()
     assert after.attempts == 1
     assert after.retry_at > before.retry_at
     assert after.since == before.since
     assert await notes(shop, "clock-1") == []
+
+
+async def test_a_repeat_in_the_line_leaves_it(shop: OpenShop) -> None:
+    first, second = foreign("ticket-1", "a", say("a")), foreign("ticket-1", "b", ask("policy"))
+    assert await kinds(shop, first, second, first) == [Applied, Parked, Parked]
+    HEARD.add("policy")
+    assert await kinds(shop, again(second)) == [Applied]
+    assert await kinds(shop, again(first)) == [Repeated]
+    assert await shop.store.parked() == []
+    assert await notes(shop, "clock-1") == ["a", "policy"]
 
 
 async def test_foreign_messages_wait_in_the_order_in_which_they_came(shop: OpenShop) -> None:

@@ -27,6 +27,7 @@ from tests.support.eventstore import (
     noted,
     partition_of,
 )
+from tests.support.waiting import until
 
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Alarms, Applied, Cause, Executor, Job, Repeated, To
@@ -79,14 +80,15 @@ def ask(needs: str) -> To:
 async def waits_for_a_lock(database: Database, sessions: int) -> None:
     """Wait until so many sessions wait for a lock."""
     watcher = await database.session()
-    for _ in range(1000):
-        waiting = await watcher.fetchval(
+
+    async def they_wait() -> bool:
+        waiting: int = await watcher.fetchval(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        if waiting >= sessions:
-            return
-    raise AssertionError("Nobody waits for a lock.")
+        return waiting >= sessions
+
+    await until(they_wait, "nobody waits for a lock")
 
 
 @pytest.mark.parametrize("beside", [(), ("clock-0",)], ids=["one stream", "several streams"])
@@ -263,6 +265,23 @@ async def test_of_two_creators_of_one_stream_the_second_comes_after_the_first(
     )
     await ours.executor().execute(job("clock-1", Note(START, "mine")))
     assert await notes(interrupted(ours), "clock-1") == ["theirs", "mine"]
+
+
+async def test_of_two_messages_that_are_first_to_tell_the_same_the_second_comes_after_the_first(
+    database: Database,
+) -> None:
+    ours, theirs = await database.shop(), await database.shop()
+
+    def tells(id_: str, order: int, stream: str) -> Job:
+        return foreign("ticket-1", id_, say(id_, stream)._replace(about="state"), order=order)
+
+    # They share no stream, whose own check would be first.
+    interrupted(ours).before_commit = lambda: theirs.executor().execute_batch(
+        [tells("first", 1, "clock-1")]
+    )
+    await ours.executor().execute_batch([tells("second", 2, "clock-2")])
+    assert await ours.store.parked() == []
+    assert await notes(interrupted(ours), "clock-2") == ["second"]
 
 
 async def test_an_alarm_of_an_older_state_does_not_replace_that_of_a_newer(

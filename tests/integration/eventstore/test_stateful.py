@@ -51,6 +51,7 @@ from tests.support.eventstore import (
 )
 from tests.support.stack import FreshDatabase
 
+from steward_events.cloudevents import envelope_of, to_kafka
 from steward_events.recorded import Recorded
 from steward_events.sla import ClockBreached, ClockMet, ClockStarted
 from steward_eventstore.execute import Applied, Cause, Job, NotDone, Outcome, Parked, To
@@ -71,6 +72,7 @@ from steward_eventstore.port import (
     Write,
 )
 from steward_eventstore.postgres import PostgresStore
+from steward_eventstore.restoring import AT_ONCE, OldTail, Restoring, Told
 from steward_service.ticker import CONSUMER as ALARMS
 from steward_service.ticker import alarm_job, parked_alarm, parked_alarm_job
 
@@ -80,6 +82,8 @@ LONG = STEPS > ORDINARY
 STEPS_EACH = 100
 STREAMS = ("clock-1", "clock-2", "clock-3", "stuck-1")
 SOURCES = ("case-1", "case-2")
+QUIET = "case-3"
+"""A source of which nothing comes too early."""
 ORDERS = (0, 1, 2, 2**50)
 TEXTS = ("", "a", "forget", "长\\u0000", "\0")
 OVER = timedelta(seconds=-1)
@@ -106,12 +110,27 @@ UNION ALL SELECT 'tally', project, kind, NULL, count, NULL, NULL, NULL FROM tall
 """
 EMPTY = """
 TRUNCATE streams, events, inbox, inbox_foreign, timers, parked_streams, parked_messages, sweeps,
-         clocks, tally;
+         appended_again, clocks, tally;
 UPDATE relay SET holder = NULL, fence = 0, held_until = '-infinity', epoch = 1, xid = '0', pos = 0;
 UPDATE log SET epoch = 1;
 """
+TABLES = (
+    "streams", "events", "inbox", "inbox_foreign", "timers", "parked_streams", "parked_messages",
+    "sweeps", "appended_again", "clocks", "tally", "relay", "log",
+)  # fmt: skip
+BACK_UP = ";".join(
+    f"DROP TABLE IF EXISTS kept_{name}; CREATE TABLE kept_{name} AS TABLE {name}" for name in TABLES
+)
+RESTORE = ";".join(
+    f"TRUNCATE {name}; INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE kept_{name}"
+    for name in TABLES
+)
+PUBLISHED = """
+SELECT type, stream_id, version, data::text, meta::text, partition FROM events
+ ORDER BY log_epoch, xid, pos
+"""
 # What a restore does to a store whose facts are all in Kafka.
-REBASE = """
+NEW_NUMBERS = """
 UPDATE streams SET last_xid = '0';
 UPDATE log SET epoch = epoch + 1;
 UPDATE relay SET epoch = log.epoch, xid = '0', pos = 0 FROM log;
@@ -144,6 +163,8 @@ class World:
     store: InterruptedStore
     wall: datetime
     steps: int = 0
+    lost: int = 0
+    """Facts that a restore lost and a rebase brought back."""
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -193,6 +214,7 @@ class Stores(RuleBasedStateMachine):
 
     async def _empty(self) -> None:
         await self.world.store.pool.execute(EMPTY)
+        self.world.store.restored = False
 
     # What is done.
 
@@ -308,8 +330,40 @@ class Stores(RuleBasedStateMachine):
 
     @precondition(lambda self: self.numbers % 5 == 4)
     @rule()
-    def rebase(self) -> None:
-        self.world.do(self._rebase())
+    def begin_numbers_anew(self) -> None:
+        self.world.do(self._begin_numbers_anew())
+
+    @precondition(lambda self: self.numbers % 3 == 2)
+    @rule(
+        told=st.lists(
+            st.tuples(
+                st.sampled_from([*SOURCES, QUIET, QUIET]), streams, st.sampled_from([0, 1, 2, 4, 5])
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+        when=minutes,
+    )
+    def rebase(self, told: list[tuple[str, str, int]], when: int) -> None:
+        """More is heard and published after a back-up; then the back-up comes back.
+
+        What is heard begins no clock that is due already: one rings as soon as it is heard of again.
+        """
+        due = [self.clock.instant + timedelta(hours=n) for n in (1, 2)]
+        commands = [
+            Start(self.clock.instant, tuple(due[: what + 1]))
+            if what < len(due)
+            else self.command(what, when, 3)
+            for _, _, what in told
+        ]
+        self.world.do(
+            self._rebase(
+                [
+                    (source, To(stream, key(stream), command))
+                    for (source, stream, _), command in zip(told, commands, strict=True)
+                ]
+            )
+        )
 
     # How it is done.
 
@@ -373,8 +427,10 @@ class Stores(RuleBasedStateMachine):
         [parked, *_] = await self.memory.parked()
         line = await self.memory.line(parked.consumer, parked.stream)
         assert line == await self.world.store.line(parked.consumer, parked.stream)
-        batch = [self.from_line(message, parked.attempts) for message in line[:tries]]
-        await self._both(batch)
+        for message in line[:tries]:
+            [outcome] = await self._both([self.from_line(message, parked.attempts)])
+            if isinstance(outcome, Parked):
+                return
 
     async def _give_up(self) -> None:
         [parked, *_] = await self.memory.parked()
@@ -451,12 +507,50 @@ class Stores(RuleBasedStateMachine):
             if moved[0]:
                 self.published += len(held.pages[0])
 
-    async def _rebase(self) -> None:
+    async def _begin_numbers_anew(self) -> None:
         """The old epoch is told to its end; then transaction numbers begin anew."""
         await self._relay(10_000, crashes=False)
-        await self.world.store.pool.execute(REBASE)
+        await self.world.store.pool.execute(NEW_NUMBERS)
         self.asleep = None
         self.executors[1] = self.real.executor()
+
+    async def _rebase(self, told: Sequence[tuple[str, To]]) -> None:
+        store = self.world.store
+        await store.pool.execute(BACK_UP)
+        lost: list[list[Job]] = []
+        for source, to in told:
+            lost.append([self.told(source, 0, to)])
+            await self._both(lost[-1])
+        await self._relay(10_000, crashes=False)
+        page = [published(*row) for row in await store.pool.fetch(PUBLISHED)]
+        await store.pool.execute(RESTORE)
+        async with store.pool.acquire() as connection, connection.transaction():
+            restoring = Restoring(connection, project)
+            await restoring.begin()
+            await restoring.take(page)
+            await restoring.finish(await self._tell_again(page))
+        store.restored = True
+        self.world.lost += restoring.appended
+        self.asleep = None
+        self.executors[1] = self.real.executor()
+        # What the listener heard since is heard once more, and the alarms set themselves right.
+        for batch in lost:
+            await self.executors[1].execute_batch(batch)
+        rows = await store.pool.fetch("SELECT stream_id FROM timers WHERE due_at = $1", AT_ONCE)
+        await self.executors[1].execute_batch([alarm_job(stream, AT_ONCE) for (stream,) in rows])
+
+    async def _tell_again(self, published: Sequence[Told]) -> int:
+        """Publish what the back-up had not; it had been published since, in the same order."""
+        tail = OldTail(self.world.store.pool)
+        lease = await tail.take_lease("rebase", OVER)
+        assert lease is not None
+        told = await tail.relay_page(lease.cursor, 10_000)
+        known = [(each.envelope.stream, each.envelope.version) for each in published]
+        again = [(each.stream, each.version) for each in told]
+        assert again == [place for place in known if place in again]
+        if told:
+            assert await tail.relayed(lease.fence, told[-1].cursor, len(told))
+        return len(told)
 
     # What is asked.
 
@@ -633,6 +727,12 @@ def key(stream: str) -> str:
     return f"p-{stream[-1]}"
 
 
+def published(type_: str, stream: str, version: int, data: str, meta: str, partition: int) -> Told:
+    """Give a stored fact as it stands on the topic."""
+    key, headers, value = to_kafka(type_, stream, version, data, meta)
+    return Told(envelope_of(headers, key), partition, value.decode())
+
+
 def told_by(relayed: Relayed) -> tuple[object, ...]:
     return relayed.stream, relayed.version, relayed.type, relayed.partition
 
@@ -663,8 +763,9 @@ def test_both_stores_go_the_same_way_and_keep_what_is_promised(dsn: str) -> None
             run_state_machine_as_test(partial(Stores, world), settings=STORIES)  # type: ignore[arg-type]
         finally:
             runner.run(world.store.close())
-    print(f"{world.steps} steps")
+    print(f"{world.steps} steps, {world.lost} facts lost and brought back")
     assert world.steps >= STEPS
+    assert world.lost
 
 
 async def opened(loop: asyncio.AbstractEventLoop, dsn: str) -> World:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from httpx2 import AsyncClient
 from pydantic import SecretStr
 from tests.integration.intake.conftest import ADMIN_KEY, REGISTERS, Caller
+from tests.integration.intake.test_http import RECORD
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -24,6 +25,7 @@ from steward_events.vocabulary import External
 from steward_intake.app import IntakeService, service
 from steward_intake.application.desk import external_case_id
 from steward_intake.settings import Settings
+from steward_service.forgetting import forget
 from steward_service.provision import provision
 
 
@@ -137,6 +139,25 @@ async def test_ticket_events_in_the_wrong_order_become_a_handled_case_with_nothi
     assert [type(recorded.fact) for recorded in facts] == taken
     minutes = [(recorded.occurred_at - opened) / timedelta(minutes=1) for recorded in facts]
     assert minutes == [0, 20, 30]
+
+
+async def test_a_past_that_comes_again_changes_nothing_also_when_requests_are_forgotten(
+    running: IntakeService,
+) -> None:
+    past = {**RECORD, "external": {"source": "urn:old", "subject": "T-3"}}
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    address = f"http://127.0.0.1:{running.settings.http_port}"
+    async with AsyncClient(base_url=address, headers=headers) as http:
+        caller = Caller(http)
+        await ready(http)
+        await caller.post("registers", REGISTERS, key="registers")
+        [done] = (await caller.post("imports", [past], key="past")).json()["results"]
+        assert done["facts"] == len(RECORD["facts"]) + 1
+        await forget(running.store, running.clock.now() + timedelta(days=1), running.for_good)
+        [again] = (await caller.post("imports", [past], key="past")).json()["results"]
+        assert again["repeated"]
+        lines = (await caller.post("registers", REGISTERS, key="registers")).json()["results"]
+        assert not any(line.get("repeated") for line in lines)
 
 
 async def _tell_ticket(producer: AIOKafkaProducer, what: str, subject: str, time: datetime) -> None:

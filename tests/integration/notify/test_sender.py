@@ -353,6 +353,47 @@ async def test_what_another_process_leaves_while_it_drains_is_found_too(
     assert await notify.statuses() == {"first": "sent", "left": "unknown"}
 
 
+class Slow:
+    """A gateway that answers only after the sender has looked twice for what was left."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    async def send(self, message_id: str, *_: object) -> Outcome:
+        seen = self.looks
+
+        async def looked() -> bool:
+            return self.looks >= seen + 2
+
+        await until(looked, "the sender did not look for what was left")
+        return Sent(message_id)
+
+
+async def test_what_it_is_sending_itself_is_not_taken_for_left_behind(
+    notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, left_sending = Slow(), PostgresLead.left_sending
+
+    async def counted(lead: PostgresLead, without: Sequence[str]) -> list[OwedMessage]:
+        found = await left_sending(lead, without)
+        slow.looks += 1
+        return found
+
+    monkeypatch.setattr(PostgresLead, "left_sending", counted)
+    monkeypatch.setattr(sender, "LOOK_SECONDS", 0.2)
+    await assign(notify)
+    notify.sender.gateways = {"email": slow}
+    await notify.request("slow")
+    async with notify.sending():
+        await until(ended(notify, "slow"), "it was not sent")
+    facts = await notify.executor.store.facts_of(stream_of("slow"))
+    assert [fact.type.split(".")[1] for fact in facts] == [
+        "message_requested",
+        "message_sending",
+        "message_sent",
+    ]
+
+
 async def test_of_two_processes_one_sends(notify: Notify, sink: RunningSink) -> None:
     await assign(notify)
     ids = [f"m{number}" for number in range(20)]

@@ -28,7 +28,7 @@ from tests.support.waiting import until
 from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor, Job, Outcome, To
-from steward_eventstore.port import OwnMark
+from steward_eventstore.port import OwnMark, Unavailable
 from steward_eventstore.postgres import PostgresStore
 from steward_service import listening, relay
 from steward_service.hearing import Hearing
@@ -239,9 +239,12 @@ class Held:
         self.reached = asyncio.Event()
         self.let_go = asyncio.Event()
 
-    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+    def is_among(self, jobs: Sequence[Job]) -> bool:
         marks = [job.mark for job in jobs if isinstance(job.mark, OwnMark)]
-        if self._place in [(mark.stream, mark.version) for mark in marks]:
+        return self._place in [(mark.stream, mark.version) for mark in marks]
+
+    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+        if self.is_among(jobs):
             self.reached.set()
             await self.let_go.wait()
         return await self._executor.execute_batch(jobs)
@@ -382,6 +385,32 @@ async def test_what_came_while_the_broker_answered_was_not_heard(
     assert await kinds(late.store, "clock-1") == IN_TIME
 
 
+async def test_a_batch_of_an_earlier_share_of_the_partitions_says_nothing_of_what_was_heard(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "DRAIN_SECONDS", 0.0)
+    late = await office(workshop)
+    await late.open()
+    listener = late.listener
+    # The watch asks how far it is, and would find out from Kafka.
+    assert listener._watch is not None
+    listener._watch.cancel()
+    await asyncio.gather(listener._watch, return_exceptions=True)
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    # They went to another, which may have gone on with them, and came back.
+    mine, before = set(listener._assigned), listener.handled_messages
+    await listener.on_partitions_revoked(mine)
+    await listener.on_partitions_assigned(mine)
+    late.held.let_go.set()
+
+    async def it_was_handled() -> bool:
+        return listener.handled_messages > before
+
+    await until(it_was_handled, "the batch in hand was not finished")
+    assert listener._handled == {}
+
+
 async def test_history_says_nothing_of_what_else_was_heard(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,6 +472,34 @@ async def test_before_its_partitions_go_to_another_the_batch_in_hand_is_finished
     late.held.let_go.set()
     await revoked
     assert await kinds(late.store, "clock-1") == IN_TIME
+
+
+class Away(Held):
+    """An executor whose database is away from one fact on, until it is let go."""
+
+    async def execute_batch(self, jobs: Sequence[Job]) -> list[Outcome]:
+        if not self.let_go.is_set() and self.is_among(jobs):
+            self.reached.set()
+            raise Unavailable("The database is away.")
+        return await super().execute_batch(jobs)
+
+
+async def test_before_its_partitions_go_to_another_a_batch_that_waits_for_the_database_is_given_up(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "DRAIN_SECONDS", 1000.0)
+    late = await office(workshop)
+    late.held = Away(late.executor, DONE.stream, DONE.version)
+    await late.open()
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    revoked = asyncio.create_task(late.listener.on_partitions_revoked(late.listener._assigned))
+
+    async def went() -> bool:
+        return revoked.done()
+
+    await until(went, "the batch is not given up", 10)
+    assert await kinds(late.store, "clock-1") == ["started"]
 
 
 def copy(heard: Recorded) -> Iterable[To]:

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from faststream.kafka.opentelemetry import KafkaTelemetryMiddleware
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from opentelemetry.sdk.trace import TracerProvider
@@ -329,6 +331,38 @@ async def test_a_listener_goes_on_where_the_last_one_stopped(workshop: Workshop)
         await listener.drain()
         assert listener.handled_messages == 1
         await workshop.publish(topic, fact("case-1", 2, when=now))
+
+
+async def test_an_offset_that_could_not_be_committed_is_left_to_the_next_commit(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    listener = await workshop.listening(workshop.listener(executor, clock, {topic: copy}))
+    consumer = listener._subscriber.consumer
+    assert consumer is not None
+    commit: Any = consumer.commit
+    commits: list[int] = []
+
+    async def fails_at_first() -> None:
+        commits.append(len(await notes_of(store, "clock-1")))
+        if len(commits) == 1:
+            raise KafkaError("The broker is away.")
+        await commit()
+
+    async def tried() -> bool:
+        return bool(commits)
+
+    async def all_handled() -> bool:
+        return await listener.lag() == 0
+
+    monkeypatch.setattr(consumer, "commit", fails_at_first)
+    await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
+    await until(tried, "the offset was not committed")
+    await workshop.publish(topic, fact("case-1", 2, when=clock.now()))
+    await until(all_handled, "the next message was not handled")
+    assert commits == [1, 2], "FastStream waits for Kafka once more."
 
 
 async def test_what_was_handled_leaves_memory_without_a_collection(workshop: Workshop) -> None:

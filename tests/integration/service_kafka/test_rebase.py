@@ -1,5 +1,6 @@
 """A database that came back from a back-up is given what it lacks, and nothing twice."""
 
+import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterable
@@ -30,6 +31,7 @@ from tests.support.waiting import until
 
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
+from steward_eventstore.restoring import ALONE
 from steward_service import keys
 from steward_service.listening import EverythingHeard
 from steward_service.partitions import partition_of
@@ -299,6 +301,49 @@ async def test_what_is_heard_a_second_time_has_no_second_effect(business: Busine
     await workshop.publish(source, fact("case-1", 5, when=at(5)))
     assert await hear(5) == [*everything, "heard 5"]
     assert not (await business.rebase()).changed
+
+
+async def test_what_waits_in_a_line_was_heard(business: Business) -> None:
+    workshop, source = business.workshop, await business.workshop.topic()
+    await workshop.publish(source, *(fact("case-1", n, when=at(n)) for n in (1, 3)))
+    async with business.open() as (store, executor):
+        listener = workshop.listener(
+            executor, business.hand, {source: lambda _: ()},
+            consumer=business.name, group=f"steward.{business.name}",
+        )  # fmt: skip
+        await listener.start()
+
+        async def the_third_waits() -> bool:
+            return [parked.code for parked in await store.parked()] == ["gap"]
+
+        await until(the_third_waits, "the version after the gap was not parked")
+        await listener.drain()
+    assert await business.rebase() == Rebased(business.name, False, 0, 0, 0)
+
+
+async def test_of_two_rebases_at_once_the_second_finds_nothing_to_do(business: Business) -> None:
+    async with business.open() as (_, executor):
+        await say(executor, "clock-1", "1", "2")
+    await business.run(FROM_ELSEWHERE)
+    holder = await asyncpg.connect(business.dsn)
+    transaction = holder.transaction()
+    await transaction.start()
+    await holder.execute(ALONE)
+    rebasing = [asyncio.create_task(business.rebase()) for _ in range(2)]
+
+    async def both_wait() -> bool:
+        return bool(await holder.fetchval(WAITING) == 2)
+
+    await until(both_wait, "they do not wait for each other")
+    await transaction.rollback()
+    await holder.close()
+    assert sorted([(await each).published for each in rebasing]) == [0, 2]
+
+
+WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+ WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
 
 
 async def test_stores_of_keys_are_given_what_the_topic_has(

@@ -79,6 +79,34 @@ GUARDS = (
     ),
     Guard(
         _RESTORE,
+        "A back-up that lacks more than the topic retains is not made whole by half.",
+        "a gap is refused",
+        RESTORING,
+        "if fact.version > heads[fact.stream] + 1:",
+        "if False:",
+        f"{REBASE_TEST}test_a_back_up_from_before_what_the_topic_retains_is_refused",
+    ),
+    Guard(
+        _RESTORE,
+        "Of two rebases at once the second finds nothing to do.",
+        "one rebase at a time",
+        RESTORING,
+        "        await self._connection.execute(ALONE, timeout=ALL_DAY)\n",
+        "",
+        f"{REBASE_TEST}test_of_two_rebases_at_once_the_second_finds_nothing_to_do",
+    ),
+    Guard(
+        _RESTORE,
+        "What waits in a line is not heard once more.",
+        "what waits was heard",
+        REBASE,
+        "   AND NOT EXISTS (SELECT FROM parked_messages m WHERE m.consumer = $1\n"
+        "                      AND m.stream_id = q.stream_id AND m.id = q.id)\n",
+        "",
+        f"{REBASE_TEST}test_what_waits_in_a_line_was_heard",
+    ),
+    Guard(
+        _RESTORE,
         "What the back-up has not heard is heard once more.",
         "the group's offsets go back",
         REBASE,
@@ -135,6 +163,15 @@ GUARDS = (
     ),
     Guard(
         _HEARING_KAFKA,
+        "An offset that could not be committed is left to the next commit: nothing waits for it.",
+        "one try to commit",
+        LISTENING,
+        "            message.committed = AckStatus.ACKED\n",
+        "",
+        f"{LISTENING_TEST}test_an_offset_that_could_not_be_committed_is_left_to_the_next_commit",
+    ),
+    Guard(
+        _HEARING_KAFKA,
         "A service that starts for the first time hears all that is there.",
         "from the earliest",
         LISTENING,
@@ -168,6 +205,16 @@ GUARDS = (
         "await asyncio.wait_for(self._free.wait(), DRAIN_SECONDS)",
         "await asyncio.wait_for(asyncio.sleep(0), DRAIN_SECONDS)",
         f"{SHELL_TEST}test_before_its_partitions_go_to_another_the_batch_in_hand_is_finished",
+    ),
+    Guard(
+        _HEARING_KAFKA,
+        "Before its partitions go to another process, a batch that waits for the database is given up.",
+        "given up before revocation",
+        LISTENING,
+        "            self._leaving = True\n            with contextlib",
+        "            with contextlib",
+        f"{SHELL_TEST}"
+        "test_before_its_partitions_go_to_another_a_batch_that_waits_for_the_database_is_given_up",
     ),
     Guard(
         _HEARING_KAFKA,

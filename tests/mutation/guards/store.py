@@ -226,6 +226,15 @@ GUARDS = (
     ),
     Guard(
         _RELAYING,
+        "What Kafka has not taken is an error, and nothing comes behind it before it is published.",
+        "each acknowledgement is looked at",
+        RELAY,
+        "                raise outcome\n",
+        "                pass\n",
+        f"{SHELL_TEST}test_the_cursor_moves_only_after_all_was_acknowledged",
+    ),
+    Guard(
+        _RELAYING,
         "No batch overtakes one of its partition that fails.",
         "one batch of a partition under way",
         RELAY,
@@ -312,9 +321,19 @@ GUARDS = (
         "A request that is taken twice at once has one effect and one answer.",
         "23505 on foreign messages",
         POSTGRES,
-        '    "inbox_foreign",\n',
-        "",
+        '_CHANGED_TABLES = {"streams", "inbox", "inbox_foreign"}',
+        '_CHANGED_TABLES = {"streams", "inbox"}',
         f"{STORE_TEST}test_a_request_that_is_taken_twice_at_once_has_one_answer",
+    ),
+    Guard(
+        _INBOX,
+        "Of two messages that are the first to tell the same neither is parked: one comes after the other.",
+        "23505 on the inbox",
+        POSTGRES,
+        '_CHANGED_TABLES = {"streams", "inbox", "inbox_foreign"}',
+        '_CHANGED_TABLES = {"streams", "inbox_foreign"}',
+        f"{STORE_TEST}"
+        "test_of_two_messages_that_are_first_to_tell_the_same_the_second_comes_after_the_first",
     ),
     Guard(
         _INBOX,

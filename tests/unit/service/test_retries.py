@@ -103,6 +103,21 @@ async def test_what_meets_a_defect_waits_in_its_own_line_until_that_is_mended() 
 
 
 @pytest.mark.timeout(10)
+async def test_what_stands_behind_a_refused_message_is_not_tried() -> None:
+    service = Listening()
+    REFUSED.add("1")
+    await service.hear("1", "2")
+    service.clock.instant = at(1)
+    assert await service.retries.retry_due() == 0
+    assert await service.notes() == ()
+    assert await service.parked() == [(f"{SOURCE}|a", "unknown_project", 2)]
+    REFUSED.clear()
+    service.clock.instant = at(9)
+    assert await service.retries.retry_due() == 1
+    assert await service.notes() == ("1", "2")
+
+
+@pytest.mark.timeout(10)
 async def test_what_can_be_read_by_now_is_taken_once_and_waits_no_longer() -> None:
     service = Listening()
     await service.hear_unread("1")

@@ -423,7 +423,6 @@ class _Work:
         self._own: dict[tuple[str, str], tuple[int, UUID]] = {}
         self._foreign: dict[tuple[str, str, str], Seen] = {}
         self._parked = set(view.parked)
-        self._in_vain: set[tuple[str, str]] = set()
         self._write = Write()
 
     def run(self, job: Job, wanted: _Wanted) -> Outcome:
@@ -433,8 +432,6 @@ class _Work:
         if job.mark is not None:
             place = (job.mark.consumer, job.mark.stream)
             self._write.parked_as_read[place] = place in self._view.parked
-            if place in self._in_vain and job.retry:
-                return Parked(_BEHIND, "behind")
             if place in self._parked and not job.retry:
                 return self._wait(job, _BEHIND, "behind")
         try:
@@ -642,7 +639,6 @@ class _Work:
             return NotDone(error)
         place = (job.mark.consumer, job.mark.stream)
         if job.retry and place in self._parked:
-            self._in_vain.add(place)
             gap = _RETRY_GAPS[min(job.attempts, len(_RETRY_GAPS) - 1)]
             self._write.postpone.append(
                 Postpone(*place, str(error), code, self._wall + gap, _line_id(job.mark))

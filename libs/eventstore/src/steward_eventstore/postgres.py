@@ -200,6 +200,13 @@ INSERT INTO inbox_foreign (consumer, source, id, fingerprint, result, taken_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[])
 """
 
+FORGET_FOREIGN = """
+DELETE FROM inbox_foreign WHERE (consumer, source, id) IN (
+    SELECT consumer, source, id FROM inbox_foreign
+     WHERE taken_at < $1 AND consumer <> ALL ($2::text[]) ORDER BY taken_at LIMIT $3)
+RETURNING true
+"""
+
 START_SWEEP = """
 INSERT INTO sweeps (id, kind, prefix, payload, cursor) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING
@@ -244,14 +251,7 @@ SELECT (SELECT facts FROM ({BACKLOG}) AS behind) AS backlog,
        (SELECT count(*) FROM sweeps) AS sweeps
 """  # noqa: S608 - no input in it
 
-_CHANGED_TABLES = {
-    "streams",
-    "events",
-    "inbox",
-    "inbox_foreign",
-    "parked_streams",
-    "parked_messages",
-}
+_CHANGED_TABLES = {"streams", "inbox", "inbox_foreign"}
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -450,6 +450,16 @@ class PostgresStore:
         """Give whole streams one after the other, each in order."""
         async with _faults():
             return [recorded_of(*row) for row in await self.pool.fetch(FACTS_OF, streams)]
+
+    async def forget_foreign(
+        self, before: datetime, for_good: Collection[str], at_most: int
+    ) -> int:
+        """Forget the oldest foreign messages and requests taken before then; give how many.
+
+        Those of the consumers `for_good` stay.
+        """
+        async with _faults():
+            return len(await self.pool.fetch(FORGET_FOREIGN, before, list(for_good), at_most))
 
     async def counts(self) -> dict[str, int]:
         """Give what is stored: alarms, parked streams, open sweeps, facts relayed."""

@@ -30,7 +30,7 @@ from steward_events.registry import SubjectErased
 from steward_eventstore.execute import Executor
 from steward_eventstore.port import Projection, Sweep, Unavailable
 from steward_eventstore.postgres import PostgresStore
-from steward_service import gauges, keys, memory
+from steward_service import forgetting, gauges, keys, memory
 from steward_service.auth import Authenticator
 from steward_service.clocks import Readings, SteppedClock, SystemClock
 from steward_service.hearing import Boxes, ForeignReaction, Hearing, Reaction, passed_over
@@ -83,7 +83,8 @@ class Service:
     batch is cut; `on_heard`: runs after the commit of what was heard; `prepare`: runs once before
     anything is heard (fill caches); `outstanding`: how many sends and receipts are under way;
     `counts`: what sets the gauges of its own; `sweeps`: by its kind what a sweep does to each
-    stream, `selects`: to which, `begins`: which sweeps begin with a fact that was heard.
+    stream, `selects`: to which, `begins`: which sweeps begin with a fact that was heard;
+    `for_good`: the consumers whose foreign messages are never forgotten.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Service:
     prepare: Callable[["Service"], Awaitable[None]] | None = None
     outstanding: Callable[[], Awaitable[int]] | None = None
     counts: Sequence[gauges.Count] = ()
+    for_good: Collection[str] = ()
     hears_keys: bool = False
     owns_keys: bool = False
     takes_files: bool = False
@@ -413,7 +415,7 @@ class Service:
             await asyncio.gather(task, return_exceptions=True)
 
     def _begin_background(self) -> None:
-        works: list[Background] = [*self.background, _keep_counting]
+        works: list[Background] = [*self.background, _keep_counting, _keep_forgetting]
         if self.owns_keys and "relay" in self.settings.roles:
             works.append(lambda s: keys.relay_keys(s.keys_pool, s.settings.kafka))
         if (self.hears_keys or self.owns_keys) and "listen" in self.settings.roles:
@@ -467,6 +469,10 @@ async def _keep_counting(service: Service) -> None:
         service.settings.partitions,
         service.counts,
     )
+
+
+async def _keep_forgetting(service: Service) -> None:
+    await forgetting.keep_forgetting(service.store, service.clock, service.for_good)
 
 
 async def _hear_keys(service: Service) -> None:

@@ -10,7 +10,7 @@ from steward_intake.adapters.blobs import PostgresBlobs
 from steward_intake.adapters.erasing import PostgresErasing
 from steward_intake.adapters.registers import PostgresRegisters
 from steward_intake.adapters.sealed_texts import PostgresSealedTexts
-from steward_intake.api import http, subscribers
+from steward_intake.api import history, http, subscribers
 from steward_intake.api.routers import ROUTERS
 from steward_intake.application.registration import built_in_policy
 from steward_intake.domain.box import BoxDecider
@@ -88,6 +88,7 @@ def service(settings: Settings) -> IntakeService:
         ]
         if "listen" in settings.roles
         else [],
+        for_good=[history.CONSUMER],
         owns_keys=True,
         takes_files=True,
     )

@@ -18,6 +18,9 @@ from steward_service.auth import Principal, require
 from steward_service.idempotency import idempotency_key
 from steward_service.lines import Lines
 
+CONSUMER = "import"
+"""By which records are remembered, for good: a past that comes again changes nothing."""
+
 router = APIRouter()
 Historian = Annotated[Principal, Depends(require("history.import"))]
 
@@ -57,7 +60,7 @@ async def post_imports(
             results[place] = error_of(commands)
             continue
         mark = ForeignMark(
-            "import",
+            CONSUMER,
             record.external.source,
             record.id,
             commands[0].stream,
