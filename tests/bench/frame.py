@@ -1,7 +1,7 @@
 """What a benchmark line is, and where it runs: a real PostgreSQL and Kafka of its own."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -11,11 +11,25 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 from tests.support.stack import database_dsn
 
+from steward_eventstore.postgres import PostgresStore
 from steward_service.topics import Topic, create_topics
 
 SAFE = ("fsync", "synchronous_commit", "full_page_writes")
 
 Prepare = Callable[[str], Awaitable[None]]
+_stores: list[PostgresStore] = []
+"""What a measure has opened."""
+
+
+async def store_at(dsn: str, connections: int = 8) -> PostgresStore:
+    """Open a store; it ends with the measure, also with one that fails or is interrupted."""
+    store = await PostgresStore.connect(dsn, connections=connections)
+    _stores.append(store)
+    return store
+
+
+FLAT = 0.2
+"""How much more the largest size may cost than the smallest, beside the rounds' own spread."""
 
 
 class NotMeasuredError(Exception):
@@ -103,6 +117,9 @@ class Bench:
 
     async def tidy(self) -> None:
         """Drop what a measure made, and leave the server at rest for the next."""
+        # Before their databases: a pool that lives on opens its connections again.
+        while _stores:
+            _stores.pop().pool.terminate()
         admin = await asyncpg.connect(self.postgres)
         for name in self._databases:
             await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -192,6 +209,38 @@ def result(line: Line, rounds: Mapping[str, list[float]], why_not: Mapping[str, 
         judged = max(judged, line.target / 100)
         of_target = line.target / judged if line.at_most else judged / line.target
     return Result(line.line, line.unit, line.target, figure, compared, ratio, of_target)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A line by size, the medians of all rounds; or why there is no verdict."""
+
+    line: str
+    unit: str
+    figures: Mapping[int, float]
+    change: float | None = None
+    """From the smallest size to the largest."""
+    spread: float | None = None
+    """How far a round lies from the median of its size at most."""
+    flat: bool | None = None
+    why_not: str = ""
+
+
+def growth(line: Line, by_size: Mapping[int, Mapping[str, list[float]]]) -> Growth:
+    """Judge by the rounds of each size whether the largest costs as much as the smallest."""
+    rounds = {size: by_size[size].get(line.figure) for size in sorted(by_size)}
+    figures = {size: median(each) for size, each in rounds.items() if each}
+    if lacking := [f"{size:,}" for size in rounds if size not in figures]:
+        why_not = f"no verdict: not measured with {' and '.join(lacking)}"
+        return Growth(line.line, line.unit, figures, why_not=why_not)
+    spread = max(
+        abs(value / figures[size] - 1) for size, each in rounds.items() for value in each or ()
+    )
+    change = figures[max(figures)] / figures[min(figures)] - 1
+    found = Growth(line.line, line.unit, figures, change, spread)
+    if spread > FLAT:
+        return replace(found, why_not="no verdict: the rounds lie too far apart")
+    return replace(found, flat=(change if line.at_most else -change) <= FLAT + spread)
 
 
 def percentile(values: list[float], part: float) -> float:

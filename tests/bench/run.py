@@ -2,30 +2,41 @@
 
 By default a run of some minutes that shows where things stand; docs/bench/README.md says how the
 figures that count are made. Ends with 1 if more than two lines fall short, or one by more than a
-fifth. A new line is a new module in `tests/bench/lines` with `MEASURES` and
-`LINES`; nothing else.
+fifth, or if nothing could be measured. A new line is a new module in `tests/bench/lines` with
+`MEASURES` and `LINES`; nothing else.
 """
 
 import argparse
+import asyncio
 import cProfile
 import importlib
 import json
+import math
 import pkgutil
 import pstats
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
+from typing import TypeVar
 
 import uvloop
 from rich.console import Console
 from rich.table import Table
 from tests.bench import lines, plots
-from tests.bench.frame import Bench, Line, Measure, NotMeasuredError, Result, result
+from tests.bench.frame import (
+    Bench,
+    Growth,
+    Line,
+    Measure,
+    NotMeasuredError,
+    Result,
+    growth,
+    result,
+)
 
 from steward_service import memory
 from steward_stack.interrupting import interrupt_once
@@ -35,11 +46,12 @@ from steward_stack.supervisor import running_stack
 OUTPUT = Path(".bench/bench.json")
 GROWTH = Path(".bench/growth.json")
 SIZES = (100_000, 1_000_000, 5_000_000)
-FLAT = 0.2
-"""How much more the largest size may cost than the smallest, beside the rounds' own spread."""
 MAY_MISS = 2
 """So many lines may fall short of their target, and none of them below `LEAST` of it."""
 LEAST = 0.8
+END_SECONDS = 10.0
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(slots=True)
@@ -101,14 +113,24 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="JSON alone on standard output")
-    parser.add_argument("--rounds", type=int, default=2, help="medians are of so many rounds")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of one measure in one round")
-    parser.add_argument("--only", default="", help="lines whose name contains this")
     parser.add_argument(
-        "--pending", type=int, default=200_000, help="alarms in the table (the goal: 5000000)"
+        "--rounds", type=_at_least(1), default=2, help="medians are of so many rounds"
     )
     parser.add_argument(
-        "--load", type=float, default=0, help="seconds of load to see memory by (the goal: 3600)"
+        "--seconds", type=_at_least(0.5), default=4.0, help="of one measure in one round"
+    )
+    parser.add_argument("--only", default="", help="lines whose name contains this")
+    parser.add_argument(
+        "--pending",
+        type=_at_least(0),
+        default=200_000,
+        help="alarms in the table (the goal: 5000000)",
+    )
+    parser.add_argument(
+        "--load",
+        type=_at_least(0.0),
+        default=0,
+        help="seconds of load to see memory by (the goal: 3600)",
     )
     parser.add_argument("--plots", action="store_true", help="draw docs/bench/*.svg anew")
     parser.add_argument(
@@ -116,9 +138,28 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--growth", action="store_true", help="measure how cost grows instead")
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=SIZES, help="facts stored and alarms pending"
+        "--sizes",
+        type=_at_least(1),
+        nargs="+",
+        default=SIZES,
+        help="facts stored and alarms pending",
     )
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.growth and len(set(asked.sizes)) < 2:
+        parser.error("Growth is from one of the --sizes to another; name two.")
+    return asked
+
+
+def _at_least(least: Number) -> Callable[[str], Number]:
+    """Read a number of the same kind; with less there is nothing to measure."""
+
+    def number(said: str) -> Number:
+        value = type(least)(said)
+        if not least <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{said} measures nothing: {least} is the least.")
+        return value
+
+    return number
 
 
 def _registry(only: str, *, growth: bool) -> tuple[list[Line], dict[str, Measure]]:
@@ -154,6 +195,7 @@ async def _take(
     bench: Bench, name: str, measure: Measure, measured: Measured, when: str, console: Console
 ) -> None:
     memory.settle()  # as a service does when it is ready
+    before = asyncio.all_tasks()
     try:
         with console.status(f"{when}: {name}"), _profiled(bench.profiles, name):
             figures = await measure(bench)
@@ -167,12 +209,21 @@ async def _take(
         measured.failed = True
         return
     finally:
+        await _end(asyncio.all_tasks() - before)
         await bench.tidy()
     for figure, value in figures.items():
         measured.rounds.setdefault(figure, []).append(value)
     if figures:
         told = ", ".join(f"{figure} {value:,.1f}" for figure, value in figures.items())
         console.print(f"{when}: {told}", highlight=False)
+
+
+async def _end(tasks: Collection[asyncio.Task[object]]) -> None:
+    """End what a measure that failed or was interrupted has left at work."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=END_SECONDS)
 
 
 @contextmanager
@@ -210,42 +261,28 @@ async def _grow(
 def _show_growth(wanted: Sequence[Line], grown: Mapping[int, Measured], *, as_json: bool) -> None:
     """Say for each line whether the largest size costs as much as the smallest."""
     sizes = sorted(grown)
-    table = Table("line", "unit", *(f"{size:,}" for size in sizes), "change", "spread", "flat")
-    told: list[dict[str, object]] = []
-    for line in wanted:
-        if any(line.figure not in grown[size].rounds for size in sizes):
-            continue
-        rounds = [grown[size].rounds[line.figure] for size in sizes]
-        middle = [median(each) for each in rounds]
-        spread = max(
-            abs(value - mid) / mid
-            for each, mid in zip(rounds, middle, strict=True)
-            for value in each
-        )
-        change = middle[-1] / middle[0] - 1
-        flat = (change if line.at_most else -change) <= FLAT + spread
-        figures = dict(zip(map(str, sizes), middle, strict=True))
-        told.append(
-            {"line": line.line, "unit": line.unit, "figures": figures}
-            | {"change": change, "spread": spread, "flat": flat}
-        )
-        table.add_row(
-            line.line,
-            line.unit,
-            *(f"{figure:,.1f}" for figure in middle),
-            f"{change:+.0%}",
-            f"{spread:.0%}",
-            "yes" if flat else "NO",
-        )
-    _save(GROWTH, told)
+    told = [growth(line, {size: grown[size].rounds for size in sizes}) for line in wanted]
+    _save(GROWTH, [asdict(each) for each in told])
     if as_json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps([asdict(each) for each in told], indent=1))
     else:
-        Console(width=140).print(table)
-    if any(measured.failed for measured in grown.values()) or not all(
-        line["flat"] for line in told
-    ):
+        Console(width=140).print(_growth_table(sizes, told))
+    if any(measured.failed for measured in grown.values()) or not all(each.flat for each in told):
         sys.exit(1)
+
+
+def _growth_table(sizes: Sequence[int], told: Sequence[Growth]) -> Table:
+    table = Table("line", "unit", *(f"{size:,}" for size in sizes), "change", "spread", "flat")
+    for each in told:
+        table.add_row(
+            each.line,
+            each.unit,
+            *(f"{each.figures[size]:,.1f}" if size in each.figures else "" for size in sizes),
+            "" if each.change is None else f"{each.change:+.0%}",
+            "" if each.spread is None else f"{each.spread:.0%}",
+            each.why_not or ("yes" if each.flat else "NO"),
+        )
+    return table
 
 
 def _save(file: Path, told: Sequence[Mapping[str, object]]) -> None:
@@ -281,7 +318,8 @@ def _verdict(results: Sequence[Result]) -> tuple[str, bool]:
     """Sum the lines up, and say whether that is enough."""
     judged = {each.line: each.of_target for each in results if each.of_target is not None}
     if not judged:
-        return "Nothing was judged.", True
+        measured = any(each.figure is not None for each in results)
+        return f"Nothing was {'judged' if measured else 'measured'}.", measured
     missed = sum(ratio < 1 for ratio in judged.values())
     least = min(judged, key=judged.__getitem__)
     said = (

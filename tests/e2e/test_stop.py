@@ -166,8 +166,9 @@ def test_a_detached_stack_is_found_by_a_second_start_and_by_down(runner: Runner)
     code, out, said = runner.run("up", "--servers-only", "--detach")
     assert (code, out) == (0, "")
     assert "Steward is up" in said
-    status = json.loads(runner.run("status", "--json")[1])
-    assert status["running"] is True
+    code, out, _ = runner.run("status", "--json")
+    status = json.loads(out)
+    assert (code, status["running"]) == (0, True)
     for second in (["up"], ["up", "--detach"]):
         code, out, said = runner.run(*second)
         assert (code, out) == (0, "")
@@ -175,7 +176,8 @@ def test_a_detached_stack_is_found_by_a_second_start_and_by_down(runner: Runner)
         assert str(status["supervisor"]) in said
     assert runner.run("down")[0] == 0
     assert runner.left() == []
-    assert json.loads(runner.run("status", "--json")[1])["running"] is False
+    code, out, _ = runner.run("status", "--json")
+    assert (code, json.loads(out)["running"]) == (3, False)
 
 
 async def test_facts_outlive_another_time_zone_and_a_fresh_start_is_asked_for(

@@ -1,8 +1,12 @@
 """How the bench judges a line by the medians of its rounds."""
 
+import sys
+from collections.abc import Mapping
+
 import pytest
-from tests.bench.frame import Line, result
+from tests.bench.frame import Line, Result, growth, result
 from tests.bench.lines.timers import cron
+from tests.bench.run import Measured, _arguments, _show_growth, _verdict
 
 ROUNDS = {"ours": [100.0, 300.0, 200.0], "theirs": [400.0, 500.0, 100.0]}
 
@@ -30,3 +34,96 @@ def test_a_line_that_was_not_measured_says_why_and_is_not_judged() -> None:
 
 def test_a_cron_of_five_minutes_is_late_by_any_second_of_them() -> None:
     assert sorted(cron([0.0])) == [float(second) for second in range(300)]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--rounds 0",
+        "--rounds -1",
+        "--seconds 0",
+        "--seconds -1",
+        "--seconds nan",
+        "--seconds inf",
+        "--pending -1",
+        "--load -1",
+        "--sizes 0 1000",
+        "--growth --sizes 1000",
+    ],
+)
+def test_numbers_that_measure_nothing_are_refused_in_one_sentence(
+    typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", *typed.split()])
+    with pytest.raises(SystemExit) as ended:
+        _arguments()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("bench: error: ")
+    assert said.endswith(("is the least.", "name two."))
+
+
+def test_the_least_numbers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = "--rounds 1 --seconds 0.5 --pending 0 --load 0 --growth --sizes 1 2"
+    monkeypatch.setattr(sys, "argv", ["bench", *typed.split()])
+    asked = _arguments()
+    assert (asked.rounds, asked.seconds, asked.pending, asked.sizes) == (1, 0.5, 0, [1, 2])
+
+
+def test_that_no_line_could_be_measured_is_no_success() -> None:
+    missing = Result("import", "s", 300, why_not="The log is not there.")
+    compared = Result("load (the largest service)", "MB", None, figure=100)
+    assert _verdict([]) == ("Nothing was measured.", False)
+    assert _verdict([missing]) == ("Nothing was measured.", False)
+    assert _verdict([missing, compared]) == ("Nothing was judged.", True)
+
+
+RATE = Line("append", "append", "facts/s", 0.5, grows=True)
+SECONDS = Line("burst", "burst", "s", 35, at_most=True, grows=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "smallest", "largest", "flat", "why_not"),
+    [
+        (RATE, [100, 100, 100], [81, 81, 81], True, ""),
+        (RATE, [100, 100, 100], [79, 79, 79], False, ""),
+        (RATE, [90, 100, 110], [71, 71, 71], True, ""),
+        (RATE, [90, 100, 110], [69, 69, 69], False, ""),
+        (RATE, [100, 100, 100], [500, 500, 500], True, ""),
+        (SECONDS, [10, 10, 10], [11, 11, 11], True, ""),
+        (SECONDS, [10, 10, 10], [13, 13, 13], False, ""),
+        (RATE, [79, 100, 100], [100, 100, 100], None, "too far apart"),
+        (RATE, [100, 100, 100], [50, 100, 150], None, "too far apart"),
+        (RATE, [100, 100, 100], [], None, "not measured with 5,000,000"),
+        (RATE, [], [100, 100, 100], None, "not measured with 1,000"),
+    ],
+)
+def test_a_line_is_flat_not_flat_or_without_a_verdict(
+    line: Line, smallest: list[float], largest: list[float], flat: bool | None, why_not: str
+) -> None:
+    sizes = {1_000: smallest, 5_000_000: largest}
+    rounds = {size: {line.figure: each} if each else {} for size, each in sizes.items()}
+    found = growth(line, rounds)
+    assert found.flat is flat
+    assert why_not in found.why_not
+
+
+@pytest.mark.parametrize(
+    ("largest", "ends"),
+    [({"append": [100.0]}, False), ({"append": [50.0, 150.0]}, True), ({}, True)],
+)
+def test_a_line_without_a_verdict_ends_the_bench_as_one_that_is_not_flat(
+    largest: Mapping[str, list[float]],
+    ends: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("tests.bench.run._save", lambda *_: None)
+    grown = {1_000: Measured({"append": [100.0]}), 5_000: Measured(dict(largest))}
+    status = None
+    try:
+        _show_growth([RATE], grown, as_json=False)
+    except SystemExit as ended:
+        status = ended.code
+    assert status == (1 if ends else None)
+    assert ("no verdict" in capsys.readouterr().out) is ends

@@ -27,6 +27,8 @@ from steward_stack.options import STATE, WIDEST, JsonOption, StateOption, print_
 from steward_stack.state import RunningAlreadyError, State
 
 DOWN_SECONDS = 20.0
+NOT_UP = 3
+"""The exit status of `steward status` then, as of systemctl."""
 
 # What its connections meet is said by the commands.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
@@ -105,7 +107,10 @@ def down(
 
 @app.command(epilog="Example: steward status --json | jq .endpoints")
 def status(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
-    """Say what runs and where it is reached."""
+    """Say what runs and where it is reached.
+
+    The exit status is 3 while Steward is not up.
+    """
     from steward_stack.supervisor import endpoints_of, ready
 
     folder = State(state)
@@ -130,9 +135,11 @@ def status(*, state: StateOption = STATE, as_json: JsonOption = False) -> None:
                 "endpoints": asdict(endpoints) if endpoints else None,
             }
         )
-        return
-    if endpoints is None:
+    elif endpoints is None:
         out.print("Steward is not running." if not processes else "Steward is not up.")
+    if endpoints is None:
+        raise typer.Exit(NOT_UP)
+    if as_json:
         return
     table = Table("process", "pid", "state", box=None)
     for process in processes:

@@ -53,6 +53,12 @@ class Door:
             )
         return service
 
+    def _address(self, service: str, path: str) -> str:
+        # Without it the path goes on with the host's name, and the key to another host.
+        if not path.startswith("/"):
+            raise StewardError(f"A path begins with a slash, as /v1/late; “{path}” does not.")
+        return self._services[service] + path
+
     async def get(self, service: str, path: str, query: Mapping[str, str]) -> Any:
         """Give what stands at a path; raises StewardError with the sentence of whoever refuses."""
         return answered(await self._asked(service, path, query))
@@ -66,8 +72,8 @@ class Door:
         return None if answer.status_code == 404 else answered(answer)
 
     async def _asked(self, service: str, path: str, query: Mapping[str, str]) -> Response:
+        address = self._address(service, path)
         try:
-            address = self._services[service] + path
             return await self._client.get(address, params=query or None)
         except TransportError as error:
             raise StewardError(f"{service} does not answer at {path}.") from error
@@ -95,6 +101,7 @@ class Door:
         media_type: str,
         query: Mapping[str, str] | None = None,
     ) -> Response:
+        address = self._address(service, path)
         self.counts["request"] += 1
         headers = {"Idempotency-Key": key, "Content-Type": media_type}
         # What is not JSON may be long and is worked off before it is answered.
@@ -102,7 +109,7 @@ class Door:
         for tried in range(_TRIES):
             try:
                 answer = await self._client.post(
-                    self._services[service] + path,
+                    address,
                     content=content,
                     headers=headers,
                     params=query,

@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from tests.bench.frame import Bench, Line
+from tests.bench.frame import Bench, Line, store_at
 from tests.support.eventstore import id_of, migrated, noted
 
 from steward_events.recorded import Recorded
@@ -63,7 +63,7 @@ def step(stream: str, version: int) -> StreamWrite:
 async def store_of(bench: Bench, connections: int = 8) -> PostgresStore:
     """Make a store with as many facts in it as the bench asks for, all of them published."""
     dsn = await bench.database(migrated, STORED, bench.stored)
-    return await PostgresStore.connect(dsn, connections=connections)
+    return await store_at(dsn, connections=connections)
 
 
 async def append(bench: Bench) -> Mapping[str, float]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from tests.bench.frame import Bench, Line
+from tests.bench.frame import Bench, Line, store_at
 from tests.bench.lines.append import STORED
 from tests.bench.lines.relay import PARTITIONS, producer_of
 from tests.support.eventstore import StillClock, id_of, migrated
@@ -151,7 +151,7 @@ async def measured(bench: Bench, project: Projection, rules: Rules) -> float:
     topic, messages = await filled(bench, cases)
     dsn = await bench.database(migrated, STORED, bench.stored)
     await make_tables(dsn, read_models.METADATA)
-    store = await PostgresStore.connect(dsn)
+    store = await store_at(dsn)
     clock = StillClock(BEGIN + cases * BETWEEN + timedelta(days=1))
     listener = listener_of(bench, store, clock, topic, rules, project)
     await listener.start()

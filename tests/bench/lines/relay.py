@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from tests.bench.frame import Bench, Line, percentile
+from tests.bench.frame import Bench, Line, percentile, store_at
 from tests.bench.lines.append import BATCH, WRITERS, recorded, step, store_of
 from tests.support.eventstore import StillClock, migrated
 from tests.support.waiting import until
@@ -152,7 +152,7 @@ class Watched(PostgresStore):
 async def commit_acknowledged(bench: Bench) -> Mapping[str, float]:
     """Commit 300 facts a second, and see how long after the commit Kafka has each."""
     topic = await bench.topic(PARTITIONS)
-    opened = await PostgresStore.connect(await bench.database(migrated), connections=WRITERS)
+    opened = await store_at(await bench.database(migrated), connections=WRITERS)
     store = Watched(opened.pool)
     working, stop = relay_of(bench, store, topic), asyncio.Event()
     running = asyncio.create_task(working.run(stop))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 
-from tests.bench.frame import Bench, Line, percentile
+from tests.bench.frame import Bench, Line, percentile, store_at
 from tests.bench.lines.append import WRITERS, store_of
 from tests.bench.lines.clocks import BEGIN, listener_of, received
 from tests.bench.lines.relay import PARTITIONS, WARM_UP, paced, relay_of
@@ -19,7 +19,6 @@ from tests.support.waiting import until
 from steward_events.recorded import Recorded
 from steward_events.sla import ClockStarted
 from steward_eventstore.port import Head, StreamWrite, Write
-from steward_eventstore.postgres import PostgresStore
 from steward_policy import packs
 from steward_service.partitions import partition_of
 from steward_service.provision import make_tables
@@ -32,7 +31,7 @@ async def started(bench: Bench) -> Mapping[str, float]:
     intake = await store_of(bench, WRITERS)
     dsn = await bench.database(migrated)
     await make_tables(dsn, read_models.METADATA)
-    sla = await PostgresStore.connect(dsn)
+    sla = await store_at(dsn)
     committed: dict[str, float] = {}
     running: dict[str, float] = {}
 

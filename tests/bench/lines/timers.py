@@ -19,7 +19,7 @@ from time import monotonic
 
 import asyncpg
 import uvloop
-from tests.bench.frame import Bench, Line, Prepare, percentile
+from tests.bench.frame import Bench, Line, Prepare, percentile, store_at
 from tests.bench.lines.clocks import few, published, received
 from tests.support.eventstore import (
     ClockDecider,
@@ -203,7 +203,7 @@ class Replica:
                     number = int(fact.stream[-6:])
                     lateness[number] = (now - fact.occurred_at).total_seconds()
 
-        store = await PostgresStore.connect(self.dsn)
+        store = await store_at(self.dsn)
         shell = executor(store, STREAMS[self.streams], clock, take_down)
         heard = Share(clock, self.number, self.replicas)
         mine = {n for n, (key, _) in self.due.items() if _partition(key) in heard.partitions()}
@@ -281,7 +281,7 @@ class Scene:
         kind = STREAMS[streams]
         dsn = await bench.database(kind.prepare, PENDING, bench.pending)
         clock = ShiftedClock()
-        store = await PostgresStore.connect(dsn)
+        store = await store_at(dsn)
         shell = executor(store, kind, clock)
         jobs = [job for n, (key, at) in due.items() for job in kind.jobs(n, key, at)]
         for first in range(0, len(jobs), 500):

@@ -74,7 +74,7 @@ from steward_eventstore.port import (
 from steward_eventstore.postgres import PostgresStore
 from steward_eventstore.restoring import AT_ONCE, OldTail, Restoring, Told
 from steward_service.ticker import CONSUMER as ALARMS
-from steward_service.ticker import alarm_job, alarm_parcel, parked_alarm_job
+from steward_service.ticker import alarm_job, parked_alarm, parked_alarm_job
 
 ORDINARY = 10_000
 STEPS = int(os.environ.get("STEWARD_STEPS", ORDINARY))
@@ -417,11 +417,8 @@ class Stores(RuleBasedStateMachine):
 
     async def _park_alarms(self, alarm: Job) -> None:
         [to] = alarm.react()
-        message = LinedUp(
-            ALARMS, to.stream, 1, f"{to.stream} {to.command.at.isoformat()}",
-            alarm_parcel(to.command.at),
-        )  # fmt: skip
         now = self.wall.instant
+        message = parked_alarm(to.stream, to.command.at, now)
         park = Park(message, "It failed.", "StuckAlarm", now, now, feeds=to.stream)
         for store in (self.memory, self.world.store):
             await store.commit(Write(park=[park]))

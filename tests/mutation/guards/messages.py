@@ -365,8 +365,18 @@ GUARDS = (
         "An alarm that fails parks its stream's alarms and no other's.",
         "an alarm that fails is parked",
         TICKER,
-        "                await self._park(stream, at, outcome.error)\n",
+        "                await self._park(stream, at, outcome.error, unheard=unheard)\n",
         "                pass\n",
         f"{TICKER_TEST}test_an_alarm_that_fails_parks_its_stream_and_no_other",
+    ),
+    Guard(
+        _BAD,
+        "An alarm that comes again at its instant and fails again is tried until it rings.",
+        "each failure of an alarm is one of its own",
+        TICKER,
+        '{at.isoformat()} {now.isoformat()}"',
+        '{at.isoformat()}"',
+        "tests/unit/service/test_ticker.py::"
+        "test_an_alarm_that_comes_again_at_its_instant_and_fails_again_is_tried_until_it_rings",
     ),
 )

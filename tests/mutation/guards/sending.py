@@ -1,7 +1,16 @@
 """Guards: each message is sent once, and to whom it is owed."""
 
 from tests.mutation.guard import Guard
-from tests.mutation.places import INTAKE, NOTIFY, SAYINGS, SENDER, SENDER_TEST, TOLD_TEST
+from tests.mutation.places import (
+    INTAKE,
+    LOCKS_TEST,
+    NOTIFY,
+    SAYINGS,
+    SENDER,
+    SENDER_TEST,
+    SERVICE,
+    TOLD_TEST,
+)
 
 _SENDING = "Sending"
 
@@ -28,10 +37,19 @@ GUARDS = (
         _SENDING,
         "Of two processes one sends.",
         "one leader",
-        f"{NOTIFY}/adapters/outbox.py",
-        '"SELECT pg_try_advisory_lock($1)", _LEAD_LOCK',
-        '"SELECT $1::bigint > 0", _LEAD_LOCK',
+        f"{SERVICE}/locks.py",
+        '"SELECT pg_try_advisory_lock($1)"',
+        '"SELECT $1::bigint > 0"',
         f"{SENDER_TEST}test_of_two_processes_one_sends",
+    ),
+    Guard(
+        _SENDING,
+        "A session that may still hold a lock goes back into no pool.",
+        "a lock that was not given back ends with its session",
+        f"{SERVICE}/locks.py",
+        "        connection.terminate()\n",
+        "",
+        f"{LOCKS_TEST}test_a_session_that_may_hold_a_lock_is_ended[pg_advisory_unlock]",
     ),
     Guard(
         _SENDING,

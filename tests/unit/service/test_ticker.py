@@ -1,23 +1,32 @@
 """Alarms that fail hold up nobody else's; where the database fails, the rest rings later."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 from tests.support.eventstore import (
     PARTITIONS,
     START,
+    ClockDecider,
+    Running,
     Shop,
     Start,
     StillClock,
+    TestCommand,
     at,
     job,
+    parcel,
     partition_of,
 )
 
+from steward_decider import Refused, Ring
+from steward_events.fact import Fact
 from steward_eventstore.memory import MemoryStore
-from steward_eventstore.port import Unavailable, Write
+from steward_eventstore.port import LinedUp, Parcel, Park, Unavailable, Unpark, Write
 from steward_service.batches import GivenUp
+from steward_service.hearing import Hearing
 from steward_service.listening import EverythingHeard
+from steward_service.retries import Retries
 from steward_service.telemetry import Metrics
 from steward_service.ticker import LANES, MAX_RINGS, Ticker
 
@@ -36,6 +45,104 @@ def ticking() -> tuple[Shop, Ticker, Hand]:
     shop = Shop(MemoryStore(wall), clock, wall)
     heard = EverythingHeard(clock, PARTITIONS)
     return shop, Ticker(shop.executor(), clock, wall, heard, Metrics()), clock
+
+
+class FailsAtTimes(ClockDecider):
+    """Rings while it is well; how it was asked to is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = True
+        self.rings: list[Ring] = []
+
+    def decide(self, command: TestCommand, state: Running) -> Sequence[Fact]:
+        """Refuse to ring while it fails."""
+        if isinstance(command, Ring):
+            self.rings.append(command)
+            if self.fails:
+                raise Refused("It fails.", code="fails")
+        return super().decide(command, state)
+
+
+class Failing:
+    """A stream whose alarm of the first minute fails, and the retries."""
+
+    def __init__(self) -> None:
+        self.decider = FailsAtTimes()
+        self.shop, _, self.clock = ticking()
+        self.shop.deciders = {"clock": self.decider}
+        self.executor = self.shop.executor()
+        self.retries = Retries(self.executor, self.shop.wall, Hearing("test"))
+
+    async def start(self, cause: str = "first") -> None:
+        """Let a clock be due in the first minute, and ring it."""
+        start = Start(START, (at(1),))
+        await self.executor.execute(job("clock-1", start, cause=cause, aside=True))
+        self.clock.instant = at(2)
+        heard = EverythingHeard(self.clock, PARTITIONS)
+        # Anew: it reads what is parked, which it does every twenty seconds.
+        ticker = Ticker(self.executor, self.clock, self.shop.wall, heard, Metrics())
+        await ticker.ring_due()
+
+    async def retry(self) -> None:
+        """Let the time of the retry come."""
+        self.shop.wall.instant += timedelta(minutes=1)
+        await self.retries.retry_due()
+
+    async def parked(self) -> list[tuple[str, int]]:
+        """Give what waits, and how often it was tried in vain."""
+        return [(parked.stream, parked.attempts) for parked in await self.shop.store.parked()]
+
+    async def breaches(self) -> int:
+        """Count what rang."""
+        facts = await self.shop.store.facts_of("clock-1")
+        return sum(fact.type == "sla.clock_breached.v1" for fact in facts)
+
+
+async def test_an_alarm_that_comes_again_at_its_instant_and_fails_again_is_tried_until_it_rings() -> (
+    None
+):
+    failing = Failing()
+    await failing.start()
+    failing.decider.fails = False
+    await failing.retry()
+    assert (await failing.parked(), await failing.breaches()) == ([], 1)
+
+    failing.decider.fails = True
+    await failing.start("again")
+    await failing.retry()
+    assert (await failing.parked(), await failing.breaches()) == ([("clock-1", 1)], 1)
+    failing.decider.fails = False
+    await failing.retry()
+    assert (await failing.parked(), await failing.breaches()) == ([], 2)
+
+
+async def test_an_alarm_that_rang_without_what_others_know_and_failed_says_so_when_tried_again() -> (
+    None
+):
+    failing = Failing()
+    source = LinedUp("listener", "case-1", 1, "case-1", parcel("case-1"))
+    wait = Park(source, "One is missing.", "gap", START, at(99), feeds="clock-1")
+    await failing.shop.store.commit(Write(park=[wait]))
+    failing.shop.wall.instant = at(11)
+    await failing.start()
+    failing.decider.fails = False
+    await failing.retry()
+    assert failing.decider.rings == [Ring(at(1), unheard=True)] * 2
+    assert await failing.breaches() == 1
+
+
+async def test_an_alarm_that_failed_in_an_older_version_rings() -> None:
+    failing = Failing()
+    await failing.start()
+    store, place = failing.shop.store, f"clock-1 {at(1).isoformat()}"
+    [line] = await store.line("alarms", "clock-1")
+    older = LinedUp("alarms", "clock-1", 1, place, Parcel("alarms", b"", (), line.parcel.value))
+    park = Park(older, "It fails.", "fails", START, START, feeds="clock-1")
+    await store.commit(Write(park=[park], unpark=[Unpark("alarms", "clock-1", line.id)]))
+    failing.decider.fails = False
+    await failing.retry()
+    assert (await failing.parked(), await failing.breaches()) == ([], 1)
 
 
 async def test_alarms_that_failed_long_ago_hold_up_no_others() -> None:

@@ -180,3 +180,14 @@ def test_with_json_an_error_is_one_problem_on_stderr_with_the_same_exit_status(
     problem = json.loads(line)
     assert (done.returncode, done.stdout, problem["title"]) == (status, "", title)
     assert words in problem["detail"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_status_of_what_does_not_run_is_told_and_is_an_exit_status(
+    tmp_path: Path, options: list[str]
+) -> None:
+    command = [sys.executable, "-m", "steward_stack.cli", "status", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    said = json.loads(done.stdout)["running"] if options else done.stdout
+    assert (done.returncode, said) == (3, False if options else "Steward is not running.\n")
+    assert done.stderr == ""

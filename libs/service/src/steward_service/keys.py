@@ -38,6 +38,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from steward_events.sealed import SubjectKey
 from steward_eventstore.port import LONGEST_NAME
+from steward_service.locks import session_lock
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.settings import ServiceSettings
 
@@ -127,9 +128,9 @@ async def relay_keys(pool: asyncpg.Pool, bootstrap: Sequence[str], topic: str = 
 
 
 async def _lead(connection: Connection, bootstrap: Sequence[str], topic: str) -> None:
-    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK):
-        return
-    try:
+    async with session_lock(connection, _RELAY_LOCK) as held:
+        if not held:
+            return
         # A failed idempotent batch uses up its number: every error ends this producer.
         async with AIOKafkaProducer(
             bootstrap_servers=list(bootstrap), enable_idempotence=True, acks="all"
@@ -142,9 +143,6 @@ async def _lead(connection: Connection, bootstrap: Sequence[str], topic: str) ->
                     roused_at = monotonic()
                 if not await tell_keys(connection, producer, topic):
                     await asyncio.sleep(_PAUSE_SECONDS)
-    finally:
-        if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1)", _RELAY_LOCK)
 
 
 async def tell_keys(connection: Connection, producer: AIOKafkaProducer, topic: str = TOPIC) -> int:

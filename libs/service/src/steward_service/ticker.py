@@ -43,6 +43,7 @@ _BATCH = 50
 """Of a pass, so many are decided while the database commits others."""
 _FIRST_RETRY = timedelta(seconds=1)
 _NAMESPACE = uuid5(NAMESPACE_URL, "steward/alarms")
+_UNHEARD = ("unheard", b"1")
 
 
 class Ticker:
@@ -234,9 +235,9 @@ class Ticker:
         outcomes = await run_batch(self._executor, jobs, lambda: True)
         done = self._wall.now()
         self.rung += len(due)
-        for (at, stream, _), outcome in zip(due, outcomes, strict=True):
+        for (at, stream, unheard), outcome in zip(due, outcomes, strict=True):
             if isinstance(outcome, NotDone):
-                await self._park(stream, at, outcome.error)
+                await self._park(stream, at, outcome.error, unheard=unheard)
             elif isinstance(outcome, Applied) and outcome.facts:
                 self._metrics.timer_lateness.observe(self._lateness(at, done))
 
@@ -247,12 +248,12 @@ class Ticker:
             passed = max(passed, self._all_rung[1])
         return max(0.0, (done - passed).total_seconds())
 
-    async def _park(self, stream: str, at: datetime, error: Exception) -> None:
+    async def _park(self, stream: str, at: datetime, error: Exception, *, unheard: bool) -> None:
         """Let a stream's alarms wait for the retries; the rest goes on."""
         code = error.code if isinstance(error, Refused) else type(error).__name__
         _LOG.error("An alarm failed; its stream's alarms wait.", stream=stream, code=code)
         now = self._wall.now()
-        message = LinedUp(CONSUMER, stream, 1, f"{stream} {at.isoformat()}", alarm_parcel(at))
+        message = parked_alarm(stream, at, now, unheard=unheard)
         park = Park(message, str(error), code, now, now + _FIRST_RETRY, feeds=stream)
         await self._store.commit(Write(park=[park]))
         self._parked[stream] = CONSUMER
@@ -275,14 +276,18 @@ def alarm_job(stream: str, at: datetime, *, unheard: bool = False) -> Job:
     return Job(cause, lambda: [To(stream, "", alarms)])
 
 
-def alarm_parcel(at: datetime) -> Parcel:
+def parked_alarm(stream: str, at: datetime, now: datetime, *, unheard: bool = False) -> LinedUp:
     """Make what waits in the line of a stream whose alarm failed."""
-    return Parcel(CONSUMER, b"", (), at.isoformat().encode())
+    # With when it failed: an alarm of the same instant may come again and fail again.
+    id_ = f"{stream} {at.isoformat()} {now.isoformat()}"
+    parcel = Parcel(CONSUMER, b"", (_UNHEARD,) if unheard else (), at.isoformat().encode())
+    return LinedUp(CONSUMER, stream, 1, id_, parcel)
 
 
 def parked_alarm_job(message: LinedUp) -> Job:
     """Make the job that rings an alarm which failed before."""
-    at = message.parcel.value.decode()
-    job = alarm_job(message.stream, datetime.fromisoformat(at))
-    mark = ForeignMark(CONSUMER, message.stream, at, message.stream)
-    return job._replace(mark=mark, parcel=message.parcel)
+    stream, parcel = message.stream, message.parcel
+    at = datetime.fromisoformat(parcel.value.decode())
+    job = alarm_job(stream, at, unheard=_UNHEARD in parcel.headers)
+    mark = ForeignMark(CONSUMER, stream, message.id.removeprefix(f"{stream} "), stream)
+    return job._replace(mark=mark, parcel=parcel, feeds=stream)

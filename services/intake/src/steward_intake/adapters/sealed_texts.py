@@ -20,6 +20,7 @@ from steward_intake.adapters.read_models import SEALED_TEXTS
 from steward_intake.adapters.registers import STREAM_OF_CASE, matching
 from steward_intake.application.erasure import sealed_values
 from steward_intake.application.ports import NOTHING, Row, Seals, Sought
+from steward_service.locks import session_lock
 from steward_service.queries import DATABASE_FAULTS, fetch
 from steward_service.sealing import BrokenSeal, KeyNotHeard
 from steward_service.search_terms import SearchTerms, plain
@@ -104,21 +105,17 @@ class PostgresSealedTexts:
 
     async def read_on(self, store: EventStore, seals: Seals) -> int:
         """Index one page of facts; gives how many it had."""
-        async with self._pool.acquire() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        async with self._pool.acquire() as connection, session_lock(connection, _LOCK) as held:
+            if not held:
                 return 0
-            try:
-                cursor, ended = await self._cursor(connection)
-                page = await store.relay_page(cursor, PAGE, ended=ended)
-                if ended and not page:
-                    await _store(connection, Cursor(cursor.epoch + 1, 0, 0), [])
-                kept = [text for row in page for text in await self._texts(row, seals)]
-                if page:
-                    await _store(connection, page[-1].cursor, kept)
-                return len(page)
-            finally:
-                if not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            cursor, ended = await self._cursor(connection)
+            page = await store.relay_page(cursor, PAGE, ended=ended)
+            if ended and not page:
+                await _store(connection, Cursor(cursor.epoch + 1, 0, 0), [])
+            kept = [text for row in page for text in await self._texts(row, seals)]
+            if page:
+                await _store(connection, page[-1].cursor, kept)
+            return len(page)
 
     async def _cursor(self, connection: asyncpg.pool.PoolConnectionProxy) -> tuple[Cursor, bool]:
         """Give where to read on, and whether a restore has ended that epoch."""

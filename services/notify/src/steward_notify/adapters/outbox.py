@@ -15,6 +15,7 @@ from steward_events.vocabulary import Role
 from steward_notify.adapters.read_models import INCIDENT_CASES, INCIDENTS, MESSAGES
 from steward_notify.application.ports import Lead, OwedMessage, Row
 from steward_service.lists import Cursor
+from steward_service.locks import session_lock
 from steward_service.queries import fetch, page
 
 _LEAD_LOCK = 7_311_954_020_101
@@ -58,15 +59,11 @@ class PostgresOutbox:
     @contextlib.asynccontextmanager
     async def lead(self) -> AsyncIterator[Lead | None]:
         """Lead while inside; the lock goes with the connection, also when the process is killed."""
-        async with self._pool.acquire() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LEAD_LOCK):
-                yield None
-                return
-            try:
-                yield PostgresLead(connection)
-            finally:
-                if not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock($1)", _LEAD_LOCK)
+        async with (
+            self._pool.acquire() as connection,
+            session_lock(connection, _LEAD_LOCK) as held,
+        ):
+            yield PostgresLead(connection) if held else None
 
 
 class PostgresLead:
