@@ -509,13 +509,14 @@ class Judge:
     def _is_explained(self, messages: "Messages", message: Fact, end: Fact) -> bool:
         """Say whether a message rightly was not sent."""
         match end.type.split(".")[1], end.data.get("reason"):
-            case "message_requested", _:  # a correction waits for the morning
+            case "message_requested", _:  # it waits for the morning, unless it was taken back
                 at = message.data["not_before"]
-                return at is not None and datetime.fromisoformat(at) > datetime.now(UTC)
+                waits = at is not None and datetime.fromisoformat(at) > datetime.now(UTC)
+                return waits and not messages.is_taken_back(message)
             case "administrator_alarmed", _:  # nobody has a role there
                 return message.data["project_id"] not in PROJECTS
             case "message_suppressed", "withdrawn":
-                return message.data["escalation_id"] in messages.withdrawn
+                return messages.is_taken_back(message)
             case "message_suppressed", "nothing_to_correct":
                 earlier = messages.requested.get(message.data["only_if_sent"])
                 return earlier is None or messages.end(earlier).type in (
@@ -571,7 +572,7 @@ class Messages:
 
     def __init__(self, facts: Iterable[Fact], withdrawn: Iterable[Fact]) -> None:
         self.requested: dict[str, Fact] = {}
-        self.withdrawn = {fact.data["escalation_id"] for fact in withdrawn}
+        self._withdrawn = {fact.data["escalation_id"] for fact in withdrawn}
         self._stories: dict[str, list[Fact]] = defaultdict(list)
         for fact in facts:
             id_ = fact.data.get("message_id")
@@ -584,6 +585,11 @@ class Messages:
     def end(self, message: Fact) -> Fact:
         """Give what was said of a message last."""
         return self._stories[message.data["message_id"]][-1]
+
+    def is_taken_back(self, message: Fact) -> bool:
+        """Say whether a message tells what was withdrawn; its correction, too, names that."""
+        is_correction = message.data["only_if_sent"] is not None
+        return not is_correction and message.data["escalation_id"] in self._withdrawn
 
     def attempts(self, message: Fact) -> list[Fact]:
         """Give how it was begun to be sent."""
