@@ -15,6 +15,8 @@ from steward_eventstore.postgres import PostgresStore
 from steward_service.topics import Topic, create_topics
 
 SAFE = ("fsync", "synchronous_commit", "full_page_writes")
+FLAT = 0.2
+"""How much more the largest size may cost than the smallest, beside the rounds' own spread."""
 
 Prepare = Callable[[str], Awaitable[None]]
 _stores: list[PostgresStore] = []
@@ -26,10 +28,6 @@ async def store_at(dsn: str, connections: int = 8) -> PostgresStore:
     store = await PostgresStore.connect(dsn, connections=connections)
     _stores.append(store)
     return store
-
-
-FLAT = 0.2
-"""How much more the largest size may cost than the smallest, beside the rounds' own spread."""
 
 
 class NotMeasuredError(Exception):

@@ -108,22 +108,23 @@ UNION ALL SELECT 'sweep', id, cursor, kind, NULL, NULL, NULL, NULL FROM sweeps
 UNION ALL SELECT 'clock', stream, status, note, breaches, NULL, NULL, NULL FROM clocks
 UNION ALL SELECT 'tally', project, kind, NULL, count, NULL, NULL, NULL FROM tally
 """
-EMPTY = """
-TRUNCATE streams, events, inbox, inbox_foreign, timers, parked_streams, parked_messages, sweeps,
-         appended_again, clocks, tally;
+TABLES = (
+    "streams", "events", "inbox", "inbox_foreign", "timers", "parked_streams", "parked_messages",
+    "sweeps", "appended_again", "clocks", "tally",
+)  # fmt: skip
+ALL_TABLES = (*TABLES, "relay", "log")
+EMPTY = f"""
+TRUNCATE {", ".join(TABLES)};
 UPDATE relay SET holder = NULL, fence = 0, held_until = '-infinity', epoch = 1, xid = '0', pos = 0;
 UPDATE log SET epoch = 1;
 """
-TABLES = (
-    "streams", "events", "inbox", "inbox_foreign", "timers", "parked_streams", "parked_messages",
-    "sweeps", "appended_again", "clocks", "tally", "relay", "log",
-)  # fmt: skip
 BACK_UP = ";".join(
-    f"DROP TABLE IF EXISTS kept_{name}; CREATE TABLE kept_{name} AS TABLE {name}" for name in TABLES
+    f"DROP TABLE IF EXISTS kept_{name}; CREATE TABLE kept_{name} AS TABLE {name}"
+    for name in ALL_TABLES
 )
 RESTORE = ";".join(
     f"TRUNCATE {name}; INSERT INTO {name} OVERRIDING SYSTEM VALUE TABLE kept_{name}"
-    for name in TABLES
+    for name in ALL_TABLES
 )
 PUBLISHED = """
 SELECT type, stream_id, version, data::text, meta::text, partition FROM events
@@ -350,19 +351,14 @@ class Stores(RuleBasedStateMachine):
         What is heard begins no clock that is due already: one rings as soon as it is heard of again.
         """
         due = [self.clock.instant + timedelta(hours=n) for n in (1, 2)]
-        commands = [
-            Start(self.clock.instant, tuple(due[: what + 1]))
-            if what < len(due)
-            else self.command(what, when, 3)
-            for _, _, what in told
-        ]
+
+        def command(what: int) -> TestCommand:
+            if what < len(due):
+                return Start(self.clock.instant, tuple(due[: what + 1]))
+            return self.command(what, when, 3)
+
         self.world.do(
-            self._rebase(
-                [
-                    (source, To(stream, key(stream), command))
-                    for (source, stream, _), command in zip(told, commands, strict=True)
-                ]
-            )
+            self._rebase([(source, To(s, key(s), command(what))) for source, s, what in told])
         )
 
     # How it is done.

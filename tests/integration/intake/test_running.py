@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -54,6 +55,16 @@ async def ready(http: AsyncClient) -> None:
         await asyncio.sleep(0.05)
 
 
+@asynccontextmanager
+async def calling(running: IntakeService) -> AsyncIterator[Caller]:
+    """Speak to the service once it is ready."""
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    address = f"http://127.0.0.1:{running.settings.http_port}"
+    async with AsyncClient(base_url=address, headers=headers) as http:
+        await ready(http)
+        yield Caller(http)
+
+
 async def facts_until(consumer: AIOKafkaConsumer, wanted: str, times: int) -> list[tuple[str, Any]]:
     """Read the topic until a type was met so often, within a minute."""
     found: list[tuple[str, Any]] = []
@@ -69,8 +80,6 @@ async def facts_until(consumer: AIOKafkaConsumer, wanted: str, times: int) -> li
 async def test_what_comes_in_by_http_and_kafka_goes_out_as_facts_after_its_policy(
     running: IntakeService, kafka_bootstrap: str
 ) -> None:
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    address = f"http://127.0.0.1:{running.settings.http_port}"
     servers = kafka_bootstrap.split(",")
     consumer = AIOKafkaConsumer(
         "steward.intake", bootstrap_servers=servers, auto_offset_reset="earliest"
@@ -79,9 +88,7 @@ async def test_what_comes_in_by_http_and_kafka_goes_out_as_facts_after_its_polic
     await consumer.start()
     await producer.start()
     try:
-        async with AsyncClient(base_url=address, headers=headers) as http:
-            caller = Caller(http)
-            await ready(http)
+        async with calling(running) as caller:
             done = await caller.post("registers", REGISTERS, key="registers")
             assert all("error" not in line for line in done.json()["results"]), done.text
             case = {"project_id": "lakeside", "kind": "consultation", "summary": "几点下班?"}
@@ -122,11 +129,8 @@ async def test_ticket_events_in_the_wrong_order_become_a_handled_case_with_nothi
         await until(lined_up, f"{messages} messages do not wait")
 
     try:
-        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-        address = f"http://127.0.0.1:{running.settings.http_port}"
-        async with AsyncClient(base_url=address, headers=headers) as http:
-            await ready(http)
-            done = await Caller(http).post("registers", REGISTERS, key="registers")
+        async with calling(running) as caller:
+            done = await caller.post("registers", REGISTERS, key="registers")
             assert done.is_success, done.text
         for number, (what, minute) in enumerate([("handled", 30), ("commented", 20)], 1):
             await _tell_ticket(producer, what, "T-2", opened + timedelta(minutes=minute))
@@ -147,11 +151,7 @@ async def test_a_past_that_comes_again_changes_nothing_also_when_requests_are_fo
 ) -> None:
     name = str(uuid7())
     past = {**RECORD, "id": name, "external": {"source": "urn:old", "subject": name}}
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    address = f"http://127.0.0.1:{running.settings.http_port}"
-    async with AsyncClient(base_url=address, headers=headers) as http:
-        caller = Caller(http)
-        await ready(http)
+    async with calling(running) as caller:
         await caller.post("registers", REGISTERS, key="registers")
         [done] = (await caller.post("imports", [past], key="past")).json()["results"]
         assert done["facts"] == len(RECORD["facts"]) + 1

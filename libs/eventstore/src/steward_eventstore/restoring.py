@@ -12,18 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from asyncpg import Connection
-from asyncpg.pool import PoolConnectionProxy
-
 from steward_events.cloudevents import content_of, ends_history
 from steward_events.fact import NewerVersion, Unreadable
 from steward_events.recorded import Recorded
 from steward_eventstore.port import Change, Cursor, Head, Projection, Relayed
-from steward_eventstore.postgres import PostgresStore
+from steward_eventstore.postgres import Connected, PostgresStore
 from steward_eventstore.read_models import statements
 from steward_eventstore.rows import meta_of
-
-Connected = Connection | PoolConnectionProxy
 
 ALL_DAY = 86_400.0
 """Seconds that one statement may take: nobody else works meanwhile."""

@@ -3,10 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from asyncpg import Connection
-from asyncpg.pool import PoolConnectionProxy
-
-Connected = Connection | PoolConnectionProxy
+from steward_eventstore.postgres import Connected
 
 _TAKE = "SELECT pg_try_advisory_lock($1)"
 _GIVE_BACK = "SELECT pg_advisory_unlock($1)"
