@@ -31,6 +31,11 @@ def both(*statements: str) -> list[str]:
     return [f"{statement}/{when}" for statement in statements for when in ("before", "after")]
 
 
+def commits(*statements: str) -> list[str]:
+    """Name the points before and after what commits, and where its answer is not heard."""
+    return both(*statements) + [f"{statement}/during" for statement in statements]
+
+
 def before(*statements: str) -> list[str]:
     """Name the points before statements that only read: after them is before the next."""
     return [f"{statement}/before" for statement in statements]
@@ -38,25 +43,28 @@ def before(*statements: str) -> list[str]:
 
 POINTS: Mapping[str, Sequence[str]] = {
     "intake": [
-        *both("inbox/PARK_STREAM", "inbox/PARK_MESSAGE", "append/steward_commit", "append/COMMIT"),
-        *before("append/READ", "append/BEGIN", "append/TAKE_FOREIGN", "append/INSERT INTO cases"),
+        *before("append/READ", "inbox/READ", "inbox/BEGIN", "relay/TAKE_LEASE", "relay/RELAY_PAGE"),
+        *commits("append/steward_commit", "inbox/COMMIT"),
+        *both("inbox/steward_commit", "inbox/PARK_STREAM", "inbox/PARK_MESSAGE", "inbox/offsets"),
         *before("retry/PARKED", "retry/LINE", "retry/READ", "retry/BEGIN"),
-        *both("retry/steward_commit", "retry/LEAVE_LINE", "retry/FREE_STREAM", "retry/COMMIT"),
+        *both("retry/steward_commit", "retry/LEAVE_LINE", "retry/FREE_STREAM"),
+        *commits("retry/COMMIT"),
     ],
     "sla": [
-        *before("inbox/READ", "inbox/BEGIN"),
-        *both("inbox/steward_commit", "inbox/COMMIT", "inbox/INSERT INTO clocks", "inbox/offsets"),
-        *both("ring/steward_commit", "ring/COMMIT"),
+        *before("inbox/READ", "ring/DUE", "ring/READ"),
+        *commits("inbox/steward_commit", "ring/steward_commit"),
+        *both("inbox/offsets", "relay/send_batch", "relay/RELAYED"),
     ],
     "visits": [
-        *before("ring/DUE", "ring/READ", "ring/BEGIN", "relay/TAKE_LEASE"),
-        *both("ring/steward_commit", "ring/INSERT INTO followups", "ring/COMMIT", "relay/RELAYED"),
+        *before("ring/DUE", "ring/READ", "relay/TAKE_LEASE"),
+        *commits("ring/steward_commit"),
+        *both("relay/RELAYED"),
     ],
     "notify": [
         *before("relay/RELAY_PAGE", "sender/lock", "sender/SELECT owed", "sender/SELECT left"),
-        *before("sender/READ", "sender/BEGIN", "receipts/READ", "receipts/BEGIN"),
-        *both("relay/send_batch", "sender/steward_commit", "sender/COMMIT", "sender/post"),
-        *both("sender/data", "receipts/steward_commit", "receipts/COMMIT"),
+        *before("sender/READ", "receipts/READ"),
+        *both("relay/send_batch", "sender/post", "sender/data"),
+        *commits("sender/steward_commit", "receipts/steward_commit"),
     ],
 }
 """Where each is killed by `make chaos`, once; the code is the same in all of them."""

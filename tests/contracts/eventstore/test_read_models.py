@@ -45,21 +45,29 @@ async def test_facts_of_others_are_projected_with_the_inbox_once(shop: OpenShop)
     assert [row["count"] for row in await shop.rows(TALLY)] == [1, 1]
 
 
-async def test_a_value_that_no_column_takes_parks_its_message_alone(shop: OpenShop) -> None:
+@pytest.mark.parametrize("beside", ["kept", "forget"], ids=["in one statement", "in several"])
+async def test_a_value_that_no_column_takes_parks_its_message_alone(
+    shop: OpenShop, beside: str
+) -> None:
     executor = shop.executor()
     done = await executor.execute(job("clock-1", Note(START, "told")))
     fact = done.facts[0]  # type: ignore[union-attr]
-    bad = Recorded(
-        fact.id, fact.type, "case-7", 1, "p-7", "intake", START, START, START, noted("\0", START)
-    )
+
+    def told(stream: str, text: str) -> Recorded:
+        return Recorded(
+            fact.id, fact.type, stream, 1, "p-7", "intake", START, START, START, noted(text, START)
+        )
+
     outcomes = await executor.execute_batch(
         [
-            heard("case-7", 1, heard=bad),
+            heard("case-7", 1, heard=told("case-7", "\0")),
             heard("case-8", 1, To("clock-8", "p-1", Note(START, "fine"))),
+            heard("case-9", 1, heard=told("case-9", beside)),
         ]
     )
     assert isinstance(outcomes[0], Parked)
-    assert {row["stream"] for row in await shop.rows(CLOCKS)} == {"clock-1", "clock-8"}
+    rows = {row["stream"] for row in await shop.rows(CLOCKS)}
+    assert rows - {"case-9"} == {"clock-1", "clock-8"}
 
 
 def test_rows_are_written_in_one_order() -> None:

@@ -12,8 +12,10 @@ import pytest
 from asyncpg import Connection
 from tests.integration.eventstore.conftest import Database, InterruptedStore
 from tests.support.eventstore import (
+    CLOCKS,
     HEARD,
     START,
+    TALLY,
     AskUnheard,
     Note,
     Running,
@@ -35,9 +37,11 @@ from steward_eventstore.port import (
     Changed,
     Cursor,
     Head,
+    Increment,
     OwnAdvance,
     StreamWrite,
     Unavailable,
+    Upsert,
     Write,
 )
 from steward_eventstore.postgres import PostgresStore
@@ -202,26 +206,40 @@ async def seeded(database: Database) -> None:
             "INSERT INTO parked_streams VALUES ('listener', $1, '', '', now(), now())",
             f"case-{name}",
         )
+    await session.execute("INSERT INTO clocks VALUES ('clock-a', 'running', 0)")
+    await session.execute("INSERT INTO tally VALUES ('p-1', 'late', 0)")
 
 
 CASES = [("listener", "case-a"), ("listener", "case-b")]
 PARKED = Write(parked_as_read=dict.fromkeys(CASES, True))
 ADVANCED = Write(own=[OwnAdvance(*place, 1, 2, id_of("two")) for place in CASES])
+LISTED = replace(
+    append("clock-a", 2),
+    changes=[
+        Increment(TALLY, {"project": "p-1", "kind": "late"}, {"count": 1}),
+        Upsert(CLOCKS, {"stream": "clock-a", "note": "late"}),
+    ],
+)
 
 
 @pytest.mark.parametrize(
     ("write", "first", "then"),
     [
-        (PARKED, "parked_streams WHERE stream_id = 'case-a'", "parked_streams"),
+        (PARKED, "parked_streams WHERE stream_id = 'case-a'",
+         "parked_streams WHERE stream_id = 'case-b'"),
         (replace(append("clock-a", 2), parked_as_read=PARKED.parked_as_read),
-         "parked_streams WHERE stream_id = 'case-a'", "streams"),
+         "parked_streams WHERE stream_id = 'case-a'", "streams WHERE stream_id = 'clock-b'"),
         (together(append("clock-a", 2), append("clock-b", 2)),
-         "streams WHERE stream_id = 'clock-a'", "streams"),
+         "streams WHERE stream_id = 'clock-a'", "streams WHERE stream_id = 'clock-b'"),
         (replace(append("clock-a", 2), own=ADVANCED.own),
-         "streams WHERE stream_id = 'clock-a'", "inbox"),
-        (ADVANCED, "inbox WHERE stream_id = 'case-a'", "inbox"),
+         "streams WHERE stream_id = 'clock-a'", "inbox WHERE stream_id = 'case-b'"),
+        (ADVANCED, "inbox WHERE stream_id = 'case-a'",
+         "inbox WHERE stream_id = 'case-b'"),
+        (LISTED, "streams WHERE stream_id = 'clock-a'", "clocks"),
+        (LISTED, "clocks", "tally"),
     ],
-    ids=["parked streams", "then streams", "streams", "then the inbox", "the inbox"],
+    ids=["parked streams", "then streams", "streams", "then the inbox", "the inbox", "then lists",
+         "lists"],
 )  # fmt: skip
 async def test_what_waits_for_the_first_lock_holds_no_later_one(
     database: Database, write: Write, first: str, then: str
@@ -232,8 +250,7 @@ async def test_what_waits_for_the_first_lock_holds_no_later_one(
         await holder.execute(f"SELECT FROM {first} FOR UPDATE")
         waiting = asyncio.create_task((await database.store()).commit(write))
         await waits_for_a_lock(database, 1)
-        later = f"SELECT FROM {then} WHERE stream_id LIKE '%-b' FOR UPDATE NOWAIT"
-        await other.execute(later)
+        await other.execute(f"SELECT FROM {then} FOR UPDATE NOWAIT")
     await waiting
 
 

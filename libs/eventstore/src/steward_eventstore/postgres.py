@@ -6,7 +6,7 @@ statement is named below with the reason for its shape.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -42,7 +42,7 @@ from steward_eventstore.port import (
     View,
     Write,
 )
-from steward_eventstore.read_models import statements
+from steward_eventstore.read_models import in_turn, statements
 from steward_eventstore.rows import check_size, data_of, meta_of, recorded_of
 
 Connected = Connection | PoolConnectionProxy
@@ -198,6 +198,7 @@ UPDATE parked_streams SET reason = $3, code = $4, retry_at = $5, attempts = atte
 TAKE_FOREIGN = """
 INSERT INTO inbox_foreign (consumer, source, id, fingerprint, result, taken_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[])
+ WHERE true
 """
 
 FORGET_FOREIGN = """
@@ -329,23 +330,27 @@ class PostgresStore:
         return view
 
     async def commit(self, write: Write) -> None:
-        """Commit all or nothing; one round trip where nothing but facts, inbox and alarms change."""
+        """Commit all or nothing; mostly in one statement, so that nobody waits for four more."""
         sql, call = _commit_call(write)
+        behind = [*_taken(write.foreign), *statements(write.changes)]
         rare = bool(
-            write.park or write.unpark or write.postpone or write.foreign or write.changes
-            or write.sweeps or write.sweep_steps
-        )  # fmt: skip
+            write.park or write.unpark or write.postpone or write.sweeps or write.sweep_steps
+        )
+        # What is deleted and comes again needs two statements; so do several rows with lists in them.
+        at_once = not rare and all(
+            change.startswith("INSERT") and len(rows) == 1 for change, rows in behind
+        )
         async with _faults(), self.pool.acquire() as connection:
-            if not rare:
-                await connection.execute(sql, *call)
+            if at_once:
+                sql = in_turn(sql, len(call), *[change for change, _ in behind])
+                await connection.execute(sql, *call, *[a for _, [row] in behind for a in row])
                 return
             async with connection.transaction():
                 # Locks and checks what was read, before this transaction parks anything itself.
                 await connection.execute(sql, *call)
                 await _change_lines(connection, write)
-                await _take_foreign(connection, write.foreign)
-                for sql, rows in statements(write.changes):
-                    await connection.executemany(sql, rows)
+                for change, rows in behind:
+                    await connection.executemany(change, rows)
                 await _move_sweeps(connection, write)
 
     async def comes_from_elsewhere(self) -> bool:
@@ -626,13 +631,13 @@ async def _leave(connection: Connected, done: Unpark) -> None:
     await connection.execute(FREE_STREAM, done.consumer, done.stream)
 
 
-async def _take_foreign(connection: Connected, taken: Iterable[ForeignTaken]) -> None:
+def _taken(foreign: Iterable[ForeignTaken]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     rows = sorted(
         (t.mark.consumer, t.mark.source, t.mark.id, t.mark.fingerprint, t.result, t.at)
-        for t in taken
+        for t in foreign
     )
     if rows:
-        await connection.execute(TAKE_FOREIGN, *map(list, zip(*rows, strict=True)))
+        yield TAKE_FOREIGN, [tuple(map(list, zip(*rows, strict=True)))]
 
 
 async def _move_sweeps(connection: Connected, write: Write) -> None:

@@ -1,5 +1,6 @@
 """Changes of read models, folded per row and turned into few sorted statements."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from steward_eventstore.port import Change, Delete, Increment, Upsert
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 @dataclass(slots=True)
@@ -113,6 +115,25 @@ def _table_statements(
 
 
 @lru_cache(maxsize=1_024)
+def in_turn(first: str, parameters: int, *upserts: str) -> str:
+    """Make one statement of the first, which has so many parameters, and of upserts after it.
+
+    Each begins when the one before it is done, so that locks are taken in the same order as where
+    they are sent one by one. Its parameters come behind those of all before it.
+    """
+    if not upserts:
+        return first
+    steps = [f"step_0 AS MATERIALIZED ({first})"]
+    for place, upsert in enumerate(upserts, 1):
+        wants = max(map(int, _PARAMETER.findall(upsert)))
+        moved = _PARAMETER.sub(lambda found: f"${int(found[1]) + parameters}", upsert)  # noqa: B023
+        parameters += wants
+        before = f"WHERE (SELECT count(*) FROM step_{place - 1}) >= 0"  # noqa: S608
+        steps.append(f"step_{place} AS ({moved.replace('WHERE true', before)} RETURNING 1)")
+    return f"WITH {', '.join(steps)} SELECT count(*) FROM step_{len(upserts)}"  # noqa: S608
+
+
+@lru_cache(maxsize=1_024)
 def _upsert(table: Table, columns: tuple[str, ...], added: tuple[str, ...]) -> str:
     names, keys = _insert_columns(table, columns, added), keys_of(table)
     into = ", ".join(_name(n) for n in names)
@@ -122,13 +143,15 @@ def _upsert(table: Table, columns: tuple[str, ...], added: tuple[str, ...]) -> s
     ]
     action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
     conflict = ", ".join(_name(k) for k in keys)
+    types = [table.columns[name].type.compile(dialect=_DIALECT) for name in names]
     if _goes_by_columns(table, names):
-        types = [table.columns[name].type.compile(dialect=_DIALECT) for name in names]
         lists = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(types, 1))
         source = f"SELECT * FROM unnest({lists})"  # noqa: S608
     else:
-        source = f"VALUES ({', '.join(f'${n}' for n in range(1, len(names) + 1))})"
-    return f"INSERT INTO {_name(table.name)} ({into}) {source} ON CONFLICT ({conflict}) DO {action}"
+        source = f"SELECT {', '.join(f'${n}::{type_}' for n, type_ in enumerate(types, 1))}"
+    # The condition is where `in_turn` adds another.
+    into = f"INSERT INTO {_name(table.name)} ({into})"
+    return f"{into} {source} WHERE true ON CONFLICT ({conflict}) DO {action}"
 
 
 def _goes_by_columns(table: Table, names: Iterable[str]) -> bool:
