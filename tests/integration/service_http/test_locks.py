@@ -61,5 +61,5 @@ async def test_a_session_that_may_hold_a_lock_is_ended(
         async with session_lock(another, LOCK) as held:
             return held
 
-    await until(free, "the lock is still held", 5)
+    await until(free, "the lock is still held")
     await another.close()

@@ -216,6 +216,25 @@ GUARDS = (
     ),
     Guard(
         _RULES,
+        "A decision on more time is told of a clock that has not moved since the last fact.",
+        "what a decision asks for",
+        DIFFERENCES,
+        "if state.course is None or state.extensions else",
+        "if state.course is None else",
+        f"{MORE_TIME_TEST}test_who_has_to_decide_is_asked_no_longer_whatever_was_heard_meanwhile",
+    ),
+    Guard(
+        _RULES,
+        "A pause that has ended is told of a clock that has not moved since the last fact.",
+        "what a pause asks for",
+        DIFFERENCES,
+        "more or clock.pauses or clock.declined",
+        "more or clock.declined",
+        "tests/unit/sla/test_clocks.py::"
+        "test_a_pause_that_has_ended_is_told_by_the_next_fact_whatever_was_heard_meanwhile",
+    ),
+    Guard(
+        _RULES,
         "Who decided on more time is decided once: another person's word is refused, not lost.",
         "one decision on more time",
         CLOCKS,

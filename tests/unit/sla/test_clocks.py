@@ -415,6 +415,22 @@ def test_waiting_for_the_owner_moves_the_due_time_by_the_midnights_inside(
     )
 
 
+def test_a_pause_that_has_ended_is_told_by_the_next_fact_whatever_was_heard_meanwhile(
+    clocks: ClocksDecider,
+) -> None:
+    noon = RECEIVED + 2 * HOUR
+    stream = given(
+        received(),
+        classified("minor"),
+        heard("case_paused", 3, noon, reason="waiting_owner", resume_on="2026-10-04"),
+        by=clocks,
+    )
+    quiet = stream.when(heard("case_accepted", 4, noon + HOUR)).then(CaseNoted)
+    quiet.when(heard("case_accepted", 5, noon + 7 * DAY)).then(
+        CaseNoted, the_clock(ClockResumed, "minor-resolve#1")
+    )
+
+
 def test_a_pause_ends_by_itself_after_seven_days(clocks: ClocksDecider) -> None:
     noon = RECEIVED + 2 * HOUR
     stream = given(

@@ -269,6 +269,14 @@ def test_who_has_to_decide_is_asked_no_longer_when_nothing_is_left_to_decide(
 
 
 @rule("RM-4.10.1")
+def test_who_has_to_decide_is_asked_no_longer_whatever_was_heard_meanwhile(minor: Given) -> None:
+    request = minor.when(asked()).when(heard("case_accepted", 3, RECEIVED + 2 * HOUR))
+    ended = request.when(RefuseExtension(RECEIVED + 3 * HOUR, "x", "m1", Role.CENTRE_MANAGER))
+    [withdrawn] = [f for f in ended.facts if isinstance(f, EscalationWithdrawn)]
+    assert withdrawn.settled
+
+
+@rule("RM-4.10.1")
 @pytest.mark.parametrize("acknowledged", [False, True])
 def test_the_silence_of_who_has_to_decide_climbs_only_by_what_is_undecided(
     minor: Given, acknowledged: bool

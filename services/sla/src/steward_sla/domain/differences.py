@@ -28,9 +28,19 @@ _NEVER_APPLIED = "never_applied"
 def differences(state: "Clocks", cause: str) -> Iterator["ClocksFact"]:
     """Tell what has changed since it was told, because of what is named."""
     planned: set[str] = set()
+    # A request for more time may ask for something though neither clock nor what was told moved.
+    as_told = {} if state.course is None or state.extensions else state.course.as_told
     for clock in state.plan:
         planned.add(clock.id)
-        yield from _difference(state, clock, cause)
+        told = state.of(clock.id)
+        known = as_told.get(clock.id)
+        if known is not None and known[0] is clock and known[1] is told:
+            continue
+        more = list(_difference(state, clock, told, cause))
+        yield from more
+        # So may a pause that begins or ends meanwhile, and an owner's date.
+        if not (more or clock.pauses or clock.declined):
+            as_told[clock.id] = (clock, told)
     for name, told in (state.told or {}).items():
         if name not in planned and (told.outcome != "cancelled" or told.breach):
             said = said_before(state, name, told)
@@ -40,9 +50,10 @@ def differences(state: "Clocks", cause: str) -> Iterator["ClocksFact"]:
             yield from _withdrawal(state, told, said, cause, None)
 
 
-def _difference(state: "Clocks", clock: Clock, cause: str) -> Iterator["ClocksFact"]:
-    told, said = state.of(clock.id), said_of(state, clock)
-    outcome = _outcome(clock)
+def _difference(
+    state: "Clocks", clock: Clock, told: Told | None, cause: str
+) -> Iterator["ClocksFact"]:
+    said, outcome = said_of(state, clock), _outcome(clock)
     starts = (
         told is None or told.started_at != clock.started_at or (bool(told.outcome) and not outcome)
     )

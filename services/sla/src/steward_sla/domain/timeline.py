@@ -164,6 +164,8 @@ class Course:
         self._ran: dict[str, datetime] = {}
         self.alarms: dict[str, Any] = {}
         """For whoever asks for more than the clocks: what it found for each of them."""
+        self.as_told: dict[str, tuple[Clock, Any]] = {}
+        """Of each clock what was told of it, once nothing more is to be told until either moves."""
         self._begin(frozenset())
 
     def _begin(self, kinds: frozenset[str]) -> None:
