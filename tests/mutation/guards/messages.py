@@ -142,7 +142,7 @@ GUARDS = (
         "            async with connection.transaction():\n                # Locks and checks",
         "            if True:\n                # Locks and checks",
         "tests/contracts/eventstore/test_read_models.py::"
-        "test_a_value_that_no_column_takes_parks_its_message_alone[in several-postgres]",
+        "test_a_value_that_no_column_takes_parks_its_message_alone[postgres-in several]",
     ),
     Guard(
         _BATCH,
