@@ -308,7 +308,7 @@ def _pytest(
     return Run(
         ended.returncode,
         failures[0] if failures else "",
-        ended_so if package else ended.stdout[-3000:],
+        ended_so if package else (ended.stdout + ended.stderr)[-3000:],
         max([float(each.get("time", 0)) for each in suite.iter("testcase")], default=0.0),
     )
 

@@ -367,7 +367,7 @@ GUARDS = (
         POSTGRES,
         '        raise Unavailable(f"PostgreSQL cannot be reached: {error}") from error\n',
         "        raise\n",
-        f"{STORE_TEST}test_a_job_whose_connection_broke_in_its_commit_applies_once_when_tried_again",
+        f"{STORE_TEST}test_a_server_that_is_not_there_is_unavailable",
     ),
     Guard(
         _BAD,
