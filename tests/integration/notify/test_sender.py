@@ -425,6 +425,27 @@ async def test_a_correction_goes_only_to_whom_was_told(notify: Notify, sink: Run
     assert subjects == ["【升级】P1-1 星河湾", "【撤销】P1-1 星河湾"]
 
 
+async def test_a_correction_waits_while_what_it_corrects_is_to_be_tried_again(
+    notify: Notify, sink: RunningSink
+) -> None:
+    address = await notify.sealer.seal("staff-s1", "email", "wang+later@example.cn")
+    await notify.hear(StaffRegistered(person_id="s1", group_id="g1", email=address))
+    await assign(notify)
+    await notify.request("told")
+    async with notify.sending():
+        await until(tried_once(notify), "it was not refused for now")
+    without_due = {name: value for name, value in VALUES.items() if name != "due"}
+    await notify.request(
+        "correction", template="breach_withdrawn", values=without_due, only_if_sent="told"
+    )
+    await notify.request("behind")
+    async with notify.sending():
+        await until(ended(notify, "behind"), "what stands behind was not sent")
+    found = await notify.statuses()
+    assert (found["told"], found["correction"]) == ("owed", "owed")
+    assert len(sink.index()) == 1
+
+
 async def test_a_role_without_holder_is_passed_over_and_the_fact_says_so(notify: Notify) -> None:
     await assign(notify, Role.CENTRE_MANAGER)
     await notify.request("climbing")

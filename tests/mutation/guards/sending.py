@@ -104,7 +104,7 @@ GUARDS = (
         f"{NOTIFY}/adapters/outbox.py",
         '                _EARLIER.c.status.not_in(["owed", "sending"]),\n',
         "                _EARLIER.c.status.not_in([]),\n",
-        f"{SENDER_TEST}test_a_correction_goes_only_to_whom_was_told",
+        f"{SENDER_TEST}test_a_correction_waits_while_what_it_corrects_is_to_be_tried_again",
     ),
     Guard(
         _SENDING,
