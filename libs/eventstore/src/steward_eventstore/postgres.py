@@ -6,7 +6,7 @@ statement is named below with the reason for its shape.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -198,7 +198,6 @@ UPDATE parked_streams SET reason = $3, code = $4, retry_at = $5, attempts = atte
 TAKE_FOREIGN = """
 INSERT INTO inbox_foreign (consumer, source, id, fingerprint, result, taken_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[])
- WHERE true
 """
 
 FORGET_FOREIGN = """
@@ -332,24 +331,26 @@ class PostgresStore:
     async def commit(self, write: Write) -> None:
         """Commit all or nothing; mostly in one statement, so that nobody waits for four more."""
         sql, call = _commit_call(write)
-        behind = [*_taken(write.foreign), *statements(write.changes)]
+        lists = statements(write.changes)
         rare = bool(
-            write.park or write.unpark or write.postpone or write.sweeps or write.sweep_steps
-        )
+            write.park or write.unpark or write.postpone or write.foreign
+            or write.sweeps or write.sweep_steps
+        )  # fmt: skip
         # What is deleted and comes again needs two statements; so do several rows with lists in them.
         at_once = not rare and all(
-            change.startswith("INSERT") and len(rows) == 1 for change, rows in behind
+            change.startswith("INSERT") and len(rows) == 1 for change, rows in lists
         )
         async with _faults(), self.pool.acquire() as connection:
             if at_once:
-                sql = in_turn(sql, len(call), *[change for change, _ in behind])
-                await connection.execute(sql, *call, *[a for _, [row] in behind for a in row])
+                sql = in_turn(sql, len(call), *[change for change, _ in lists])
+                await connection.execute(sql, *call, *[a for _, [row] in lists for a in row])
                 return
             async with connection.transaction():
                 # Locks and checks what was read, before this transaction parks anything itself.
                 await connection.execute(sql, *call)
                 await _change_lines(connection, write)
-                for change, rows in behind:
+                await _take_foreign(connection, write.foreign)
+                for change, rows in lists:
                     await connection.executemany(change, rows)
                 await _move_sweeps(connection, write)
 
@@ -631,13 +632,13 @@ async def _leave(connection: Connected, done: Unpark) -> None:
     await connection.execute(FREE_STREAM, done.consumer, done.stream)
 
 
-def _taken(foreign: Iterable[ForeignTaken]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+async def _take_foreign(connection: Connected, taken: Iterable[ForeignTaken]) -> None:
     rows = sorted(
         (t.mark.consumer, t.mark.source, t.mark.id, t.mark.fingerprint, t.result, t.at)
-        for t in foreign
+        for t in taken
     )
     if rows:
-        yield TAKE_FOREIGN, [tuple(map(list, zip(*rows, strict=True)))]
+        await connection.execute(TAKE_FOREIGN, *map(list, zip(*rows, strict=True)))
 
 
 async def _move_sweeps(connection: Connected, write: Write) -> None:
