@@ -44,7 +44,8 @@ def before(*statements: str) -> list[str]:
 POINTS: Mapping[str, Sequence[str]] = {
     "intake": [
         *before("append/READ", "inbox/READ", "inbox/BEGIN", "relay/TAKE_LEASE", "relay/RELAY_PAGE"),
-        *commits("append/steward_commit", "inbox/COMMIT"),
+        *before("append/BEGIN", "append/TAKE_FOREIGN", "append/INSERT INTO cases"),
+        *commits("append/steward_commit", "append/COMMIT", "inbox/COMMIT"),
         *both("inbox/steward_commit", "inbox/PARK_STREAM", "inbox/PARK_MESSAGE", "inbox/offsets"),
         *before("retry/PARKED", "retry/LINE", "retry/READ", "retry/BEGIN"),
         *both("retry/steward_commit", "retry/LEAVE_LINE", "retry/FREE_STREAM"),
