@@ -3,6 +3,7 @@
 STORE = "libs/eventstore/src/steward_eventstore"
 EXECUTE = f"{STORE}/execute.py"
 POSTGRES = f"{STORE}/postgres.py"
+ROWS = f"{STORE}/rows.py"
 PORT = f"{STORE}/port.py"
 SQL = f"{STORE}/migrations/versions/0001_event_store.sql"
 SERVICE = "libs/service/src/steward_service"

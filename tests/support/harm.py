@@ -22,7 +22,7 @@ def again(type_: str, data: str = "data", *, of: str = "", where: str = "true") 
     """Store once more, in the same stream, what one fact says; as a fact of another type, perhaps."""
     return f"""
         INSERT INTO events (log_epoch, stream_id, version, partition, type, data, meta)
-        SELECT log_epoch, stream_id, version + 1000, partition, '{type_}', {data}, meta
+        SELECT log_epoch, stream_id, version + 1000, partition, '{type_}', ({data})::json, meta
           FROM events one WHERE type = '{of or type_}' AND {where}
          ORDER BY stream_id, version LIMIT 1
     """
@@ -39,7 +39,7 @@ data->>'target' = 'minor-resolve' AND NOT EXISTS (
 """
 STORED = (
     # Two facts have one ID, and were published under others.
-    ("intake", f"UPDATE events SET meta = meta || '{{\"id\": \"{ANOTHER_ID}\"}}'"
+    ("intake", f"UPDATE events SET meta = meta::jsonb || '{{\"id\": \"{ANOTHER_ID}\"}}'"
                " WHERE type = 'intake.case_chased.v1'"),
     # What came first stands last, where it was never published.
     ("intake", "UPDATE events SET version = version + 1000 WHERE type = 'intake.case_received.v1'"),
@@ -54,12 +54,12 @@ STORED = (
     ("sla", "DELETE FROM events WHERE type = 'sla.escalated.v1'"
             " AND data->>'target' = 'minor-resolve'"),
     ("sla", again("sla.escalated.v1")),
-    ("sla", "UPDATE events SET meta = meta || '{\"recorded\": \"2020-01-01T00:00:00Z\"}'"
+    ("sla", "UPDATE events SET meta = meta::jsonb || '{\"recorded\": \"2020-01-01T00:00:00Z\"}'"
             " WHERE type = 'sla.clock_breached.v1'"),
-    ("sla", again("sla.breach_withdrawn.v1", "data - '{due_at,breached_at,unheard}'::text[]",
+    ("sla", again("sla.breach_withdrawn.v1", "data::jsonb - '{due_at,breached_at,unheard}'::text[]",
                   of="sla.clock_breached.v1", where=NOT_WITHDRAWN)),
     ("sla", again("sla.clock_breached.v1")),
-    ("sla", again("sla.clock_breached.v1", "data || '{\"number\": 2}'",
+    ("sla", again("sla.clock_breached.v1", "data::jsonb || '{\"number\": 2}'",
                   where="data->>'target' = 'dispatched'")),
     ("sla", again("sla.clock_started.v1", where="data->>'target' = 'triage'")),
     ("sla", again("sla.case_noted.v1")),
@@ -69,9 +69,9 @@ STORED = (
                " AND stream_id = (SELECT max(stream_id) FROM events"
                " WHERE type = 'visits.followup_overdue.v1')"),
     ("notify", again("notify.message_requested.v1")),
-    ("notify", again("notify.message_failed.v1", "data || '{\"attempt\": 1, \"code\": \"x\"}'",
+    ("notify", again("notify.message_failed.v1", "data::jsonb || '{\"attempt\": 1, \"code\": \"x\"}'",
                      of="notify.message_delivered.v1")),
-    ("notify", again("notify.message_unknown.v1", "data || '{\"attempt\": 1, \"reason\": \"x\"}'",
+    ("notify", again("notify.message_unknown.v1", "data::jsonb || '{\"attempt\": 1, \"reason\": \"x\"}'",
                      of="notify.message_sent.v1", where="data->>'channel' = 'email'")),
     ("notify", "UPDATE staff SET language = 'en'"),
     ("audit", "UPDATE heard SET facts = facts + 1"),

@@ -3,7 +3,6 @@
 One process, one thread of control; a commit is atomic because nothing awaits inside it.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,9 +34,7 @@ from steward_eventstore.port import (
     Write,
 )
 from steward_eventstore.read_models import blank, key_of
-from steward_eventstore.rows import check_size, data_of, meta_of
-
-_ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+from steward_eventstore.rows import check, data_of, meta_of
 
 
 class MemoryStore:
@@ -145,10 +142,7 @@ class MemoryStore:
             if (head.version if head else 0) != stream.expected:
                 raise Changed(f"The stream {stream.head.stream} has moved on.")
             for fact in stream.facts:
-                data = data_of(fact)
-                check_size(fact.type, data, meta_of(fact))
-                if _ESCAPED_NUL.search(data):
-                    raise BadData("A text contains the character NUL.")
+                check(fact.type, data_of(fact), meta_of(fact))
         for mark in write.own:
             if self._own.get((mark.consumer, mark.stream), (0, None))[0] != mark.expected:
                 raise Changed(f"The inbox of {mark.stream} has moved on.")

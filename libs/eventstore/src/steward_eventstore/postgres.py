@@ -43,7 +43,7 @@ from steward_eventstore.port import (
     Write,
 )
 from steward_eventstore.read_models import in_turn, statements
-from steward_eventstore.rows import check_size, data_of, meta_of, recorded_of
+from steward_eventstore.rows import check, data_of, meta_of, recorded_of
 
 Connected = Connection | PoolConnectionProxy
 
@@ -51,23 +51,24 @@ Connected = Connection | PoolConnectionProxy
 READ = """
 SELECT 1 AS what, s.stream_id AS a, s.key AS b, NULL AS c, s.version AS n, s.partition AS m,
        s.recorded_at AS t, s.history AS u, s.live AS f, NULL::uuid AS i, NULL::bytea AS r
-  FROM streams s WHERE s.stream_id = ANY ($1::text[])
+  FROM streams s WHERE s.stream_id = ANY ((SELECT $1::text[])::text[])
 UNION ALL
 SELECT 3, i.consumer, i.stream_id, NULL, i.version, NULL, NULL, NULL, NULL, i.event_id, NULL
-  FROM inbox i JOIN unnest($3::text[], $4::text[]) AS q (consumer, stream_id)
+  FROM inbox i JOIN unnest((SELECT $3::text[]), (SELECT $4::text[])) AS q (consumer, stream_id)
     USING (consumer, stream_id)
 UNION ALL
 SELECT 4, f.consumer, f.source, f.id || chr(1) || f.fingerprint, NULL, NULL, NULL, NULL, NULL,
        NULL, f.result
-  FROM inbox_foreign f JOIN unnest($5::text[], $6::text[], $7::text[]) AS q (consumer, source, id)
-    USING (consumer, source, id)
+  FROM inbox_foreign f
+  JOIN unnest((SELECT $5::text[]), (SELECT $6::text[]), (SELECT $7::text[])) AS q (consumer, source, id)
+ USING (consumer, source, id)
 UNION ALL
 SELECT 5, p.consumer, p.stream_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM parked_streams p JOIN unnest($8::text[], $9::text[]) AS q (consumer, stream_id)
+  FROM parked_streams p JOIN unnest((SELECT $8::text[]), (SELECT $9::text[])) AS q (consumer, stream_id)
     USING (consumer, stream_id)
 UNION ALL
 (SELECT 2, e.stream_id, e.type, e.data::text, e.version, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM unnest($1::text[], $2::integer[]) AS q (stream_id, known)
+  FROM unnest((SELECT $1::text[]), (SELECT $2::integer[])) AS q (stream_id, known)
   JOIN events e ON e.stream_id = q.stream_id AND e.version > q.known
  ORDER BY e.stream_id, e.version)
 """
@@ -544,7 +545,7 @@ def _commit_call(write: Write) -> tuple[str, Sequence[Any]]:
     for stream in write.streams:
         for fact in stream.facts:
             data, meta = data_of(fact), meta_of(fact)
-            check_size(fact.type, data, meta)
+            check(fact.type, data, meta)
             facts.append((fact.stream, fact.version, stream.head.partition, fact.type, data, meta))
     places = sorted(write.parked_as_read)
     if len(facts) == len(write.streams) == 1 and not (places[1:] or write.own or write.timers):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, Table
+from sqlalchemy import ARRAY, Table, cast, literal
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -96,21 +96,19 @@ def _table_statements(
     if deleted:
         where = " AND ".join(f"{_name(k)} = ${n}" for n, k in enumerate(keys, 1))
         made.append((f"DELETE FROM {_name(table.name)} WHERE {where}", deleted))  # noqa: S608
-    defaults = defaults_of(table)
     shapes: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[Any, ...]]] = {}
     for key in sorted(rows):
         row = rows[key]
         if row.gone:
             continue
         columns, added = tuple(sorted(row.values)), tuple(sorted(row.add))
-        content = {**defaults, **row.add, **row.values}
-        names = _insert_columns(table, columns, added)
-        shapes.setdefault((columns, added), []).append(tuple([content[n] for n in names]))
+        content = tuple([row.values[n] for n in columns] + [row.add[n] for n in added])
+        shapes.setdefault((columns, added), []).append(content)
     for (columns, added), content_rows in shapes.items():
-        by_columns = _goes_by_columns(table, _insert_columns(table, columns, added))
         # One statement for all rows: a third of what one for each costs on either side.
         arguments = [tuple(map(list, zip(*content_rows, strict=True)))]
-        made.append((_upsert(table, columns, added), arguments if by_columns else content_rows))
+        rows_given = arguments if _goes_by_columns(table) else content_rows
+        made.append((_upsert(table, columns, added), rows_given))
     return made
 
 
@@ -135,8 +133,10 @@ def in_turn(first: str, parameters: int, *upserts: str) -> str:
 
 @lru_cache(maxsize=1_024)
 def _upsert(table: Table, columns: tuple[str, ...], added: tuple[str, ...]) -> str:
-    names, keys = _insert_columns(table, columns, added), keys_of(table)
-    into = ", ".join(_name(n) for n in names)
+    names, keys, starts = (*columns, *added), keys_of(table), _starts(table)
+    # What a new row starts with stands in the statement: it is sent with no row.
+    others = [n for n in starts if n not in names]
+    into = ", ".join(_name(n) for n in (*names, *others))
     changed = [
         *(f"{_name(c)} = excluded.{_name(c)}" for c in columns if c not in keys),
         *(f"{_name(c)} = {_name(table.name)}.{_name(c)} + excluded.{_name(c)}" for c in added),
@@ -144,26 +144,32 @@ def _upsert(table: Table, columns: tuple[str, ...], added: tuple[str, ...]) -> s
     action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
     conflict = ", ".join(_name(k) for k in keys)
     types = [table.columns[name].type.compile(dialect=_DIALECT) for name in names]
-    if _goes_by_columns(table, names):
+    if _goes_by_columns(table):
         lists = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(types, 1))
-        source = f"SELECT * FROM unnest({lists})"  # noqa: S608
+        given, source = ["q.*"], f" FROM unnest({lists}) AS q"
     else:
-        source = f"SELECT {', '.join(f'${n}::{type_}' for n, type_ in enumerate(types, 1))}"
+        given, source = [f"${n}::{type_}" for n, type_ in enumerate(types, 1)], ""
+    values = ", ".join([*given, *(starts[n] for n in others)])
     # The condition is where `in_turn` adds another.
     into = f"INSERT INTO {_name(table.name)} ({into})"
-    return f"{into} {source} WHERE true ON CONFLICT ({conflict}) DO {action}"
+    return f"{into} SELECT {values}{source} WHERE true ON CONFLICT ({conflict}) DO {action}"
 
 
-def _goes_by_columns(table: Table, names: Iterable[str]) -> bool:
+@lru_cache
+def _goes_by_columns(table: Table) -> bool:
     """Whether rows can be given column by column; a list of lists would be taken apart."""
-    return not any(isinstance(table.columns[name].type, ARRAY) for name in names)
+    return not any(isinstance(column.type, ARRAY) for column in table.columns)
 
 
-@lru_cache(maxsize=1_024)
-def _insert_columns(
-    table: Table, columns: tuple[str, ...], added: tuple[str, ...]
-) -> tuple[str, ...]:
-    return tuple(sorted({*defaults_of(table), *columns, *added}))
+@lru_cache
+def _starts(table: Table) -> Mapping[str, str]:
+    """The scalar defaults of a table's columns, as SQL."""
+    found = {}
+    for name, value in defaults_of(table).items():
+        kind = table.columns[name].type
+        said = cast(literal(value, kind), kind)  # of an empty list nobody could tell of what
+        found[name] = str(said.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return found
 
 
 def _name(identifier: str) -> str:

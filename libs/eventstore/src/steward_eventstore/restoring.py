@@ -47,8 +47,8 @@ SELECT stream_id, key, partition, version, recorded_at, history, live FROM strea
 # In the order of the topic, under the epoch that this transaction has raised.
 APPEND = """
 INSERT INTO events (log_epoch, stream_id, version, partition, type, data, meta)
-SELECT (SELECT epoch FROM log), q.stream_id, q.version, q.partition, q.type, q.data::jsonb,
-       q.meta::jsonb
+SELECT (SELECT epoch FROM log), q.stream_id, q.version, q.partition, q.type, q.data::json,
+       q.meta::json
   FROM unnest($1::text[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::text[])
        WITH ORDINALITY AS q (stream_id, version, partition, type, data, meta, place)
  ORDER BY q.place

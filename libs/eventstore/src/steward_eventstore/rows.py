@@ -1,5 +1,6 @@
 """How a fact lies in a row: `data` is what goes out on Kafka as it is, `meta` all else."""
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,10 +9,12 @@ from pydantic_core import from_json, to_json
 
 from steward_events.fact import read_fact
 from steward_events.recorded import Recorded
-from steward_eventstore.port import FactTooLarge
+from steward_eventstore.port import BadData, FactTooLarge
 
 MAX_FACT_BYTES = 512_000
 """Of data and meta together: Kafka's default message limit is 1 MB."""
+_NUL = "\\u0000"
+_ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
 
 def data_of(recorded: Recorded) -> str:
@@ -41,8 +44,14 @@ def meta_of(recorded: Recorded) -> str:
     return to_json(meta).decode()
 
 
-def check_size(wire_type: str, data: str, meta: str) -> None:
-    """Raise `FactTooLarge` for a fact that would not fit into one message."""
+def check(wire_type: str, data: str, meta: str) -> None:
+    """Raise `FactTooLarge` for a fact that would not fit into one message, `BadData` for a NUL in it.
+
+    No list could keep such a text, here nor where it is heard.
+    """
+    for text in (data, meta):
+        if _NUL in text and _ESCAPED_NUL.search(text):
+            raise BadData("A text contains the character NUL.")
     # A character has four bytes at most: most facts need no exact count.
     if 4 * (len(data) + len(meta)) > MAX_FACT_BYTES:
         size = len(data.encode()) + len(meta.encode())

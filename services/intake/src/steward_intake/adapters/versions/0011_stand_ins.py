@@ -47,7 +47,7 @@ STATEMENTS = (
                           ',"since":', shift->'since', ',"until":', shift->'until', '}'
                       ), ',' ORDER BY place), '') || ']' AS shifts,
                       max((shift->>'until')::timestamptz) AS until
-                 FROM jsonb_array_elements(data->'shifts') WITH ORDINALITY AS s (shift, place)
+                 FROM jsonb_array_elements((data->'shifts')::jsonb) WITH ORDINALITY AS s (shift, place)
            ) AS whole
      WHERE type = 'registry.duty_roster_published.v1'
      ORDER BY data->>'roster_id', version DESC
