@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiosmtplib import SMTP
 from asyncpg import Connection
 
-from steward_eventstore.postgres import COMMIT, COMMIT_ONE
+from steward_eventstore.postgres import COMMIT, COMMIT_ONE, READ, READ_STREAMS
 
 ACTIVITIES = {
     "steward_service/relay.py": "relay",
@@ -70,6 +70,7 @@ class Crashing:
             if name.isupper() and isinstance(text, str)
         }
         self._names[COMMIT] = self._names[COMMIT_ONE] = "steward_commit"
+        self._names[READ] = self._names[READ_STREAMS] = "READ"
 
     def statement(self, sql: str) -> str:
         """Name a statement: as its module does, else by its verb and table, or as BEGIN, COMMIT."""

@@ -164,7 +164,8 @@ async def pgbench(bench: Bench) -> Mapping[str, float]:
     assert found, out.decode()
     connection = await asyncpg.connect(dsn)
     counted = await connection.fetchval(
-        "SELECT count(*) FROM events WHERE data::text = $1 AND meta::text = $2",
+        "SELECT count(*) FROM events"
+        " WHERE data::jsonb = $1::text::jsonb AND meta::jsonb = $2::text::jsonb",
         data_of(fact),
         meta_of(fact),
     )

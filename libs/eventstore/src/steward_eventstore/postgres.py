@@ -47,12 +47,21 @@ from steward_eventstore.rows import check, data_of, meta_of, recorded_of
 
 Connected = Connection | PoolConnectionProxy
 
-# One statement, so that heads, facts and inbox are seen in one snapshot and in one round trip.
-READ = """
+# One statement, so that heads, facts and inbox are seen in one snapshot and in one round trip. Lists
+# stand in selects of their own: the plan does not hang on how long they are, and is made once.
+_HEADS = """
 SELECT 1 AS what, s.stream_id AS a, s.key AS b, NULL AS c, s.version AS n, s.partition AS m,
        s.recorded_at AS t, s.history AS u, s.live AS f, NULL::uuid AS i, NULL::bytea AS r
   FROM streams s WHERE s.stream_id = ANY ((SELECT $1::text[])::text[])
-UNION ALL
+"""
+_FACTS = """
+(SELECT 2, e.stream_id, e.type, e.data::text, e.version, NULL, NULL, NULL, NULL, NULL::uuid,
+        NULL::bytea
+  FROM unnest((SELECT $1::text[]), (SELECT $2::integer[])) AS q (stream_id, known)
+  JOIN events e ON e.stream_id = q.stream_id AND e.version > q.known
+ ORDER BY e.stream_id, e.version)
+"""
+_MARKS = """
 SELECT 3, i.consumer, i.stream_id, NULL, i.version, NULL, NULL, NULL, NULL, i.event_id, NULL
   FROM inbox i JOIN unnest((SELECT $3::text[]), (SELECT $4::text[])) AS q (consumer, stream_id)
     USING (consumer, stream_id)
@@ -60,18 +69,17 @@ UNION ALL
 SELECT 4, f.consumer, f.source, f.id || chr(1) || f.fingerprint, NULL, NULL, NULL, NULL, NULL,
        NULL, f.result
   FROM inbox_foreign f
-  JOIN unnest((SELECT $5::text[]), (SELECT $6::text[]), (SELECT $7::text[])) AS q (consumer, source, id)
- USING (consumer, source, id)
+  JOIN unnest((SELECT $5::text[]), (SELECT $6::text[]), (SELECT $7::text[]))
+    AS q (consumer, source, id) USING (consumer, source, id)
 UNION ALL
 SELECT 5, p.consumer, p.stream_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM parked_streams p JOIN unnest((SELECT $8::text[]), (SELECT $9::text[])) AS q (consumer, stream_id)
+  FROM parked_streams p
+  JOIN unnest((SELECT $8::text[]), (SELECT $9::text[])) AS q (consumer, stream_id)
     USING (consumer, stream_id)
-UNION ALL
-(SELECT 2, e.stream_id, e.type, e.data::text, e.version, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM unnest((SELECT $1::text[]), (SELECT $2::integer[])) AS q (stream_id, known)
-  JOIN events e ON e.stream_id = q.stream_id AND e.version > q.known
- ORDER BY e.stream_id, e.version)
 """
+READ = f"{_HEADS} UNION ALL {_MARKS} UNION ALL {_FACTS}"
+READ_STREAMS = f"{_HEADS} UNION ALL {_FACTS}"
+"""For what has no mark, as alarms: very many, and few at a time."""
 
 COMMIT = """
 SELECT steward_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
@@ -300,11 +308,10 @@ class PostgresStore:
     async def read(self, reading: Reading) -> View:
         """Read heads, new facts, inbox and parking in one statement."""
         streams = list(reading.streams)
-        async with _faults():
-            rows = await self.pool.fetch(
-                READ,
-                streams,
-                [reading.streams[s] for s in streams],
+        sql, call = READ_STREAMS, [streams, [reading.streams[s] for s in streams]]
+        if reading.own or reading.foreign or reading.parked:
+            sql = READ
+            call += [
                 [c for c, _ in reading.own],
                 [s for _, s in reading.own],
                 [c for c, _, _ in reading.foreign],
@@ -312,7 +319,9 @@ class PostgresStore:
                 [i for _, _, i in reading.foreign],
                 [c for c, _ in reading.parked],
                 [s for _, s in reading.parked],
-            )
+            ]
+        async with _faults():
+            rows = await self.pool.fetch(sql, *call)
         view = View()
         for what, a, b, c, n, m, t, u, f, i, r in rows:
             match what:
