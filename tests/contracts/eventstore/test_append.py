@@ -197,6 +197,18 @@ async def test_a_nul_in_a_request_is_answered_to_the_caller(shop: OpenShop) -> N
     assert await notes(shop, "clock-1") == [r"a\u0000b"]
 
 
+@pytest.mark.parametrize("where", ["what it says", "what stands in its headers"])
+async def test_a_nul_that_no_list_would_meet_is_refused_too(shop: OpenShop, where: str) -> None:
+    shop.project = lambda _: ()
+    says, correlation = ("a\0b", "") if where == "what it says" else ("a", "a\0b")
+    command = To("clock-1", "p-1", Note(START, says))
+    cause = Cause(id_of(where), "test", correlation_id=correlation)
+    with pytest.raises(Refused) as refusal:
+        await shop.executor().execute(Job(cause, lambda: [command]))
+    assert refusal.value.code == "bad_data"
+    assert await shop.store.facts_of("clock-1") == []
+
+
 async def test_an_address_that_no_index_takes_is_parked_under_one_that_it_does(
     shop: OpenShop,
 ) -> None:

@@ -129,7 +129,7 @@ GUARDS = (
         ROWS,
         "        if _NUL in text and _ESCAPED_NUL.search(text):\n",
         "        if False:\n",
-        f"{APPEND_TEST}test_a_nul_in_a_request_is_answered_to_the_caller[postgres]",
+        f"{APPEND_TEST}test_a_nul_that_no_list_would_meet_is_refused_too[postgres-what it says]",
     ),
     Guard(
         _RELAYING,
