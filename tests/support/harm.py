@@ -22,7 +22,7 @@ def again(type_: str, data: str = "data", *, of: str = "", where: str = "true") 
     """Store once more, in the same stream, what one fact says; as a fact of another type, perhaps."""
     return f"""
         INSERT INTO events (log_epoch, stream_id, version, partition, type, data, meta)
-        SELECT log_epoch, stream_id, version + 1000, partition, '{type_}', ({data})::json, meta
+        SELECT log_epoch, stream_id, version + 1000, partition, '{type_}', {data}, meta
           FROM events one WHERE type = '{of or type_}' AND {where}
          ORDER BY stream_id, version LIMIT 1
     """

@@ -9,6 +9,7 @@ from tests.mutation.places import (
     LISTENING,
     LISTENING_TEST,
     POSTGRES,
+    READ_MODELS_TEST,
     RETRIES,
     RETRIES_TEST,
     SERVICE,
@@ -123,7 +124,7 @@ GUARDS = (
         f"{STORE}/read_models.py",
         "    for key in sorted(rows):\n",
         "    for key in rows:\n",
-        "tests/contracts/eventstore/test_read_models.py::test_rows_are_written_in_one_order",
+        f"{READ_MODELS_TEST}test_rows_are_written_in_one_order",
     ),
     Guard(
         _BATCH,
@@ -141,7 +142,7 @@ GUARDS = (
         POSTGRES,
         "            async with connection.transaction():\n                # Locks and checks",
         "            if True:\n                # Locks and checks",
-        "tests/contracts/eventstore/test_read_models.py::"
+        f"{READ_MODELS_TEST}"
         "test_a_value_that_no_column_takes_parks_its_message_alone[postgres-in several]",
     ),
     Guard(
@@ -283,7 +284,7 @@ GUARDS = (
         POSTGRES,
         'state.startswith(("22", "23", "54"))',
         'state.startswith("54")',
-        "tests/contracts/eventstore/test_read_models.py::"
+        f"{READ_MODELS_TEST}"
         "test_a_value_that_no_column_takes_parks_its_message_alone[postgres-in one statement]",
     ),
     Guard(

@@ -16,7 +16,6 @@ from uuid import UUID
 import asyncpg
 from asyncpg import Connection, Pool
 from asyncpg.pool import PoolConnectionProxy
-from pydantic_core import from_json, to_json
 
 from steward_events.fact import read_fact
 from steward_events.recorded import Recorded
@@ -284,7 +283,6 @@ class PostgresStore:
                 dsn,
                 min_size=1,
                 max_size=connections,
-                init=_prepare,
                 reset=_leave_clean,
                 command_timeout=60,
                 server_settings={
@@ -532,15 +530,6 @@ class PostgresStore:
                 RELAYED, fence, cursor.epoch, str(cursor.xid), cursor.pos, facts
             )
         return moved is True
-
-
-async def _prepare(connection: Connection) -> None:
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        encoder=lambda value: to_json(value).decode(),
-        decoder=from_json,
-    )
 
 
 async def _leave_clean(connection: Connection) -> None:

@@ -105,10 +105,11 @@ def _table_statements(
         content = tuple([row.values[n] for n in columns] + [row.add[n] for n in added])
         shapes.setdefault((columns, added), []).append(content)
     for (columns, added), content_rows in shapes.items():
-        # One statement for all rows: a third of what one for each costs on either side.
-        arguments = [tuple(map(list, zip(*content_rows, strict=True)))]
-        rows_given = arguments if _goes_by_columns(table) else content_rows
-        made.append((_upsert(table, columns, added), rows_given))
+        upsert, given = _upsert(table, columns, added), content_rows
+        if _goes_by_columns(table):
+            # One statement for all rows: a third of what one for each costs on either side.
+            given = [tuple(map(list, zip(*content_rows, strict=True)))]
+        made.append((upsert, given))
     return made
 
 
