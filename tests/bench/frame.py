@@ -236,9 +236,10 @@ def growth(line: Line, by_size: Mapping[int, Mapping[str, list[float]]]) -> Grow
     )
     change = figures[max(figures)] / figures[min(figures)] - 1
     found = Growth(line.line, line.unit, figures, change, spread)
-    if spread > FLAT:
+    flat = (change if line.at_most else -change) <= FLAT + spread
+    if flat and spread > FLAT:
         return replace(found, why_not="no verdict: the rounds lie too far apart")
-    return replace(found, flat=(change if line.at_most else -change) <= FLAT + spread)
+    return replace(found, flat=flat)
 
 
 def percentile(values: list[float], part: float) -> float:

@@ -93,6 +93,8 @@ SECONDS = Line("burst", "burst", "s", 35, at_most=True, grows=True)
         (SECONDS, [10, 10, 10], [11, 11, 11], True, ""),
         (SECONDS, [10, 10, 10], [13, 13, 13], False, ""),
         (RATE, [79, 100, 100], [100, 100, 100], None, "too far apart"),
+        (RATE, [79, 100, 100], [60, 60, 60], None, "too far apart"),
+        (RATE, [79, 100, 100], [58, 58, 58], False, ""),
         (RATE, [100, 100, 100], [50, 100, 150], None, "too far apart"),
         (RATE, [100, 100, 100], [], None, "not measured with 5,000,000"),
         (RATE, [], [100, 100, 100], None, "not measured with 1,000"),
