@@ -29,6 +29,8 @@ from tests.support.eventstore import (
 from tests.support.stack import FreshDatabase, database_dsn
 from tests.support.waiting import until
 
+from steward_decider import Refused
+from steward_events.cloudevents import ForeignEvent
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
 from steward_eventstore.restoring import ALONE
@@ -36,7 +38,7 @@ from steward_service import keys
 from steward_service.listening import EverythingHeard
 from steward_service.partitions import partition_of
 from steward_service.provision import make_tables
-from steward_service.rebase import CannotRebase, Rebased, rebase, rebase_keys
+from steward_service.rebase import INBOUND, CannotRebase, Rebased, rebase, rebase_keys
 from steward_service.relay import Relay
 from steward_service.telemetry import Metrics
 from steward_service.ticker import Ticker
@@ -317,6 +319,34 @@ async def test_what_waits_in_a_line_was_heard(business: Business) -> None:
             return [parked.code for parked in await store.parked()] == ["gap"]
 
         await until(the_third_waits, "the version after the gap was not parked")
+        await listener.drain()
+    assert await business.rebase() == Rebased(business.name, False, 0, 0, 0)
+
+
+async def test_what_another_system_said_and_waits_was_heard(business: Business) -> None:
+    workshop, inbound = business.workshop, f"{INBOUND}{business.name}"
+    await create_topics([workshop.kafka], PARTITIONS, topics=[Topic(inbound, timedelta(days=7))])
+
+    async def on_ticket(event: ForeignEvent) -> Iterable[To]:
+        raise Refused("The project is unknown.", code="unknown_project")
+
+    said = {"specversion": "1.0", "id": "1", "type": "ticket.opened.v1", "subject": "a",
+            "source": "https://tickets.example", "time": at(0).isoformat()}  # fmt: skip
+    headers = [(f"ce_{name}", text.encode()) for name, text in said.items()]
+    producer = await workshop.producer()
+    for some in (headers, []):
+        await producer.send_and_wait(inbound, b"{}", b"p-1", 0, headers=some)
+    async with business.open() as (store, executor):
+        listener = workshop.listener(
+            executor, business.hand, {}, hearing={"foreign": {inbound: on_ticket}},
+            consumer=business.name, group=f"steward.{business.name}",
+        )  # fmt: skip
+        await listener.start()
+
+        async def both_wait() -> bool:
+            return {p.code for p in await store.parked()} == {"unknown_project", "unreadable"}
+
+        await until(both_wait, "what cannot be taken was not parked")
         await listener.drain()
     assert await business.rebase() == Rebased(business.name, False, 0, 0, 0)
 

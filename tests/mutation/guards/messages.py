@@ -233,6 +233,15 @@ GUARDS = (
     ),
     Guard(
         _BAD,
+        "What can be read by now is taken as if it had just come, and leaves its line.",
+        "taken out of its line",
+        RETRIES,
+        "                    await self._leave(message)\n",
+        "                    return True\n",
+        f"{RETRIES_TEST}test_what_can_be_read_by_now_is_taken_once_and_waits_no_longer",
+    ),
+    Guard(
+        _BAD,
         "What was taken before and came into a line once more leaves it: the rest is not held up.",
         "a repeat leaves the line",
         EXECUTE,

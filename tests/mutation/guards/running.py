@@ -107,6 +107,16 @@ GUARDS = (
     ),
     Guard(
         _RESTORE,
+        "What another system said and waits in a line is not heard once more.",
+        "what waits was heard from others too",
+        REBASE,
+        "   AND NOT EXISTS (SELECT FROM parked_messages m WHERE m.consumer = $1\n"
+        "                      AND m.stream_id = q.stream_id AND m.id = q.source || ' ' || q.id)\n",
+        "",
+        f"{REBASE_TEST}test_what_another_system_said_and_waits_was_heard",
+    ),
+    Guard(
+        _RESTORE,
         "What the back-up has not heard is heard once more.",
         "the group's offsets go back",
         REBASE,
