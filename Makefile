@@ -3,7 +3,7 @@
 #
 #   make run [TICKETS=file FORMAT=nyc311] [ARGS="--exit-when-done --json"]
 #   make test [ARGS="tests/unit -k story"]      make check      make bench
-#   make chaos      processes killed at every point where something is committed or sent (4 minutes)
+#   make chaos      processes killed at 79 points where something is read, committed or sent (4 minutes)
 #   make chaos-long     the same a thousand times, broken servers, restored databases (hours)
 #   make mutations  each guard taken out in turn: its test must fail (a quarter of an hour; ARGS="--only relay")
 #   make compare-due    10,000 random cases: `policy due` beside the live service (a quarter of an hour)

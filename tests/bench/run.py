@@ -2,7 +2,7 @@
 
 By default a run of some minutes that shows where things stand; docs/bench/README.md says how the
 figures that count are made. Ends with 1 if more than two lines fall short, or one by more than a
-fifth, or if nothing could be measured. A new line is a new module in `tests/bench/lines` with
+fifth, or if a measure failed or nothing could be measured. A new line is a new module in `tests/bench/lines` with
 `MEASURES` and `LINES`; nothing else.
 """
 
@@ -70,7 +70,8 @@ def main() -> None:
     console = Console(stderr=True)
     wanted, measures = _registry(asked.only, growth=asked.growth)
     if not wanted:
-        sys.exit(f"No line's name contains “{asked.only}”.")
+        which = "line that --growth measures" if asked.growth else "line"
+        sys.exit(f"The name of no {which} contains “{asked.only}”.")
     folder = Path(tempfile.mkdtemp(prefix="steward-bench-"))
     state = State(folder / "state")
     try:
@@ -136,7 +137,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--profile", action="store_true", help="write .bench/*-profile.txt; it slows all down"
     )
-    parser.add_argument("--growth", action="store_true", help="measure how cost grows instead")
+    parser.add_argument(
+        "--growth", action="store_true", help="measure how cost grows instead, of --sizes"
+    )
     parser.add_argument(
         "--sizes",
         type=_at_least(1),
@@ -154,7 +157,12 @@ def _at_least(least: Number) -> Callable[[str], Number]:
     """Read a number of the same kind; with less there is nothing to measure."""
 
     def number(said: str) -> Number:
-        value = type(least)(said)
+        kind = type(least)
+        try:
+            value = kind(said)
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{said} is not {what}.") from None
         if not least <= value < math.inf:
             raise argparse.ArgumentTypeError(f"{said} measures nothing: {least} is the least.")
         return value

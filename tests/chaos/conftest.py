@@ -19,7 +19,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if words.violations or exitstatus == pytest.ExitCode.OK:
             words.lines.append(f"violations {words.violations}")
         else:
-            words.lines.append(f"no verdict: {session.testsfailed} tests of this run failed")
+            why = f"{session.testsfailed} tests of this run failed"
+            if exitstatus == pytest.ExitCode.INTERRUPTED:
+                why = "this run was ended"
+            words.lines.append(f"no verdict: {why}")
 
 
 def _left_out(config: pytest.Config) -> list[str]:

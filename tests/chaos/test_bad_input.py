@@ -573,7 +573,7 @@ class Bombardment:
             return not self.tally.lost
 
         try:
-            await self.system.until(all_had, "a good message had no effect", 120)
+            await self.system.until(all_had, "a good message had no effect", SECONDS)
         except AssertionError:
             print(f"lost: {self.tally.lost[:20]}")
 

@@ -56,7 +56,7 @@ LOSSES = {
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_a_restored_database_goes_on_where_it_was_lost(loss: Loss) -> None:
     told = Told()
@@ -80,7 +80,7 @@ async def lived(place: Installation, stack: Stack, told: Told, loss: Loss) -> tu
         wave = crowd.wave()
         older = await asyncio.to_thread(place.dump, stack, loss.lost)
         await asyncio.gather(*wave, *crowd.wave())
-        await system.quiet(120)
+        await system.quiet(600)
         status, _, said = await asyncio.to_thread(place.steward, "rebase")
         assert status == 1
         assert "The services are running" in said

@@ -63,6 +63,7 @@ async def store(settings: ServiceSettings) -> AsyncIterator[PostgresStore]:
     await store.close()
 
 
+@pytest.mark.timeout(3600)
 async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
     servers: Endpoints,
     settings: ServiceSettings,
@@ -94,7 +95,7 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
         async def ended(pid: int = pid, died: bool = bool(life)) -> bool:
             return birth(pid) is None if died else not await store.sweeps()
 
-        await until(ended, f"{life or 'the last life'}: it did not end", 120)
+        await until(ended, f"{life or 'the last life'}: it did not end", 600)
         if life:
             assert was_killed_at(passed, NAME, str(life["at"]), pid), f"{life}: it ended by itself"
     os.kill(pid, signal.SIGTERM)

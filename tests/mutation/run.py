@@ -5,8 +5,8 @@ every test named: passes --> copy of one package, one text replaced --> its test
 The copy stands in front of the installed packages, so that nothing else changes. Two workers, each
 with a Kafka and a PostgreSQL of its own: an open transaction holds up the relays of its whole server.
 
-A guard is caught when its test fails by what it expects, or by a check of the program. A time-out, a
-test that cannot begin and a program that is broken without the guard show nothing.
+A guard is caught when its test fails by what it expects, or by a check of the program. A test's time
+limit, a test that cannot begin and a program that is broken without the guard show nothing.
 """
 
 import argparse
@@ -53,6 +53,11 @@ _BROKEN = frozenset(
     {
         *("AttributeError", "CancelledError", "ImportError", "ModuleNotFoundError"),
         *("NameError", "TypeError", "UnboundLocalError"),
+        *("MemoryError", "RecursionError", "SystemExit"),
+        # What is said of a statement that cannot be prepared.
+        *("AmbiguousColumnError", "AmbiguousParameterError", "IndeterminateDatatypeError"),
+        *("PostgresSyntaxError", "UndefinedColumnError", "UndefinedFunctionError"),
+        *("UndefinedParameterError", "UndefinedTableError"),
     }
 )
 _RAISED = re.compile(r"(?:\w+\.)*(\w+)(?:: (.*))?")

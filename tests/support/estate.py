@@ -27,7 +27,7 @@ async def judged(
     system: System,
     told: Told,
     killed: Sequence[datetime] = (),
-    seconds: float = 240,
+    seconds: float = 900,
     skew: timedelta = timedelta(),
 ) -> None:
     """Wait until all rests; no invariant may be violated then.

@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email import message_from_string
 from typing import Any, get_args
 
@@ -511,7 +511,7 @@ class Judge:
         match end.type.split(".")[1], end.data.get("reason"):
             case "message_requested", _:  # it waits for the morning, unless it was taken back
                 at = message.data["not_before"]
-                waits = at is not None and datetime.fromisoformat(at) > datetime.now(UTC)
+                waits = at is not None and datetime.fromisoformat(at) > self._rested_at
                 return waits and not messages.is_taken_back(message)
             case "administrator_alarmed", _:  # nobody has a role there
                 return message.data["project_id"] not in PROJECTS

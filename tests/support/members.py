@@ -28,7 +28,7 @@ class Member:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    async def is_ready(self, seconds: float = 90) -> None:
+    async def is_ready(self, seconds: float = 600) -> None:
         async def answers() -> bool:
             assert self.process.poll() is None, f"{self.service} ended by itself"
             return await asyncio.to_thread(ready, self.url)
@@ -38,7 +38,7 @@ class Member:
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
-    async def end(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
+    async def end(self, number: int = signal.SIGTERM, seconds: float = 120) -> int:
         """Have it end; gives its exit status."""
         self.send(number)
         return await asyncio.to_thread(self.process.wait, seconds)

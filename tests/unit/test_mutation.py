@@ -29,6 +29,9 @@ def test_what_was_expected_and_did_not_come_shows_a_guard(failure: str) -> None:
         "TypeError: 'NoneType' object is not subscriptable",
         "ImportError: cannot import name 'x'",
         "NameError: name 'x' is not defined",
+        "RecursionError: maximum recursion depth exceeded",
+        'asyncpg.exceptions.PostgresSyntaxError: syntax error at or near "AND"',
+        "asyncpg.exceptions.IndeterminateDatatypeError: could not determine data type of $2",
         '  File "a.py", line 1\nSyntaxError: invalid syntax',
     ],
 )

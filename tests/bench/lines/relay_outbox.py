@@ -21,7 +21,7 @@ from tests.bench.lines.relay import PARTITIONS
 from steward_eventstore.migrations import url_of
 from steward_eventstore.rows import data_of
 
-ROWS_A_SECOND = 2_000
+ROWS_A_SECOND = 6_000
 """How many rows are laid out for each second: more than it relays."""
 QUEUE = "bench"
 
