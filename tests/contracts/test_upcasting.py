@@ -83,3 +83,13 @@ def test_a_step_that_nobody_declared_is_named() -> None:
     assert Gone.wire_type == "example.gone.v2"
     with pytest.raises(Unreadable, match="no upcaster"):
         read_fact("example.gone.v1", "{}")
+
+
+class Measured(Fact, name="example.measured"):
+    share: float
+
+
+@pytest.mark.parametrize("said", ["Infinity", "NaN", "1e400", '"inf"', f'"{"9" * 5_000}"'])
+def test_a_number_that_json_cannot_say_is_not_read(said: str) -> None:
+    with pytest.raises(Unreadable, match="finite"):
+        read_fact("example.measured.v1", f'{{"share": {said}}}')

@@ -1,5 +1,6 @@
 """The target language: conditions are data, shorthand means what it says, unknown keys are refused."""
 
+import math
 from typing import Any
 
 import pytest
@@ -96,7 +97,11 @@ def test_a_verdict_stands_whatever_else_becomes_known(
 
 
 @pytest.mark.parametrize(
-    "condition", [{"any": []}, {"role_at_least": "boss"}, "complaint", 7, {"kind": {"a": 1}}]
+    "condition",
+    [
+        *({"any": []}, {"role_at_least": "boss"}, "complaint", 7, {"kind": {"a": 1}}),
+        *({"at_least": {"x": math.inf}}, {"x": math.nan}),
+    ],
 )
 def test_a_condition_that_means_nothing_is_refused(condition: object) -> None:
     with pytest.raises(ValidationError):

@@ -24,7 +24,7 @@ class Fact(BaseModel):
     `rules` names the rules of RULES.md that this fact helps to carry out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     wire_name: ClassVar[str] = ""
     wire_version: ClassVar[int] = 1

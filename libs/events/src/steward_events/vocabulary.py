@@ -284,7 +284,7 @@ class ErasureReason(StrEnum):
 class Value(BaseModel):
     """A small frozen shape inside facts."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Suggested(Value):

@@ -25,7 +25,9 @@ FactName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 class Entry(BaseModel):
     """A part of a pack: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class Condition(Entry):
