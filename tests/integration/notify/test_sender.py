@@ -291,18 +291,23 @@ async def test_an_outcome_that_cannot_be_stored_becomes_unknown_and_holds_up_nob
     assert await notify.statuses() == {"odd": "unknown", "even": "sent"}
 
 
+def take_back_while_unsealing(notify: Notify, monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
+    unseal = notify.sealer.unseal
+
+    async def taken_back_meanwhile(sealed: Sealed) -> str | Erased:
+        for id_ in ids:
+            await notify.command(id_, Suppress(NOW, "withdrawn"))
+        return await unseal(sealed)
+
+    monkeypatch.setattr(notify.sealer, "unseal", taken_back_meanwhile)
+
+
 async def test_what_was_taken_back_at_the_last_moment_is_not_sent(
     notify: Notify, sink: RunningSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await assign(notify)
     await notify.request("taken-back")
-    unseal = notify.sealer.unseal
-
-    async def taken_back_meanwhile(sealed: Sealed) -> str | Erased:
-        await notify.command("taken-back", Suppress(NOW, "withdrawn"))
-        return await unseal(sealed)
-
-    monkeypatch.setattr(notify.sealer, "unseal", taken_back_meanwhile)
+    take_back_while_unsealing(notify, monkeypatch, "taken-back")
     async with notify.sending():
         await until(ended(notify, "taken-back"), "it was not taken back")
         await notify.request("next")
@@ -741,6 +746,49 @@ async def test_what_one_person_is_owed_at_one_moment_comes_in_one_text(
     assert told[0] == several["message_id"]
     shared = await notify.messages.sent_as([str(told[1]), "urgent", "stranger"])
     assert shared == {told[1]: dict.fromkeys(ids, "p1"), "urgent": {"urgent": "p1"}}
+
+
+async def test_what_was_taken_back_at_the_last_moment_is_not_in_the_text_for_several(
+    notify: Notify, sink: RunningSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await assign(notify)
+    ids = await request_together(notify, 1, 2, 3)
+    take_back_while_unsealing(notify, monkeypatch, "t2")
+    async with notify.sending():
+        await until(ended(notify, *ids), "not all were worked on")
+    assert await notify.statuses() == {"t1": "sent", "t2": "suppressed", "t3": "sent"}
+    [several] = sink.index()
+    assert several["subject"] == "【2件待办】星河湾"
+    kept = message_from_bytes((sink.folder / several["file"]).read_bytes(), policy=default)
+    assert "00002" not in kept.get_content()
+
+
+async def test_where_all_of_a_text_for_several_were_taken_back_nothing_is_sent_and_that_is_no_error(
+    notify: Notify, sink: RunningSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await assign(notify)
+    ids = await request_together(notify, 1, 2)
+    take_back_while_unsealing(notify, monkeypatch, *ids)
+    with capture_logs() as logs:
+        async with notify.sending():
+            await until(ended(notify, *ids), "they were not taken back")
+            await notify.request("next")
+            await until(ended(notify, "next"), "the sender did not go on")
+    assert [mail["message_id"] for mail in sink.index()] == ["<next@example.cn>"]
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == []
+
+
+async def test_who_was_erased_is_sent_no_text_for_several_either(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    ids = await request_together(notify, 1, 2)
+    await keys.erase_keys(notify.sealer._pool, ["staff-s1"])
+    notify.sealer.forget("staff-s1")
+    async with notify.sending():
+        await until(ended(notify, *ids), "the messages were left")
+    assert await notify.statuses() == dict.fromkeys(ids, "suppressed")
+    assert not (sink.folder / "index.jsonl").exists()
 
 
 async def test_what_goes_to_different_people_is_not_put_together(

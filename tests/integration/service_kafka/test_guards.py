@@ -84,6 +84,26 @@ async def test_a_relay_that_slept_past_its_lease_cannot_make_others_repeat_what_
     assert versions(published) == {"clock-1": list(range(1, 10))}
 
 
+async def test_a_relay_that_slept_goes_on_where_another_has_come_to(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    executor = workshop.executor(store, clock)
+    slept, other = (workshop.relay(store, clock, topic) for _ in range(2))
+    await ask(executor, "clock-1", *(Note(clock.now(), str(n)) for n in range(5)), id_="one")
+    await took_over(slept, 5)
+    await ask(executor, "clock-1", *(Note(clock.now(), str(n)) for n in range(5, 9)), id_="two")
+    await hand_over(store)
+    await took_over(other, 4)
+    await hand_over(store)
+    slept._renewed_at -= relay._RENEW_SECONDS
+    assert await slept.publish_page() == 0, "It publishes again what another has published."
+    await ask(executor, "clock-1", Note(clock.now(), "9"), id_="three")
+    await took_over(slept, 1)
+    published = await workshop.published(topic)
+    assert len(published) == 10
+    assert versions(published) == {"clock-1": list(range(1, 11))}
+
+
 async def test_a_relay_that_slept_through_a_restore_cannot_move_the_cursor_to_the_old_epoch(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +146,23 @@ async def test_a_relay_keeps_its_lease_while_it_works(workshop: Workshop) -> Non
     relaying._renewed_at -= relay._RENEW_SECONDS
     await relaying.publish_page()
     assert await store.pool.fetchval(until_when) > first
+
+
+async def test_the_producer_that_a_relay_has_started_is_idempotent_and_waits_for_all_replicas(
+    workshop: Workshop,
+) -> None:
+    # One broker loses nothing and repeats nothing by itself: this looks at what was asked of it.
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    relaying = workshop.relay(store, clock, topic)
+    await ask(workshop.executor(store, clock), "clock-1", Note(clock.now(), "1"), id_="one")
+    await took_over(relaying, 1)
+    producer = relaying._producer
+    assert producer is not None
+    assert producer._sender._acks == -1
+    numbers = producer._txn_manager
+    assert numbers is not None
+    assert numbers.has_pid()
 
 
 class Narrow(Topic):

@@ -63,6 +63,25 @@ GUARDS = (
     ),
     Guard(
         _SENDING,
+        "A text for several says nothing of what was taken back meanwhile.",
+        "stored, then in a text for several",
+        SENDER,
+        "return [m for m, _ in commands if stream_of(m.message_id) in changed]",
+        "return [m for m, _ in commands]",
+        f"{SENDER_TEST}test_what_was_taken_back_at_the_last_moment_is_not_in_the_text_for_several",
+    ),
+    Guard(
+        _SENDING,
+        "Where all of a text for several were taken back meanwhile, that is no error.",
+        "no text for none",
+        SENDER,
+        "        if not begun:\n            return True  # all were taken back meanwhile\n",
+        "",
+        f"{SENDER_TEST}"
+        "test_where_all_of_a_text_for_several_were_taken_back_nothing_is_sent_and_that_is_no_error",
+    ),
+    Guard(
+        _SENDING,
         "What a killed process was sending is told as unknown.",
         "what was left in sending",
         SENDER,
@@ -173,6 +192,15 @@ GUARDS = (
         "if isinstance(address, Erased) or any(",
         "if any(",
         f"{SENDER_TEST}test_who_was_erased_is_sent_nothing",
+    ),
+    Guard(
+        _SENDING,
+        "Who was erased is sent no text for several either.",
+        "erased: no text for several",
+        SENDER,
+        "        if isinstance(address, Erased):\n            return False\n",
+        "",
+        f"{SENDER_TEST}test_who_was_erased_is_sent_no_text_for_several_either",
     ),
     Guard(
         _SENDING,

@@ -208,12 +208,43 @@ GUARDS = (
     ),
     Guard(
         _RELAYING,
+        "A relay that slept while another worked goes on where that one has come to.",
+        "the cursor of a new fence",
+        RELAY,
+        "(before is None or before.fence != self._lease.fence)",
+        "before is None",
+        f"{SHELL_TEST}test_a_relay_that_slept_goes_on_where_another_has_come_to",
+    ),
+    Guard(
+        _RELAYING,
         "Each holder of the lease has a fence of its own.",
         "the fence grows",
         POSTGRES,
         "THEN 0 ELSE 1 END",
         "THEN 0 ELSE 0 END",
         f"{APPEND_TEST}test_who_lost_the_lease_moves_nothing[postgres]",
+    ),
+    Guard(
+        _RELAYING,
+        "Acknowledged is what all replicas in sync have.",
+        "acknowledged by all replicas",
+        RELAY,
+        """                enable_idempotence=True,
+                acks="all",
+""",
+        "                acks=1,\n",
+        f"{SHELL_TEST}"
+        "test_the_producer_that_a_relay_has_started_is_idempotent_and_waits_for_all_replicas",
+    ),
+    Guard(
+        _RELAYING,
+        "A batch that is sent again since its answer was lost is stored once.",
+        "batches have numbers",
+        RELAY,
+        "                enable_idempotence=True,\n",
+        "",
+        f"{SHELL_TEST}"
+        "test_the_producer_that_a_relay_has_started_is_idempotent_and_waits_for_all_replicas",
     ),
     Guard(
         _RELAYING,

@@ -1,6 +1,7 @@
 """Other systems' messages that could not be taken: tried again, in their places, and each once."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -15,32 +16,38 @@ from tests.support.eventstore import (
     partition_of,
 )
 
-from steward_decider import Refused
+from steward_decider import NotHeardYet, Refused
 from steward_events.cloudevents import ForeignEvent
+from steward_events.sealed import Sealed
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.memory import MemoryStore
 from steward_eventstore.port import ForeignMark, Parcel
-from steward_service.hearing import Hearing
+from steward_service.hearing import Boxes, Hearing, Seals
 from steward_service.retries import Retries
+from steward_service.sealing import KeyNotHeard
 
 TOPIC = "steward.inbound.tickets"
 SOURCE = "https://tickets.example"
 REFUSED: set[str] = set()
+EARLY: set[str] = set()
+"""What needs something that has not been heard."""
 
 
 async def on_ticket(event: ForeignEvent) -> Iterable[To]:
     if event.id in REFUSED:
         raise Refused("The project is unknown.", code="unknown_project")
+    if event.id in EARLY:
+        raise NotHeardYet("The project has not been heard.")
     return [To(f"clock-{event.subject}", event.key, Note(event.time, event.id))]
 
 
-def ticket(id_: str) -> Parcel:
+def ticket(id_: str, subject: str = "a") -> Parcel:
     event = {
         "specversion": "1.0",
         "id": id_,
         "type": "ticket.commented.v1",
         "source": SOURCE,
-        "subject": "a",
+        "subject": subject,
         "time": START.isoformat(),
         "sequence": id_,
         "data": {},
@@ -52,8 +59,10 @@ def ticket(id_: str) -> Parcel:
 class Listening:
     """A service that hears tickets, over a store in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, seals: Seals | None = None) -> None:
         REFUSED.clear()
+        EARLY.clear()
+        boxes = None if seals is None else Boxes(seals, [TOPIC])
         self.clock = StillClock()
         self.store = MemoryStore(self.clock)
         self.executor = Executor(
@@ -62,12 +71,13 @@ class Listening:
             {"clock": ClockDecider()},
             source="test",
             partition_of=partition_of,
+            pack=None if boxes is None else boxes.close,
         )
-        self.hearing = Hearing("test", {}, {TOPIC: on_ticket})
+        self.hearing = Hearing("test", {}, {TOPIC: on_ticket}, boxes=boxes)
         self.retries = Retries(self.executor, self.clock, self.hearing)
 
-    async def hear(self, *ids: str) -> None:
-        jobs = [await self.hearing.job(ticket(id_), f"{TOPIC}/0/{id_}") for id_ in ids]
+    async def hear(self, *ids: str, subject: str = "a") -> None:
+        jobs = [await self.hearing.job(ticket(id_, subject), f"{TOPIC}/0/{id_}") for id_ in ids]
         await self.executor.execute_batch(jobs)
 
     async def hear_unread(self, id_: str) -> None:
@@ -139,5 +149,52 @@ async def test_what_can_be_read_by_now_waits_in_its_own_line_where_it_is_refused
     assert await service.parked() == [(f"{SOURCE}|a", "unknown_project", 2)]
     REFUSED.clear()
     service.clock.instant = at(9)
+    assert await service.retries.retry_due() == 1
+    assert await service.notes() == ("1", "2")
+
+
+@pytest.mark.timeout(10)
+async def test_in_a_hurry_only_what_was_not_heard_yet_is_tried_before_its_time() -> None:
+    service = Listening()
+    EARLY.add("1")
+    REFUSED.add("2")
+    await service.hear("1")
+    await service.hear("2", subject="b")
+    EARLY.clear()
+    REFUSED.clear()
+    assert await service.retries.retry_due() == 0
+    assert await service.retries.retry_due(hurried=True) == 1
+    assert await service.notes() == ("1",)
+    assert await service.parked() == [(f"{SOURCE}|b", "unknown_project", 1)]
+
+
+class LateKeys:
+    """Seals whose keys have not been heard the first time; `meanwhile` happens while they look."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def seal(self, subject: str, field: str, text: str) -> Sealed:
+        return Sealed(subject=subject, field=field, value_id="1", box=text)
+
+    async def unseal(self, sealed: Sealed) -> str:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+            raise KeyNotHeard(f"The key of {sealed.subject} has not been heard yet.")
+        return sealed.box
+
+
+@pytest.mark.timeout(10)
+async def test_what_cannot_be_unsealed_does_not_put_off_what_came_to_stand_in_front() -> None:
+    keys = LateKeys()
+    service = Listening(keys)
+    REFUSED.add("2")
+    await service.hear("2")
+    REFUSED.clear()
+    keys.meanwhile = partial(service.hear, "1")
+    service.clock.instant = at(1)
+    assert await service.retries.retry_due() == 0
+    assert await service.parked() == [(f"{SOURCE}|a", "unknown_project", 2)]
     assert await service.retries.retry_due() == 1
     assert await service.notes() == ("1", "2")
