@@ -229,11 +229,13 @@ async def test_what_lines_up_in_front_is_tried_at_once_and_nothing_else_is(
     assert (long.attempts, long.retry_at - shop.wall.now()) == (9, timedelta(minutes=10))
     shop.wall.instant += timedelta(seconds=1)
     await kinds(shop, third, second, foreign("ticket-1", "other", ask("first"), order=2))
-    assert await shop.store.parked() == [replace(long, waiting=3)]
+    # What has no order goes to the end.
+    await kinds(shop, foreign("ticket-1", "any", ask("first")))
+    assert await shop.store.parked() == [replace(long, waiting=4)]
     first = foreign("ticket-1", "1", say("one"), order=1)
     assert await kinds(shop, first, first) == [Parked, Parked]
     assert await shop.store.parked(due_by=shop.wall.now()) == [
-        replace(long, waiting=4, attempts=0, retry_at=shop.wall.now())
+        replace(long, waiting=5, attempts=0, retry_at=shop.wall.now())
     ]
     assert await kinds(shop, again(first)) == [Applied]
     assert await notes(shop, "clock-1") == ["one"]

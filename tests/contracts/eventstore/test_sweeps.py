@@ -61,3 +61,16 @@ async def test_a_step_done_by_two_workers_counts_once(shop: OpenShop) -> None:
         await shop.store.commit(Write(sweep_steps=[SweepStep(SWEEP.id, "", "clock-1")]))
     assert await shop.store.sweeps() == [replace(SWEEP, cursor="clock-1")]
     assert await notes(shop, "clock-0") == ["new", "swept"]
+
+
+async def test_who_found_nothing_more_ends_no_sweep_that_has_moved_on(shop: OpenShop) -> None:
+    executor = shop.executor()
+    await shop.store.commit(Write(sweeps=[SWEEP]))
+    # One looked before there was any stream, and comes to its commit after another's first step.
+    last = Write(sweep_steps=[SweepStep(SWEEP.id, SWEEP.cursor, None)])
+    for n in range(3):
+        await executor.execute(job(f"clock-{n}", Note(START, "new")))
+    await step(shop, executor, SWEEP, 2)
+    with pytest.raises(Changed):
+        await shop.store.commit(last)
+    assert await shop.store.sweeps() == [replace(SWEEP, cursor="clock-1")]

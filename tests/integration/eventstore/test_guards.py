@@ -483,6 +483,37 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
         await PostgresStore.connect("postgresql://nobody@/nothing?host=/tmp/there-is-no-server")
 
 
+# A sequence counts also what is rolled back.
+FAILS_ONCE = """
+CREATE SEQUENCE tries;
+CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('tries') = 1 THEN
+        RAISE 'It cannot be done now.' USING ERRCODE = '{sqlstate}';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fail_once BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION fail_once();
+"""
+
+
+@pytest.mark.parametrize(
+    "sqlstate",
+    ["08006", "53100", "57P03", "58030", "25006"],
+    ids=["connection lost", "disc full", "starting up", "I/O error", "read-only"],
+)
+async def test_what_a_server_cannot_do_now_is_done_later_and_parks_nothing(
+    database: Database, sqlstate: str
+) -> None:
+    shop, session = await database.shop(), await database.session()
+    await session.execute(FAILS_ONCE.format(sqlstate=sqlstate))
+    outcomes = await run_batch(shop.executor(), [heard("case-1", 1, say("one"))])
+    assert await shop.store.parked() == []
+    assert [type(outcome) for outcome in outcomes] == [Applied]
+    assert await notes(interrupted(shop), "clock-1") == ["one"]
+    assert await session.fetchval("SELECT last_value FROM tries") == 2
+
+
 async def test_nothing_is_skipped_and_order_kept_while_many_append(database: Database) -> None:
     shops = [await database.shop() for _ in range(4)]
     executors = [shop.executor() for shop in shops]

@@ -179,18 +179,22 @@ async def test_after_long_silence_alarms_ring_and_say_so(workshop: Workshop) -> 
 
 async def patient(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> tuple[StuckBefore, Callable[[int], Awaitable[list[str]]]]:
-    """Give what is heard before an alarm that is due, and what has rung at which minute."""
+) -> tuple[StuckBefore, Callable[..., Awaitable[list[str]]]]:
+    """Give what is heard before an alarm that is due, and what has rung at which minute.
+
+    Another alarm comes due when the clock is moved past half an hour.
+    """
     store = await workshop.store()
-    clock, wall = Hand(at(20)), await workshop.clock(store)
+    clock, wall = Hand(), await workshop.clock(store)
     executor = workshop.executor(store, clock, {"clock": Tells()}, wall=wall)
-    await ask(executor, "clock-1", Start(at(0), (at(10),)), id_="one")
+    await ask(executor, "clock-1", Start(at(0), (at(10), at(30))), id_="one")
     heard = StuckBefore(at(5))
     ticker = Ticker(executor, clock, wall, heard, Metrics())
 
-    async def rung(minutes: int) -> list[str]:
+    async def rung(minutes: int, *, now: float = 20) -> list[str]:
         seconds = 1_000_000.0 + 60 * minutes
         monkeypatch.setattr("steward_service.ticker.monotonic", partial(float, seconds))
+        clock.instant = at(now)
         await ticker.ring_due()
         return await notes_of(store, "clock-1")
 
@@ -213,6 +217,15 @@ async def test_what_is_heard_slowly_is_waited_for_and_only_a_standstill_is_not(
         assert await rung(minutes) == []
     assert await rung(36) == []
     assert await rung(37) == ["unheard"]
+
+
+async def test_an_alarm_that_has_just_come_due_waits_however_long_another_one_waited(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, rung = await patient(workshop, monkeypatch)
+    assert [await rung(minutes) for minutes in (0, 10)] == [[], ["unheard"]]
+    assert [await rung(minutes, now=40) for minutes in (15, 24)] == [["unheard"]] * 2
+    assert await rung(25, now=40) == ["unheard"] * 2
 
 
 async def test_an_alarm_that_fails_parks_its_stream_and_no_other(workshop: Workshop) -> None:
@@ -296,9 +309,11 @@ async def test_each_alarm_rings_at_its_time_and_how_late_is_counted(workshop: Wo
     stop = asyncio.Event()
     running = asyncio.create_task(ticker.run(stop))
     now = clock.now()
+    known: list[datetime] = []
     for n in range(20):
         due = now + timedelta(milliseconds=200 + 20 * n)
         await ask(executor, f"clock-{n}", Start(now, (due,)), key=f"p-{n}", id_=str(n))
+        known.append(clock.now())
 
     async def all_rang() -> bool:
         return await alarms(store) == 0
@@ -312,7 +327,9 @@ async def test_each_alarm_rings_at_its_time_and_how_late_is_counted(workshop: Wo
         _, breach = await store.facts_of(f"clock-{n}")
         assert breach.occurred_at == now + timedelta(milliseconds=200 + 20 * n)
         assert breach.occurred_at <= breach.recorded_at
-        least += (breach.recorded_at - breach.occurred_at).total_seconds()
+        # On a slow machine some were asked for after their time: nobody rings what is not stored.
+        since = max(breach.occurred_at, known[n])
+        least += max(0.0, (breach.recorded_at - since).total_seconds())
     counted = metrics.registry.get_sample_value
     assert counted("steward_timer_lateness_seconds_count") == 20
     assert (counted("steward_timer_lateness_seconds_sum") or 0) >= least

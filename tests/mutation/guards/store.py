@@ -435,6 +435,16 @@ GUARDS = (
     ),
     Guard(
         _TIMERS,
+        "A sweep that has moved on is not ended by a worker who saw it before.",
+        "compare-and-set on the end of a sweep",
+        POSTGRES,
+        "DELETE FROM sweeps WHERE id = $1 AND cursor = $2 RETURNING true",
+        "DELETE FROM sweeps WHERE id = $1 AND $2::text IS NOT NULL RETURNING true",
+        "tests/contracts/eventstore/test_sweeps.py::"
+        "test_who_found_nothing_more_ends_no_sweep_that_has_moved_on[postgres]",
+    ),
+    Guard(
+        _TIMERS,
         "A cause that is heard twice starts one sweep.",
         "one sweep a cause",
         POSTGRES,

@@ -357,6 +357,25 @@ GUARDS = (
     ),
     Guard(
         _TIME,
+        "What has just come due waits its ten minutes, however long another alarm waited before it.",
+        "no silence goes on while nothing is due",
+        TICKER,
+        "        self._blocked.clear()\n",
+        "",
+        f"{TICKER_TEST}test_an_alarm_that_has_just_come_due_waits_however_long_another_one_waited",
+    ),
+    Guard(
+        _TIME,
+        "Where some alarms cannot be asked for, the others ring on, and all are tried again at once.",
+        "a lane that fails ends the pass",
+        TICKER,
+        "                    over.set()\n                    raise\n",
+        "                    raise\n",
+        "tests/unit/service/test_ticker.py::"
+        "test_where_one_lane_cannot_ask_what_is_due_the_pass_ends_and_the_next_one_rings_it",
+    ),
+    Guard(
+        _TIME,
         "Alarms that ring after such a silence say so.",
         "the flag unheard, after silence",
         TICKER,

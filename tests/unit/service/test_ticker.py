@@ -1,6 +1,7 @@
 """Alarms that fail hold up nobody else's; where the database fails, the rest rings later."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from tests.support.eventstore import (
     parcel,
     partition_of,
 )
+from tests.support.waiting import until
 
 from steward_decider import Refused, Ring
 from steward_events.fact import Fact
@@ -188,6 +190,38 @@ async def test_where_a_part_fails_the_others_have_rung_and_it_rings_later(
     monkeypatch.setattr(store, "commit", commit)
     assert await ticker.ring_due() == len(streams) - rung
     for stream in streams:
+        told = [fact.type for fact in await store.facts_of(stream)]
+        assert told == ["sla.clock_started.v1", "sla.clock_breached.v1"]
+
+
+async def test_where_one_lane_cannot_ask_what_is_due_the_pass_ends_and_the_next_one_rings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop, ticker, clock = ticking()
+    store, executor = shop.store, shop.executor()
+    cut_off, other = _keys_of_two_lanes()
+    for stream, key in (("clock-1", cut_off), ("clock-2", other)):
+        await executor.execute(job(stream, Start(START, (at(1),)), key=key))
+    due = store.due
+
+    async def fails(limits: Mapping[int, datetime], at_most: int) -> list[tuple[str, datetime]]:
+        if partition_of(cut_off) in limits:
+            raise Unavailable("The database is away.")
+        return await due(limits, at_most)
+
+    monkeypatch.setattr(store, "due", fails)
+    clock.instant = at(2)
+    ringing = asyncio.create_task(ticker.ring_due())
+
+    async def it_ended() -> bool:
+        return ringing.done()
+
+    await until(it_ended, "the other lane goes on alone")
+    with pytest.raises(Unavailable):
+        await ringing
+    monkeypatch.setattr(store, "due", due)
+    await ticker.ring_due()
+    for stream in ("clock-1", "clock-2"):
         told = [fact.type for fact in await store.facts_of(stream)]
         assert told == ["sla.clock_started.v1", "sla.clock_breached.v1"]
 
