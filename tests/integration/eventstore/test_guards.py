@@ -4,6 +4,7 @@ That nothing else prevents it is what `make mutations` shows: without the guard 
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,12 +28,23 @@ from tests.support.eventstore import (
     id_of,
     job,
     noted,
+    parcel,
     partition_of,
 )
 from tests.support.waiting import until
 
 from steward_events.recorded import Recorded
-from steward_eventstore.execute import Alarms, Applied, Cause, Executor, Job, Repeated, To
+from steward_eventstore.execute import (
+    Alarms,
+    Applied,
+    Cause,
+    Executor,
+    Job,
+    NotDone,
+    Repeated,
+    Run,
+    To,
+)
 from steward_eventstore.port import (
     Changed,
     Cursor,
@@ -409,6 +421,38 @@ async def test_a_message_does_not_overtake_one_that_was_parked_meanwhile(
     line = [waiting.parcel.value for waiting in await old.store.line("inbound", "ticket-1")]
     assert line == [b"first", b"second"]
     assert await notes(interrupted(old), "clock-1") == []
+
+
+async def test_what_is_passed_over_at_once_does_not_overtake_what_was_parked_meanwhile(
+    database: Database,
+) -> None:
+    old, new = await database.shop(), await database.shop()
+    # To an older program the facts mean nothing, to a newer one they do.
+    jobs = [heard("case-1", version) for version in (1, 2)]
+    interrupted(old).before_commit = lambda: new.executor().execute_batch(
+        [heard("case-1", 1, ask("policy"))]
+    )
+    await old.executor().execute_batch([jobs[-1]._replace(run=Run(1, lambda: jobs))])
+    line = await old.store.line("listener", "case-1")
+    assert [waiting.order for waiting in line] == [1, 2]
+
+
+async def test_what_cannot_be_parked_either_is_given_back_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await database.shop()
+    commit, tries = shop.store.commit, itertools.count(1)
+
+    async def counted(write: Write) -> None:
+        assert next(tries) <= 2, "It is parked again and again."
+        await commit(write)
+
+    monkeypatch.setattr(shop.store, "commit", counted)
+    unwritable = parcel("two")._replace(headers=(("a\0b", b""),))
+    too_early = heard("case-1", 2, say("two"))._replace(parcel=unwritable)
+    [outcome] = await shop.executor().execute_batch([too_early])
+    assert isinstance(outcome, NotDone)
+    assert await shop.store.parked() == []
 
 
 async def test_a_message_does_not_wait_behind_a_line_that_was_emptied_meanwhile(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
@@ -32,6 +32,7 @@ from steward_eventstore.port import OwnMark, Unavailable
 from steward_eventstore.postgres import PostgresStore
 from steward_service import listening, relay
 from steward_service.hearing import Hearing
+from steward_service.listening import Listener
 from steward_service.partitions import partition_of
 from steward_service.relay import Relay
 from steward_service.retries import Retries
@@ -422,30 +423,81 @@ async def test_what_came_while_the_broker_answered_was_not_heard(
     assert await kinds(late.store, "clock-1") == IN_TIME
 
 
+async def in_hand(workshop: Workshop) -> Office:
+    """Give an office whose listener holds a batch, and that nobody watches."""
+    late = await office(workshop)
+    await late.open()
+    # The watch asks how far it is, and would find out from Kafka.
+    watch = late.listener._watch
+    assert watch is not None
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await workshop.publish(late.topics[0], DONE)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    return late
+
+
+async def go_and_come_back(listener: Listener) -> None:
+    """Let the partitions go to another, which may have gone on with them, and come back."""
+    mine = set(listener._assigned)
+    await listener.on_partitions_revoked(mine)
+    await listener.on_partitions_assigned(mine)
+
+
+async def finish(late: Office) -> None:
+    """Let the batch in hand be handled."""
+    before = late.listener.handled_messages
+    late.held.let_go.set()
+
+    async def it_was_handled() -> bool:
+        return late.listener.handled_messages > before
+
+    await until(it_was_handled, "the batch in hand was not finished")
+
+
 async def test_a_batch_of_an_earlier_share_of_the_partitions_says_nothing_of_what_was_heard(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "DRAIN_SECONDS", 0.0)
-    late = await office(workshop)
-    await late.open()
-    listener = late.listener
-    # The watch asks how far it is, and would find out from Kafka.
-    assert listener._watch is not None
-    listener._watch.cancel()
-    await asyncio.gather(listener._watch, return_exceptions=True)
-    await workshop.publish(late.topics[0], DONE)
-    await asyncio.wait_for(late.held.reached.wait(), 40)
-    # They went to another, which may have gone on with them, and came back.
-    mine, before = set(listener._assigned), listener.handled_messages
-    await listener.on_partitions_revoked(mine)
-    await listener.on_partitions_assigned(mine)
-    late.held.let_go.set()
+    late = await in_hand(workshop)
+    await go_and_come_back(late.listener)
+    await finish(late)
+    assert late.listener._handled == {}
 
-    async def it_was_handled() -> bool:
-        return listener.handled_messages > before
 
-    await until(it_was_handled, "the batch in hand was not finished")
-    assert listener._handled == {}
+async def test_what_kafka_said_of_an_earlier_share_of_the_partitions_is_asked_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "DRAIN_SECONDS", 0.0)
+    late = await in_hand(workshop)
+    listener, consumer = late.listener, late.listener._subscriber.consumer
+    assert consumer is not None
+    committed: Any = consumer.committed
+
+    async def answer_slowly(place: TopicPartition) -> Any:
+        monkeypatch.setattr(consumer, "committed", committed)
+        found = await committed(place)
+        await go_and_come_back(listener)
+        await finish(late)
+        return found
+
+    await go_and_come_back(listener)
+    monkeypatch.setattr(consumer, "committed", answer_slowly)
+    late.clock.instant = at(120)
+    await listener.heard([PLACE])
+    assert await listener.heard([PLACE]) == {PLACE: at(120)}
+
+
+async def test_while_a_batch_is_in_hand_the_consumer_is_not_started_anew(
+    workshop: Workshop,
+) -> None:
+    late = await in_hand(workshop)
+    listener, consumer = late.listener, late.listener._subscriber.consumer
+    listener._progress_at -= 2 * listener._stuck_seconds
+    await listener._restart_if_stuck()
+    assert listener._subscriber.consumer is consumer
+    await late.go_on()
+    assert await kinds(late.store, "clock-1") == IN_TIME
 
 
 async def test_history_says_nothing_of_what_else_was_heard(

@@ -201,6 +201,15 @@ GUARDS = (
     ),
     Guard(
         _BAD,
+        "What is passed over at once overtakes nothing either that was parked since it was read.",
+        "parked meanwhile: not passed over",
+        EXECUTE,
+        "        self._write.parked_as_read[place] = False\n",
+        "",
+        f"{STORE_TEST}test_what_is_passed_over_at_once_does_not_overtake_what_was_parked_meanwhile",
+    ),
+    Guard(
+        _BAD,
         "Nobody waits behind a line that was emptied since he read.",
         "freed meanwhile: decide again",
         SQL,
@@ -340,6 +349,15 @@ GUARDS = (
         "        if len(jobs) > 1:\n            half = len(jobs) // 2\n",
         "        if len(jobs) > 99:\n            half = len(jobs) // 2\n",
         f"{APPEND_TEST}test_a_nul_is_found_by_halving_until_its_job_stands_alone[memory]",
+    ),
+    Guard(
+        _BAD,
+        "What the database does not take into a line either is given back, and not tried without end.",
+        "parked once",
+        EXECUTE,
+        "if job.parcel is None or job.broken is not None:",
+        "if job.parcel is None:",
+        f"{STORE_TEST}test_what_cannot_be_parked_either_is_given_back_at_once",
     ),
     Guard(
         _BAD,

@@ -237,6 +237,15 @@ GUARDS = (
     ),
     Guard(
         _HEARING_KAFKA,
+        "A consumer whose batch waits for the database does not stand still.",
+        "not started anew with a batch in hand",
+        LISTENING,
+        "        if not self._free.is_set() or monotonic()",
+        "        if monotonic()",
+        f"{SHELL_TEST}test_while_a_batch_is_in_hand_the_consumer_is_not_started_anew",
+    ),
+    Guard(
+        _HEARING_KAFKA,
         "A policy counts for the next message already.",
         "a batch is cut behind a policy",
         LISTENING,

@@ -211,6 +211,15 @@ GUARDS = (
     ),
     Guard(
         _TIME,
+        "Where Kafka says how far a partition was that has gone and come back, it is asked again.",
+        "a start found for its own share alone",
+        LISTENING,
+        "        if self._assigned is assigned:\n            self._handled",
+        "        if True:\n            self._handled",
+        f"{SHELL_TEST}test_what_kafka_said_of_an_earlier_share_of_the_partitions_is_asked_again",
+    ),
+    Guard(
+        _TIME,
         "The time never goes back, also where the database's does.",
         "a clock that stands instead",
         f"{SERVICE}/clocks.py",
