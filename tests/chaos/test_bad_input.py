@@ -44,6 +44,7 @@ from tests.chaos.doors import undescribed
 from tests.support.clear_text import Searched, records
 from tests.support.last_words import LastWords
 from tests.support.receipts import RECEIPT
+from tests.support.strange import send_strange
 from tests.support.system import SOURCE, System, entered, running_services, ticket_message
 from uuid_utils.compat import uuid7
 
@@ -436,6 +437,10 @@ class Bombardment:
             if n % 500 == 499 or n == inputs - 1:
                 self._count("kafka", len(await asyncio.gather(*under_way)))
                 under_way = []
+                strange = [(self._bytes(9), [(self._bytes(3), None)]) for _ in range(3)]
+                kafka = self.system.stack.endpoints.kafka
+                await send_strange(kafka, self.luck.choice(TOPICS), 0, *strange)
+                self._count("kafka", len(strange))
         for project in PROJECTS:  # behind all that is bad
             await self.good_ticket(project)
         await self.system.producer.flush()
@@ -462,11 +467,13 @@ class Bombardment:
         await self.system.producer.send(**message)
         self.good.append(external_case_id(External(source=SOURCE, subject=subject)))
 
-    def _bad(self, topic: str) -> tuple[bytes | None, list[tuple[str, bytes]], bytes | None]:
+    def _bad(self, topic: str) -> tuple[bytes | None, "Headers", bytes | None]:
         samples = self.samples.get(topic, ())
         if (not samples and topic != INBOUND_TICKETS) or self.luck.random() < 0.2:
-            names = ("ce_id", "ce_type", "ce_subject", "content-type", "x")
-            headers = [(self.luck.choice(names), self._bytes(20)) for _ in range(3)]
+            names = ("ce_id", "ce_type", "ce_subject", "content-type", "x", "a\0b")
+            headers: Headers = [(self.luck.choice(names), self._bytes(20)) for _ in range(3)]
+            if self.luck.random() < 0.1:
+                headers.append((self.luck.choice(("ce_type", "a\0b")), None))
             secrets = SECRETS if topic == INBOUND_TICKETS else (FORGED,)
             return self._bytes(9), headers, self._bytes(self.luck.choice((0, 20, 2_000)), secrets)
         if topic == INBOUND_TICKETS:
@@ -706,7 +713,7 @@ def ticket(project: str) -> dict[str, Any]:
     }
 
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, Any]]
 Mutation = Callable[[random.Random, bytes, Headers, bytes], tuple[bytes, Headers, bytes]]
 
 

@@ -448,7 +448,7 @@ async def test_what_cannot_be_parked_either_is_given_back_at_once(
         await commit(write)
 
     monkeypatch.setattr(shop.store, "commit", counted)
-    unwritable = parcel("two")._replace(headers=(("a\0b", b""),))
+    unwritable = parcel("two")._replace(topic="a\0b")
     too_early = heard("case-1", 2, say("two"))._replace(parcel=unwritable)
     [outcome] = await shop.executor().execute_batch([too_early])
     assert isinstance(outcome, NotDone)

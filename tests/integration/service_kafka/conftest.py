@@ -159,9 +159,7 @@ class Workshop:
         """Publish facts as the relay of another service would."""
         producer = await self.producer()
         for fact in facts:
-            key, headers, value = to_kafka(
-                fact.type, fact.stream, fact.version, data_of(fact), meta_of(fact)
-            )
+            key, headers, value = wire(fact)
             await producer.send_and_wait(
                 topic,
                 value,
@@ -182,6 +180,11 @@ class Workshop:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     found += records
             return found
+
+
+def wire(fact: Recorded) -> tuple[bytes, list[tuple[str, bytes]], bytes]:
+    """Give a fact as it stands on a topic: key, headers, value."""
+    return to_kafka(fact.type, fact.stream, fact.version, data_of(fact), meta_of(fact))
 
 
 def fact(

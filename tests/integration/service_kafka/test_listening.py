@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from faststream.kafka.opentelemetry import KafkaTelemetryMiddleware
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
@@ -14,13 +14,15 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
-from tests.integration.service_kafka.conftest import Workshop, fact, notes_of, stored
+from structlog.testing import capture_logs
+from tests.integration.service_kafka.conftest import Workshop, fact, notes_of, stored, wire
 from tests.support.eventstore import HEARD, AskUnheard, Note, met
+from tests.support.strange import send_strange
 from tests.support.waiting import until
 
 from steward_events.recorded import Recorded
 from steward_eventstore.execute import To
-from steward_eventstore.port import EVERYWHERE, Reading
+from steward_eventstore.port import EVERYWHERE, BadData, Reading, Write
 from steward_service.hearing import Hearing
 from steward_service.listening import Listener
 from steward_service.partitions import partition_of
@@ -70,6 +72,84 @@ async def test_a_header_that_is_not_utf8_does_not_stop_its_partition(workshop: W
     assert parked.reason == "The header ce_id is not UTF-8."
     [waiting] = await store.line(parked.consumer, parked.stream)
     assert waiting.parcel.headers == (("ce_id", b"\xff\xfe"),)
+
+
+async def test_no_header_of_any_name_stops_a_partition_or_is_lost(workshop: Workshop) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    _, headers, value = wire(fact("case-2", 3, when=clock.now()))
+    told = [(name.encode(), content) for name, content in headers]
+    place = partition_of("p-1", workshop.partitions)
+    await send_strange(
+        workshop.kafka,
+        topic,
+        place,
+        (b"{}", [(b"\xff\xfe", b"1"), (b"ce_type", None)]),
+        (value, [*told, (b"x\0y", None), (b"caf\xe9", b"2")]),
+    )
+    await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
+    executor = workshop.executor(store, clock)
+    await workshop.listening(workshop.listener(executor, clock, {topic: copy}))
+
+    async def the_next_was_heard() -> bool:
+        return await notes_of(store, "clock-1") == ["case-1/1"]
+
+    await until(the_next_was_heard, "the message behind the strange ones was not heard")
+    parked = {p.stream: (p.code, p.waiting) for p in await store.parked()}
+    assert parked == {f"unreadable:{topic}/{place}/0": ("unreadable", 1), "case-2": ("gap", 1)}
+    [waiting] = await store.line("test", "case-2")
+    assert waiting.parcel.headers == (*headers, ("x\ufffdy", b""), ("caf\ufffd", b"2"))
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+async def test_what_others_have_compressed_is_heard(workshop: Workshop, compression: str) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    producer = AIOKafkaProducer(bootstrap_servers=workshop.kafka, compression_type=compression)
+    await producer.start()
+    key, headers, value = wire(fact("case-1", 1, when=clock.now()))
+    place = partition_of("p-1", workshop.partitions)
+    await producer.send_and_wait(topic, value, key, place, headers=headers)
+    await producer.stop()
+    await send_strange(workshop.kafka, topic, place, (b"{}", [(b"\xff", b"1")]))
+    await workshop.listening(
+        workshop.listener(workshop.executor(store, clock), clock, {topic: copy})
+    )
+
+    async def both_were_heard() -> bool:
+        return [p.code for p in await store.parked()] == ["unreadable"]
+
+    await until(both_were_heard, "what is compressed stops its partition")
+    assert await notes_of(store, "clock-1") == ["case-1/1"]
+
+
+async def test_of_what_can_neither_be_taken_nor_wait_it_is_told_where_it_is(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    commit = store.commit
+
+    async def without_lines(write: Write) -> None:
+        if write.park:
+            raise BadData("It cannot be kept.")
+        await commit(write)
+
+    monkeypatch.setattr(store, "commit", without_lines)
+    await workshop.publish(topic, fact("case-2", 2, when=clock.now()))
+    await workshop.publish(topic, fact("case-1", 1, when=clock.now()))
+    executor = workshop.executor(store, clock)
+    with capture_logs() as logs:
+        listener = workshop.listener(executor, clock, {topic: copy})
+        await listener.start()
+
+        async def the_next_was_heard() -> bool:
+            return await notes_of(store, "clock-1") == ["case-1/1"]
+
+        await until(the_next_was_heard, "what cannot wait stops its partition")
+        await listener.drain()
+    [told] = [log for log in logs if "its topic still has it" in log["event"]]
+    assert (told["topic"], told["stream"]) == (topic, "case-2")
 
 
 async def test_what_cannot_be_read_waits_in_its_own_stream_only(workshop: Workshop) -> None:

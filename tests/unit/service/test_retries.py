@@ -198,3 +198,18 @@ async def test_what_cannot_be_unsealed_does_not_put_off_what_came_to_stand_in_fr
     assert await service.parked() == [(f"{SOURCE}|a", "unknown_project", 2)]
     assert await service.retries.retry_due() == 1
     assert await service.notes() == ("1", "2")
+
+
+async def test_in_a_hurry_those_that_were_refused_are_in_nobodys_way() -> None:
+    service = Listening()
+    EARLY.add("2")
+    await service.hear("2", subject="early")
+    for minute in range(1, 60, 10):
+        service.clock.instant = at(minute)
+        await service.retries.retry_due()  # from time to time it waits longer
+    REFUSED.add("1")
+    for subject in range(101):
+        await service.hear("1", subject=f"refused-{subject}")
+    assert (await service.store.parked(limit=200))[-1].stream == f"{SOURCE}|early"
+    EARLY.clear()
+    assert await service.retries.retry_due(hurried=True) == 1

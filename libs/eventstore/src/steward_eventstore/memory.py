@@ -222,13 +222,13 @@ class MemoryStore:
         """Nothing here is faster for knowing it."""
 
     async def parked(
-        self, *, due_by: datetime | None = None, limit: int = 100
+        self, *, due_by: datetime | None = None, code: str = "", limit: int = 100
     ) -> list[ParkedStream]:
         """Give parked streams, those to be tried first in front."""
         found = [
             replace(p, waiting=len(self._lines.get(place, [])))
             for place, p in self._parked.items()
-            if due_by is None or p.retry_at <= due_by
+            if (due_by is None or p.retry_at <= due_by) and code in ("", p.code)
         ]
         return sorted(found, key=lambda p: (p.retry_at, p.consumer, p.stream))[:limit]
 

@@ -376,9 +376,12 @@ class EventStore(Protocol):
         ...
 
     async def parked(
-        self, *, due_by: datetime | None = None, limit: int = 100
+        self, *, due_by: datetime | None = None, code: str = "", limit: int = 100
     ) -> list[ParkedStream]:
-        """Give parked streams; with `due_by` only those to be tried again by then."""
+        """Give parked streams, those to be tried first in front.
+
+        With `due_by` only those to be tried again by then, with `code` only those that wait for that.
+        """
         ...
 
     async def line(self, consumer: str, stream: str, limit: int = 500) -> list[LinedUp]:

@@ -161,7 +161,8 @@ SELECT min(d.due_at) FROM unnest($1::integer[]) AS q (partition)
 PARKED = """
 SELECT p.*, (SELECT count(*) FROM parked_messages m
               WHERE m.consumer = p.consumer AND m.stream_id = p.stream_id) AS waiting
-  FROM parked_streams p WHERE p.retry_at <= $1 ORDER BY p.retry_at, p.consumer, p.stream_id LIMIT $2
+  FROM parked_streams p WHERE p.retry_at <= $1 AND $2 IN ('', p.code)
+ ORDER BY p.retry_at, p.consumer, p.stream_id LIMIT $3
 """
 
 LINE = """
@@ -415,11 +416,12 @@ class PostgresStore:
             return found
 
     async def parked(
-        self, *, due_by: datetime | None = None, limit: int = 100
+        self, *, due_by: datetime | None = None, code: str = "", limit: int = 100
     ) -> list[ParkedStream]:
         """Give parked streams, those to be tried first in front."""
+        by = due_by or datetime.max.replace(tzinfo=UTC)
         async with _faults():
-            rows = await self.pool.fetch(PARKED, due_by or datetime.max.replace(tzinfo=UTC), limit)
+            rows = await self.pool.fetch(PARKED, by, code, limit)
         return [
             ParkedStream(
                 r["consumer"], r["stream_id"], r["reason"], r["code"], r["since"], r["retry_at"],
@@ -586,12 +588,10 @@ async def _change_lines(connection: Connected, write: Write) -> None:
     for park in sorted(write.park, key=_place_of):
         message, parcel = park.message, park.message.parcel
         place = (message.consumer, message.stream)
-        # Reasons are for people; a NUL in one would keep the message from being parked at all.
-        reason = park.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:2000]
         await connection.execute(
             PARK_STREAM,
             *place,
-            reason,
+            _written(park.reason)[:2000],
             park.code,
             park.at,
             park.retry_at,
@@ -605,7 +605,7 @@ async def _change_lines(connection: Connected, write: Write) -> None:
             message.id,
             parcel.topic,
             parcel.key,
-            [name for name, _ in parcel.headers],
+            [_written(name) for name, _ in parcel.headers],
             [value for _, value in parcel.headers],
             parcel.value,
         )
@@ -615,12 +615,17 @@ async def _change_lines(connection: Connected, write: Write) -> None:
         await _postpone(connection, late)
 
 
+def _written(text: str) -> str:
+    """Give a text that PostgreSQL keeps: a NUL would keep a message from being parked at all."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
 def _place_of(park: Park) -> tuple[str, str]:
     return park.message.consumer, park.message.stream
 
 
 async def _postpone(connection: Connected, late: Postpone) -> None:
-    reason = late.reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:2000]
+    reason = _written(late.reason)[:2000]
     await connection.execute(
         POSTPONE, late.consumer, late.stream, reason, late.code, late.retry_at, late.head
     )

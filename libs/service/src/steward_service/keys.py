@@ -17,7 +17,7 @@ from time import monotonic
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from asyncpg.pool import PoolConnectionProxy
 from pydantic import ValidationError
@@ -38,6 +38,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from steward_events.sealed import SubjectKey
 from steward_eventstore.port import LONGEST_NAME
+from steward_service.fetched import AIOKafkaConsumer
 from steward_service.locks import session_lock
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.settings import ServiceSettings

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
@@ -25,9 +25,10 @@ from faststream.kafka.schemas import Topic
 from faststream.message import AckStatus
 
 from steward_events.recorded import Recorded
-from steward_eventstore.execute import Executor, Job, Run
+from steward_eventstore.execute import Executor, Job, NotDone, Run
 from steward_eventstore.port import EVERYWHERE, Clock, OwnMark, Parcel
 from steward_service.batches import GivenUp, run_batch
+from steward_service.fetched import AIOKafkaConsumer
 from steward_service.hearing import Hearing
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.telemetry import Metrics
@@ -306,7 +307,15 @@ class Listener(ConsumerRebalanceListener):
         self._free.clear()
         try:
             for jobs in await self._chunks(records):
-                await run_batch(self._executor, jobs, self._gives_up)
+                outcomes = await run_batch(self._executor, jobs, self._gives_up)
+                for job, outcome in zip(jobs, outcomes, strict=True):
+                    if isinstance(outcome, NotDone):
+                        _LOG.error(
+                            "A message can neither be taken nor wait; its topic still has it.",
+                            topic=job.parcel.topic if job.parcel else "",
+                            stream=job.mark.stream if job.mark else "",
+                            id=str(job.cause.id),
+                        )
                 await self._after(jobs)
             async with asyncio.timeout(_COMMIT_SECONDS):
                 await message.ack()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from uuid_utils.compat import uuid7
@@ -27,6 +27,7 @@ from steward_events.fact import Unreadable
 from steward_eventstore.port import EVERYWHERE, Projection, Unavailable
 from steward_eventstore.restoring import CannotRestore, OldTail, Restoring, Told
 from steward_service import keys
+from steward_service.fetched import AIOKafkaConsumer
 from steward_service.relay import Relay
 from steward_service.telemetry import Metrics
 

@@ -95,12 +95,13 @@ class Retries:
         """Try all whose time has come; gives how many streams are free again."""
         now = self._wall.now()
         freed = 0
-        due_by = now + timedelta(days=1) if hurried else now
-        for parked in await self._store.parked(due_by=due_by, limit=_STREAMS_AT_ONCE):
+        due = await self._store.parked(due_by=now, limit=_STREAMS_AT_ONCE)
+        if hurried:
+            waiting = await self._store.parked(code="not_heard_yet", limit=_STREAMS_AT_ONCE)
+            due += [parked for parked in waiting if parked.retry_at > now]
+        for parked in due:
             if stopped():
                 break
-            if parked.retry_at > now and parked.code != "not_heard_yet":
-                continue
             try:
                 freed += await self.retry(parked)
             except Exception:
