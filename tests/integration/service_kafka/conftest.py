@@ -22,6 +22,7 @@ from tests.support.eventstore import (
     started,
 )
 from tests.support.stack import FreshDatabase
+from tests.support.waiting import until
 
 from steward_decider import AnyDecider
 from steward_events.cloudevents import from_kafka, to_kafka
@@ -207,9 +208,21 @@ def fact(
 
 
 async def ask(executor: Executor, stream: str, *commands: Any, key: str = "p-1", id_: str) -> None:
-    """Carry out commands as a request would."""
+    """Carry out commands as a request would, and wait until a relay may publish their facts."""
     wanted = [To(stream, key, command) for command in commands]
     await executor.execute(Job(Cause(id_of(id_), "http"), lambda: wanted))
+    await settled(executor)
+
+
+async def settled(executor: Executor) -> None:
+    """Wait until a relay may publish all facts: even a vacuum of another database holds them up."""
+    pool = executor.store.pool  # type: ignore[attr-defined]
+
+    async def no_older_one_is_under_way() -> bool:
+        sql = "SELECT 1 FROM events WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1"
+        return await pool.fetchval(sql) is None
+
+    await until(no_older_one_is_under_way, "a transaction is under way")
 
 
 async def notes_of(store: PostgresStore, stream: str) -> list[str]:

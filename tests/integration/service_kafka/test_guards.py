@@ -488,6 +488,19 @@ async def test_what_kafka_said_of_an_earlier_share_of_the_partitions_is_asked_ag
     assert await listener.heard([PLACE]) == {PLACE: at(120)}
 
 
+async def test_what_is_in_hand_was_not_heard_though_the_client_has_gone_on(
+    workshop: Workshop,
+) -> None:
+    late = await in_hand(workshop)
+    listener, consumer = late.listener, late.listener._subscriber.consumer
+    assert consumer is not None
+    [place] = [at for at in listener._assigned if at == TopicPartition(late.topics[0], PLACE)]
+    assert await consumer.position(place) == 2
+    assert await listener._behind([place]) == {place: 1}
+    await late.go_on()
+    assert await listener._behind([place]) == {place: 0}
+
+
 async def test_while_a_batch_is_in_hand_the_consumer_is_not_started_anew(
     workshop: Workshop,
 ) -> None:

@@ -1,12 +1,13 @@
 """Kafka's messages become facts: in order, none lost, and none of them stops the others."""
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.kafka.opentelemetry import KafkaTelemetryMiddleware
 from faststream.kafka.prometheus import KafkaPrometheusMiddleware
@@ -121,6 +122,55 @@ async def test_what_others_have_compressed_is_heard(workshop: Workshop, compress
 
     await until(both_were_heard, "what is compressed stops its partition")
     assert await notes_of(store, "clock-1") == ["case-1/1"]
+
+
+async def test_what_another_system_has_given_up_is_not_heard_and_nobody_waits_for_it(
+    workshop: Workshop,
+) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    place = partition_of("p-1", workshop.partitions)
+    executor, group = workshop.executor(store, clock), f"{topic}-group"
+    listener = workshop.listener(executor, clock, {topic: copy}, group=group)
+    await listener.start()
+    producer = AIOKafkaProducer(bootstrap_servers=workshop.kafka, transactional_id=group)
+    await producer.start()
+
+    async def send(version: int) -> None:
+        key, headers, value = wire(fact("case-1", version, when=clock.now()))
+        await producer.send_and_wait(topic, value, key, place, headers=headers)
+
+    async def ends_at(offset: int) -> bool:
+        end = await ends.end_offsets([TopicPartition(topic, place)])
+        return list(end.values()) == [offset]
+
+    async def nothing_waits() -> bool:
+        with contextlib.suppress(KafkaError):
+            return await listener.lag() == 0
+        return False
+
+    async with AIOKafkaConsumer(
+        bootstrap_servers=workshop.kafka, isolation_level="read_committed"
+    ) as ends:
+        async with producer.transaction():
+            await send(1)
+        await until(lambda: ends_at(2), "the transaction does not end")
+        await until(nothing_waits, "the end of a transaction is waited for")
+        assert await notes_of(store, "clock-1") == ["case-1/1"]
+        await producer.begin_transaction()
+        await send(2)
+        await producer.abort_transaction()
+        await until(lambda: ends_at(4), "the transaction does not end")
+        before = clock.now()
+        await until(nothing_waits, "what was given up is waited for")
+        assert (await listener.heard([place]))[place] >= before
+        await listener.drain()
+        listener = workshop.listener(executor, clock, {topic: copy}, group=group)
+        await workshop.listening(listener)
+        await until(nothing_waits, "the end of a transaction is waited for once more")
+    await producer.stop()
+    assert await notes_of(store, "clock-1") == ["case-1/1"]
+    assert await store.parked() == []
 
 
 async def test_of_what_can_neither_be_taken_nor_wait_it_is_told_where_it_is(

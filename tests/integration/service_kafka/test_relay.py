@@ -7,6 +7,7 @@ from tests.integration.service_kafka.conftest import (
     Frozen,
     Workshop,
     ask,
+    settled,
     stored,
     versions,
 )
@@ -65,6 +66,7 @@ async def test_a_group_wide_fact_goes_to_every_partition_with_one_id(workshop: W
     executor = workshop.executor(store, clock)
     to = To("clock-everywhere", "g-1", Note(clock.now(), "for all"), everywhere=True)
     await executor.execute(Job(Cause(id_of(topic), "http"), lambda: [to]))
+    await settled(executor)
     assert await workshop.relay(store, clock, topic).publish_page() == 1
     published = await workshop.published(topic)
     assert {record.partition for record in published} == set(range(workshop.partitions))

@@ -23,6 +23,7 @@ from tests.mutation.places import (
 
 _BATCH = "Many messages at once"
 _BAD = "A bad message"
+_GIVEN_UP = "test_what_another_system_has_given_up_is_not_heard_and_nobody_waits_for_it"
 
 GUARDS = (
     Guard(
@@ -340,6 +341,34 @@ GUARDS = (
         "[_written(name) for name, _ in parcel.headers]",
         "[name for name, _ in parcel.headers]",
         f"{LISTENING_TEST}test_no_header_of_any_name_stops_a_partition_or_is_lost",
+    ),
+    Guard(
+        _BAD,
+        "What another system's transaction has given up is not heard.",
+        "only what was committed",
+        LISTENING,
+        "            isolation_level=_ISOLATION,\n            parser",
+        "            parser",
+        f"{LISTENING_TEST}{_GIVEN_UP}",
+    ),
+    Guard(
+        _BAD,
+        "Nobody waits for what is no message, as the end of a transaction.",
+        "what is no message is passed over",
+        LISTENING,
+        "                await self._pass_over(place)\n",
+        "                pass\n",
+        f"{LISTENING_TEST}{_GIVEN_UP}",
+    ),
+    Guard(
+        _BAD,
+        "What Kafka's client has given out and nobody has handled is not taken for heard.",
+        "in hand: not passed over",
+        LISTENING,
+        "        self._taken = self._taken or bool(records)\n",
+        "",
+        "tests/integration/service_kafka/test_guards.py::"
+        "test_what_is_in_hand_was_not_heard_though_the_client_has_gone_on",
     ),
     Guard(
         _BAD,

@@ -12,12 +12,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
@@ -42,8 +42,11 @@ that were still being worked on when it was asked wait so long."""
 FETCH_BYTES = 256 * 1024
 """Of each partition at once: some hundred facts, of some dozens of partitions."""
 DRAIN_SECONDS = 5.0
+_ISOLATION: Literal["read_committed"] = "read_committed"
+"""Steward itself uses no transactions of Kafka; another system may, and may give one up."""
 _DECODED_AT_ONCE = 100
 _COMMIT_SECONDS = 10.0
+_POSITION_SECONDS = 1.0
 _WATCH_SECONDS = 2.0
 _LOOK_SECONDS = 10.0
 _BACK_OFF_SECONDS = 1.0
@@ -131,14 +134,19 @@ class Listener(ConsumerRebalanceListener):
             listener=self,
             fetch_max_wait_ms=POLL_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
+            isolation_level=_ISOLATION,
             parser=self._parse,
             decoder=_as_it_is,
         )
         self._subscriber(self._handle)
+        self._get = self._subscriber.get_msg
+        self._subscriber.get_msg = self._take  # type: ignore[method-assign]
         # Asks for the ends of topics over a connection of its own: on the listener's they would
         # wait behind its long polls.
         self._ends: AIOKafkaConsumer | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._taken = False
+        """Whether Kafka's client has given out what is not handled yet."""
         self._free = asyncio.Event()
         self._free.set()
         self._leaving = False
@@ -158,6 +166,7 @@ class Listener(ConsumerRebalanceListener):
             bootstrap_servers=self._bootstrap,
             client_id=f"steward-{self._hearing.consumer}-ends",
             request_timeout_ms=5_000,
+            isolation_level=_ISOLATION,
         )
         await self._ends.start()
         await self._broker.start()
@@ -245,12 +254,27 @@ class Listener(ConsumerRebalanceListener):
         if not mine:
             return {}
         ends = await self._ends.end_offsets(mine)
+        for place, end in ends.items():
+            if end > self._handled.get(place, end) and not self._taken:
+                await self._pass_over(place)
         # Read again: a rebalance may have come between.
         return {
             place: max(0, end - self._handled[place])
             for place, end in ends.items()
             if place in self._handled
         }
+
+    async def _pass_over(self, place: TopicPartition) -> None:
+        """Count what is no message as handled: the end of a transaction, and what one gave up."""
+        consumer, assigned = self._subscriber.consumer, self._assigned
+        if consumer is None:
+            return
+        # It may be assigned no more, or Kafka may not have said yet where it begins.
+        with contextlib.suppress(IllegalStateError, KafkaError, TimeoutError):
+            async with asyncio.timeout(_POSITION_SECONDS):
+                position = await consumer.position(place)
+            if not self._taken and self._assigned is assigned:
+                self._handled[place] = max(position, self._handled[place])
 
     async def _find_start(self, place: TopicPartition) -> None:
         consumer, assigned = self._subscriber.consumer, self._assigned
@@ -288,6 +312,12 @@ class Listener(ConsumerRebalanceListener):
         self._lag.clear()
 
     # One batch.
+
+    async def _take(self, consumer: AIOKafkaConsumer) -> Records:
+        records = await self._get(consumer)
+        # Nothing runs between: Kafka's client has just moved its position behind them.
+        self._taken = self._taken or bool(records)
+        return records
 
     async def _parse(self, records: Records) -> KafkaMessage:
         # The default parser decodes headers and raises for one that is not UTF-8: the message
@@ -327,7 +357,6 @@ class Listener(ConsumerRebalanceListener):
             # broker was away, the client's search for the coordinator has been seen to hang.
             message.committed = AckStatus.ACKED
             _LOG.warning("The offset was not committed.", reason=type(error).__name__)
-            return
         except ConsumerStoppedError:
             return
         except Exception:
@@ -411,6 +440,7 @@ class Listener(ConsumerRebalanceListener):
     def _note(self, records: Records, assigned: frozenset[TopicPartition]) -> None:
         self.handled_messages += len(records)
         self._progress_at = monotonic()
+        self._taken = False
         if assigned is not self._assigned:
             return
         for record in records:
