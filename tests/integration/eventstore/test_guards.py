@@ -455,6 +455,22 @@ async def test_what_cannot_be_parked_either_is_given_back_at_once(
     assert await shop.store.parked() == []
 
 
+async def test_what_meets_a_defect_in_its_line_too_is_given_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await database.shop()
+    commit, tries = shop.store.commit, itertools.count(1)
+
+    async def broken(write: Write) -> None:
+        if next(tries) <= 2:
+            raise RuntimeError
+        await commit(write)
+
+    monkeypatch.setattr(shop.store, "commit", broken)
+    [outcome] = await run_batch(shop.executor(), [heard("case-1", 1, say("one"))])
+    assert isinstance(outcome, NotDone)
+
+
 async def test_a_message_does_not_wait_behind_a_line_that_was_emptied_meanwhile(
     database: Database,
 ) -> None:

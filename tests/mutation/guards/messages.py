@@ -436,6 +436,15 @@ GUARDS = (
     ),
     Guard(
         _BAD,
+        "What meets a defect in its line too is given back, and not tried without end.",
+        "parked once at a defect",
+        f"{SERVICE}/batches.py",
+        "if job.parcel is None or job.broken is not None:",
+        "if job.parcel is None:",
+        f"{STORE_TEST}test_what_meets_a_defect_in_its_line_too_is_given_back",
+    ),
+    Guard(
+        _BAD,
         "A defect of the program parks the one message that meets it.",
         "halving at a defect",
         f"{SERVICE}/batches.py",
