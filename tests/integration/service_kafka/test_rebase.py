@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from tests.integration.service_kafka.conftest import Hand, Workshop, fact, notes_of, versions
@@ -323,7 +324,9 @@ async def test_what_waits_in_a_line_was_heard(business: Business) -> None:
     assert await business.rebase() == Rebased(business.name, False, 0, 0, 0)
 
 
-async def test_what_another_system_said_and_waits_was_heard(business: Business) -> None:
+async def test_what_another_system_said_and_waits_or_has_given_up_is_not_lacking(
+    business: Business,
+) -> None:
     workshop, inbound = business.workshop, f"{INBOUND}{business.name}"
     await create_topics([workshop.kafka], PARTITIONS, topics=[Topic(inbound, timedelta(days=7))])
 
@@ -334,8 +337,15 @@ async def test_what_another_system_said_and_waits_was_heard(business: Business) 
             "source": "https://tickets.example", "time": at(0).isoformat()}  # fmt: skip
     headers = [(f"ce_{name}", text.encode()) for name, text in said.items()]
     producer = await workshop.producer()
-    for some in (headers, []):
-        await producer.send_and_wait(inbound, b"{}", b"p-1", 0, headers=some)
+    await producer.send_and_wait(inbound, b"{}", b"p-1", 0, headers=headers)
+    async with AIOKafkaProducer(
+        bootstrap_servers=workshop.kafka, transactional_id=business.name
+    ) as another:
+        await another.begin_transaction()
+        given_up = [("ce_id", b"2"), *headers[:1], *headers[2:]]
+        await another.send_and_wait(inbound, b"{}", b"p-1", 0, headers=given_up)
+        await another.abort_transaction()
+    await producer.send_and_wait(inbound, b"{}", b"p-1", 0)
     async with business.open() as (store, executor):
         listener = workshop.listener(
             executor, business.hand, {}, hearing={"foreign": {inbound: on_ticket}},

@@ -347,7 +347,7 @@ GUARDS = (
         "What another system's transaction has given up is not heard.",
         "only what was committed",
         LISTENING,
-        "            isolation_level=_ISOLATION,\n            parser",
+        "            isolation_level=COMMITTED,\n            parser",
         "            parser",
         f"{LISTENING_TEST}{_GIVEN_UP}",
     ),

@@ -113,7 +113,16 @@ GUARDS = (
         "   AND NOT EXISTS (SELECT FROM parked_messages m WHERE m.consumer = $1\n"
         "                      AND m.stream_id = q.stream_id AND m.id = q.source || ' ' || q.id)\n",
         "",
-        f"{REBASE_TEST}test_what_another_system_said_and_waits_was_heard",
+        f"{REBASE_TEST}test_what_another_system_said_and_waits_or_has_given_up_is_not_lacking",
+    ),
+    Guard(
+        _RESTORE,
+        "What another system has given up was not to be heard.",
+        "only what was committed is looked for",
+        REBASE,
+        "        isolation_level=COMMITTED,\n",
+        "",
+        f"{REBASE_TEST}test_what_another_system_said_and_waits_or_has_given_up_is_not_lacking",
     ),
     Guard(
         _RESTORE,

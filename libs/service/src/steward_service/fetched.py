@@ -9,14 +9,17 @@ as one whose value is empty.
 from collections.abc import Iterator
 from itertools import islice
 from struct import unpack_from
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.record import default_records
 from aiokafka.record.memory_records import MemoryRecords
 
-__all__ = ["AIOKafkaConsumer"]
+__all__ = ["COMMITTED", "AIOKafkaConsumer"]
+
+COMMITTED: Literal["read_committed"] = "read_committed"
+"""Steward itself uses no transactions of Kafka; another system may, and may give one up."""
 
 _LENGTH = ">qi"
 """How a batch begins: its offset, and how long the rest is."""

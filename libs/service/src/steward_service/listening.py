@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -28,7 +28,7 @@ from steward_events.recorded import Recorded
 from steward_eventstore.execute import Executor, Job, NotDone, Run
 from steward_eventstore.port import EVERYWHERE, Clock, OwnMark, Parcel
 from steward_service.batches import GivenUp, run_batch
-from steward_service.fetched import AIOKafkaConsumer
+from steward_service.fetched import COMMITTED, AIOKafkaConsumer
 from steward_service.hearing import Hearing
 from steward_service.queries import DATABASE_FAULTS
 from steward_service.telemetry import Metrics
@@ -42,8 +42,6 @@ that were still being worked on when it was asked wait so long."""
 FETCH_BYTES = 256 * 1024
 """Of each partition at once: some hundred facts, of some dozens of partitions."""
 DRAIN_SECONDS = 5.0
-_ISOLATION: Literal["read_committed"] = "read_committed"
-"""Steward itself uses no transactions of Kafka; another system may, and may give one up."""
 _DECODED_AT_ONCE = 100
 _COMMIT_SECONDS = 10.0
 _POSITION_SECONDS = 1.0
@@ -134,7 +132,7 @@ class Listener(ConsumerRebalanceListener):
             listener=self,
             fetch_max_wait_ms=POLL_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
-            isolation_level=_ISOLATION,
+            isolation_level=COMMITTED,
             parser=self._parse,
             decoder=_as_it_is,
         )
@@ -166,7 +164,7 @@ class Listener(ConsumerRebalanceListener):
             bootstrap_servers=self._bootstrap,
             client_id=f"steward-{self._hearing.consumer}-ends",
             request_timeout_ms=5_000,
-            isolation_level=_ISOLATION,
+            isolation_level=COMMITTED,
         )
         await self._ends.start()
         await self._broker.start()

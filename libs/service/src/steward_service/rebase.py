@@ -27,7 +27,7 @@ from steward_events.fact import Unreadable
 from steward_eventstore.port import EVERYWHERE, Projection, Unavailable
 from steward_eventstore.restoring import CannotRestore, OldTail, Restoring, Told
 from steward_service import keys
-from steward_service.fetched import AIOKafkaConsumer
+from steward_service.fetched import COMMITTED, AIOKafkaConsumer
 from steward_service.relay import Relay
 from steward_service.telemetry import Metrics
 
@@ -361,4 +361,5 @@ def _reader(bootstrap: Sequence[str], topic: str) -> AIOKafkaConsumer:
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         max_poll_records=PAGE,
+        isolation_level=COMMITTED,
     )
