@@ -2,8 +2,8 @@
 
 By default a run of some minutes that shows where things stand; docs/bench/README.md says how the
 figures that count are made. Ends with 1 if more than two lines fall short, or one by more than a
-fifth, or if a measure failed or nothing could be measured. A new line is a new module in `tests/bench/lines` with
-`MEASURES` and `LINES`; nothing else.
+fifth, or if a measure failed or nothing could be measured. A new line is a new module in
+`tests/bench/lines` with `MEASURES` and `LINES`; nothing else.
 """
 
 import argparse

@@ -481,7 +481,7 @@ async def test_what_kafka_said_of_an_earlier_share_of_the_partitions_is_asked_ag
         await finish(late)
         return found
 
-    async def nothing(_: TopicPartition) -> None:
+    async def nothing(_: Collection[TopicPartition]) -> None:
         """Where its client stands says the same, but only while nothing is in hand."""
 
     monkeypatch.setattr(listener, "_pass_over", nothing)

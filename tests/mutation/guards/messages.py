@@ -356,8 +356,8 @@ GUARDS = (
         "Nobody waits for what is no message, as the end of a transaction.",
         "what is no message is passed over",
         LISTENING,
-        "                await self._pass_over(place)\n",
-        "                pass\n",
+        "            await self._pass_over(behind)\n",
+        "            pass\n",
         f"{LISTENING_TEST}{_GIVEN_UP}",
     ),
     Guard(

@@ -252,9 +252,9 @@ class Listener(ConsumerRebalanceListener):
         if not mine:
             return {}
         ends = await self._ends.end_offsets(mine)
-        for place, end in ends.items():
-            if end > self._handled.get(place, end) and not self._taken:
-                await self._pass_over(place)
+        behind = [place for place, end in ends.items() if end > self._handled.get(place, end)]
+        if behind and not self._taken:
+            await self._pass_over(behind)
         # Read again: a rebalance may have come between.
         return {
             place: max(0, end - self._handled[place])
@@ -262,17 +262,18 @@ class Listener(ConsumerRebalanceListener):
             if place in self._handled
         }
 
-    async def _pass_over(self, place: TopicPartition) -> None:
+    async def _pass_over(self, places: Collection[TopicPartition]) -> None:
         """Count what is no message as handled: the end of a transaction, and what one gave up."""
         consumer, assigned = self._subscriber.consumer, self._assigned
         if consumer is None:
             return
         # It may be assigned no more, or Kafka may not have said yet where it begins.
         with contextlib.suppress(IllegalStateError, KafkaError, TimeoutError):
-            async with asyncio.timeout(_POSITION_SECONDS):
-                position = await consumer.position(place)
-            if not self._taken and self._assigned is assigned:
-                self._handled[place] = max(position, self._handled[place])
+            async with asyncio.timeout(_POSITION_SECONDS):  # in all: alarms wait for it
+                for place in places:
+                    position = await consumer.position(place)
+                    if not self._taken and self._assigned is assigned:
+                        self._handled[place] = max(position, self._handled[place])
 
     async def _find_start(self, place: TopicPartition) -> None:
         consumer, assigned = self._subscriber.consumer, self._assigned
@@ -345,16 +346,10 @@ class Listener(ConsumerRebalanceListener):
                             id=str(job.cause.id),
                         )
                 await self._after(jobs)
-            async with asyncio.timeout(_COMMIT_SECONDS):
-                await message.ack()
+            await self._acknowledge(message)
         except GivenUp:
             # Not committed: whoever gets the partitions next hears these messages again.
             raise
-        except (KafkaError, TimeoutError) as error:
-            # The next commit covers it. FastStream would wait once more, perhaps for ever: after its
-            # broker was away, the client's search for the coordinator has been seen to hang.
-            message.committed = AckStatus.ACKED
-            _LOG.warning("The offset was not committed.", reason=type(error).__name__)
         except ConsumerStoppedError:
             return
         except Exception:
@@ -368,6 +363,16 @@ class Listener(ConsumerRebalanceListener):
         # Decoded as itself the message keeps itself until a full collection, and whatever was begun
         # within the batch keeps it by its context: some thirty batches, in a service that is busy.
         message.raw_message, message.body = (), []
+
+    async def _acknowledge(self, message: KafkaMessage) -> None:
+        try:
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await message.ack()
+        except (KafkaError, TimeoutError) as error:
+            # The next commit covers it. FastStream would wait once more, perhaps for ever: after its
+            # broker was away, the client's search for the coordinator has been seen to hang.
+            message.committed = AckStatus.ACKED
+            _LOG.warning("The offset was not committed.", reason=type(error).__name__)
 
     def _gives_up(self) -> bool:
         return self._leaving
