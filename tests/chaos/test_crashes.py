@@ -174,7 +174,6 @@ def passed(crashes: Crashes) -> set[tuple[str, str]]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("how", get_args(Spoiling))
 async def test_the_judge_sees_each_kind_of_fact_that_comes_too_often_or_never(
     system: System, crashes: Crashes, told: Told, how: Spoiling
@@ -188,7 +187,6 @@ async def test_the_judge_sees_each_kind_of_fact_that_comes_too_often_or_never(
 
 
 # The last: nothing is as it was after it.
-@pytest.mark.timeout(900)
 async def test_the_judge_sees_whatever_is_broken(system: System, told: Told) -> None:
     rested_at = await some_cases(system, told)
     await harm(system)

@@ -186,7 +186,6 @@ async def found(system: System, q: str) -> set[tuple[str, str]]:
     return {(item["kind"], item["field"]) for item in answer["items"]}
 
 
-@pytest.mark.timeout(420)
 async def test_who_is_erased_is_erased_everywhere(estate: System) -> None:
     system = estate
     # Somebody complains, once for the household and once alone; the manager is told by SMS and mail.

@@ -5,7 +5,6 @@ import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from tests.support.restoring import Installation, installation
 from tests.support.rules import rule
 from tests.support.system import entered
@@ -38,7 +37,6 @@ REGISTERS: tuple[dict[str, Any], ...] = (
 
 
 @rule("RM-4.10.1")
-@pytest.mark.timeout(900)
 def test_whoever_held_a_role_before_an_upgrade_acts_in_it_after_a_rebuild(
     embedded_stack: None,
 ) -> None:

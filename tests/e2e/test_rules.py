@@ -37,9 +37,6 @@ from tests.support.system import entered
 from steward_service.clocks import SteppedDriver
 from steward_stack.supervisor import Stack
 
-pytestmark = pytest.mark.timeout(600)
-"""The first test waits for all scenarios, also on a machine that has much else to do."""
-
 EVE = datetime.fromisoformat("2026-10-12T18:00:00+08:00")
 
 

@@ -56,9 +56,6 @@ from steward_service.auth import Authenticator
 from steward_service.clocks import SteppedDriver
 from steward_stack.supervisor import Stack
 
-# The first test waits for the stack and the whole day.
-pytestmark = pytest.mark.timeout(600)
-
 # The day is played once; the tests below look at it.
 
 SHOWN = {
