@@ -79,6 +79,8 @@ class System:
     stack: Stack
     client: AsyncClient
     producer: AIOKafkaProducer
+    pools: dict[str, asyncpg.Pool] = field(default_factory=dict, repr=False)
+    """Of each database that was asked: a connection for each question is what costs most of it."""
 
     # Its doors.
 
@@ -161,11 +163,10 @@ class System:
     async def query(self, service: str, sql: str, *values: object) -> list[asyncpg.Record]:
         """Ask a service's database."""
         dsn = database_dsn(self.stack.endpoints.postgres, f"steward_{service}")
-        connection = await asyncpg.connect(dsn)
-        try:
-            return list(await connection.fetch(sql, *values))
-        finally:
-            await connection.close()
+        if dsn not in self.pools:
+            # Tables may change between two questions: nothing is kept of a statement.
+            self.pools[dsn] = await asyncpg.create_pool(dsn, min_size=0, statement_cache_size=0)
+        return list(await self.pools[dsn].fetch(sql, *values))
 
     async def count(self, service: str, sql: str, *values: object) -> int:
         """Ask a service's database for one number."""
@@ -393,7 +394,12 @@ async def entered(stack: Stack) -> AsyncIterator[System]:
         opened.push_async_callback(producer.stop)
         client = AsyncClient(headers=headers, timeout=120, trust_env=False)
         await opened.enter_async_context(client)
-        yield System(stack, client, producer)
+        system = System(stack, client, producer)
+        try:
+            yield system
+        finally:
+            for pool in system.pools.values():
+                pool.terminate()
 
 
 @pytest.fixture(scope="session")
