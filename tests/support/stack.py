@@ -4,7 +4,7 @@ Embedded ones, or with `--containers` those of the images that docker-compose.ym
 """
 
 import itertools
-import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -19,6 +19,9 @@ from tests.support.containers import running_servers
 
 from steward_stack.state import State
 from steward_stack.supervisor import Endpoints, running_stack
+
+RUN = secrets.token_hex(4)
+"""Part of the names that this run makes: servers may outlive it, and its process ID comes again."""
 
 Prepare = Callable[[str], Awaitable[None]]
 """Fills an empty database, given its address; done once per run and cloned from then on."""
@@ -76,7 +79,7 @@ async def fresh_database(
     admin = await asyncpg.connect(postgres_dsn_admin)
 
     async def make(prepare: Prepare | None = None) -> str:
-        name = f"test_{os.getpid()}_{next(_numbers)}"
+        name = f"test_{RUN}_{next(_numbers)}"
         if prepare is None:
             await admin.execute(f'CREATE DATABASE "{name}"')
         else:

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -21,7 +20,7 @@ from tests.support.eventstore import (
     migrated,
     started,
 )
-from tests.support.stack import FreshDatabase
+from tests.support.stack import RUN, FreshDatabase
 from tests.support.waiting import until
 
 from steward_decider import AnyDecider
@@ -78,7 +77,7 @@ class Workshop:
     partitions: int = PARTITIONS
 
     async def topic(self, kind: type[Topic] = Topic) -> str:
-        name = f"shell-{os.getpid()}-{next(_numbers)}"
+        name = f"shell-{RUN}-{next(_numbers)}"
         await create_topics([self.kafka], self.partitions, topics=[kind(name, _WEEK)])
         return name
 
@@ -129,7 +128,7 @@ class Workshop:
             clock,
             [self.kafka],
             Metrics(),
-            group=group or f"group-{os.getpid()}-{next(_numbers)}",
+            group=group or f"group-{RUN}-{next(_numbers)}",
             **more,
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from tests.support.eventstore import (
     migrated,
     project,
 )
-from tests.support.stack import FreshDatabase, database_dsn
+from tests.support.stack import RUN, FreshDatabase, database_dsn
 from tests.support.waiting import until
 
 from steward_decider import Refused
@@ -141,7 +140,7 @@ class Business:
 
 @pytest.fixture
 async def business(workshop: Workshop) -> Business:
-    name = f"b{os.getpid()}x{next(_numbers)}"
+    name = f"b{RUN}x{next(_numbers)}"
     await create_topics(
         [workshop.kafka], PARTITIONS, topics=[Topic(f"steward.{name}", timedelta(days=7))]
     )

@@ -22,6 +22,7 @@ from pydantic_core import from_json
 from tests.integration.service_kafka.conftest import Workshop
 from tests.support.eventstore import migrated
 from tests.support.ports import free_port
+from tests.support.stack import RUN
 from tests.support.waiting import until
 
 from steward_service import keys
@@ -56,7 +57,7 @@ class Town:
         }
 
     async def database(self) -> str:
-        name = f"s{os.getpid()}n{next(_numbers)}"
+        name = f"s{RUN}n{next(_numbers)}"
         settings = ServiceSettings(
             kafka=self.workshop.kafka,
             postgres=self.admin_dsn,
