@@ -1,6 +1,7 @@
 """Kills services one after the other at named points, while others use them."""
 
 import random
+import signal
 import sys
 import time
 from collections import Counter, defaultdict, deque
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import RLock
 
 from tests.support.crashing import mark
 from tests.support.nursery import NURSERY
@@ -59,24 +61,27 @@ class Crashes:
     _plans: dict[str, deque[Crash]] = field(default_factory=dict)
     _lives: dict[str, Life] = field(default_factory=dict)
     _killed: set[int] = field(default_factory=set)
+    _changing: RLock = field(default_factory=RLock, repr=False)
+    """Held while a life is followed by the next, in a thread of the stack, and while one is ended."""
 
     def launch(self, name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> int:
         """Start a program, a service with its next crash."""
-        if life := self._lives.get(name):
-            self._ended(name, life)
-        plan = self._plans.get(name)
-        crash = plan[0] if plan else NONE
-        how = {
-            "service": name,
-            "at": crash.point,
-            "nth": crash.nth,
-            "passed": str(self.passed),
-        }
-        pid = NURSERY.launch(name, arguments, env, log, how)
-        self._lives[name] = Life(pid, crash, time.monotonic())
-        if plan:
-            plan.popleft()
-        return pid
+        with self._changing:
+            if life := self._lives.get(name):
+                self._ended(name, life)
+            plan = self._plans.get(name)
+            crash = plan[0] if plan else NONE
+            how = {
+                "service": name,
+                "at": crash.point,
+                "nth": crash.nth,
+                "passed": str(self.passed),
+            }
+            pid = NURSERY.launch(name, arguments, env, log, how)
+            self._lives[name] = Life(pid, crash, time.monotonic())
+            if plan:
+                plan.popleft()
+            return pid
 
     def _ended(self, name: str, life: Life) -> None:
         self.ended_at[name].append(datetime.now(UTC))
@@ -91,12 +96,17 @@ class Crashes:
 
     def kill(self, system: System, name: str) -> Process:
         """Kill something where it stands."""
-        process = system.process(name)
-        # Of a server nobody asks how it ended, and a service may have its pid later.
-        if name in self._lives:
-            self._killed.add(process.pid)
-        self.ended_at[name].append(datetime.now(UTC))
-        return system.kill(name)
+        with self._changing:
+            process = system.process(name)
+            # Of a server nobody asks how it ended, and a service may have its pid later.
+            if life := self._lives.get(name):
+                while process.pid != life.pid:  # it is launched, and not written down yet
+                    time.sleep(0.01)
+                    process = system.process(name)
+                self._killed.add(process.pid)
+            self.ended_at[name].append(datetime.now(UTC))
+            process.send(signal.SIGKILL)
+            return process
 
     def plan(self, plans: Mapping[str, Iterable[Crash]]) -> None:
         """Have each service die so from its next start on."""
@@ -110,15 +120,16 @@ class Crashes:
                 self.kill(system, name)  # so that it starts with its first
 
         async def ended() -> bool:
-            under_way = [name for name in self._plans if self._lives[name].crash is not NONE]
-            for name in under_way:
-                life = self._lives[name]
-                if life.pid in self._killed or time.monotonic() - life.since < self.seconds:
-                    continue
-                self.missed.append((name, life.crash.point))
-                self.died[name, ANYWHERE] += 1
-                self.kill(system, name)
-            return not under_way and not any(self._plans.values())
+            with self._changing:
+                under_way = [name for name in self._plans if self._lives[name].crash is not NONE]
+                for name in under_way:
+                    life = self._lives[name]
+                    if life.pid in self._killed or time.monotonic() - life.since < self.seconds:
+                        continue
+                    self.missed.append((name, life.crash.point))
+                    self.died[name, ANYWHERE] += 1
+                    self.kill(system, name)
+                return not under_way and not any(self._plans.values())
 
         crashes = sum(map(len, self._plans.values()))
         await system.until(ended, "not all crashes happened", self.seconds * (crashes + 2))

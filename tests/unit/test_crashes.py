@@ -53,6 +53,23 @@ def test_a_service_with_the_pid_of_a_killed_server_is_killed_like_all_others(
     assert found.died == {("sla", "ring/READ/after"): 1}
 
 
+def test_what_is_killed_is_what_runs_and_not_what_is_still_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = iter((1, 2, 3))
+    monkeypatch.setattr(NURSERY, "launch", lambda *_: next(pids))
+    system = create_autospec(System, instance=True)
+    system.process.side_effect = [Process("sla", Role.SERVICE, pid, "") for pid in (1, 2)]
+    found = Crashes(tmp_path / "passed")
+    found.passed.touch()
+    for _ in range(2):
+        found.launch("sla", [], {}, tmp_path / "log")
+    ended_before = list(found.otherwise)
+    assert found.kill(system, "sla").pid == 2
+    found.launch("sla", [], {}, tmp_path / "log")
+    assert found.otherwise == ended_before
+
+
 def test_each_point_has_its_turn_before_any_comes_again() -> None:
     turns = Turns(random.Random(1))
     points = [f"ring/{number}/after" for number in range(7)]
