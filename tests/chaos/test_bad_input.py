@@ -247,9 +247,10 @@ class Bombardment:
             for address in self.system.stack.endpoints.services.values()
             for operation in await self._operations(address)
         ]
-        each = max(1, inputs // len(operations))
-        for address, operation in operations:
-            cases = await asyncio.to_thread(drawn, operation, each, self.luck.randrange(2**32))
+        each, more = divmod(inputs, len(operations))
+        for n, (address, operation) in enumerate(operations):
+            count = max(1, each + (n < more))
+            cases = await asyncio.to_thread(drawn, operation, count, self.luck.randrange(2**32))
             await self._send_all([self._request(address, case) for case in cases], "described")
 
     async def _operations(self, address: str) -> list[Any]:
@@ -694,10 +695,8 @@ def drawn(operation: Any, count: int, luck: int) -> list[Any]:
         def draw(case: Any) -> None:
             found.append(case)
 
-        try:
-            draw()
-        except Exception as error:
-            print(f"{operation.method} {operation.path}: {type(error).__name__} while drawing")
+        draw()
+    assert len(found) >= count, f"{operation.method} {operation.path} has {len(found)} of {count}"
     return found[:count]
 
 
@@ -798,6 +797,8 @@ async def system(stack: Stack) -> AsyncIterator[System]:
         yield running
 
 
+# What others draw meanwhile by chance, in other threads, is taken for the strategy's own.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
@@ -828,8 +829,7 @@ async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
                 if kind != "decoders"
             )
         )
-        unanswered = len(bombardment.tally.unanswered)
-        await bombardment.decoders(INPUTS - unanswered - bombardment.tally.inputs.total())
+        await bombardment.decoders(parts["decoders"])
     tally = await bombardment.judge()
     now = processes(system)
     tally.died = [name for name, one in alive.items() if now.get(name) != one or not one.alive]
@@ -842,7 +842,9 @@ async def test_bad_input_at_every_door_breaks_nothing_and_loses_nothing(
         tally.line(),
     ]
     assert tally.wrong() == []
-    assert tally.inputs.total() >= INPUTS
+    # What was not there was not judged.
+    assert {kind: part for kind, part in parts.items() if tally.inputs[kind] < part} == {}
+    assert tally.inputs.total() >= INPUTS > 0
 
 
 def processes(system: System) -> dict[str, Process]:

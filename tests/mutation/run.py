@@ -54,10 +54,16 @@ _BROKEN = frozenset(
         *("AttributeError", "CancelledError", "ImportError", "ModuleNotFoundError"),
         *("NameError", "TypeError", "UnboundLocalError"),
         *("MemoryError", "RecursionError", "SystemExit"),
+        *("IndentationError", "SyntaxError"),
         # What is said of a statement that cannot be prepared.
-        *("AmbiguousColumnError", "AmbiguousParameterError", "IndeterminateDatatypeError"),
-        *("PostgresSyntaxError", "UndefinedColumnError", "UndefinedFunctionError"),
-        *("UndefinedParameterError", "UndefinedTableError"),
+        *("AmbiguousColumnError", "AmbiguousParameterError", "DatatypeMismatchError"),
+        *("IndeterminateDatatypeError", "PostgresSyntaxError", "UndefinedColumnError"),
+        *("UndefinedFunctionError", "UndefinedObjectError", "UndefinedParameterError"),
+        "UndefinedTableError",
+        # Of servers that are gone, or have no room.
+        *("AdminShutdownError", "CannotConnectNowError", "ConnectionDoesNotExistError"),
+        *("ConnectionRefusedError", "ConnectionResetError", "CrashShutdownError", "DiskFullError"),
+        *("KafkaConnectionError", "NodeNotReadyError", "OSError", "TooManyConnectionsError"),
     }
 )
 _RAISED = re.compile(r"(?:\w+\.)*(\w+)(?:: (.*))?")

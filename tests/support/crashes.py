@@ -84,11 +84,12 @@ class Crashes:
             return pid
 
     def _ended(self, name: str, life: Life) -> None:
-        self.ended_at[name].append(datetime.now(UTC))
         lasted = f"{time.monotonic() - life.since:6.1f} s"
         if life.pid in self._killed:
-            self._killed.remove(life.pid)
-        elif was_killed_at(self.passed, name, life.crash.point, life.pid):
+            self._killed.remove(life.pid)  # when that was is noted
+            return
+        self.ended_at[name].append(datetime.now(UTC))
+        if was_killed_at(self.passed, name, life.crash.point, life.pid):
             self.died[name, life.crash.point] += 1
             print(f"{name:<8} {life.crash.point:<40} {lasted}", file=sys.stderr)
         else:
@@ -100,7 +101,9 @@ class Crashes:
             process = system.process(name)
             # Of a server nobody asks how it ended, and a service may have its pid later.
             if life := self._lives.get(name):
+                until = time.monotonic() + self.seconds
                 while process.pid != life.pid:  # it is launched, and not written down yet
+                    assert time.monotonic() < until, f"{name} is launched and never written down"
                     time.sleep(0.01)
                     process = system.process(name)
                 self._killed.add(process.pid)

@@ -68,6 +68,7 @@ def test_what_is_killed_is_what_runs_and_not_what_is_still_written_down(
     assert found.kill(system, "sla").pid == 2
     found.launch("sla", [], {}, tmp_path / "log")
     assert found.otherwise == ended_before
+    assert len(found.ended_at["sla"]) == 2  # a kill is one end
 
 
 def test_each_point_has_its_turn_before_any_comes_again() -> None:

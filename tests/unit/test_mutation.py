@@ -32,6 +32,10 @@ def test_what_was_expected_and_did_not_come_shows_a_guard(failure: str) -> None:
         "RecursionError: maximum recursion depth exceeded",
         'asyncpg.exceptions.PostgresSyntaxError: syntax error at or near "AND"',
         "asyncpg.exceptions.IndeterminateDatatypeError: could not determine data type of $2",
+        "asyncpg.exceptions.CannotConnectNowError: the database system is starting up",
+        "ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 5432)",
+        "aiokafka.errors.KafkaConnectionError: Unable to bootstrap from [('127.0.0.1', 9092)]",
+        "OSError: [Errno 28] No space left on device",
         '  File "a.py", line 1\nSyntaxError: invalid syntax',
     ],
 )

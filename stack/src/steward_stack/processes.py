@@ -19,8 +19,6 @@ from pathlib import Path
 
 import psutil
 
-from steward_stack.errors import StewardError
-
 GATE = 'read -r go && exec "$@" </dev/null'
 
 
@@ -141,18 +139,18 @@ class Processes:
                 extra_groups=None if group is None else [],
             )
         _CHILDREN[gate.pid] = gate
-        process = self.adopt(name, role, gate.pid, log=log)
+        process = self.adopt(name, role, gate.pid)
         if gate.stdin is not None:
             gate.stdin.write(b"go\n")
             gate.stdin.close()
         return process
 
-    def adopt(self, name: str, role: Role, pid: int, *, log: Path) -> Process:
-        """Write down a process that leads a session of its own, in the place of one that ended."""
-        began = birth(pid)
-        if began is None:
-            raise StewardError(f"{name} ended before it began; {log} says why.")
-        process = Process(name, role, pid, began)
+    def adopt(self, name: str, role: Role, pid: int) -> Process:
+        """Write down a process that leads a session of its own, in the place of one that ended.
+
+        It may have ended itself by now: then it is not alive, as whoever asks is told.
+        """
+        process = Process(name, role, pid, birth(pid) or "")
         others = [other for other in self.recorded() if other.name != name]
         self._write([*others, process])
         return process

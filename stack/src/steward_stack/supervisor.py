@@ -37,6 +37,7 @@ PARTITIONS = 6
 START_SECONDS = 120.0
 RESTARTS = 5
 RESTARTS_SECONDS = 30.0
+MEND_SECONDS = 0.2
 LISTEN_SECONDS = 10.0
 DEAF_SECONDS = 60.0
 """So long may Kafka answer without keeping what groups have heard; it loads their offsets anew after a
@@ -193,25 +194,21 @@ class Stack:
     def mended(self) -> Iterator[None]:
         """Keep everything running while the caller does something else with the stack."""
         done = threading.Event()
-        failure: list[StewardError] = []
+        failure: list[Exception] = []
         main_thread = threading.get_ident()
 
-        def keep() -> None:
+        def keep(act: Callable[[], None], seconds: float) -> None:
             try:
-                while not done.wait(0.2):
-                    self.mend()
-            except StewardError as error:
+                while not done.wait(seconds):
+                    act()
+            except Exception as error:
                 failure.append(error)
                 signal.pthread_kill(main_thread, signal.SIGINT)
 
-        def listen() -> None:
-            while not done.wait(LISTEN_SECONDS):
-                self.listen()
-
-        keeper = threading.Thread(target=keep, daemon=True)
+        keeper = threading.Thread(target=keep, args=(self.mend, MEND_SECONDS), daemon=True)
         keeper.start()
         # Not waited for at the end: it may be waiting for an answer of Kafka.
-        threading.Thread(target=listen, daemon=True).start()
+        threading.Thread(target=keep, args=(self.listen, LISTEN_SECONDS), daemon=True).start()
         try:
             yield
         except KeyboardInterrupt:
@@ -272,7 +269,7 @@ class Stack:
         log = self._log(name)
         if self._launcher is not None:
             pid = self._launcher(name, arguments, self.environment(name), log)
-            return self.state.processes.adopt(name, Role.SERVICE, pid, log=log)
+            return self.state.processes.adopt(name, Role.SERVICE, pid)
         return self.state.processes.spawn(
             name,
             Role.SERVICE,

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from steward_stack import supervisor
 from steward_stack.processes import Process
-from steward_stack.state import State
-from steward_stack.supervisor import running_stack
+from steward_stack.state import LIVE, State
+from steward_stack.supervisor import Stack, running_stack
 
 
 async def postgres_answers(dsn: str) -> bool:
@@ -76,6 +76,22 @@ def test_a_killed_server_comes_back_where_it_was(
         asyncio.run(kill_and_wait(state, "postgres", postgres_answers, where.postgres))
         asyncio.run(kill_and_wait(state, "kafka", kafka_answers, where.kafka))
     state.remove()
+
+
+@pytest.mark.parametrize("what", ["mend", "listen"])
+def test_whatever_ends_the_mending_is_raised_where_it_is_relied_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def broken() -> None:
+        raise BrokenPipeError("nobody launches anything")
+
+    monkeypatch.setattr(supervisor, "LISTEN_SECONDS", 0.2)
+    state = State(tmp_path / "state")
+    with state.held():
+        stack = Stack(state, Console(stderr=True), services=False, clock="system", world=LIVE)
+        monkeypatch.setattr(stack, what, broken)
+        with pytest.raises(BrokenPipeError, match="nobody launches"), stack.mended():
+            time.sleep(60)
 
 
 def test_a_kafka_that_lets_nobody_hear_is_started_again(
