@@ -97,7 +97,7 @@ class Estate:
         async def has_grown() -> bool:
             return (await self.relay(service))[2] > before
 
-        await self.system.until(has_grown, otherwise, 120)
+        await self.system.until(has_grown, otherwise)
 
     async def metric(self, service: str, name: str) -> float:
         text = (await self.system.client.get(self.url(service, "/metrics"))).text
@@ -185,7 +185,7 @@ async def test_an_open_transaction_delays_what_is_published_and_nothing_is_skipp
             metric = "steward_oldest_write_transaction_seconds"
             return await estate.metric("intake", metric) > OPEN_SECONDS / 2
 
-        await estate.system.until(is_seen, "the metric does not rise", 120)
+        await estate.system.until(is_seen, "the metric does not rise")
         later = "SELECT count(*) FROM events WHERE xid > $1::text::xid8"
         assert await estate.system.count("intake", later, str(since)) > 0
         _, _, (_, xid, _) = await estate.relay("intake")
@@ -213,7 +213,7 @@ async def test_a_database_that_restarts_at_once_loses_nothing(estate: Estate) ->
             server = estate.system.process("postgres")
             estate.killed.append(datetime.now(UTC))
             server.send(signal.SIGQUIT)
-            await estate.system.back(server, 120)
+            await estate.system.back(server)
             await estate.grows("intake", "nothing is published since the database is back")
 
 
@@ -306,7 +306,7 @@ async def freed(system: System, service: str, stream: str) -> None:
         await asyncio.sleep(0.5)
         return not await system.parked(service, stream)
 
-    await system.until(is_free, f"{stream} stays parked at {service}", 120)
+    await system.until(is_free, f"{stream} stays parked at {service}")
 
 
 async def test_foreign_messages_in_any_order_and_twice_make_the_story_that_was_meant(
@@ -465,7 +465,7 @@ async def two_clocks_step(
                 async def goes_on(before: int = before) -> bool:
                     return await system.count(service, "SELECT count(*) FROM events") > before
 
-                await system.until(goes_on, "nothing happens after the clocks have stepped", 120)
+                await system.until(goes_on, "nothing happens after the clocks have stepped")
             # What rang ahead of true time is due now too: it may not ring again.
             await asyncio.sleep(max(0.0, over - asyncio.get_running_loop().time()))
         near = """
@@ -629,7 +629,7 @@ async def full_disk(stack: Stack, disk: Path) -> None:
                 return len(refused) == 5
 
             try:
-                await system.until(is_refused, "a full disk refuses nothing", 120)
+                await system.until(is_refused, "a full disk refuses nothing")
             finally:
                 (disk / "filler").unlink()
                 estate.killed.append(datetime.now(UTC))

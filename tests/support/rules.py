@@ -4,5 +4,5 @@ import pytest
 
 
 def rule(*ids: str) -> pytest.MarkDecorator:
-    """Say which rules of RULES.md a test proves."""
+    """Say which rules of docs/rules.md a test proves."""
     return pytest.mark.rule(*ids)

@@ -49,6 +49,8 @@ def test_a_cron_of_five_minutes_is_late_by_any_second_of_them() -> None:
         "--load -1",
         "--sizes 0 1000",
         "--growth --sizes 1000",
+        "--growth --pending 5",
+        "--growth --plots",
     ],
 )
 def test_numbers_that_measure_nothing_are_refused_in_one_sentence(
@@ -60,14 +62,17 @@ def test_numbers_that_measure_nothing_are_refused_in_one_sentence(
     assert ended.value.code == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("bench: error: ")
-    assert said.endswith(("is the least.", "name two."))
+    assert said.endswith(
+        ("is the least.", "name two.", "it takes no --pending, --load or --plots.")
+    )
 
 
 def test_the_least_numbers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    typed = "--rounds 1 --seconds 0.5 --pending 0 --load 0 --growth --sizes 1 2"
-    monkeypatch.setattr(sys, "argv", ["bench", *typed.split()])
+    monkeypatch.setattr(sys, "argv", "bench --rounds 1 --seconds 0.5 --pending 0 --load 0".split())
     asked = _arguments()
-    assert (asked.rounds, asked.seconds, asked.pending, asked.sizes) == (1, 0.5, 0, [1, 2])
+    assert (asked.rounds, asked.seconds, asked.pending, asked.load) == (1, 0.5, 0, 0)
+    monkeypatch.setattr(sys, "argv", "bench --growth --sizes 1 2".split())
+    assert _arguments().sizes == [1, 2]
 
 
 def test_that_no_line_could_be_measured_is_no_success() -> None:

@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from tests.bench.frame import Bench, Line, store_at
+from tests.bench.frame import Bench, Line, NotMeasuredError, store_at
 from tests.support.eventstore import id_of, migrated, noted
 
 from steward_events.recorded import Recorded
@@ -182,7 +182,9 @@ def program(name: str) -> Path:
     for place in (*places, *([Path(on_path)] if on_path else [])):
         if os.access(place, os.X_OK):
             return place
-    raise SystemExit(f"{name} is missing: install PostgreSQL's client programs to compare with it.")
+    raise NotMeasuredError(
+        f"{name} is missing: install PostgreSQL's client programs to compare with it."
+    )
 
 
 async def eventsourcing(bench: Bench) -> Mapping[str, float]:

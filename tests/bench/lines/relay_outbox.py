@@ -14,7 +14,7 @@ from faststream.kafka import KafkaBroker
 from faststream_outbox import OutboxBroker, make_outbox_table
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from tests.bench.frame import Bench, Line
+from tests.bench.frame import Bench, Line, NotMeasuredError
 from tests.bench.lines.append import BATCH, recorded
 from tests.bench.lines.relay import PARTITIONS
 
@@ -56,7 +56,9 @@ async def outbox(bench: Bench) -> Mapping[str, float]:
     await broker.stop()
     await kafka.stop()
     await engine.dispose()
-    assert first < last < round(ROWS_A_SECOND * bench.seconds), "It did not work all the time."
+    assert first < last, "It did nothing."
+    if last >= round(ROWS_A_SECOND * bench.seconds):
+        raise NotMeasuredError("There was not enough for it to do all the time.")
     return {"outbox": (last - first) / took}
 
 

@@ -17,7 +17,7 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 from procrastinate import App, PsycopgConnector
-from tests.bench.frame import Bench, Line, Measure, Prepare, percentile
+from tests.bench.frame import Bench, Line, Measure, NotMeasuredError, Prepare, percentile
 from tests.bench.lines.timers import OFFERED, WARMING
 
 BATCH = 500
@@ -62,7 +62,8 @@ def measure_of(queue: Queue) -> Measure:
             due = {n: begin + timedelta(seconds=n / OFFERED) for n in range(count)}
             for first in range(0, count, BATCH):
                 await defer(list(due.items())[first : first + BATCH])
-            assert datetime.now(UTC) < begin, "The first alarm was due before all were laid out."
+            if datetime.now(UTC) >= begin:
+                raise NotMeasuredError("The first job was due before all were laid out.")
             working = asyncio.ensure_future(work())
             end = due[WARMING] + timedelta(seconds=seconds)
             await asyncio.sleep((end - datetime.now(UTC)).total_seconds())

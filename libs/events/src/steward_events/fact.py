@@ -21,7 +21,7 @@ class Fact(BaseModel):
     """Something that happened. A released fact never changes; a new shape is a new version.
 
     `class CaseReceived(Fact, name="intake.case_received")` declares `intake.case_received.v1`.
-    `rules` names the rules of RULES.md that this fact helps to carry out.
+    `rules` names the rules (docs/rules.md) that this fact helps to carry out.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
