@@ -68,10 +68,11 @@ def test_numbers_that_measure_nothing_are_refused_in_one_sentence(
 
 
 def test_the_least_numbers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", "bench --rounds 1 --seconds 0.5 --pending 0 --load 0".split())
+    typed = "--rounds 1 --seconds 0.5 --pending 0 --load 0"
+    monkeypatch.setattr(sys, "argv", ["bench", *typed.split()])
     asked = _arguments()
     assert (asked.rounds, asked.seconds, asked.pending, asked.load) == (1, 0.5, 0, 0)
-    monkeypatch.setattr(sys, "argv", "bench --growth --sizes 1 2".split())
+    monkeypatch.setattr(sys, "argv", ["bench", "--growth", "--sizes", "1", "2"])
     assert _arguments().sizes == [1, 2]
 
 
