@@ -29,7 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say at once, in a sentence, when there is no Docker for what was asked."""
+    """Say at once, in a sentence, when there is no Docker for what was asked.
+
+    A stack that cannot be kept up ends its test by SIGINT, which a shell has what runs in the background ignore.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--containers") or config.getoption("--compose"):
         demand_docker()
         # A time limit from outside ends it as Ctrl-C does: containers would outlive it.

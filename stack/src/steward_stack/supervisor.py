@@ -212,12 +212,13 @@ class Stack:
         try:
             yield
         except KeyboardInterrupt:
-            if failure:
-                raise failure[0] from None
-            raise
+            if not failure:
+                raise
         finally:
             done.set()
             keeper.join()
+        if failure:
+            raise failure[0]
 
     def stop(self) -> None:
         """End everything, services first; takes 15 s at most."""
