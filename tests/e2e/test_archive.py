@@ -21,17 +21,20 @@ PROJECT = f"archive-{OWN}"
 HOMES = {f"{PROJECT}-h{number}": f"1390000670{number}" for number in range(1, 5)}
 IDS = list(HOMES)
 SIGNS = f"{PROJECT}-manager"
+REACHED = {"phone": "13900006700", "email": "zhou.min@example.cn"}
 
 
 @pytest.fixture(scope="module")
 async def estate(system: System) -> System:
     """A project with a household for each telephone."""
-    group = f"archive-g-{OWN}"
+    group, who = f"archive-g-{OWN}", {"person_id": SIGNS}
     project = {"project_id": PROJECT, "group_id": group, "name": "望江苑", "zone": at_noon()}
     await system.register(
         {"type": "group", "group_id": group, "name": "汇和物业"},
         {"type": "project", **project},
-        {"type": "staff", "person_id": SIGNS, "group_id": group, "name": "周敏"},
+        {**who, "type": "staff", "group_id": group, "name": "周敏", **REACHED},
+        # Of a project without one, what is owed to a role waits for minutes, and all that rests with it.
+        {**who, "type": "role", "project_id": PROJECT, "role": "cs_supervisor"},
         *({"type": "household", "household_id": home, "project_id": PROJECT} for home in HOMES),
         *(
             {"type": "person", "person_id": f"{home}-p", "household_id": home, "phone": phone}
