@@ -29,10 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say at once, in a sentence, when there is no Docker for what was asked.
-
-    A stack that cannot be kept up ends its test by SIGINT, which a shell has what runs in the background ignore.
-    """
+    """Say at once, in a sentence, when there is no Docker for what was asked."""
+    # A stack that cannot be kept up ends its test by it; what a shell starts in the background ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--containers") or config.getoption("--compose"):
         demand_docker()

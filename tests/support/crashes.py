@@ -84,11 +84,11 @@ class Crashes:
             return pid
 
     def _ended(self, name: str, life: Life) -> None:
-        lasted = f"{time.monotonic() - life.since:6.1f} s"
         if life.pid in self._killed:
             self._killed.remove(life.pid)  # when that was is noted
             return
         self.ended_at[name].append(datetime.now(UTC))
+        lasted = f"{time.monotonic() - life.since:6.1f} s"
         if was_killed_at(self.passed, name, life.crash.point, life.pid):
             self.died[name, life.crash.point] += 1
             print(f"{name:<8} {life.crash.point:<40} {lasted}", file=sys.stderr)

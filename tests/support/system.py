@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -257,13 +256,7 @@ class System:
             found += sum(heard.get(row["stream_id"], 0) < row["version"] for row in streams)
         return found
 
-    # Doing it harm.
-
-    def kill(self, name: str) -> Process:
-        """Kill a process with SIGKILL; gives what was killed."""
-        process = self.process(name)
-        process.send(signal.SIGKILL)
-        return process
+    # Its processes.
 
     async def back(self, killed: Process, seconds: float = SECONDS) -> None:
         """Wait until another process has taken the place of a killed one, and is ready."""
