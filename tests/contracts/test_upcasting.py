@@ -11,7 +11,7 @@ import pytest
 
 from steward_events.fact import Fact, NewerVersion, Unreadable, read_fact, upcaster
 from steward_events.jsonschema import published_facts
-from steward_events.vocabulary import Id, Instant
+from steward_events.vocabulary import Id, Instant, Zone
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -93,3 +93,18 @@ class Measured(Fact, name="example.measured"):
 def test_a_number_that_json_cannot_say_is_not_read(said: str) -> None:
     with pytest.raises(Unreadable, match="finite"):
         read_fact("example.measured.v1", f'{{"share": {said}}}')
+
+
+class Opened(Fact, name="example.opened"):
+    zone: Zone
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "钱桂兰", "../Asia", "Asia", "x" * 200])
+def test_a_fact_of_a_time_zone_that_does_not_exist_is_not_read(zone: str) -> None:
+    with pytest.raises(Unreadable, match="a time zone that exists"):
+        read_fact("example.opened.v1", json.dumps({"zone": zone}))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", ""])
+def test_a_fact_of_a_time_zone_that_exists_or_is_not_known_yet_is_read(zone: str) -> None:
+    assert read_fact("example.opened.v1", json.dumps({"zone": zone})) == Opened(zone=zone)

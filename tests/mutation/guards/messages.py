@@ -484,6 +484,25 @@ GUARDS = (
     ),
     Guard(
         _BAD,
+        "A fact that names no time zone waits at once, as any that cannot be read.",
+        "a zone that exists",
+        "libs/events/src/steward_events/vocabulary.py",
+        "    if zone and not zone_exists(zone):\n",
+        "    if not zone and zone_exists(zone):\n",
+        "tests/contracts/test_upcasting.py::"
+        "test_a_fact_of_a_time_zone_that_does_not_exist_is_not_read",
+    ),
+    Guard(
+        _BAD,
+        "A log tells of no file that is named by what was given.",
+        "no file's name in a log",
+        f"{SERVICE}/telemetry.py",
+        "    if isinstance(error, OSError) and error.filename is not None:\n",
+        "    if isinstance(error, OSError) and error.filename is None:\n",
+        "tests/unit/service/test_telemetry.py::test_an_exception_of_a_file_does_not_name_it",
+    ),
+    Guard(
+        _BAD,
         "A serialization failure is no error: it is tried again.",
         "40001",
         POSTGRES,

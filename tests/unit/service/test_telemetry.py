@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -98,6 +99,17 @@ def test_an_exception_does_not_quote_what_it_was_given(
         assert "test_telemetry.py" in line["exception"]
         assert line["exception"].endswith("ValueError")
     assert second["event"] == "It failed, too: really."
+
+
+def test_an_exception_of_a_file_does_not_name_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("intake")
+    try:
+        ZoneInfo("x" * 300 + "13800138000")
+    except OSError:
+        structlog.get_logger("x").exception("It failed.")
+    [line] = lines(capsys)
+    assert "13800138000" not in str(line)
+    assert line["exception"].endswith("\nOSError: File name too long")
 
 
 def test_what_libraries_log_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from steward_events.vocabulary import (
     Validity,
     Word,
     WorkCategory,
+    Zone,
 )
 
 _USUAL = {Channel.HOTLINE, Channel.COUNTER, Channel.PHONE, Channel.SYSTEM}
@@ -45,7 +46,7 @@ class CaseReceived(Fact, name="intake.case_received"):
     case_id: Id
     number: Word
     project_id: Id
-    zone: Word
+    zone: Zone
     """The project's time zone, in which its days end."""
     policy: Word
     """Pack and version that the case was taken in under, as `residential-cn@2026.1`."""

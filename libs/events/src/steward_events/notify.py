@@ -4,7 +4,7 @@ from typing import Literal
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Role, Word
+from steward_events.vocabulary import Id, Instant, Role, Word, Zone
 
 
 class CaseNoted(Fact, name="notify.case_noted"):
@@ -16,7 +16,7 @@ class CaseNoted(Fact, name="notify.case_noted"):
     case_id: Id
     project_id: Id
     number: Word
-    zone: Word
+    zone: Zone
     policy: Word
     household_id: Id | None = None
     """Whose registered people are told, where the reporter left no address."""

@@ -7,7 +7,7 @@ from datetime import date
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import ErasureReason, Id, Instant, Language, Role, Value, Word
+from steward_events.vocabulary import ErasureReason, Id, Instant, Language, Role, Value, Word, Zone
 
 
 class GroupRegistered(Fact, name="registry.group_registered"):
@@ -23,7 +23,7 @@ class ProjectRegistered(Fact, name="registry.project_registered"):
     project_id: Id
     group_id: Id
     name: Word
-    zone: Word
+    zone: Zone
     policy: Word = ""
 
 
@@ -160,7 +160,7 @@ class SuggestionBoxRegistered(Fact, name="registry.suggestion_box_registered"):
     project_id: Id
     place: Word = ""
     removed: bool = False
-    zone: Word
+    zone: Zone
     """The project's time zone, in which its weeks end."""
     group_id: Id
     pack: Word

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Role, Word
+from steward_events.vocabulary import Id, Instant, Role, Word, Zone
 
 
 class ClockFact(Fact):
@@ -148,7 +148,7 @@ class Escalated(ClockFact, name="sla.escalated"):
     deliver: Literal["at_once", "duty_hours"] = "at_once"
     due_at: Instant
     number: Word = ""
-    zone: Word = ""
+    zone: Zone = ""
     """The project's zone, in which the due time is told."""
     policy: Word = ""
     """The policy, whose duty calendar says when people are told; `pack@version`."""
@@ -179,7 +179,7 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     to: Role
     number: Word = ""
     due_at: Instant | None = None
-    zone: Word = ""
+    zone: Zone = ""
     policy: Word = ""
     into: Id | None = None
     into_number: Word = ""

@@ -2,7 +2,7 @@
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Mode, Role, Topic, Value, Word
+from steward_events.vocabulary import Id, Instant, Mode, Role, Topic, Value, Word, Zone
 
 
 class CaseNoted(Fact, name="visits.case_noted"):
@@ -10,7 +10,7 @@ class CaseNoted(Fact, name="visits.case_noted"):
 
     case_id: Id
     project_id: Id
-    zone: Word
+    zone: Zone
     policy: Word
     household_id: Id | None = None
     round: int = 1
@@ -49,7 +49,7 @@ class FollowupDue(FollowupFact, name="visits.followup_due"):
     """Each of them counts, and one made on site always does."""
     roles: tuple[Role, ...] = ()
     """One of them makes it, or somebody above; without any it is anybody's."""
-    zone: Word = ""
+    zone: Zone = ""
     """The project's zone, in which the days end."""
     rate: float = 1.0
     """The least part of all that are owed by this rule that has to be made."""
@@ -87,7 +87,7 @@ class FollowupOverdue(FollowupFact, name="visits.followup_overdue"):
     number: Word = ""
     """The case's number."""
     mode: Mode | None = None
-    zone: Word = ""
+    zone: Zone = ""
     policy: Word = ""
 
 
@@ -102,7 +102,7 @@ class LedgerNoted(Fact, name="visits.ledger_noted"):
     """What visits heard of the project, so that what its staff owe follows from its own facts."""
 
     project_id: Id
-    zone: Word = ""
+    zone: Zone = ""
     """Empty until the project itself was heard of; months begin then."""
     group_id: Id | None = None
     pack: Word = ""
@@ -116,7 +116,7 @@ class DutyNoted(Fact, name="visits.duty_noted"):
 
     subject: Id
     project_id: Id
-    zone: Word
+    zone: Zone
     group_id: Id
     pack: Word
     period: Word
@@ -138,7 +138,7 @@ class DutyFact(Fact):
     period: Word
     rule: tuple[Word, ...]
     role: Role
-    zone: Word
+    zone: Zone
     policy: Word
 
 

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +30,25 @@ Clear = Annotated[
     Word, Field(description="Kept in clear for good: no names, numbers or addresses of people.")
 ]
 """A `Word` where people write it: what they are asked for stands in every interface."""
+
+
+def zone_exists(name: str) -> bool:
+    """Say whether there is a time zone of this name."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _known(zone: str) -> str:
+    if zone and not zone_exists(zone):
+        raise PydanticCustomError("no_such_zone", "must be a time zone that exists")
+    return zone
+
+
+Zone = Annotated[Word, AfterValidator(_known)]
+"""A time zone, such as `Asia/Shanghai`; empty where none was heard of yet."""
 
 Instant = AwareDatetime
 

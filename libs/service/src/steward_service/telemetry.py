@@ -101,6 +101,8 @@ def _named(error: BaseException) -> str:
     kind = type(error).__qualname__
     if isinstance(error, asyncpg.PostgresError):
         return f"{kind} {error.sqlstate}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{kind}: {error.strerror}"  # a name of a file may be made of what was given
     return kind if isinstance(error, _QUOTING) else f"{kind}: {error}"
 
 

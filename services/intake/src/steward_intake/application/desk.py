@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from steward_decider import Refused
 from steward_events.fact import Fact
@@ -24,6 +24,7 @@ from steward_events.vocabulary import (
     Role,
     Urgency,
     in_reach,
+    zone_exists,
 )
 from steward_eventstore.execute import To
 from steward_eventstore.port import Clock
@@ -678,7 +679,5 @@ def check_reach(at: datetime) -> None:
 
 def check_zone(zone: str) -> None:
     """Refuse a time zone that does not exist."""
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise invalid(f"There is no time zone “{zone}”.") from None
+    if not zone_exists(zone):
+        raise invalid(f"There is no time zone “{zone}”.")
