@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -298,10 +299,13 @@ def _growth_table(sizes: Sequence[int], told: Sequence[Growth]) -> Table:
 
 
 def _save(file: Path, told: Sequence[Mapping[str, object]]) -> None:
-    """Write the results; lines that were not measured this time keep theirs."""
+    """Write the results, each with its day; lines that were not measured this time keep theirs."""
     file.parent.mkdir(exist_ok=True)
-    known = json.loads(file.read_text()) if file.exists() else []
-    kept = {each["line"]: each for each in (*known, *told)}
+    kept = {each["line"]: each for each in json.loads(file.read_text())} if file.exists() else {}
+    day = datetime.now(UTC).date().isoformat()
+    for each in told:
+        if each.get("figure") is not None or each.get("figures") or each["line"] not in kept:
+            kept[each["line"]] = {**each, "measured_on": day}
     file.write_text(json.dumps(list(kept.values()), indent=1) + "\n")
 
 

@@ -1,12 +1,14 @@
 """How the bench judges a line by the medians of its rounds."""
 
+import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from tests.bench.frame import Line, Result, growth, result
 from tests.bench.lines.timers import cron
-from tests.bench.run import Measured, _arguments, _show_growth, _verdict
+from tests.bench.run import Measured, _arguments, _save, _show_growth, _verdict
 
 ROUNDS = {"ours": [100.0, 300.0, 200.0], "theirs": [400.0, 500.0, 100.0]}
 
@@ -82,6 +84,16 @@ def test_that_no_line_could_be_measured_is_no_success() -> None:
     assert _verdict([]) == ("Nothing was measured.", False)
     assert _verdict([missing]) == ("Nothing was measured.", False)
     assert _verdict([missing, compared]) == ("Nothing was judged.", True)
+
+
+def test_what_is_not_measured_this_time_keeps_its_figure_and_its_day(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    early = {"line": "import", "figure": 218.0, "measured_on": "2026-11-01"}
+    file.write_text(json.dumps([early]))
+    _save(file, [{"line": "import", "figure": None}, {"line": "relay", "figure": 1.0}])
+    kept, new = json.loads(file.read_text())
+    assert (kept, new["figure"]) == (early, 1.0)
+    assert new["measured_on"] > early["measured_on"]
 
 
 RATE = Line("append", "append", "facts/s", 0.5, grows=True)
