@@ -494,6 +494,7 @@ class Bombardment:
             fresh["ce_sequence"] = str(self.versions[stream]).encode()
         else:
             fresh |= {"ce_subject": b"case-" + name, "ce_sequence": b"1"}
+            value = _of_case(name.decode(), value)  # nobody has heard of it: what is said counts
         headers = [(n, fresh.get(n, v)) for n, v in headers]
         if topic == "steward.keys":
             key = b"person-" + name
@@ -753,13 +754,33 @@ def _of_other_types(luck: random.Random, key: bytes, headers: Headers, value: by
     return key, headers, json.dumps(said).encode(errors="replace")
 
 
+def _with_a_forged_key(luck: random.Random, key: bytes, headers: Headers, value: bytes) -> Any:
+    try:
+        said = from_json(value)
+    except ValueError:
+        return key, headers, b"{}"
+    if not isinstance(said, dict):
+        return key, headers, b"{}"
+    inner = [one for one in said.values() if isinstance(one, dict)]
+    luck.choice(inner or [said])[FORGED] = luck.choice((None, [], {}, FORGED))
+    return key, headers, json.dumps(said).encode(errors="replace")
+
+
+def _of_case(case_id: str, value: bytes) -> bytes:
+    said = from_json(value)
+    if "case_id" not in said:
+        return value
+    return json.dumps(said | {"case_id": case_id}).encode()
+
+
 def _header_replaced(luck: random.Random, key: bytes, headers: Headers, value: bytes) -> Any:
     if not headers:
         return key, [("ce_id", b"\xff\xfe")], value
     at = luck.randrange(len(headers))
     # Nothing personal: reasons name types, sources and subjects.
     nonsense = (b"", b"\xff\xfe", b"a\0b", b"x" * 3_000, b"-1", b"9" * 40,
-                b"2126-01-01T00:00:00Z", b"0001-01-01T00:00:00+14:00")  # fmt: skip
+                b"2126-01-01T00:00:00Z", b"0001-01-01T00:00:00+14:00",
+                b"9999-12-31T23:59:59-12:00")  # fmt: skip
     return key, [*headers[:at], (headers[at][0], luck.choice(nonsense)), *headers[at + 1 :]], value
 
 
@@ -780,8 +801,8 @@ def _with_another_key(luck: random.Random, key: bytes, headers: Headers, value: 
 
 
 _MUTATIONS: Sequence[Mutation] = (
-    _torn, _flipped, _with_nul, _deep, _huge, _of_other_types, _of_other_types, _header_replaced,
-    _header_replaced, _header_lost, _of_a_wrong_version, _with_another_key,
+    _torn, _flipped, _with_nul, _deep, _huge, _of_other_types, _of_other_types, _with_a_forged_key,
+    _header_replaced, _header_replaced, _header_lost, _of_a_wrong_version, _with_another_key,
 )  # fmt: skip
 
 

@@ -116,11 +116,14 @@ def test_a_newer_version_of_a_known_name_is_said_to_be_newer() -> None:
         ("ce_sequence", "３".encode(), "whole number above 0"),
         ("ce_time", b"2026-09-28T12:00:00", "with an offset"),
         ("ce_knowntime", b"yesterday", "ce_knowntime must be a time"),
+        ("ce_knowntime", b"9000-01-01T00:00:00Z", "a time of the years 1970 to 2150"),
+        ("ce_recordedtime", b"1970-01-01T00:00:00+14:00", "a time of the years 1970 to 2150"),
         ("ce_subject", b"", "The event has no ce_subject."),
         ("ce_subject", b"a\x00b", "contains the character NUL"),
         ("ce_source", b"s" * 3000, "more than 2000 characters"),
         ("ce_partitionkey", b"another", "differ"),
         ("ce_type", b"registry.project_registered", "it must end in .v<number>"),
+        ("ce_type", "王芳 13800138000".encode(), "“…” is not the type of a fact"),
     ],
 )
 def test_a_broken_header_is_named(name: str, value: bytes | None, sentence: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from steward_events.fact import Fact, NewerVersion, Unreadable, read_fact, upcaster
 from steward_events.jsonschema import published_facts
-from steward_events.vocabulary import Id, Instant, Zone
+from steward_events.vocabulary import Id, Instant, PolicyName, Zone
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -93,6 +93,34 @@ class Measured(Fact, name="example.measured"):
 def test_a_number_that_json_cannot_say_is_not_read(said: str) -> None:
     with pytest.raises(Unreadable, match="finite"):
         read_fact("example.measured.v1", f'{{"share": {said}}}')
+
+
+class Counted(Fact, name="example.counted"):
+    fields: dict[str, int]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("王芳 13800138000", "fields.…: "), ("room", "fields.room: ")]
+)
+def test_why_a_fact_is_not_read_names_only_what_is_a_plain_name(said: str, told: str) -> None:
+    with pytest.raises(Unreadable) as unreadable:
+        read_fact("example.counted.v1", json.dumps({"fields": {said: "x"}}))
+    assert told in str(unreadable.value)
+
+
+class Ruled(Fact, name="example.ruled"):
+    policy: PolicyName = ""
+
+
+@pytest.mark.parametrize("policy", ["王芳", "a b@1", "x\n"])
+def test_a_fact_of_what_is_no_name_of_a_policy_is_not_read(policy: str) -> None:
+    with pytest.raises(Unreadable, match="the name of a policy"):
+        read_fact("example.ruled.v1", json.dumps({"policy": policy}))
+
+
+@pytest.mark.parametrize("policy", ["residential-cn@2026.4+lakeside@1", ""])
+def test_a_fact_of_a_policy_or_of_none_is_read(policy: str) -> None:
+    assert read_fact("example.ruled.v1", json.dumps({"policy": policy})) == Ruled(policy=policy)
 
 
 class Opened(Fact, name="example.opened"):

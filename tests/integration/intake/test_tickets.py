@@ -241,6 +241,16 @@ async def test_a_ticket_of_a_time_out_of_reach_waits_in_its_own_line(
     assert parked.stream == "urn:old|T-1"
 
 
+async def test_a_ticket_whose_history_would_end_in_the_future_waits(
+    registered: Caller, office: Office
+) -> None:
+    parcel = message("ticket.opened.v1", OPENED, "1")
+    until = ("ce_history", b"2149-01-01T00:00:00+08:00")
+    [outcome] = await hear(office, parcel._replace(headers=(*parcel.headers, until)))
+    assert isinstance(outcome, ParkedOutcome)
+    assert outcome.reason.startswith("The history cannot end in the future")
+
+
 async def test_a_parked_ticket_is_taken_once_its_household_is_registered(
     registered: Caller, office: Office
 ) -> None:

@@ -1,5 +1,6 @@
 """A list goes on from where it ended, and a cursor that no list gave is refused."""
 
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,10 @@ from steward_service.lists import Cursor, cursor_of, page_of
 from steward_service.problems import Problem
 
 NOON = datetime(2026, 9, 28, 12, tzinfo=UTC)
+
+
+def _as_text(place: str) -> str:
+    return urlsafe_b64encode(place.encode()).decode()
 
 
 def test_the_next_page_begins_after_the_last_row() -> None:
@@ -21,7 +26,16 @@ def test_the_next_page_begins_after_the_last_row() -> None:
     assert cursor_of(None) is cursor_of("") is None
 
 
-@pytest.mark.parametrize("since", ["%%", "bm8gdGltZXxh", "楼", "_w=="])
+@pytest.mark.parametrize(
+    "since",
+    [
+        *("%%", "bm8gdGltZXxh", "楼", "_w=="),
+        *map(
+            _as_text,
+            ["2026-09-28T12:00:00|a", f"{NOON}|a\0b", "9999-12-31T23:59:59-12:00|a"],
+        ),
+    ],
+)
 def test_a_cursor_that_no_list_gave_is_refused_in_one_sentence(since: str) -> None:
     with pytest.raises(Problem) as problem:
         cursor_of(since)

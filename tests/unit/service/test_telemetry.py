@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import structlog
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
+from steward_eventstore.port import Unavailable
 from steward_service.runtime import STOP_SECONDS
 from steward_service.settings import ServiceSettings
 from steward_service.telemetry import Metrics, configure_logs, tracer_provider
@@ -37,10 +39,10 @@ NAMES = [
 @pytest.fixture(autouse=True)
 def logs_as_before() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, hook = root.handlers[:], root.level, sys.excepthook
     levels = {name: logging.getLogger(name).level for name in ("aiokafka", "uvicorn.access")}
     yield
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:], root.level, sys.excepthook = handlers, level, hook
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
     structlog.reset_defaults()
@@ -88,14 +90,14 @@ def test_an_exception_does_not_quote_what_it_was_given(
         try:
             int("13800138000x")
         except ValueError as error:
-            raise RuntimeError("The number is wrong.") from error
+            raise RuntimeError("13800138000 is wrong.") from error
     except RuntimeError:
         structlog.get_logger("x").exception("It failed.")
         logging.getLogger("library").exception("It failed, too: %s.", "really")
     first, second = lines(capsys)
     for line in (first, second):
         assert "13800138000" not in str(line)
-        assert "RuntimeError: The number is wrong." in line["exception"]
+        assert "\nRuntimeError\n" in line["exception"]
         assert "test_telemetry.py" in line["exception"]
         assert line["exception"].endswith("ValueError")
     assert second["event"] == "It failed, too: really."
@@ -110,6 +112,24 @@ def test_an_exception_of_a_file_does_not_name_it(capsys: pytest.CaptureFixture[s
     [line] = lines(capsys)
     assert "13800138000" not in str(line)
     assert line["exception"].endswith("\nOSError: File name too long")
+
+
+def test_what_quotes_nothing_is_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("intake")
+    for error in (ConnectionRefusedError(111, "Refused"), Unavailable("PostgreSQL is away.")):
+        structlog.get_logger("x").error("It failed.", exc_info=error)
+    first, second = lines(capsys)
+    assert first["exception"] == "ConnectionRefusedError: [Errno 111] Refused"
+    assert second["exception"] == "Unavailable: PostgreSQL is away."
+
+
+def test_what_ends_the_process_is_logged_without_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("intake")
+    sys.excepthook(ValueError, ValueError("13800138000"), None)
+    [line] = lines(capsys)
+    assert (line["level"], line["exception"]) == ("critical", "ValueError")
 
 
 def test_what_libraries_log_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:

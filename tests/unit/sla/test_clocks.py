@@ -537,7 +537,7 @@ def test_a_policy_that_was_not_heard_yet_makes_the_case_wait() -> None:
 def test_a_field_that_cannot_be_read_is_refused_with_a_sentence(clocks: ClocksDecider) -> None:
     refused = given(by=clocks).refuses(received(owner_requested_date="soon"))
     assert refused.reason == (
-        "The clocks cannot be computed: 'soon' is neither a date nor an instant."
+        "The clocks cannot be computed: a field that says when is neither a date nor an instant."
     )
 
 

@@ -136,7 +136,7 @@ def test_an_import_says_at_once_that_it_reads_its_file(
 
 
 def test_refused_records_are_named_by_their_number_and_reason() -> None:
-    again = {"error": "“INC45” was used before with another content.", "code": "key_reused"}
+    again = {"error": "This ID was used before with another content.", "code": "key_reused"}
     unknown = {"error": "There is no project “p1”.", "code": "unknown"}
     assert import_.refused_of(
         [unknown, {"id": "INC45", **again}, {"id": "INC1", "facts": 3}, {"id": "INC46", **again}]

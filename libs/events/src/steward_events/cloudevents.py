@@ -3,7 +3,6 @@
 The value is the fact's JSON as it is stored; all else stands in headers, `ce_` before each name.
 """
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from steward_events.fact import Fact, Unreadable, read_fact
+from steward_events.fact import Fact, Unreadable, plain_name, read_fact
 from steward_events.recorded import Recorded
+from steward_events.vocabulary import REACH, in_reach
 
 Headers = Sequence[tuple[str, bytes]]
 """As Kafka clients give them: names are text, values are bytes."""
@@ -28,7 +28,6 @@ MAX_TEXT = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 _STRUCTURED = "application/cloudevents"
 _JSON = b"application/json"
 
@@ -89,9 +88,10 @@ def type_in(headers: Headers) -> bytes:
 def content_of(wire_type: str, value: bytes | None) -> Fact | None:
     """Read a message's value, None for an unknown name; raises `Unreadable` and `NewerVersion`."""
     if not value:
-        raise Unreadable(f"{wire_type} cannot be read: it has no content.")
+        raise Unreadable(f"{plain_name(wire_type)} cannot be read: it has no content.")
     if len(value) > MAX_VALUE_BYTES:
-        raise Unreadable(f"{wire_type} cannot be read: it has {len(value)} bytes.")
+        size = len(value)
+        raise Unreadable(f"{plain_name(wire_type)} cannot be read: it has {size} bytes.")
     return read_fact(wire_type, value)
 
 
@@ -110,13 +110,13 @@ def envelope_of(headers: Headers, key: bytes | None, fact: Fact | None = None) -
         version=_number(said, "ce_sequence"),
         key=partition_key,
         source=_needed(said, "ce_source"),
-        occurred_at=_instant(said, "ce_time"),
-        recorded_at=_instant(said, "ce_recordedtime"),
-        known_at=_instant(said, "ce_knowntime"),
+        occurred_at=_in_reach(said, "ce_time"),
+        recorded_at=_in_reach(said, "ce_recordedtime"),
+        known_at=_in_reach(said, "ce_knowntime"),
         fact=fact,
         correlation_id=said.get("ce_correlationid", ""),
         causation_id=said.get("ce_causationid", ""),
-        history=_instant(said, "ce_history") if "ce_history" in said else None,
+        history=_in_reach(said, "ce_history") if "ce_history" in said else None,
         traceparent=said.get("ce_traceparent", ""),
         everywhere=said.get("ce_everywhere") == "true",
     )
@@ -292,11 +292,6 @@ def _named(what: str, name: str) -> str:
     return f"{what} {plain_name(name)}" if name else what
 
 
-def plain_name(name: str) -> str:
-    """Give a name that others chose as a reason may tell it: one that is no plain name is left out."""
-    return name if _PLAIN_NAME.fullmatch(name) else "…"
-
-
 def _json(text: bytes | str) -> Any:
     try:
         return from_json(text)
@@ -336,4 +331,11 @@ def _instant(said: dict[str, str], name: str) -> datetime:
         raise Unreadable(f"{name} must be a time as 2026-09-28T08:00:00+08:00.") from error
     if instant.tzinfo is None:
         raise Unreadable(f"{name} must be a time with an offset, as +08:00 or Z.")
+    return instant
+
+
+def _in_reach(said: dict[str, str], name: str) -> datetime:
+    instant = _instant(said, name)
+    if not in_reach(instant):
+        raise Unreadable(f"{name} must be a time {REACH}.")
     return instant

@@ -1,10 +1,13 @@
 """What a fact is, and the catalogue of all facts by their wire names."""
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
+
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,79}|[0-9]{1,6}")
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -15,6 +18,11 @@ class NewerVersion(Exception):
 
 class Unreadable(Exception):
     """The content does not fit its type. Park it."""
+
+
+def plain_name(name: str) -> str:
+    """Give a name that others chose as a reason may tell it: one that is no plain name is left out."""
+    return name if _PLAIN_NAME.fullmatch(name) else "…"
 
 
 class Fact(BaseModel):
@@ -81,7 +89,7 @@ def split_type(wire_type: str) -> tuple[str, int]:
     name, dot, version = wire_type.rpartition(".v")
     if not dot or not version.isascii() or not version.isdigit() or len(version) > 6:
         raise Unreadable(
-            f"“{wire_type[:200]}” is not the type of a fact: it must end in .v<number>."
+            f"“{plain_name(wire_type)}” is not the type of a fact: it must end in .v<number>."
         )
     return name, int(version)
 
@@ -137,5 +145,5 @@ def _upcast(name: str, version: int, newest: int, data: bytes | str) -> dict[str
 def _first(error: ValidationError) -> str:
     # The value itself is left out: it may be personal.
     problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in problem["loc"]) or "the content"
+    place = ".".join(plain_name(str(part)) for part in problem["loc"]) or "the content"
     return f"{place}: {problem['msg']}"

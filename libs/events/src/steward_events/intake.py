@@ -17,6 +17,7 @@ from steward_events.vocabulary import (
     NotGiven,
     Part,
     Party,
+    PolicyName,
     Role,
     Severity,
     Suggested,
@@ -48,7 +49,7 @@ class CaseReceived(Fact, name="intake.case_received"):
     project_id: Id
     zone: Zone
     """The project's time zone, in which its days end."""
-    policy: Word
+    policy: PolicyName
     """Pack and version that the case was taken in under, as `residential-cn@2026.1`."""
     kind: Kind
     channel: Channel = Channel.SYSTEM

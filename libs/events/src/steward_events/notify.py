@@ -4,7 +4,7 @@ from typing import Literal
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Role, Word, Zone
+from steward_events.vocabulary import Id, Instant, PolicyName, Role, Word, Zone
 
 
 class CaseNoted(Fact, name="notify.case_noted"):
@@ -17,7 +17,7 @@ class CaseNoted(Fact, name="notify.case_noted"):
     project_id: Id
     number: Word
     zone: Zone
-    policy: Word
+    policy: PolicyName
     household_id: Id | None = None
     """Whose registered people are told, where the reporter left no address."""
     phone: Sealed | None = None

@@ -7,7 +7,17 @@ from datetime import date
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import ErasureReason, Id, Instant, Language, Role, Value, Word, Zone
+from steward_events.vocabulary import (
+    ErasureReason,
+    Id,
+    Instant,
+    Language,
+    PolicyName,
+    Role,
+    Value,
+    Word,
+    Zone,
+)
 
 
 class GroupRegistered(Fact, name="registry.group_registered"):
@@ -24,7 +34,7 @@ class ProjectRegistered(Fact, name="registry.project_registered"):
     group_id: Id
     name: Word
     zone: Zone
-    policy: Word = ""
+    policy: PolicyName = ""
 
 
 class HouseholdRegistered(Fact, name="registry.household_registered"):
@@ -163,15 +173,15 @@ class SuggestionBoxRegistered(Fact, name="registry.suggestion_box_registered"):
     zone: Zone
     """The project's time zone, in which its weeks end."""
     group_id: Id
-    pack: Word
+    pack: PolicyName
     """The policy pack by which the project is run."""
 
 
 class PolicyPublished(Fact, name="registry.policy_published"):
     """A policy pack is in force from `effective_from`. Group-wide; the text is whole."""
 
-    pack: Word
-    version: Word
+    pack: PolicyName
+    version: PolicyName
     text: str
     sha256: Word
     effective_from: Instant

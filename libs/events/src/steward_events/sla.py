@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Role, Word, Zone
+from steward_events.vocabulary import Id, Instant, PolicyName, Role, Word, Zone
 
 
 class ClockFact(Fact):
@@ -47,7 +47,7 @@ class ClockStarted(ClockFact, name="sla.clock_started"):
     started_at: Instant
     due_at: Instant
     provisional: bool = False
-    policy: Word
+    policy: PolicyName
     calendar: Word = ""
 
 
@@ -58,7 +58,7 @@ class ClockRescheduled(ClockFact, name="sla.clock_rescheduled"):
     new_due: Instant
     cause: Word
     provisional: bool = False
-    policy: Word = ""
+    policy: PolicyName = ""
     """The policy by which it is due now, where another one was reapplied."""
 
 
@@ -150,7 +150,7 @@ class Escalated(ClockFact, name="sla.escalated"):
     number: Word = ""
     zone: Zone = ""
     """The project's zone, in which the due time is told."""
-    policy: Word = ""
+    policy: PolicyName = ""
     """The policy, whose duty calendar says when people are told; `pack@version`."""
     because: Literal["unacknowledged", "undecided"] | None = None
     """Why it is told beside the steps of the pack: nobody answered for the last step, or nobody
@@ -180,7 +180,7 @@ class EscalationWithdrawn(ClockFact, name="sla.escalation_withdrawn"):
     number: Word = ""
     due_at: Instant | None = None
     zone: Zone = ""
-    policy: Word = ""
+    policy: PolicyName = ""
     into: Id | None = None
     into_number: Word = ""
     settled: bool = False
@@ -227,9 +227,9 @@ class PolicyReapplied(Fact, name="sla.policy_reapplied"):
     """
 
     reapply_id: Id
-    policy: Word
+    policy: PolicyName
     """`pack@version`."""
-    instead_of: Word = ""
+    instead_of: PolicyName = ""
     """Only what goes by this version."""
     reason: Sealed
     asked_by: Id

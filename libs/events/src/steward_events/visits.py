@@ -2,7 +2,7 @@
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Mode, Role, Topic, Value, Word, Zone
+from steward_events.vocabulary import Id, Instant, Mode, PolicyName, Role, Topic, Value, Word, Zone
 
 
 class CaseNoted(Fact, name="visits.case_noted"):
@@ -11,7 +11,7 @@ class CaseNoted(Fact, name="visits.case_noted"):
     case_id: Id
     project_id: Id
     zone: Zone
-    policy: Word
+    policy: PolicyName
     household_id: Id | None = None
     round: int = 1
     fields: dict[str, str] = {}
@@ -44,7 +44,7 @@ class FollowupDue(FollowupFact, name="visits.followup_due"):
     by: Instant
     role: Role | None = None
     """Who is to make it, or somebody above; the first of `roles`."""
-    policy: Word = ""
+    policy: PolicyName = ""
     modes: tuple[Mode, ...] = ()
     """Each of them counts, and one made on site always does."""
     roles: tuple[Role, ...] = ()
@@ -88,7 +88,7 @@ class FollowupOverdue(FollowupFact, name="visits.followup_overdue"):
     """The case's number."""
     mode: Mode | None = None
     zone: Zone = ""
-    policy: Word = ""
+    policy: PolicyName = ""
 
 
 class HeldRole(Value):
@@ -105,7 +105,7 @@ class LedgerNoted(Fact, name="visits.ledger_noted"):
     zone: Zone = ""
     """Empty until the project itself was heard of; months begin then."""
     group_id: Id | None = None
-    pack: Word = ""
+    pack: PolicyName = ""
     month: Word = ""
     """The running month of the project's zone, as `2026-10`; empty while nobody owes visits."""
     held: tuple[HeldRole, ...] = ()
@@ -118,7 +118,7 @@ class DutyNoted(Fact, name="visits.duty_noted"):
     project_id: Id
     zone: Zone
     group_id: Id
-    pack: Word
+    pack: PolicyName
     period: Word
     """The running week of the project's zone, as `2026-W42`."""
     ended: bool = False
@@ -139,7 +139,7 @@ class DutyFact(Fact):
     rule: tuple[Word, ...]
     role: Role
     zone: Zone
-    policy: Word
+    policy: PolicyName
 
 
 class DutyDue(DutyFact, name="visits.duty_due"):
@@ -208,7 +208,7 @@ class QuotaFact(Fact):
     role: Role
     required: int
     """Households, each counted once."""
-    policy: Word = ""
+    policy: PolicyName = ""
 
     @property
     def carries_out(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The words that facts of several owners share."""
 
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +23,8 @@ Id = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00\s/|]+$")
 ]
 """An ID of ours or of another system: no space, slash, bar or NUL, at most 120 characters."""
+
+_POLICY = re.compile(r"[A-Za-z0-9._+@-]*")
 
 Word = Annotated[str, StringConstraints(max_length=LONGEST_WORD, pattern=r"^[^\x00]*$")]
 """A short text without personal data."""
@@ -50,16 +53,27 @@ def _known(zone: str) -> str:
 Zone = Annotated[Word, AfterValidator(_known)]
 """A time zone, such as `Asia/Shanghai`; empty where none was heard of yet."""
 
+
+def _named_plainly(policy: str) -> str:
+    if not _POLICY.fullmatch(policy):
+        raise PydanticCustomError("no_policy_name", "must be the name of a policy")
+    return policy
+
+
+PolicyName = Annotated[Word, AfterValidator(_named_plainly)]
+"""A pack, a version, or both as `residential-cn@2026.1`: what reasons may quote."""
+
 Instant = AwareDatetime
 
 # Less than the 200 years apart that a calendar counts.
 FIRST_YEAR, LAST_YEAR = 1970, 2150
 REACH = f"of the years {FIRST_YEAR} to {LAST_YEAR}"
+_BEGIN, _END = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 
 
 def in_reach(at: datetime) -> bool:
     """Say whether an instant is one that every zone can show and every calendar can count from."""
-    return FIRST_YEAR <= at.year <= LAST_YEAR
+    return _BEGIN <= at < _END
 
 
 def _reached(at: datetime) -> datetime:
@@ -310,7 +324,7 @@ class Value(BaseModel):
 class Suggested(Value):
     """What the pack's table suggested when a person decided, and by which rows."""
 
-    policy: Word
+    policy: PolicyName
     rows: tuple[Word, ...] = ()
     rule: tuple[Word, ...] = ()
     """The rules that these rows carry out."""

@@ -503,14 +503,14 @@ class _Work:
                 done, last = self._heard((consumer, stream))
                 if version == done and last != id_:
                     raise Refused(
-                        f"Version {version} of {stream} came twice with different IDs.",
+                        f"Version {version} came twice with different IDs.",
                         code="conflict",
                     )
                 if version <= done:
                     return Repeated()
                 if version > done + 1:
                     raise Refused(
-                        f"Version {version} of {stream} came after version {done}: one is missing.",
+                        f"Version {version} came after version {done}: one is missing.",
                         code="gap",
                     )
                 return None
@@ -521,7 +521,7 @@ class _Work:
                     return None
                 if seen.fingerprint != mark.fingerprint:
                     raise Refused(
-                        f"“{mark.id}” was used before with another content.", code="key_reused"
+                        "This ID was used before with another content.", code="key_reused"
                     )
                 return Repeated(seen.result)
             case None:

@@ -8,6 +8,7 @@ import structlog
 from steward_decider import Refused
 from steward_eventstore.execute import Executor, Job, NotDone, Outcome
 from steward_eventstore.port import Changed, Unavailable
+from steward_service.telemetry import named
 
 _LOG = structlog.get_logger(__name__)
 _GAPS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
@@ -35,7 +36,7 @@ async def run_batch(
                 raise GivenUp(str(error)) from error
             gap = _GAPS_SECONDS[min(tried, len(_GAPS_SECONDS) - 1)]
             tried += 1
-            _LOG.warning("The store does not take a batch now.", reason=str(error), wait=gap)
+            _LOG.warning("The store does not take a batch now.", reason=named(error), wait=gap)
             await asyncio.sleep(gap)
         except Exception as error:
             if len(jobs) > 1:

@@ -254,7 +254,9 @@ class Door:
             except Problem as problem:
                 await problem.response()(scope, receive, send_on)
             except Exception:
-                log.exception("A request failed unexpectedly.", path=scope["path"])
+                # The path as it is declared: as it was asked for it may hold a name, or a secret.
+                path = getattr(scope.get("route"), "path", "")
+                log.exception("A request failed unexpectedly.", path=path)
                 if begun:
                     raise
                 unexpected = Problem(

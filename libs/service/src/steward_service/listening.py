@@ -31,7 +31,7 @@ from steward_service.batches import GivenUp, run_batch
 from steward_service.fetched import COMMITTED, AIOKafkaConsumer
 from steward_service.hearing import Hearing
 from steward_service.queries import DATABASE_FAULTS
-from steward_service.telemetry import Metrics
+from steward_service.telemetry import Metrics, named
 
 _LOG = structlog.get_logger(__name__)
 
@@ -465,7 +465,7 @@ class Listener(ConsumerRebalanceListener):
                     _LOG.warning("The consumer does not answer.")
                 await self._restart_if_stuck()
             except KafkaError as error:
-                _LOG.warning("Kafka does not say where its topics end.", reason=repr(error))
+                _LOG.warning("Kafka does not say where its topics end.", reason=named(error))
             except Exception:
                 _LOG.exception("The watch over the listener failed.")
             await asyncio.sleep(_WATCH_SECONDS)

@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -35,8 +35,11 @@ class Cursor:
     @classmethod
     def read(cls, text: str) -> "Cursor":
         """Read what a list gave; raises ValueError for anything else."""
-        changed_at, _, id_ = urlsafe_b64decode(text).decode().partition("|")
-        return cls(datetime.fromisoformat(changed_at), id_)
+        place, _, id_ = urlsafe_b64decode(text).decode().partition("|")
+        changed_at = datetime.fromisoformat(place)
+        if changed_at.tzinfo is None or "\0" in id_:
+            raise ValueError("No list gives such a place.")
+        return cls(changed_at.astimezone(UTC), id_)
 
     def __str__(self) -> str:
         """Write it for the next request."""
@@ -48,7 +51,7 @@ def cursor_of(since: str | None) -> Cursor | None:
     """Read the parameter `since`, empty at the beginning; raises a 400 problem for what no list gave."""
     try:
         return Cursor.read(since) if since else None
-    except ValueError:
+    except (ValueError, OverflowError):
         raise foreign_cursor() from None
 
 

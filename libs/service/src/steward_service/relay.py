@@ -29,7 +29,7 @@ from steward_eventstore.port import (
     Relayed,
     Unavailable,
 )
-from steward_service.telemetry import Metrics
+from steward_service.telemetry import Metrics, named
 
 _LOG = structlog.get_logger(__name__)
 
@@ -119,7 +119,7 @@ class Relay:
             published = await self.publish_page()
         except (KafkaError, Unavailable) as error:
             self.failure = f"The relay cannot publish: {type(error).__name__}."
-            _LOG.warning("The relay starts again from its cursor.", reason=repr(error))
+            _LOG.warning("The relay starts again from its cursor.", reason=named(error))
         except Exception:
             self.failure = "The relay met a defect; its log says where."
             _LOG.exception("The relay starts again from its cursor.")

@@ -31,7 +31,7 @@ from steward_eventstore.port import (
 )
 from steward_service.batches import run_batch
 from steward_service.hearing import ALONE, Hearing
-from steward_service.telemetry import Metrics
+from steward_service.telemetry import Metrics, named
 from steward_service.ticker import CONSUMER as ALARMS
 from steward_service.ticker import parked_alarm_job
 
@@ -84,7 +84,7 @@ class Retries:
                 if turn % _METRICS_EVERY == 0:
                     await self._measure()
             except Exception as error:
-                _LOG.warning("Parked streams cannot be tried now.", reason=repr(error))
+                _LOG.warning("Parked streams cannot be tried now.", reason=named(error))
             turn += 1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)

@@ -11,6 +11,7 @@ import structlog
 from steward_eventstore.execute import Cause, Executor, Job, NotDone, To
 from steward_eventstore.port import Sweep, SweepStep
 from steward_service.batches import run_batch
+from steward_service.telemetry import named
 
 _LOG = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ class Sweeps:
                 while not stop.is_set() and await self.step():
                     pass
             except Exception as error:
-                _LOG.warning("Sweeps cannot go on now.", reason=repr(error))
+                _LOG.warning("Sweeps cannot go on now.", reason=named(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
 

@@ -4,10 +4,12 @@ import logging
 import sys
 import traceback
 from collections.abc import Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
+from aiokafka.errors import KafkaError
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -18,6 +20,7 @@ from prometheus_client import (
 )
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+from steward_eventstore.port import Unavailable
 from steward_service.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -38,8 +41,8 @@ PERSONAL = frozenset(
 )
 """Keys of log entries under which personal data or secrets could stand."""
 
-# Messages of these may quote what they were given.
-_QUOTING = (asyncpg.PostgresError, ValueError, LookupError, TypeError)
+# Of other errors the message is left out: it may quote what was given.
+_TELLING = (OSError, KafkaError, Unavailable)
 
 
 def configure_logs(service: str, level: str = "INFO") -> None:
@@ -69,6 +72,7 @@ def configure_logs(service: str, level: str = "INFO") -> None:
             ],
         )
     )
+    sys.excepthook = _log_uncaught
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -92,18 +96,26 @@ def exception_without_quotes(exc_info: ExcInfo) -> str:
     while error is not None and len(lines) < 200:
         frames = traceback.extract_tb(error.__traceback__)
         lines += [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-        lines.append(_named(error))
+        lines.append(named(error))
         error = error.__cause__ or error.__context__
     return "\n".join(lines)
 
 
-def _named(error: BaseException) -> str:
+def named(error: BaseException) -> str:
+    """Say what kind of error it is, and its message where that quotes nothing that was given."""
     kind = type(error).__qualname__
     if isinstance(error, asyncpg.PostgresError):
         return f"{kind} {error.sqlstate}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{kind}: {error.strerror}"  # a name of a file may be made of what was given
-    return kind if isinstance(error, _QUOTING) else f"{kind}: {error}"
+    return f"{kind}: {error}" if isinstance(error, _TELLING) else kind
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log what ends the process, as everything else: Python itself would print its message."""
+    structlog.get_logger(__name__).critical("The process fails.", exc_info=(kind, error, trace))
 
 
 def _masked(key: object, value: Any) -> Any:

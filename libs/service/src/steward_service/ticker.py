@@ -21,7 +21,7 @@ from steward_eventstore.port import Clock, ForeignMark, LinedUp, Parcel, Park, W
 from steward_service.batches import run_batch
 from steward_service.clocks import ServiceClock
 from steward_service.listening import Heard
-from steward_service.telemetry import Metrics
+from steward_service.telemetry import Metrics, named
 
 _LOG = structlog.get_logger(__name__)
 _T = TypeVar("_T")
@@ -92,7 +92,7 @@ class Ticker:
                 await self.ring_due()
                 pause = self._until_next()
             except Exception as error:
-                _LOG.warning("Alarms cannot be rung now.", reason=repr(error))
+                _LOG.warning("Alarms cannot be rung now.", reason=named(error))
                 pause = 0.5
             await self._rest(pause)
 

@@ -538,12 +538,16 @@ class Desk:
             return text == ("" if sealed is None else await self.seals.unseal(sealed))
         return False
 
+    def check_history(self, until: datetime) -> None:
+        """Refuse a history that ends in the future: nobody would be told of anything until then."""
+        if until > self.clock.now() + AHEAD:
+            raise invalid(f"The history cannot end in the future, at {until.isoformat()}.")
+
     async def past(self, record: Record) -> list[To]:
         """Make the commands of an imported record, the end of its history last."""
         project = await self.project(record.project_id)
-        now, until = self.clock.now(), record.history_until
-        if until > now + AHEAD:
-            raise invalid(f"The history cannot end in the future, at {until.isoformat()}.")
+        until = record.history_until
+        self.check_history(until)
         case_id = external_case_id(record.external)
         case = await self.entry("cases", case_id)
         if case is not None and case["project_id"] != record.project_id:

@@ -18,8 +18,8 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import TypeAdapter, ValidationError
 
 from steward_decider import Refused
-from steward_events.cloudevents import ForeignEvent, plain_name
-from steward_events.fact import Unreadable, split_type
+from steward_events.cloudevents import ForeignEvent
+from steward_events.fact import Unreadable, plain_name, split_type
 from steward_events.intake import CaseClassified, ProgressReported
 from steward_events.tickets import (
     TICKET_EVENTS,
@@ -69,6 +69,7 @@ async def commands(desk: Desk, event: ForeignEvent) -> list[To]:
     at = await desk.moment(event.time, None, by="external")
     if event.history is not None:
         check_reach(event.history)
+        desk.check_history(event.history)
     case_id = external_case_id(_external(event))
     ticket = _read(_CONTENTS.get(what, Ticket), event.data)
     if event.key and event.key != ticket.project_id:

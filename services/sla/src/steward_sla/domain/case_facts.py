@@ -70,4 +70,4 @@ def instant_of(value: object, zone: ZoneInfo, minute: int = END_OF_DAY) -> datet
                 pass
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{value!r} is neither a date nor an instant.")
+    raise ValueError("a field that says when is neither a date nor an instant.")  # not quoted
