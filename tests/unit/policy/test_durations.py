@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from steward_policy.calendars import Calendar, CalendarError, built_in
+from steward_events.vocabulary import FIRST_YEAR, LAST_YEAR
+from steward_policy.calendars import BUILT_IN, Calendar, CalendarError, built_in
 from steward_policy.durations import Duration, Pause, due, earlier, later
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -340,3 +341,32 @@ def test_at_the_ends_of_all_dates_nothing_worse_happens_than_a_refusal(
             count(instant, length, OFFICE, SHANGHAI)
     with pytest.raises(CalendarError, match="out of reach"):
         OFFICE.is_open(instant)
+
+
+@pytest.mark.parametrize(
+    "longest",
+    [
+        *({"minutes": 52_560_000}, {"hours": 876_000}, {"days": 36_500}, {"months": 1_200}),
+        *({"minutes": 5_256_000, "counting": "working"}, {"hours": 87_600, "counting": "working"}),
+        {"days": 3_650, "counting": "working"},
+    ],
+)
+def test_the_longest_durations_can_be_counted_and_longer_ones_are_refused(
+    longest: dict[str, Any],
+) -> None:
+    duration = Duration.model_validate(longest)
+    for calendar in map(built_in, BUILT_IN):
+        for year in (FIRST_YEAR, LAST_YEAR):
+            start = datetime(year, 7, 1, 12, tzinfo=SHANGHAI)
+            for counted in (due, later):
+                assert counted(start, duration, calendar, SHANGHAI).at > start
+            assert earlier(start, duration, calendar, SHANGHAI) < start
+    unit = next(iter(longest))
+    with pytest.raises(ValidationError, match="A duration is at most 10+ years"):
+        Duration.model_validate({**longest, unit: longest[unit] + 1})
+
+
+@pytest.mark.parametrize("endless", ["inf", "nan", "1e308"])
+def test_a_duration_has_an_end(endless: str) -> None:
+    with pytest.raises(ValidationError):
+        Duration.model_validate({"hours": endless})

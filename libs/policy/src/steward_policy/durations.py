@@ -21,6 +21,10 @@ from steward_policy.almanac import Stage
 from steward_policy.calendars import END_OF_DAY, Calendar, CalendarError, TimeOfDay, first_instant
 
 _DAY = timedelta(days=1)
+_A_YEAR = {"minutes": 525_600, "hours": 8_760, "days": 365, "months": 12}
+"""So many of each unit, about."""
+_LONGEST, _LONGEST_WORKING = 100, 10
+"""In years. A calendar that is seldom open takes many years for one of working time."""
 
 
 class Counting(StrEnum):
@@ -66,8 +70,8 @@ class Duration(BaseModel):
 
     minutes: Annotated[float, Field(ge=0)] | None = None
     hours: Annotated[float, Field(ge=0)] | None = None
-    days: Annotated[int, Field(ge=0, le=36_500)] | None = None
-    months: Annotated[int, Field(ge=0, le=1_200)] | None = None
+    days: Annotated[int, Field(ge=0)] | None = None
+    months: Annotated[int, Field(ge=0)] | None = None
     counting: Counting | None = None
     ending: Ending | None = None
     at_least: Duration | None = None
@@ -77,12 +81,17 @@ class Duration(BaseModel):
     @model_validator(mode="after")
     def _is_one_amount(self) -> Self:
         amounts = [
-            amount
-            for amount in (self.minutes, self.hours, self.days, self.months)
-            if amount is not None
+            (amount, each)
+            for unit, each in _A_YEAR.items()
+            if (amount := getattr(self, unit)) is not None
         ]
         if len(amounts) != 1:
             raise ValueError("A duration has exactly one of minutes, hours, days and months.")
+        [(amount, a_year)] = amounts
+        longest = _LONGEST_WORKING if self.counting is Counting.WORKING else _LONGEST
+        if amount > longest * a_year:
+            of = " of working time" if longest == _LONGEST_WORKING else ""
+            raise ValueError(f"A duration is at most {longest} years{of} long.")
         if self.counting is Counting.CALENDAR and self.is_clock_time:
             raise ValueError("Minutes and hours are counted elapsed or working, not by calendar.")
         if self.months is not None and self.counting not in (None, Counting.CALENDAR):
@@ -92,8 +101,7 @@ class Duration(BaseModel):
     @cached_property
     def amount(self) -> str:
         """How much it is, as a person reads it: 1 day."""
-        units = ("minutes", "hours", "days", "months")
-        amount, unit = next((n, u) for u in units if (n := getattr(self, u)) is not None)
+        amount, unit = next((n, u) for u in _A_YEAR if (n := getattr(self, u)) is not None)
         return f"{amount:g} {unit.removesuffix('s') if amount == 1 else unit}"
 
     @cached_property
