@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -694,6 +694,38 @@ async def test_a_year_of_a_calendar_is_published_to_everybody_and_listed(
         answer = await registered.post("calendars", year | change)
         assert (answer.status_code, words in answer.json()["detail"]) == (status, True), answer.text
     assert len(await office.store.facts_of("calendar-years")) == 1
+
+
+async def test_a_year_of_a_calendar_fits_every_pack_that_brings_it(
+    registered: Caller, office: Office
+) -> None:
+    def pack(version: str, name: str, day: str) -> dict[str, str]:
+        hours = f"{{tz: Asia/Shanghai, hours: {{{day}: [['09:00', '18:00']]}}}}"
+        text = (
+            f"pack: own\nversion: '{version}'\ncalendar: {name}\ncalendars: {{{name}: {hours}}}\n"
+        )
+        return {"text": text}
+
+    for version, name, day in (
+        *(("1", "depot", "mon"), ("2", "depot", "tue")),
+        ("3", "service-centre", "mon"),
+    ):
+        answer = await registered.post("policies", pack(version, name, day))
+        assert answer.status_code == 201, answer.text
+    mondays = [date(2027, 1, 4) + timedelta(weeks=week) for week in range(52)]
+    for name in ("depot", "service-centre"):
+        year = {
+            "calendar": name,
+            "version": "2027",
+            "year": 2027,
+            "holidays": list(map(str, mondays)),
+        }
+        answer = await registered.post("calendars", year)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["detail"] == "The calendar has no working time in 2027."
+        year["holidays"] = ["2027-01-04", "2027-01-05"]
+        assert (await registered.post("calendars", year)).status_code == 201
+    assert len(await office.store.facts_of("calendar-years")) == 2
 
 
 async def test_an_override_that_cannot_lie_anywhere_is_refused(registered: Caller) -> None:

@@ -52,7 +52,7 @@ from steward_intake.domain.sayings import Say
 from steward_intake.domain.story import NO_FIRST_CONTACT, Origin
 from steward_policy.calendars import Calendar
 from steward_policy.case_rules import DEFAULTS, CaseRules
-from steward_policy.packs import Override, Publication, in_force, load
+from steward_policy.packs import Override, Publication, in_force
 
 Retold = TypeVar("Retold", bound=Fact)
 
@@ -300,13 +300,16 @@ class Desk:
         rows = await self.registers.policies(pack)
         return next(str(row["text"]) for row in rows if row["version"] == version)
 
-    async def calendars(self) -> Mapping[str, Calendar]:
-        """Give the calendars that published packs bring with them, the last said of each."""
-        return {
-            name: calendar
-            for row in await self.registers.policies(None)
-            for name, calendar in load(str(row["text"])).pack.calendars.items()
-        }
+    async def calendars(self) -> Mapping[str, Sequence[Calendar]]:
+        """Give the calendars that published packs bring with them, all that have one name together."""
+        found: dict[str, list[Calendar]] = {}
+        for row in await self.registers.policies(None):
+            text = str(row["text"])
+            if "calendars" in text:  # few bring any, and reading a pack takes a while
+                rules = read_rules(text, f"{row['pack']}@{row['version']}")
+                for name, calendar in rules.pack.calendars.items() if rules is not None else ():
+                    found.setdefault(name, []).append(calendar)
+        return found
 
     async def _published(self, pack: str) -> Sequence[Publication]:
         # Of many that are prepared side by side, one asks.

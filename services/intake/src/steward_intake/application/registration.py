@@ -590,13 +590,13 @@ class CalendarYear(Registration):
             for day in self.working_days
         )
         try:
-            below = await self._below(desk)
-            if self.version == below.version:
-                raise CalendarError(
-                    f"The calendar {self.calendar} came with the version {self.version}: give what"
-                    " is published a version of its own."
-                )
-            below.with_year(self.year, self.holidays, days, self.version)
+            for below in await self._below(desk):
+                if self.version == below.version:
+                    raise CalendarError(
+                        f"The calendar {self.calendar} came with the version {self.version}: give"
+                        " what is published a version of its own."
+                    )
+                below.with_year(self.year, self.holidays, days, self.version)
         except (CalendarError, ValueError) as error:
             raise invalid(str(error)) from None
         published = CalendarPublished(
@@ -614,10 +614,11 @@ class CalendarYear(Registration):
         )
         return To(CALENDARS, "calendars", PublishCalendar(at, published), everywhere=True)
 
-    async def _below(self, desk: Desk) -> Calendar:
-        if self.calendar in BUILT_IN:
-            return built_in(self.calendar)
+    async def _below(self, desk: Desk) -> Sequence[Calendar]:
+        """Give every calendar that has the name: the year counts for whoever brings one."""
         own = await desk.calendars()
+        if self.calendar in BUILT_IN:
+            return [built_in(self.calendar), *own.get(self.calendar, ())]
         if self.calendar not in own:
             named = ", ".join(sorted({*BUILT_IN, *own}))
             raise unknown(f"calendar “{self.calendar}”; there are {named}")
