@@ -1,7 +1,7 @@
 """Packs: errors that name file, line and rule; overrides entry by entry; versions and dates."""
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -169,6 +169,108 @@ def test_a_time_of_day_is_not_taken_for_a_number() -> None:
     assert within is not None
     assert within.late_start is not None
     assert (within.late_start.after, within.late_start.due) == (20 * 60, 12 * 60)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "{months: 1}",
+        "{hours: 4, counting: working}",
+        "{days: 1, ending: end_of_day}",
+        "{days: 1, roll: next_working_day}",
+        "{minutes: 10, at_least: {hours: 1}}",
+        "{minutes: 10, late_start: {after: 20:00, due: 12:00}}",
+    ],
+)
+def test_an_email_goes_after_elapsed_time_and_nothing_else(term: str) -> None:
+    assert refused(f"{PACK}messages: {{email_after: {term}}}\n") == [
+        "small.yaml:28: the pack, messages.email_after:"
+        " It is minutes, hours or days of elapsed time, and says nothing else."
+    ]
+
+
+@pytest.mark.parametrize("term", ["{minutes: 0}", "{hours: 2, counting: elapsed}", "{days: 1}"])
+def test_a_term_for_an_email_has_a_length_in_seconds(term: str) -> None:
+    rules = packs.load(f"{PACK}messages: {{email_after: {term}}}\n")
+    assert rules.pack.messages.email_after.seconds >= 0
+
+
+@pytest.mark.parametrize("key", ["from", "until"])
+@pytest.mark.parametrize("said", ["21:00+08:00", "21:00Z", "2100", "21", "8:00", "24:00", "[21]"])
+def test_quiet_hours_are_local_times_and_nothing_else(key: str, said: str) -> None:
+    [problem] = refused(f"{PACK}messages: {{quiet: {{{key}: {said}}}}}\n")
+    assert problem.startswith(f"small.yaml:28: the pack, messages.quiet.{key}: ")
+    assert problem.endswith(" is not a local time of day such as 21:00.")
+
+
+def test_quiet_hours_are_read_with_and_without_seconds() -> None:
+    rules = packs.load(f"{PACK}messages: {{quiet: {{from: 22:30, until: '07:00:00'}}}}\n")
+    quiet = rules.pack.messages.quiet
+    assert (quiet.since, quiet.until) == (time(22, 30), time(7))
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "key"),
+    [
+        ("within: {hours: 4, counting: working}", "within: {hours: 1000000000}", "acknowledge"),
+        ("emergency: {minutes: 15}", "emergency: {minutes: 1e400}", "acknowledge.emergency"),
+        ("within: {days: 2}", "within: {hours: 1000000000}", "within"),
+        ("within: {days: 2}", "within: {days: 2, at_least: {months: 1201}}", "within.at_least"),
+        ("targets:\n", "cases: {closes_after: {hours: 1000000000}}\ntargets:\n", "closes_after"),
+    ],
+)
+def test_a_duration_that_leads_out_of_reach_is_refused(was: str, becomes: str, key: str) -> None:
+    [problem] = refused(PACK.replace(was, becomes, 1))
+    assert key in problem
+    assert problem.endswith(": A duration is at most 100 years long.")
+
+
+@pytest.mark.parametrize("day", ["86400", "20261001"])
+def test_a_day_is_not_taken_for_a_number(day: str) -> None:
+    [problem] = refused(f"{PACK}effective_from: {day}\n")
+    assert problem.endswith(f"effective_from: {day} is not a date such as 2026-10-01.")
+
+
+def test_so_many_households_as_no_table_holds_are_refused() -> None:
+    quota = "{id: q, rule: [RM-4.9], basis: rule, role: frontline, households: 2147483648}"
+    [problem] = refused(f"{PACK}quotas: [{quota}]\n")
+    assert "quota 'q' (RM-4.9), households: " in problem
+
+
+def test_names_are_no_longer_than_facts_may_name_them() -> None:
+    longest = "a" * 60
+    assert longest in packs.load(PACK.replace("second", longest)).by_id
+    assert "at most 60 characters" in " ".join(refused(PACK.replace("second", f"{longest}a")))
+    named = PACK.replace('version: "1"', f"version: {'1' * 194}")
+    assert len(packs.load(named).version) == 200
+    [problem] = refused(PACK.replace('version: "1"', f"version: {'1' * 195}"))
+    assert problem.startswith("small.yaml:2: the name of the version, ")
+    [problem] = refused(named, GROUP)
+    assert problem.startswith("over1.yaml:2: the name of the version, ")
+
+
+def test_of_very_many_problems_the_first_are_told_and_how_many_more_there_are() -> None:
+    told = refused("pack: small\nversion: '1'\ncalendar: cn-office\ntargets:\n" + "- {}\n" * 60_000)
+    assert told[0] == "small.yaml:5: target number 1, id: this key is missing."
+    # Each lacks its ID, its rule, its basis and what starts it.
+    assert told[20:] == ["And 239,980 more."]
+
+
+def test_twenty_problems_are_all_told() -> None:
+    def told(problems: int) -> list[str]:
+        rules = ", ".join(f"RM-X{number}" for number in range(problems))
+        return refused(PACK.replace("RM-4.10.2", rules, 1))
+
+    assert told(20)[-1].endswith("the rule 'RM-X19' is unknown.")
+    assert len(told(20)) == 20
+    assert told(21) == [*told(21)[:20], "And 1 more."]
+    assert told(90_000)[20:] == ["And 89,980 more."]
+
+
+def test_of_very_many_problems_of_an_override_the_first_are_told() -> None:
+    told = refused(PACK, "overrides: small\nversion: g\ntargets:\n" + "- {}\n" * 60_000)
+    assert told[0] == "over1.yaml:4: it does not say by its 'id' which target it changes."
+    assert told[20:] == ["And 59,980 more."]
 
 
 # ---- overrides ----

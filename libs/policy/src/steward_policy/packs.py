@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from functools import cached_property, lru_cache
@@ -17,16 +17,16 @@ from importlib import resources
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from steward_events.vocabulary import Mode, Role
+from steward_events.vocabulary import LONGEST_WORD, Mode, Role
 from steward_policy import calendars as working_calendars
-from steward_policy.calendars import Calendar, CalendarError
+from steward_policy.calendars import Calendar, CalendarError, Day
 from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.catalogue import BY_ID
 from steward_policy.classification import ClassificationRow
 from steward_policy.documents import Document, DocumentError, Place, read
-from steward_policy.durations import Counting, Duration
+from steward_policy.durations import Counting, Duration, Roll
 from steward_policy.targets import (
     ALWAYS,
     Basis,
@@ -57,10 +57,19 @@ _OF_THE_RULE: dict[str, tuple[str, ...]] = {
     "cases": tuple(name for name in CaseRules.model_fields if name != "basis"),
 }
 """The keys by which an entry says what its rule says, where its basis is `rule`."""
+_MOST_HOUSEHOLDS = 1_000_000
+"""Far more than anybody visits in a month, and no more than a table's number holds."""
+_MOST_TOLD = 20
+"""So many problems are named; each takes a while, and nobody reads more."""
+_Problem = tuple[Place, str]
+"""Where it is, and what is wrong."""
 
 
 class PackError(ValueError):
-    """A pack that is refused; each problem names file, line and entry in one sentence."""
+    """A pack that is refused; each problem names file, line and entry in one sentence.
+
+    Of very many the first are told, and at the end how many more there are.
+    """
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -103,7 +112,7 @@ class QuotaRule(Entry):
     rule: Annotated[tuple[str, ...], Field(min_length=1)]
     basis: Basis
     role: Annotated[tuple[Role, ...], BeforeValidator(_listed), Field(min_length=1)]
-    households: Annotated[int, Field(gt=0)]
+    households: Annotated[int, Field(gt=0, le=_MOST_HOUSEHOLDS)]
 
     @property
     def calendars(self) -> Iterator[tuple[Place, str]]:
@@ -159,17 +168,40 @@ AnyRule = Target | FollowUpRule | QuotaRule | DutyRule | Tell | ClassificationRo
 """One entry of a pack."""
 
 
+def _local_time(value: object) -> object:
+    # One with an offset is no local time, and a bare number would be read as seconds.
+    if isinstance(value, time) and value.tzinfo is None:
+        return value
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9](:00)?", str(value)):
+        raise ValueError(f"{value!r} is not a local time of day such as 21:00")
+    return value
+
+
+LocalTime = Annotated[time, BeforeValidator(_local_time)]
+
+
 class Quiet(Entry):
     """Between which local times owners are told nothing, unless `unless` holds of the case."""
 
-    since: Annotated[time, Field(alias="from")] = time(21)
-    until: time = time(8)
+    since: Annotated[LocalTime, Field(alias="from")] = time(21)
+    until: LocalTime = time(8)
     unless: Condition = Condition(
         any=(
             Condition(fields={"urgency": ("emergency",)}),
             Condition(fields={"harm_ongoing": (True,)}),
         )
     )
+
+
+def _elapsed(term: Duration) -> Duration:
+    others = (term.months, term.ending, term.at_least, term.late_start)
+    if (
+        any(other is not None for other in others)
+        or term.counting is Counting.WORKING
+        or term.roll is not Roll.NONE
+    ):
+        raise ValueError("It is minutes, hours or days of elapsed time, and says nothing else.")
+    return term
 
 
 Channels = Literal["both", "sms_first"]
@@ -184,7 +216,7 @@ class Messages(Entry):
     at_once: Channels = "both"
     duty_hours: Channels = "both"
     owners: Channels = "sms_first"
-    email_after: Duration = Duration(minutes=10)
+    email_after: Annotated[Duration, AfterValidator(_elapsed)] = Duration(minutes=10)
     quiet: Quiet = Quiet()
 
 
@@ -208,7 +240,7 @@ class PolicyPack(Entry):
     version: Version
     calendar: Identifier
     duty_calendar: Identifier = "service-centre"
-    effective_from: date | None = None
+    effective_from: Day | None = None
     acknowledge: Acknowledgement = Acknowledgement(
         within=Duration(hours=4, counting=Counting.WORKING), emergency=Duration(minutes=15)
     )
@@ -254,7 +286,7 @@ class Override(Entry):
 
     overrides: Identifier
     version: Version
-    effective_from: date | None = None
+    effective_from: Day | None = None
     calendar: Identifier | None = None
     duty_calendar: Identifier | None = None
     acknowledge: dict[str, Any] | None = None
@@ -402,7 +434,7 @@ def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rul
     """Read a pack and the overrides upon it, each a (text, file name), the most specific last.
 
     An override that comes first lies upon the built-in pack that it names. Raises `PackError` with
-    every problem found.
+    the problems found.
     """
     (text, name), *others = standing_on_a_pack(text, name, *overrides)
     documents = [read_document(text, name)]
@@ -418,6 +450,14 @@ def load(text: str, name: str = "pack.yaml", *overrides: tuple[str, str]) -> Rul
         pack = _resolve(data, documents)
         version += f"+{override.version}"
         digest.update(b"\0" + other_text.encode())
+    if len(version) > LONGEST_WORD:
+        line = documents[-1].line_of(("version",))
+        raise PackError(
+            [
+                f"{documents[-1].name}:{line}: the name of the version, with the pack's and that of"
+                f" every override, is longer than {LONGEST_WORD} characters."
+            ]
+        )
     return Rules(version, digest.hexdigest(), pack, data)
 
 
@@ -462,23 +502,19 @@ def read_targets(entries: object, rules: Rules) -> tuple[Target, ...]:
     data = {"targets": entries}
     document = Document("targets", data, {})
     listed = _validate(_Targets, data, [document]).targets
-    problems = [
-        problem_at(
-            [document], data, ("targets", index, *where), f"the calendar '{name}' is unknown"
-        )
+    problems: list[_Problem] = [
+        (("targets", index, *where), f"the calendar '{name}' is unknown")
         for index, target in enumerate(listed)
         for where, name in target.calendars
         if name not in rules.calendars
     ]
-    problems += [
-        problem_at(
-            [document], data, ("targets", index, "id"), f"the ID '{target.id}' is used twice"
-        )
-        for index, target in enumerate(listed)
-        if target.id in {earlier.id for earlier in listed[:index]}
-    ]
+    seen: set[str] = set()
+    for index, target in enumerate(listed):
+        if target.id in seen:
+            problems.append((("targets", index, "id"), f"the ID '{target.id}' is used twice"))
+        seen.add(target.id)
     if problems:
-        raise PackError(problems)
+        raise _refused([document], data, problems)
     return listed
 
 
@@ -507,14 +543,22 @@ def _validate(model: type[AnyEntry], data: Any, documents: list[Document]) -> An
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise PackError(
-            [
-                problem_at(
-                    documents, data, problem["loc"], _reason(problem["msg"], problem["type"])
-                )
-                for problem in error.errors(include_url=False)
-            ]
-        ) from error
+        problems: list[_Problem] = [
+            (problem["loc"], _reason(problem["msg"], problem["type"]))
+            for problem in error.errors(include_url=False)
+        ]
+        raise _refused(documents, data, problems) from error
+
+
+def _refused(documents: list[Document], data: Any, problems: Sequence[_Problem]) -> PackError:
+    return PackError(_told(problems, lambda problem: problem_at(documents, data, *problem)))
+
+
+def _told(problems: Sequence[_Problem], name: Callable[[_Problem], str]) -> list[str]:
+    """Name the first problems, and say how many more there are."""
+    told = [name(problem) for problem in problems[:_MOST_TOLD]]
+    more = len(problems) - len(told)
+    return [*told, f"And {more:,} more."] if more else told
 
 
 def _reason(message: str, kind: str) -> str:
@@ -585,8 +629,8 @@ def _written(
 def _check_entries(pack: PolicyPack, data: Any, documents: list[Document]) -> None:
     """Refuse what single entries cannot know: doubled IDs, unknown rules and calendars."""
     known = {*pack.calendars, *working_calendars.BUILT_IN}
-    problems = [
-        problem_at(documents, data, (key,), f"the calendar '{name}' is unknown")
+    problems: list[_Problem] = [
+        ((key,), f"the calendar '{name}' is unknown")
         for key, name in (("calendar", pack.calendar), ("duty_calendar", pack.duty_calendar))
         if name not in known
     ]
@@ -594,7 +638,7 @@ def _check_entries(pack: PolicyPack, data: Any, documents: list[Document]) -> No
     for kind, index, entry in pack.entries():
 
         def refuse(reason: str, *rest: str | int, kind: Kind = kind, index: int = index) -> None:
-            problems.append(problem_at(documents, data, (kind, index, *rest), reason))
+            problems.append(((kind, index, *rest), reason))
 
         if entry.id in seen:
             refuse(f"the ID '{entry.id}' is used twice", "id")
@@ -606,15 +650,19 @@ def _check_entries(pack: PolicyPack, data: Any, documents: list[Document]) -> No
             if name not in known:
                 refuse(f"the calendar '{name}' is unknown", *where)
     if problems:
-        raise PackError(problems)
+        raise _refused(documents, data, problems)
 
 
 def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[str, Any]:
     """Lay an override upon a pack, entry by entry and key by key."""
-    problems: list[str] = []
+    problems: list[_Problem] = []
 
     def refuse(place: Place, reason: str) -> None:
-        problems.append(f"{above.name}:{above.line_of(place)}: {reason}")
+        problems.append((place, reason))
+
+    def named(problem: _Problem) -> str:
+        place, reason = problem
+        return f"{above.name}:{above.line_of(place)}: {reason}"
 
     if override.overrides != base["pack"]:
         refuse(
@@ -630,6 +678,7 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
             merged[key] = _changed(key, base.get(key) or {}, above.data[key] or {})
     merged["calendars"] = {**base.get("calendars", {}), **override.calendars}
     known = {entry["id"] for kind in KINDS for entry in base.get(kind, [])}
+    gone = frozenset(override.drop)
     for index, dropped in enumerate(override.drop):
         if dropped not in known:
             refuse(("drop", index), f"the entry '{dropped}' is unknown, so it cannot be dropped.")
@@ -653,13 +702,13 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
         kept = [
             _changed(kind, entry, changes.get(name, {}))
             for name, entry in below.items()
-            if name not in override.drop
+            if name not in gone
         ]
         added = list(getattr(override.add, kind))
         # Of the table's rows the first that holds is taken: the most specific stand above.
         merged[kind] = added + kept if kind == "classification" else kept + added
     if problems:
-        raise PackError(problems)
+        raise PackError(_told(problems, named))
     return merged
 
 

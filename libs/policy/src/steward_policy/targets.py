@@ -18,7 +18,8 @@ from steward_policy.ladder import Role, role_at_least
 
 Scalar = bool | int | float | str | None
 Basis = Literal["rule", "default"]
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
+"""Facts name a clock by its target's and the value that it has a clock for: together 200 characters."""
 FactName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
