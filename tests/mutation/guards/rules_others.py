@@ -1,9 +1,11 @@
 """Guards: rules that notify, visits and what all share carry out themselves."""
 
 from tests.mutation.guard import Guard
-from tests.mutation.places import NOTIFY, SENDER_TEST, SERVICE, TAKING_IN_TEST, TOLD_TEST
+from tests.mutation.places import DESK, NOTIFY, SENDER_TEST, SERVICE, TAKING_IN_TEST, TOLD_TEST
 
 _RULES = "Rules that the services carry out themselves"
+_PACKS = "libs/policy/src/steward_policy/packs.py"
+_PACKS_TEST = "tests/unit/policy/test_packs.py::"
 
 GUARDS = (
     Guard(
@@ -146,5 +148,69 @@ GUARDS = (
         "where(STAFF.c.person_id == person_id)",
         "tests/integration/visits/test_followups_http.py::"
         "test_staff_of_another_group_are_refused_as_unknown_ones_are",
+    ),
+    Guard(
+        _RULES,
+        "A pack sends an email after elapsed time only: any other has no length when it is sent.",
+        "an email after elapsed time",
+        _PACKS,
+        "email_after: Annotated[Duration, AfterValidator(_elapsed)] =",
+        "email_after: Duration =",
+        f"{_PACKS_TEST}test_an_email_goes_after_elapsed_time_and_nothing_else",
+    ),
+    Guard(
+        _RULES,
+        "The quiet hours of a pack are local times, without an offset.",
+        "local quiet hours",
+        _PACKS,
+        '    if not re.fullmatch(r"([01][0-9]',
+        '    if False and not re.fullmatch(r"([01][0-9]',
+        f"{_PACKS_TEST}test_quiet_hours_are_local_times_and_nothing_else",
+    ),
+    Guard(
+        _RULES,
+        "No duration of a pack is so long that its end is out of reach.",
+        "a duration within reach",
+        "libs/policy/src/steward_policy/durations.py",
+        "        if amount > longest * a_year:\n",
+        "        if False:\n",
+        f"{_PACKS_TEST}test_a_duration_that_leads_out_of_reach_is_refused",
+    ),
+    Guard(
+        _RULES,
+        "A quota is a number that the table of quotas holds.",
+        "so many households",
+        _PACKS,
+        "Field(gt=0, le=_MOST_HOUSEHOLDS)",
+        "Field(gt=0)",
+        f"{_PACKS_TEST}test_so_many_households_as_no_table_holds_are_refused",
+    ),
+    Guard(
+        _RULES,
+        "A version of a pack has no longer a name than a fact can give it.",
+        "a name that facts can give",
+        _PACKS,
+        "    if len(version) > LONGEST_WORD:\n",
+        "    if False:\n",
+        f"{_PACKS_TEST}test_names_are_no_longer_than_facts_may_name_them",
+    ),
+    Guard(
+        _RULES,
+        "Of very many problems of a pack the first are told, so that it is refused at once.",
+        "the first problems",
+        _PACKS,
+        "for problem in problems[:_MOST_TOLD]]",
+        "for problem in problems]",
+        f"{_PACKS_TEST}test_of_very_many_problems_of_an_override_the_first_are_told",
+    ),
+    Guard(
+        _RULES,
+        "A year is published that fits every calendar of its name, whichever pack brings it.",
+        "a year for every pack",
+        DESK,
+        "                    found.setdefault(name, []).append(calendar)\n",
+        "                    found[name] = [calendar]\n",
+        "tests/integration/intake/test_http.py::"
+        "test_a_year_of_a_calendar_fits_every_pack_that_brings_it",
     ),
 )
