@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 from tests.support.eventstore import StillClock
 from tests.support.office import Office
 from tests.support.rules import rule
@@ -264,6 +265,38 @@ async def test_a_sweep_of_another_process_finds_the_year_in_the_table(desk: Desk
     [sweep] = await desk.store.sweeps()
     assert await sweeping.provisional(sweep, 10) == ["clocks-c1"]
     assert fresh().edition == 1
+
+
+async def test_a_year_that_an_older_release_kept_and_none_can_use_stops_nothing(desk: Desk) -> None:
+    await desk.case("c1")
+    await desk.hear(NEW_YEAR, stream="calendar-years")
+    wrong = NEW_YEAR.model_copy(update={"version": "wrong", "holidays": (date(2026, 1, 1),)})
+    await desk.store.pool.execute(
+        "INSERT INTO calendars SELECT 2, calendar, $1, year, $2, at FROM calendars",
+        wrong.version,
+        wrong.model_dump_json(),
+    )
+    with capture_logs() as logs:
+        await desk.calendars.load(desk.store.pool)
+    [told] = logs
+    assert (told["log_level"], told["edition"]) == ("error", 2)
+    assert "2026" not in told["reason"]
+    assert desk.calendars().edition == 2  # it keeps its number
+    await desk.sweep()
+    assert await desk.dues() == {"c1": day(7)}
+
+
+async def test_a_year_that_was_given_up_leaves_its_number_to_none(desk: Desk) -> None:
+    await desk.hear(NEW_YEAR, stream="calendar-years")
+    again = NEW_YEAR.model_copy(update={"version": "cn-2027-b"})
+    await desk.hear(again, 3, "calendar-years")
+    await desk.case("c1")  # by the third
+    await desk.sweep()
+    await desk.hear(NEW_YEAR.model_copy(update={"version": "cn-2027-c"}), 4, "calendar-years")
+    await desk.sweep()
+    assert desk.calendars().upto(3).edition == 3
+    await desk.tell("c1", "case_accepted", 2, TEN + DAY)
+    assert await desk.dues() == {"c1": day(7)}
 
 
 async def test_what_another_process_decided_before_it_knew_the_year_is_moved_by_its_own_sweep(

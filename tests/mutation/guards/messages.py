@@ -659,4 +659,45 @@ GUARDS = (
         "tests/unit/service/test_ticker.py::"
         "test_an_alarm_that_comes_again_at_its_instant_and_fails_again_is_tried_until_it_rings",
     ),
+    Guard(
+        _BAD,
+        "A published year that no calendar can have is parked, and nothing of it is kept.",
+        "a year of use",
+        "services/sla/src/steward_sla/adapters/read_models.py",
+        "            published_year(recorded.version, fact, recorded.known_at)  # one that is of use\n",
+        "",
+        "tests/unit/sla/test_published_years.py::"
+        "test_a_year_that_no_calendar_can_have_is_parked_and_nobody_counts_with_it",
+    ),
+    Guard(
+        _BAD,
+        "A published year that an older release kept and none can use stops no start.",
+        "a kept year says nothing",
+        "services/sla/src/steward_sla/adapters/sweeping.py",
+        '        return _silent(row["edition"], row["at"])\n',
+        "        raise\n",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_a_year_that_an_older_release_kept_and_none_can_use_stops_nothing",
+    ),
+    Guard(
+        _BAD,
+        "A published year that was given up leaves its number to none, and cases go on by the next.",
+        "a given-up year keeps its number",
+        "services/sla/src/steward_sla/adapters/sweeping.py",
+        '            kept += [_silent(number, row["at"]) for number in range(len(kept) + 1, '
+        'row["edition"])]\n',
+        "",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_a_year_that_was_given_up_leaves_its_number_to_none",
+    ),
+    Guard(
+        _BAD,
+        "A year before it that was given up is looked for in the table as well.",
+        "a gap is looked for",
+        "services/sla/src/steward_sla/adapters/sweeping.py",
+        "            for upto in (edition, edition - 1):\n",
+        "            for upto in (edition,):\n",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_a_year_that_was_given_up_leaves_its_number_to_none",
+    ),
 )

@@ -47,6 +47,7 @@ from steward_events.sla import (
 from steward_eventstore.port import Change, Upsert
 from steward_service.policies import keep_policy, policies_table
 from steward_service.roles import keep_roles, keep_stand_ins, role_tables
+from steward_sla.adapters.published_years import published_year
 from steward_sla.domain.case_facts import ENDS
 from steward_sla.domain.clocks import ZONE
 
@@ -234,7 +235,7 @@ ROLES = role_tables(METADATA)
 
 
 def project(recorded: Recorded) -> Iterable[Change]:
-    """Give the changes that a fact makes."""
+    """Give the changes that a fact makes; raises `Refused` for what cannot be used."""
     yield from keep_policy(POLICIES, recorded)
     yield from keep_roles(ROLES.roles, recorded)
     yield from keep_stand_ins(ROLES, recorded)
@@ -248,6 +249,7 @@ def project(recorded: Recorded) -> Iterable[Change]:
         case StaffRegistered():
             yield Upsert(STAFF, fact.model_dump(include={"person_id", "group_id"}))
         case CalendarPublished():
+            published_year(recorded.version, fact, recorded.known_at)  # one that is of use
             yield Upsert(
                 CALENDARS,
                 {

@@ -1,34 +1,34 @@
 """What moves many cases at once: a published calendar, a policy that is reapplied."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from pydantic import BaseModel
+import structlog
 from sqlalchemy import ColumnElement, Select, select, text
 
+from steward_decider import Refused
 from steward_events.recorded import Recorded
 from steward_events.registry import CalendarPublished
 from steward_eventstore.execute import To
 from steward_eventstore.port import EventStore, Sweep, Write
-from steward_policy.almanac import Almanac, PublishedYear
-from steward_policy.calendars import TimeOfDay
+from steward_policy.almanac import Almanac, PublishedYear, UnknownEdition
 from steward_service.policies import Policies
 from steward_service.queries import fetch
+from steward_sla.adapters.published_years import published_year
 from steward_sla.adapters.read_models import CALENDARS, CLOCKS, POLICIES
-from steward_sla.application.ports import Reapplication
+from steward_sla.application.ports import Reapplication, Row
 from steward_sla.application.reactions import stream_of
 from steward_sla.domain.clocks import NoteCalendars
+
+_LOG = structlog.get_logger(__name__)
 
 CALENDAR = "calendar"
 """The kind of the sweep of a published calendar."""
 
 _OPEN = text("clocks.state IN ('running', 'paused')")
-
-
-class _Hours(BaseModel):
-    intervals: tuple[tuple[TimeOfDay, TimeOfDay], ...]
 
 
 class Calendars:
@@ -47,26 +47,47 @@ class Calendars:
     async def load(self, pool: asyncpg.Pool | asyncpg.Connection) -> None:
         """Read what was heard before."""
         rows = await fetch(pool, select(CALENDARS).order_by(CALENDARS.c.edition))
-        self._almanac = Almanac(
-            _year(row["edition"], CalendarPublished.model_validate_json(row["said"]), row["at"])
-            for row in rows
-        )
+        kept: list[PublishedYear] = []
+        for row in rows:
+            # What was given up before it keeps its number, and says nothing.
+            kept += [_silent(number, row["at"]) for number in range(len(kept) + 1, row["edition"])]
+            kept.append(_kept(row))
+        self._almanac = Almanac(kept)
+
+    def lacks(self, edition: int) -> bool:
+        """Say whether not all is known up to an edition; the table may have it."""
+        try:
+            for upto in (edition, edition - 1):
+                self._almanac.upto(upto)
+        except UnknownEdition:
+            return True
+        return False
 
     async def heard(self, facts: Sequence[Recorded]) -> None:
         """Take note of calendars among the facts that were heard."""
         for recorded in facts:
             if isinstance(recorded.fact, CalendarPublished):
-                year = _year(recorded.version, recorded.fact, recorded.known_at)
-                self._almanac = self._almanac.with_year(year)
+                with suppress(Refused):  # it was parked, with the reason
+                    year = published_year(recorded.version, recorded.fact, recorded.known_at)
+                    self._almanac = self._almanac.with_year(year)
 
 
-def _year(edition: int, fact: CalendarPublished, at: datetime) -> PublishedYear:
-    days = {
-        day.day: _Hours.model_validate({"intervals": day.hours}).intervals if day.hours else None
-        for day in fact.working_days
-    }
-    holidays = frozenset(fact.holidays)
-    return PublishedYear(edition, fact.calendar, fact.version, fact.year, holidays, days, at)
+def _kept(row: Row) -> PublishedYear:
+    try:
+        fact = CalendarPublished.model_validate_json(row["said"])
+        return published_year(row["edition"], fact, row["at"])
+    except (Refused, ValueError) as error:
+        # Another release took it.
+        _LOG.error(
+            "A published calendar cannot be used.",
+            edition=row["edition"],
+            reason=error.reason if isinstance(error, Refused) else type(error).__name__,
+        )
+        return _silent(row["edition"], row["at"])
+
+
+def _silent(edition: int, at: datetime) -> PublishedYear:
+    return PublishedYear(edition, "", "", 0, frozenset(), {}, at)
 
 
 def begun_by(heard: Recorded) -> Iterable[Sweep]:
@@ -115,7 +136,7 @@ class Sweeping:
 
     async def provisional(self, sweep: Sweep, limit: int) -> Sequence[str]:
         """Give the next cases of which a clock that runs waits for a calendar."""
-        if self._calendars().edition < int(sweep.payload):
+        if self._calendars.lacks(int(sweep.payload)):
             # Another process heard of it; in the table it stands since the sweep does.
             await self._calendars.load(self.pool)
         columns = CLOCKS.c
