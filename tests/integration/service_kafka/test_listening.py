@@ -390,6 +390,64 @@ async def test_after_a_barrier_the_next_message_sees_what_was_heard(workshop: Wo
     assert seen["case-2"] == ["policy-1"]
 
 
+async def test_what_is_parked_is_not_put_into_memory_and_what_is_repeated_is(
+    workshop: Workshop,
+) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now, executor = clock.now(), workshop.executor(store, clock)
+    await workshop.publish(topic, fact("case-1", 2, when=now), fact("case-2", 1, when=now))
+    for _ in range(2):  # a new group is told all of it once more
+        shelf: list[str] = []
+
+        async def put_on_shelf(heard: Sequence[Recorded], shelf: list[str] = shelf) -> None:
+            shelf.extend(each.stream for each in heard)
+
+        listener = workshop.listener(executor, clock, {topic: copy}, on_heard=put_on_shelf)
+        await listener.start()
+
+        async def both_were_handled(listener: Listener = listener) -> bool:
+            return listener.handled_messages == 2
+
+        await until(both_were_handled, "the messages were not heard")
+        await listener.drain()
+        assert shelf == ["case-2"]
+    assert [p.code for p in await store.parked()] == ["gap"]
+
+
+async def test_what_another_process_took_out_of_a_line_is_put_into_memory_here_as_well(
+    workshop: Workshop,
+) -> None:
+    topic, store = await workshop.topic(), await workshop.store()
+    clock = await workshop.clock(store)
+    now, executor = clock.now(), workshop.executor(store, clock)
+    shelf: list[int] = []
+
+    async def put_on_shelf(heard: Sequence[Recorded]) -> None:
+        shelf.extend(each.version for each in heard)
+
+    second, first = (
+        fact("case-1", version, when=now)._replace(everywhere=True) for version in (2, 1)
+    )
+    await workshop.publish(topic, second, first)
+    await workshop.listening(
+        workshop.listener(executor, clock, {topic: copy}, on_heard=put_on_shelf)
+    )
+
+    async def both_wait() -> bool:
+        return [p.waiting for p in await store.parked()] == [2]
+
+    await until(both_wait, "the messages were not parked")
+    assert shelf == []
+    [parked] = await store.parked()
+    assert await Retries(executor, clock, Hearing("test", {topic: copy})).retry(parked)
+
+    async def both_are_known() -> bool:
+        return shelf == [1, 2]
+
+    await until(both_are_known, "what was taken by another process is not known here")
+
+
 async def test_two_members_share_partitions_and_keep_the_order_through_a_rebalance(
     workshop: Workshop,
 ) -> None:

@@ -4,9 +4,13 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from tests.integration.visits.conftest import MONTH_END, NOON, Desk
 from tests.support.rules import rule
+from uuid_utils.compat import uuid7
 
+from steward_decider import Refused
+from steward_events.recorded import Recorded
 from steward_events.registry import PolicyPublished, RoleAssigned, RoleEnded
 from steward_events.visits import QuotaMissed, VisitDone
 from steward_events.vocabulary import Mode, Role, Topic
@@ -179,6 +183,23 @@ async def test_after_a_restart_the_same_rules_are_in_force(desk: Desk) -> None:
     await desk.pass_to(MONTH_END, "ledger-p1")
     assert (await of_the_manager(desk))["required"] == 25
     assert (await of_the_manager(desk, "2026-11"))["required"] == 3
+
+
+async def test_a_policy_that_cannot_be_read_is_in_force_nowhere(desk: Desk) -> None:
+    published = PolicyPublished(
+        pack="residential-cn",
+        version="9",
+        text="pack: residential-cn\nversion: '9'\ncalendar: moon\n",
+        sha256="0",
+        effective_from=datetime(2026, 10, 1, tzinfo=UTC),
+    )
+    with pytest.raises(Refused, match="cannot be read"):
+        await desk.hear(published)
+    place = (1, "*", "/steward/intake", NOON, NOON, NOON)
+    heard = Recorded(uuid7(), published.wire_type, "policy-residential-cn", *place, published)
+    await desk.policies.heard([heard])
+    rules = desk.policies.in_force("residential-cn", date(2026, 10, 31), "g1", "p1")
+    assert rules == packs.built_in()
 
 
 async def test_a_key_of_other_projects_sees_and_writes_nothing_here(desk: Desk) -> None:

@@ -700,4 +700,42 @@ GUARDS = (
         "tests/integration/sla/test_policy_work_http.py::"
         "test_a_year_that_was_given_up_leaves_its_number_to_none",
     ),
+    Guard(
+        _BAD,
+        "What is parked is put into no memory before it is taken.",
+        "what is parked is no news",
+        LISTENING,
+        "            if isinstance(outcome, Applied | Repeated):\n",
+        "            if outcome:\n",
+        f"{LISTENING_TEST}test_what_is_parked_is_not_put_into_memory_and_what_is_repeated_is",
+    ),
+    Guard(
+        _BAD,
+        "What was stored before a process knew it is put into its memory when it comes again.",
+        "what is repeated is news",
+        LISTENING,
+        "            if isinstance(outcome, Applied | Repeated):\n",
+        "            if isinstance(outcome, Applied):\n",
+        f"{LISTENING_TEST}test_what_is_parked_is_not_put_into_memory_and_what_is_repeated_is",
+    ),
+    Guard(
+        _BAD,
+        "What another process took out of a line is put into the memory of all that heard it.",
+        "each process hears what another tried again",
+        LISTENING,
+        "                        await self._hear_parked()\n",
+        "                        pass\n",
+        f"{LISTENING_TEST}"
+        "test_what_another_process_took_out_of_a_line_is_put_into_memory_here_as_well",
+    ),
+    Guard(
+        _BAD,
+        "A policy that visits cannot read is in force nowhere.",
+        "no policy without rules is in force",
+        "services/visits/src/steward_visits/adapters/publications.py",
+        "                    continue  # it was parked, with the reason\n",
+        "                    pass\n",
+        "tests/integration/visits/test_visits_http.py::"
+        "test_a_policy_that_cannot_be_read_is_in_force_nowhere",
+    ),
 )

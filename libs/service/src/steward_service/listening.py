@@ -9,7 +9,7 @@ FastStream's default is «at most once»; what makes it «at least once» is set
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Any, Protocol
@@ -25,8 +25,17 @@ from faststream.kafka.schemas import Topic
 from faststream.message import AckStatus
 
 from steward_events.recorded import Recorded
-from steward_eventstore.execute import Executor, Job, NotDone, Run
-from steward_eventstore.port import EVERYWHERE, Clock, OwnMark, Parcel
+from steward_eventstore.execute import (
+    Applied,
+    Executor,
+    Job,
+    NotDone,
+    Outcome,
+    Parked,
+    Repeated,
+    Run,
+)
+from steward_eventstore.port import EVERYWHERE, Clock, OwnMark, Parcel, Reading, Unavailable
 from steward_service.batches import GivenUp, run_batch
 from steward_service.fetched import COMMITTED, AIOKafkaConsumer
 from steward_service.hearing import Hearing
@@ -86,8 +95,9 @@ class Listener(ConsumerRebalanceListener):
     """Listens to all topics of one consumer with one subscriber of one group.
 
     `barriers` names facts (without version) after which a batch is cut, so that the next message is
-    decided with what `on_heard` made of them; `on_heard` runs after their commit. After
-    `stuck_seconds` in which messages wait and none is handled, the consumer is started anew.
+    decided with what `on_heard` made of them; `on_heard` runs after their commit, and for what was
+    parked once it is taken. After `stuck_seconds` in which messages wait and none is handled, the
+    consumer is started anew.
     """
 
     def __init__(
@@ -154,6 +164,8 @@ class Listener(ConsumerRebalanceListener):
         self._handled: dict[TopicPartition, int] = {}
         self._known: dict[TopicPartition, datetime] = {}
         self._lag: dict[TopicPartition, int] = {}
+        # Group-wide facts by stream and version: each process has heard them for itself.
+        self._parked: dict[tuple[str, int], Recorded] = {}
         self._progress_at = monotonic()
         self._watched_at: float | None = None
         self.handled_messages = 0
@@ -345,7 +357,7 @@ class Listener(ConsumerRebalanceListener):
                             stream=job.mark.stream if job.mark else "",
                             id=str(job.cause.id),
                         )
-                await self._after(jobs)
+                await self._after(jobs, outcomes)
             await self._acknowledge(message)
         except GivenUp:
             # Not committed: whoever gets the partitions next hears these messages again.
@@ -432,13 +444,36 @@ class Listener(ConsumerRebalanceListener):
                 _LOG.exception("A foreign message met a defect.", place=place)
                 make = self._hearing.defect
 
-    async def _after(self, jobs: Iterable[Job]) -> None:
-        heard = [job.heard for job in jobs if job.heard is not None]
+    async def _after(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+        heard = []
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.heard is None:
+                continue
+            if isinstance(outcome, Applied | Repeated):
+                heard.append(job.heard)
+            elif isinstance(outcome, Parked) and job.heard.everywhere:
+                self._parked[job.heard.stream, job.heard.version] = job.heard
+        await self._tell(heard)
+
+    async def _tell(self, heard: Sequence[Recorded]) -> None:
         if self._on_heard is not None and heard:
             try:
                 await self._on_heard(heard)
             except Exception:
                 _LOG.exception("What was heard was stored, but a cache could not be refreshed.")
+
+    async def _hear_parked(self) -> None:
+        """Hear what was parked here and was taken since, whichever process tried it again."""
+        if not self._parked:
+            return
+        consumer = self._hearing.consumer
+        own = sorted({(consumer, stream) for stream, _ in self._parked})
+        view = await self._executor.store.read(Reading({}, own=own))
+        done = {stream: version for (_, stream), (version, _) in view.own.items()}
+        taken = sorted(place for place in self._parked if place[1] <= done.get(place[0], 0))
+        await self._tell([self._parked[place] for place in taken])
+        for place in taken:
+            del self._parked[place]
 
     def _note(self, records: Records, assigned: frozenset[TopicPartition]) -> None:
         self.handled_messages += len(records)
@@ -464,6 +499,9 @@ class Listener(ConsumerRebalanceListener):
                 except TimeoutError:
                     _LOG.warning("The consumer does not answer.")
                 await self._restart_if_stuck()
+                with contextlib.suppress(Unavailable, TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._hear_parked()
             except KafkaError as error:
                 _LOG.warning("Kafka does not say where its topics end.", reason=named(error))
             except Exception:

@@ -47,6 +47,8 @@ class Publications:
         for recorded in facts:
             if isinstance(recorded.fact, PolicyPublished):
                 fact = recorded.fact
+                if self.rules.get(f"{fact.pack}@{fact.version}") is None:
+                    continue  # it was parked, with the reason
                 day = fact.effective_from.astimezone(UTC).date()
                 self._put(fact.pack, Publication(fact.version, day, fact.group_id, fact.project_id))
 
