@@ -5,6 +5,7 @@ That nothing else prevents it is what `make mutations` shows: without the guard 
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -522,11 +523,38 @@ async def test_history_says_nothing_of_what_else_was_heard(
 ) -> None:
     # So that the history is handled while what comes after it is held.
     monkeypatch.setattr(listening, "MAX_RECORDS", 1)
+    monkeypatch.setattr(listening, "_AHEAD", timedelta(hours=2))
     # Another system's times may be ahead of ours, by the zone of its clock for example.
     ahead = fact("case-0", 1, when=at(0))._replace(
         known_at=at(60), occurred_at=at(60), history=at(90)
     )
     assert await play(workshop, ahead, DONE, fetched=True) == IN_TIME
+
+
+@pytest.mark.parametrize("said", ["9999-12-31T23:59:59-12:00", "2100-01-01T00:00:00+00:00"])
+async def test_a_known_time_that_is_nobodys_says_nothing_of_what_else_was_heard(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    # So that it is handled while what comes after it is held.
+    monkeypatch.setattr(listening, "MAX_RECORDS", 1)
+    wrong = fact("case-0", 1, when=at(0))._replace(known_at=datetime.fromisoformat(said))
+    assert await play(workshop, wrong, DONE, fetched=True) == IN_TIME
+
+
+async def test_a_known_time_that_no_database_can_take_keeps_no_alarm_from_ringing(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MAX_RECORDS", 1)
+    late = await office(workshop)
+    said = datetime.fromisoformat("0001-01-01T00:00:00+14:00")
+    wrong = fact("case-0", 1, when=at(0))._replace(known_at=said)
+    await workshop.publish(late.topics[0], wrong, DONE)
+    listener = await workshop.listening(
+        workshop.listener(late.held, late.clock, dict.fromkeys(late.topics, follow))  # type: ignore[arg-type]
+    )
+    workshop.stack.callback(late.held.let_go.set)
+    await asyncio.wait_for(late.held.reached.wait(), 40)
+    assert await late.store.due(await listener.heard([PLACE]), 10) == []
 
 
 async def test_alarms_wait_while_the_stream_that_feeds_them_is_parked(

@@ -514,4 +514,22 @@ GUARDS = (
         "tests/unit/notify_domain/test_owner.py::"
         "test_of_history_owners_are_told_nothing_and_of_what_follows_they_are",
     ),
+    Guard(
+        _TIME,
+        "A known time that lies far ahead of ours says nothing of what else was heard.",
+        "no known time far ahead",
+        LISTENING,
+        "            if known is not None and known <= ahead:\n",
+        "            if known is not None:\n",
+        f"{SHELL_TEST}test_a_known_time_that_is_nobodys_says_nothing_of_what_else_was_heard",
+    ),
+    Guard(
+        _TIME,
+        "A known time that no database can take keeps no alarm from ringing.",
+        "no known time out of reach",
+        LISTENING,
+        "instant.tzinfo is not None and in_reach(instant) else None",
+        "instant.tzinfo is not None else None",
+        f"{SHELL_TEST}test_a_known_time_that_no_database_can_take_keeps_no_alarm_from_ringing",
+    ),
 )

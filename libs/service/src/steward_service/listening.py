@@ -10,7 +10,7 @@ FastStream's default is «at most once»; what makes it «at least once» is set
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from faststream.kafka.schemas import Topic
 from faststream.message import AckStatus
 
 from steward_events.recorded import Recorded
+from steward_events.vocabulary import in_reach
 from steward_eventstore.execute import (
     Applied,
     Executor,
@@ -57,6 +58,8 @@ _POSITION_SECONDS = 1.0
 _WATCH_SECONDS = 2.0
 _LOOK_SECONDS = 10.0
 _BACK_OFF_SECONDS = 1.0
+_AHEAD = timedelta(minutes=10)
+"""So far another's clock may be ahead of ours; what names a later time says nothing of what is known."""
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 _Passed = list["ConsumerRecord[bytes, bytes]"]
@@ -481,11 +484,12 @@ class Listener(ConsumerRebalanceListener):
         self._taken = False
         if assigned is not self._assigned:
             return
+        ahead = self._clock.now() + _AHEAD
         for record in records:
             place = TopicPartition(record.topic, record.partition)
             self._handled[place] = record.offset + 1
             known = _live_known_at(record)
-            if known is not None:
+            if known is not None and known <= ahead:
                 self._known[place] = max(known, self._known.get(place, known))
 
     # Whether all is well.
@@ -562,4 +566,4 @@ def _live_known_at(record: "ConsumerRecord[bytes, bytes]") -> datetime | None:
         instant = datetime.fromisoformat(known.decode())
     except ValueError:
         return None
-    return instant if instant.tzinfo is not None else None
+    return instant if instant.tzinfo is not None and in_reach(instant) else None
