@@ -1,6 +1,6 @@
 """Alarms: before facts, each at its own time; and the ticker's view of them."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.contracts.eventstore.conftest import OpenShop
@@ -85,6 +85,14 @@ async def test_the_ticker_rings_what_is_due_strictly_before(shop: OpenShop) -> N
     await executor.execute_batch([ring("clock-1", 15)])
     assert (await story(shop, "clock-1"))[2:] == ["breached@10"]
     assert await shop.store.next_due([HERE]) == at(20)
+
+
+async def test_an_alarm_of_long_ago_rings_like_any_other(shop: OpenShop) -> None:
+    executor = shop.executor()
+    long_ago = datetime(1969, 7, 20, tzinfo=UTC)
+    await executor.execute(job("clock-1", Start(long_ago, (long_ago,))))
+    assert await shop.store.next_due([HERE]) == long_ago
+    assert await shop.store.due({HERE: at(1)}, 10) == [("clock-1", long_ago)]
 
 
 async def test_a_ring_that_lost_its_race_changes_nothing(shop: OpenShop) -> None:

@@ -532,4 +532,13 @@ GUARDS = (
         "instant.tzinfo is not None else None",
         f"{SHELL_TEST}test_a_known_time_that_no_database_can_take_keeps_no_alarm_from_ringing",
     ),
+    Guard(
+        _TIME,
+        "An alarm of long ago rings like any other.",
+        "no floor above long ago",
+        POSTGRES,
+        "_LONG_AGO = datetime.min.replace(tzinfo=UTC)\n",
+        "_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)\n",
+        f"{ALARMS_TEST}test_an_alarm_of_long_ago_rings_like_any_other[postgres]",
+    ),
 )

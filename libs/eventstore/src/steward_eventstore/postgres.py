@@ -261,7 +261,7 @@ SELECT (SELECT facts FROM ({BACKLOG}) AS behind) AS backlog,
 """  # noqa: S608 - no input in it
 
 _CHANGED_TABLES = {"streams", "inbox", "inbox_foreign"}
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class PostgresStore:
