@@ -592,6 +592,36 @@ async def test_outcomes_and_time_held_are_told_by_department_and_person(desk: De
     }
 
 
+@rule("RM-4.11")
+async def test_the_time_held_counts_in_the_month_in_which_it_began_where_the_case_is(
+    desk: Desk,
+) -> None:
+    new_year, minute = day(31, 12, 2026), timedelta(minutes=1)
+    for case_id, zone in (
+        ("c1", "Asia/Shanghai"),
+        ("c2", "America/New_York"),
+        ("c3", "Asia/Tokyo"),
+    ):
+        given = dispatched(new_year - minute, f"before-{case_id}")
+        taken = dispatched(new_year, f"after-{case_id}")
+        await desk.case(case_id, given, taken, zone=zone)
+    # By a newer list of zones than the database has, and by an older one than we have.
+    await desk.store.pool.execute("UPDATE cases SET zone = 'Asia/Lost' WHERE case_id = 'c3'")
+    items = (await desk.get("/v1/appraisal?by=department"))["items"]
+    held = {row["department"]: row["month"] for row in items if row["times_held"]}
+    assert held == {
+        "before-c1": "2026-12",
+        "after-c1": "2027-01",
+        "before-c2": "2026-12",
+        "after-c2": "2026-12",
+        "before-c3": "2026-12",
+        "after-c3": "2027-01",
+    }
+    items = (await desk.get("/v1/appraisal?by=department&month=2027-01"))["items"]
+    held_then = {row["department"] for row in items if row["times_held"]}
+    assert held_then == {"after-c1", "after-c3"}
+
+
 MOVED = """
 pack: moved
 version: "1"

@@ -267,8 +267,8 @@ GUARDS = (
         "The time that a case was held stops where it was handled (RM-4.11).",
         "no time held once handled",
         "services/sla/src/steward_sla/adapters/clock_lists.py",
-        'columns.holder != "", ~columns.rests)',
-        'columns.holder != "")',
+        '                columns.holder != "",\n                ~columns.rests,\n',
+        '                columns.holder != "",\n',
         "tests/integration/sla/test_policy_work_http.py::"
         "test_who_had_a_case_answers_for_what_is_owed_once_it_is_handled_or_reopened",
     ),
@@ -301,5 +301,25 @@ GUARDS = (
         "wanted = [is_complaint, ",
         "tests/integration/sla/test_policy_work_http.py::"
         "test_what_ended_before_a_case_was_moved_counts_where_it_came_about",
+    ),
+    Guard(
+        _RULES,
+        "The time held counts in the month in which it began where the case is (RM-4.11).",
+        "months of the case's zone",
+        "services/sla/src/steward_sla/adapters/clock_lists.py",
+        "zones = {zone: _begin_in(zone) for",
+        "zones = {zone: _begin_in(ZONE) for",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_the_time_held_counts_in_the_month_in_which_it_began_where_the_case_is",
+    ),
+    Guard(
+        _RULES,
+        "A zone that is known no more keeps nobody from being appraised (RM-4.11).",
+        "appraised in any zone",
+        "services/sla/src/steward_sla/adapters/clock_lists.py",
+        "ZoneInfo(zone if zone_exists(zone) else ZONE)",
+        "ZoneInfo(zone)",
+        "tests/integration/sla/test_policy_work_http.py::"
+        "test_the_time_held_counts_in_the_month_in_which_it_began_where_the_case_is",
     ),
 )

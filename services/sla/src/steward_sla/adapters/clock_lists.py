@@ -1,12 +1,15 @@
 """The lists of clocks, escalations and extensions in PostgreSQL."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from sqlalchemy import (
     ARRAY,
+    DateTime,
     Subquery,
     Text,
     and_,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal,
     or_,
     select,
     text,
@@ -21,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from steward_events.vocabulary import Role
+from steward_events.vocabulary import FIRST_YEAR, LAST_YEAR, Role, zone_exists
 from steward_service.lists import Cursor
 from steward_service.queries import fetch, page
 from steward_service.roles import acting
@@ -51,6 +55,7 @@ from steward_sla.application.ports import (
     Reapplication,
     Row,
 )
+from steward_sla.domain.clocks import ZONE
 
 STATUS = case(
     (CLOCKS.c.breached_at.is_not(None), "breached"),
@@ -81,6 +86,17 @@ _HAS_IT = (CASES.c.number, CASES.c.person_id, CASES.c.department)
 _WITH_CASES = CLOCKS.outerjoin(CASES, CASES.c.case_id == CLOCKS.c.case_id)
 """Clocks with what is known of their cases, where anything is."""
 _CLOCK_ID = (CLOCKS.c.case_id + "/" + CLOCKS.c.clock).label("id")
+_INSTANTS = ARRAY(DateTime(timezone=True))
+_MONTHS = [
+    date(year, month, 1) for year in range(FIRST_YEAR, LAST_YEAR + 1) for month in range(1, 13)
+]
+
+
+@lru_cache(64)
+def _begin_in(zone: str) -> list[datetime]:
+    """Say when each month begins in a zone; in one that is known no more, as where none was named."""
+    there = ZoneInfo(zone if zone_exists(zone) else ZONE)
+    return [datetime.combine(month, time(), there).astimezone(UTC) for month in _MONTHS]
 
 
 class PostgresLists:
@@ -220,7 +236,16 @@ class PostgresLists:
         holdings = _held_by(holder, projects)
         columns = holdings.c
         until = func.coalesce(columns.until, now)
-        began = func.to_char(func.timezone(CASES.c.zone, columns.at), "YYYY-MM").label("month")
+        zones = {zone: _begin_in(zone) for zone in await self.zones_of(projects or (), ())}
+        if not zones:
+            return []
+        # Not by the database's own zones: it may lack one by which a case went.
+        began = case(
+            *(
+                (CASES.c.zone == zone, func.width_bucket(columns.at, literal(begin, _INSTANTS)))
+                for zone, begin in zones.items()
+            )
+        ).label("place")
         spans = (
             select(
                 columns.holder,
@@ -228,14 +253,20 @@ class PostgresLists:
                 func.extract("epoch", until - columns.at).label("seconds"),
             )
             .join_from(holdings, CASES, CASES.c.case_id == columns.case_id)
-            .where(CASES.c.kind == text("'complaint'"), columns.holder != "", ~columns.rests)
+            .where(
+                CASES.c.kind == text("'complaint'"),
+                CASES.c.zone.in_(zones),
+                columns.holder != "",
+                ~columns.rests,
+            )
             .subquery()
         )
-        wanted = [] if month is None else [spans.c.month == month]
         sums = (func.count().label("times"), func.sum(spans.c.seconds).label("seconds"))
         key = spans.c.holder.label(holder)
-        query = select(key, spans.c.month, *sums).where(*wanted).group_by(key, spans.c.month)
-        return list(await fetch(self._pool, query))
+        query = select(key, spans.c.place, *sums).group_by(key, spans.c.place)
+        rows = await fetch(self._pool, query)
+        told = [{**row, "month": f"{_MONTHS[max(0, row['place'] - 1)]:%Y-%m}"} for row in rows]
+        return [row for row in told if month in (None, row["month"])]
 
     async def clock(self, case_id: str, clock: str) -> Row | None:
         """Give one clock."""
