@@ -76,15 +76,19 @@ async def test_a_server_that_does_not_listen_is_tried_later() -> None:
 @pytest.mark.parametrize(
     "unfit",
     [
-        mail(to="nobody"),
+        *(mail(to=address) for address in ("nobody", "", "wang@", "wang@[", "wang@example.cn\0")),
+        *(mail(to=f"{name}@例.cn") for name in ("wang", "王小明")),
+        *(mail(to=f"{mark} 王小明 13800138000") for mark in "@[("),
+        mail(to="<wang.xiaoming@example.cn>"),
         mail(to="wang@example.cn\r\nBcc: all@example.cn"),
+        Mail("0199-a", "wang@example.cn", subject="a\ud800", body=""),
+        Mail("0199-a", "wang@example.cn", subject="a", body="a\ud800"),
         Mail("0199-a", "wang@example.cn", subject="a\nBcc: all@example.cn", body=""),
     ],
 )
 async def test_a_mail_that_no_header_can_carry_is_refused_for_good(unfit: Mail) -> None:
     outcome = await SmtpMail(server(free_port())).send(unfit, dated=DATED)
-    assert isinstance(outcome, RefusedForGood)
-    assert outcome.code == "unfit"
+    assert outcome == RefusedForGood("unfit", "No mail can be written of this address or text.")
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,16 @@ GUARDS = (
     ),
     Guard(
         _SENDING,
+        "An address of which no mail can be written is refused, and no log quotes it.",
+        "an unfit address",
+        f"{NOTIFY}/adapters/email_smtp.py",
+        "        except Exception:  # the email",
+        "        except ValueError:  # the email",
+        "tests/integration/notify/test_email.py::"
+        "test_a_mail_that_no_header_can_carry_is_refused_for_good",
+    ),
+    Guard(
+        _SENDING,
         "The same escalation heard twice is one message.",
         "a message that is asked for again",
         f"{NOTIFY}/application/reactions.py",

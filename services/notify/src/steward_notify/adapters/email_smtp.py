@@ -53,8 +53,9 @@ class SmtpMail:
         server = self._server
         try:
             message = compose(mail, server, dated)
-        except ValueError as error:
-            return RefusedForGood("unfit", f"The mail cannot be written: {error}.")
+            content = message.as_bytes()
+        except Exception:  # the email package raises many kinds, and all before anything was sent
+            return RefusedForGood("unfit", "No mail can be written of this address or text.")
         client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
@@ -70,7 +71,7 @@ class SmtpMail:
             await client.mail(server.sender)
             await client.rcpt(mail.to)
             data_begun = True
-            await client.data(message.as_bytes())
+            await client.data(content)
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
                 await client.quit()
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -81,13 +82,14 @@ class SmtpMail:
 
 
 def compose(mail: Mail, server: MailServer, dated: datetime) -> EmailMessage:
-    """Write the mail. Raises ValueError for an address or subject that no header can carry."""
+    """Write the mail. Raises for an address or subject that no header can carry; it may quote them."""
     message = EmailMessage(policy=SMTP_POLICY)
     domain = Address(addr_spec=server.sender).domain
     message["Message-ID"] = f"<{mail.message_id}@{domain}>"
     message["Date"] = format_datetime(dated)
     message["From"] = Address(server.sender_name, addr_spec=server.sender)
     message["To"] = Address(addr_spec=mail.to)
+    mail.to.encode("ascii")  # it is told to the server as it is
     message["Subject"] = mail.subject
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.body, charset="utf-8", cte="base64")
