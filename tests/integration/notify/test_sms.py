@@ -101,7 +101,8 @@ async def test_a_throttled_text_is_taken_the_second_time(
 ) -> None:
     sms = text("m-1", "13800130001")
     first = await send(client, account, sms)
-    assert first == TryLater("isv.BUSINESS_LIMIT_CONTROL", "触发分钟级流控")
+    code = "isv.BUSINESS_LIMIT_CONTROL"
+    assert first == TryLater(code, f"The SMS provider answered {code}.")
     assert isinstance(await send(client, account, sms), Sent)
     assert stand_in.get("summary")["refused"] == {"isv.BUSINESS_LIMIT_CONTROL": 1}
 
@@ -128,7 +129,8 @@ async def test_an_illegal_number_and_a_missing_value_are_refused_for_good(
     account: Account, client: httpx2.AsyncClient
 ) -> None:
     illegal = await send(client, account, text("m-1", "12345"))
-    assert illegal == RefusedForGood("isv.MOBILE_NUMBER_ILLEGAL", "手机号码格式错误")
+    code = "isv.MOBILE_NUMBER_ILLEGAL"
+    assert illegal == RefusedForGood(code, f"The SMS provider answered {code}.")
     hollow = await send(client, account, replace(text("m-2"), values={"project": "星河湾"}))
     assert isinstance(hollow, RefusedForGood)
     assert hollow.code == "isv.TEMPLATE_MISSING_PARAMETERS"

@@ -130,8 +130,8 @@ GUARDS = (
         "An SMS whose answer was lost on the way is unknown, and not tried again.",
         "an SMS lost on the way",
         f"{NOTIFY}/adapters/sms_aliyun.py",
-        'return Unknown(f"The connection was lost before the SMS provider answered: {error!r}.")',
-        'return TryLater("lost", f"{error!r}")',
+        'return Unknown(f"{lost}: {kind_of(error)}.")',
+        'return TryLater("lost", lost)',
         "tests/unit/notify/test_sms_answers.py::test_what_was_lost_on_the_way_is_unknown",
     ),
     Guard(
@@ -173,6 +173,25 @@ GUARDS = (
         "        except ValueError:  # the email",
         "tests/integration/notify/test_email.py::"
         "test_a_mail_that_no_header_can_carry_is_refused_for_good",
+    ),
+    Guard(
+        _SENDING,
+        "Of what a provider says, codes alone go into logs and facts.",
+        "no words of a mail server",
+        f"{NOTIFY}/adapters/email_smtp.py",
+        'return f"The mail server answered {_codes(error)}."',
+        'return f"The mail server answered {error}."',
+        "tests/integration/notify/test_email.py::"
+        "test_of_what_a_mail_server_says_only_codes_are_told",
+    ),
+    Guard(
+        _SENDING,
+        "Of what a provider says, codes alone go into logs and facts.",
+        "a code looks like one",
+        f"{NOTIFY}/application/outcomes.py",
+        'return said if _CODE.fullmatch(said) else "unreadable"',
+        "return said",
+        "tests/unit/notify/test_sms_answers.py::test_what_does_not_look_like_a_code_is_not_kept",
     ),
     Guard(
         _SENDING,

@@ -21,10 +21,12 @@ from steward_notify.application.outcomes import (
     Sent,
     TryLater,
     Unknown,
-    impersonal,
+    as_code,
+    kind_of,
 )
 
 NOW = datetime(2026, 10, 1, 8, 30, tzinfo=UTC)
+PERSONAL = "王小明 <wang@x.cn> 138.0013.8000"
 TEXT = SmsText("m-1", "13800138000", "SMS_ESCALATION_ZH", {"case_number": "A-1"})
 
 
@@ -40,7 +42,9 @@ async def answered(answer: httpx2.Response | Exception) -> Outcome:
 
 
 def coded(code: str, status: int = 200) -> httpx2.Response:
-    return httpx2.Response(status, json={"Code": code, "Message": "为什么", "BizId": "9^0"})
+    return httpx2.Response(
+        status, json={"Code": code, "Message": f"{PERSONAL}为什么", "BizId": "9^0"}
+    )
 
 
 async def test_an_accepted_text_is_sent_under_the_providers_number() -> None:
@@ -57,7 +61,8 @@ async def test_an_accepted_text_is_sent_under_the_providers_number() -> None:
     ],
 )
 async def test_a_fault_of_the_message_is_refused_for_good(code: str) -> None:
-    assert await answered(coded(code)) == RefusedForGood(code, "为什么")
+    said = f"The SMS provider answered {code}."
+    assert await answered(coded(code)) == RefusedForGood(code, said)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +81,8 @@ async def test_a_fault_of_the_message_is_refused_for_good(code: str) -> None:
 async def test_a_limit_an_account_or_the_providers_own_fault_is_tried_later(
     code: str, status: int
 ) -> None:
-    assert await answered(coded(code, status)) == TryLater(code, "为什么")
+    said = f"The SMS provider answered {code}."
+    assert await answered(coded(code, status)) == TryLater(code, said)
 
 
 @pytest.mark.parametrize("status", [302, 404, 413, 503])
@@ -132,7 +138,6 @@ def test_a_receipt_is_read_with_beijing_times() -> None:
             provider_id="9^0",
             delivered=True,
             code="DELIVERED",
-            reason="用户接收成功",
             sent_at=datetime(2026, 10, 1, 8, 30, 0, tzinfo=UTC),
             reported_at=datetime(2026, 10, 1, 8, 30, 5, tzinfo=UTC),
             segments=2,
@@ -156,7 +161,8 @@ def test_a_receipt_of_somebody_elses_text_does_not_spoil_the_rest() -> None:
         (json.dumps([RECEIPT, RECEIPT | {"success": "maybe"}]).encode(), "receipt 2, success: "),
         (json.dumps([RECEIPT | {"send_time": "yesterday"}]).encode(), "receipt 1, send_time: "),
         (json.dumps([RECEIPT | {"report_time": 5}]).encode(), "receipt 1, report_time: "),
-        (json.dumps([RECEIPT | {"err_msg": "\x00"}]).encode(), "receipt 1, err_msg: "),
+        (json.dumps([RECEIPT | {"send_time": "13800138000"}]).encode(), "2026-10-01 08:30:00"),
+        (json.dumps([RECEIPT | {"err_code": "\x00"}]).encode(), "receipt 1, err_code: "),
         (json.dumps([{"success": True}]).encode(), "receipt 1, send_time: Field required"),
     ],
 )
@@ -168,13 +174,41 @@ def test_a_body_that_is_no_report_is_refused_with_one_sentence(body: bytes, sent
     assert "13800138000" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("code", ["isv.LIMIT", "Throttling.User", "MK:0001", "-37", "x" * 80])
+def test_a_providers_code_is_kept(code: str) -> None:
+    assert as_code(code) == code
+
+
 @pytest.mark.parametrize(
-    ("said", "logged"),
+    "code",
     [
-        ("5.1.1 <wang@example.cn>: No such mailbox", "5.1.1 … No such mailbox"),
-        ("用户 +86 138 0000 1111 已停机", "用户 … 已停机"),
-        ("触发分钟级流控Permits:1", "触发分钟级流控Permits:1"),
+        "",
+        "isv.用户停机",
+        "isv.LIMIT for wang@x.cn",
+        "13800138000",
+        "138.0013.8000",
+        "x" * 81,
+        "x\n",
     ],
 )
-def test_a_providers_words_are_logged_without_addresses_and_numbers(said: str, logged: str) -> None:
-    assert impersonal(said) == logged
+async def test_what_does_not_look_like_a_code_is_not_kept(code: str) -> None:
+    assert as_code(code) == "unreadable"
+    outcome = await answered(coded(code))
+    assert isinstance(outcome, RefusedForGood | TryLater)
+    assert (outcome.code, outcome.reason) == ("unreadable", "The SMS provider answered unreadable.")
+    [receipt] = parse_receipts(json.dumps([RECEIPT | {"err_code": code or "王"}]).encode())
+    assert receipt.code == "unreadable"
+
+
+@pytest.mark.parametrize("error", [httpx2.ConnectError(PERSONAL), httpx2.ReadError(PERSONAL)])
+async def test_an_error_is_told_by_its_kind_and_not_by_its_words(error: Exception) -> None:
+    outcome = await answered(error)
+    assert isinstance(outcome, TryLater | Unknown)
+    assert outcome.reason.endswith(f": {type(error).__name__}.")
+
+
+def test_of_an_error_of_the_system_it_is_told_what_the_system_says() -> None:
+    assert (
+        kind_of(OSError(111, "Connection refused")) == "ConnectionRefusedError (Connection refused)"
+    )
+    assert kind_of(OSError(PERSONAL)) == "OSError"

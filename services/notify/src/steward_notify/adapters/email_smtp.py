@@ -1,6 +1,7 @@
 """Mail through an SMTP server."""
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
@@ -11,7 +12,17 @@ from typing import Literal
 
 import aiosmtplib
 
-from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+from steward_notify.application.outcomes import (
+    Outcome,
+    RefusedForGood,
+    Sent,
+    TryLater,
+    Unknown,
+    kind_of,
+)
+
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
+"""The status code with which a server's text may begin (RFC 3463)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +115,26 @@ def _outcome(error: aiosmtplib.SMTPException | OSError, *, data_begun: bool) -> 
             | aiosmtplib.SMTPHeloError()
         ):
             # Ours or the server's to mend; the mail itself was not judged.
-            return TryLater(str(error.code), f"The mail server does not let us in: {error}.")
+            said = f"The mail server does not let us in: {_codes(error)}."
+            return TryLater(str(error.code), said)
         case aiosmtplib.SMTPResponseException() if 400 <= error.code < 500:
-            return TryLater(str(error.code), error.message)
+            return TryLater(str(error.code), _answered(error))
         case aiosmtplib.SMTPResponseException() if 500 <= error.code < 600:
-            return RefusedForGood(str(error.code), error.message)
+            return RefusedForGood(str(error.code), _answered(error))
         case _ if data_begun:
-            return Unknown(f"The connection was lost before the mail server confirmed: {error!r}.")
+            lost = "The connection was lost before the mail server confirmed"
+            return Unknown(f"{lost}: {kind_of(error)}.")
         case _:
-            return TryLater("unreachable", f"The mail server cannot be reached: {error!r}.")
+            # What could not connect hides what the system said of it.
+            kind = kind_of(error.__cause__ or error)
+            return TryLater("unreachable", f"The mail server cannot be reached: {kind}.")
+
+
+def _answered(error: aiosmtplib.SMTPResponseException) -> str:
+    return f"The mail server answered {_codes(error)}."
+
+
+def _codes(error: aiosmtplib.SMTPResponseException) -> str:
+    """Give the codes of an answer; its words may quote whom the mail is for."""
+    enhanced = _ENHANCED.match(error.message)
+    return f"{error.code} {enhanced[0]}" if enhanced else str(error.code)

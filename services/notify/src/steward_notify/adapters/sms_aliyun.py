@@ -14,7 +14,15 @@ import structlog
 from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, ValidationError
 
 from steward_events.vocabulary import LONGEST_ID, LONGEST_WORD
-from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
+from steward_notify.application.outcomes import (
+    Outcome,
+    RefusedForGood,
+    Sent,
+    TryLater,
+    Unknown,
+    as_code,
+    kind_of,
+)
 from steward_notify.application.ports import LONGEST_VALUE
 
 _LOG = structlog.get_logger(__name__)
@@ -92,9 +100,11 @@ class AliyunSms:
             httpx2.ProxyError,
             httpx2.UnsupportedProtocol,
         ) as error:
-            return TryLater("unreachable", f"The SMS provider cannot be reached: {error!r}.")
+            said = f"The SMS provider cannot be reached: {kind_of(error)}."
+            return TryLater("unreachable", said)
         except httpx2.RequestError as error:
-            return Unknown(f"The connection was lost before the SMS provider answered: {error!r}.")
+            lost = "The connection was lost before the SMS provider answered"
+            return Unknown(f"{lost}: {kind_of(error)}.")
         return _outcome(response)
 
 
@@ -142,17 +152,19 @@ def _shortened(value: str) -> str:
 def _outcome(response: httpx2.Response) -> Outcome:
     try:
         answer: Any = response.json()
-        code, message = str(answer["Code"]), str(answer.get("Message", ""))
+        said = str(answer["Code"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return _outcome_without_code(response.status_code)
-    if code == "OK":
+    if said == "OK":
         return Sent(str(answer.get("BizId", "")))
-    if code == "SignatureNonceUsed":
+    if said == "SignatureNonceUsed":
         # Somebody's earlier request with this nonce got through: possibly this very text.
         return Unknown("The SMS provider has already taken a request with this nonce.")
-    if code.startswith("isv.") and not code.startswith(_MENDED_ELSEWHERE):
-        return RefusedForGood(code, message)
-    return TryLater(code, message)
+    code = as_code(said)
+    reason = f"The SMS provider answered {code}."
+    if said.startswith("isv.") and not said.startswith(_MENDED_ELSEWHERE):
+        return RefusedForGood(code, reason)
+    return TryLater(code, reason)
 
 
 def _outcome_without_code(status: int) -> Outcome:
@@ -164,7 +176,7 @@ def _outcome_without_code(status: int) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the network says of one text; the phone number is left out on purpose.
+    """What the network says of one text; the phone number and its words are left out on purpose.
 
     `message_id` is our OutId, or None for a text that somebody else sent with this account.
     """
@@ -173,7 +185,6 @@ class Receipt:
     provider_id: str
     delivered: bool
     code: str
-    reason: str
     sent_at: datetime
     reported_at: datetime
     segments: int
@@ -188,7 +199,7 @@ RECEIPTS_TAKEN: Mapping[str, object] = {"code": 0, "msg": "成功"}
 
 
 def parse_receipts(body: bytes) -> list[Receipt]:
-    """Read the body of one SmsReport call; a code too long for a fact is cut.
+    """Read the body of one SmsReport call; what is no code is not kept.
 
     A receipt whose IDs are too long for one is of somebody else's text.
     Raises `ReceiptsRefused` with one sentence, and then takes none of its receipts.
@@ -220,9 +231,10 @@ def _without_nul(value: str) -> str:
 
 
 def _provider_time(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("a time is text like 2026-10-01 08:30:00")
-    return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=_PROVIDER_ZONE)
+    try:
+        return datetime.strptime(str(value), "%Y-%m-%d %H:%M:%S").replace(tzinfo=_PROVIDER_ZONE)
+    except ValueError:  # it quotes the value
+        raise ValueError("a time is text like 2026-10-01 08:30:00") from None
 
 
 _Line = Annotated[str, AfterValidator(_without_nul)]
@@ -234,7 +246,6 @@ class _Report(BaseModel):
     report_time: _Time
     success: bool
     err_code: _Line = ""
-    err_msg: _Line = ""
     sms_size: int = 1
     biz_id: _Line
     out_id: _Line | None = None
@@ -247,8 +258,7 @@ class _Report(BaseModel):
             message_id=(self.out_id or None) if ours else None,
             provider_id=self.biz_id,
             delivered=self.success,
-            code=self.err_code[:LONGEST_WORD],
-            reason=self.err_msg,
+            code=as_code(self.err_code) if self.err_code else "",
             sent_at=self.send_time,
             reported_at=self.report_time,
             segments=self.sms_size,

@@ -1,4 +1,8 @@
-"""What became of one attempt to send: the answer of every gateway, whatever its channel."""
+"""What became of one attempt to send: the answer of every gateway, whatever its channel.
+
+A code and a reason go into facts and logs, so nothing in them is in a provider's words: those may
+quote whom the message is for.
+"""
 
 import re
 from dataclasses import dataclass
@@ -34,12 +38,19 @@ class Unknown:
     reason: str
 
 
-_PERSONAL = re.compile(r"\S+@\S+|\+?\d[\d -]{5,}\d")
+_CODE = re.compile(r"(?!(?:\D*\d){7})[A-Za-z0-9_.:-]{1,80}")
+"""Looks like a code, and not like a telephone number."""
 
 
-def impersonal(reason: str) -> str:
-    """Give a provider's words without the addresses and numbers that they may quote."""
-    return _PERSONAL.sub("…", reason)
+def as_code(said: str) -> str:
+    """Give a provider's code; what does not look like one may quote somebody."""
+    return said if _CODE.fullmatch(said) else "unreadable"
+
+
+def kind_of(error: BaseException) -> str:
+    """Name an error, with what the system says of it and none of the error's own words."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__} ({said})" if said else type(error).__name__
 
 
 Outcome = Sent | RefusedForGood | TryLater | Unknown

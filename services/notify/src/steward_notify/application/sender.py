@@ -24,14 +24,7 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 from steward_eventstore.execute import Cause, Executor, Job, NotDone
 from steward_eventstore.port import Clock
-from steward_notify.application.outcomes import (
-    Outcome,
-    RefusedForGood,
-    Sent,
-    TryLater,
-    Unknown,
-    impersonal,
-)
+from steward_notify.application.outcomes import Outcome, RefusedForGood, Sent, TryLater, Unknown
 from steward_notify.application.ports import (
     LONGEST_VALUE,
     Directory,
@@ -473,7 +466,7 @@ class _Gathering:
 
 def _told(message: OwedMessage, code: str, reason: str) -> dict[str, str]:
     """Give what a log says of a message that was not taken."""
-    return {"message": message.message_id, "code": code, "reason": impersonal(reason)}
+    return {"message": message.message_id, "code": code, "reason": reason}
 
 
 def _is_step(message: OwedMessage) -> bool:
