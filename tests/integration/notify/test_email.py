@@ -1,7 +1,8 @@
 """Mail through the real sink process, and its loss at every step."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
@@ -121,9 +122,7 @@ async def test_a_mail_that_no_header_can_carry_is_refused_for_good(unfit: Mail) 
 async def test_a_loss_before_the_data_is_tried_later_and_after_it_is_unknown(
     answers: dict[str, str | None], expected: type[Outcome]
 ) -> None:
-    listening = await asyncio.start_server(scripted(answers), "127.0.0.1", 0)
-    port: int = listening.sockets[0].getsockname()[1]
-    async with listening:
+    async with scripted(answers) as port:
         outcome = await SmtpMail(server(port)).send(mail(), dated=DATED)
     assert isinstance(outcome, expected)
 
@@ -159,16 +158,14 @@ async def test_of_what_a_mail_server_says_only_codes_are_told(
 ) -> None:
     words = "wang@example.cn 王小明 138.0013.8000"
     said = {command: answer and answer.format(words, words) for command, answer in answers.items()}
-    listening = await asyncio.start_server(scripted(said), "127.0.0.1", 0)
-    port: int = listening.sockets[0].getsockname()[1]
-    async with listening:
+    async with scripted(said) as port:
         assert await SmtpMail(server(port)).send(mail(), dated=DATED) == expected
 
 
-def scripted(
-    answers: dict[str, str | None],
-) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
-    """A mail server that says a line for each command, and hangs up at None."""
+@contextlib.asynccontextmanager
+async def scripted(answers: dict[str, str | None]) -> AsyncIterator[int]:
+    """A mail server that says a line for each command, and hangs up at None; it serves one client."""
+    served = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         command = ""
@@ -179,5 +176,11 @@ def scripted(
                 break
             command = line[:4]
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        served.set()
 
-    return serve
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+        await served.wait()
