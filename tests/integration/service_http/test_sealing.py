@@ -15,7 +15,7 @@ from tests.support.stack import FreshDatabase
 from tests.support.waiting import beside, until
 
 from steward_decider import Refused
-from steward_events.sealed import SubjectKey
+from steward_events.sealed import Sealed, SubjectKey
 from steward_service.keys import (
     erase_keys,
     hear_keys,
@@ -106,6 +106,39 @@ async def test_a_value_that_was_moved_or_changed_stays_shut(sealer: Sealer, chan
     }
     with pytest.raises(BrokenSeal):
         await sealer.unseal(sealed.model_copy(update={change: to[change]}))
+
+
+@pytest.mark.parametrize(
+    "box", ["", "AAAA", "é", "no base64", base64.b64encode(b"x" * 11).decode()]
+)
+async def test_what_is_no_sealed_value_stays_shut(sealer: Sealer, box: str) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    with pytest.raises(BrokenSeal):
+        await sealer.unseal(sealed.model_copy(update={"box": box}))
+
+
+async def test_what_was_sealed_as_no_text_is_no_text(sealer: Sealer) -> None:
+    photo = base64.b64encode(
+        await sealer.seal_bytes("person-1", "photo", "1", b"\xff\xd8")
+    ).decode()
+    with pytest.raises(BrokenSeal):
+        await sealer.unseal(Sealed(subject="person-1", field="photo", value_id="1", box=photo))
+
+
+async def test_for_a_subject_that_no_store_of_keys_takes_nothing_is_opened(sealer: Sealer) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    with pytest.raises(BrokenSeal):
+        await sealer.unseal(sealed.model_copy(update={"subject": "person\0"}))
+
+
+@pytest.mark.parametrize("wrapped", [b"", b"\0\0\0", b"x" * 12, b"x" * 59])
+async def test_with_what_is_no_key_nothing_is_opened(
+    sealer: Sealer, keys_pool: asyncpg.Pool, wrapped: bytes
+) -> None:
+    sealed = await sealer.seal("person-1", "phone", "13800138000")
+    await keys_pool.execute("UPDATE subject_keys SET wrapped = $1", wrapped)
+    with pytest.raises(BrokenSeal):
+        await Sealer(keys_pool, MASTER).unseal(sealed)
 
 
 async def test_another_installations_key_opens_nothing(

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -90,10 +89,13 @@ class Sealer:
         """Give the text, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
         try:
             box = base64.b64decode(sealed.box, validate=True)
-        except binascii.Error:
+        except ValueError:  # not only binascii.Error, which is one
             box = b""
         found = await self.unseal_bytes(sealed.subject, sealed.field, sealed.value_id, box)
-        return found if isinstance(found, Erased) else found.decode()
+        try:
+            return found if isinstance(found, Erased) else found.decode()
+        except UnicodeDecodeError:
+            raise _broken(sealed.subject, sealed.field) from None
 
     async def seal_bytes(self, subject: str, field: str, value_id: str, content: bytes) -> bytes:
         """Seal what is no text, such as a photo; `value_id` tells it apart."""
@@ -107,6 +109,8 @@ class Sealer:
         self, subject: str, field: str, value_id: str, box: bytes
     ) -> bytes | Erased:
         """Give what was sealed, or `Erased`. Raises `KeyNotHeard` and `BrokenSeal`."""
+        if "\0" in subject:
+            raise _broken(subject, field)  # no store of keys can be asked for it
         key = self._remembered(subject)
         if key is None:
             row = await self._stored(subject)
@@ -120,7 +124,7 @@ class Sealer:
                 box[:_NONCE_BYTES], box[_NONCE_BYTES:], _bound(subject, field, value_id)
             )
         except (InvalidTag, ValueError):
-            raise BrokenSeal(f"A sealed value of {subject} ({field}) cannot be unsealed.") from None
+            raise _broken(subject, field) from None
 
     async def _stored(self, subject: str) -> asyncpg.Record | None:
         # A fact may come before the key that was committed before it: they take different topics.
@@ -171,18 +175,17 @@ class Sealer:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._master.encrypt(nonce, key, subject.encode())
 
-    def _unwrap(self, subject: str, wrapped: bytes) -> bytes:
+    def _unwrap(self, subject: str, wrapped: bytes) -> AESGCM:
+        nonce, box = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
         try:
-            return self._master.decrypt(
-                wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], subject.encode()
-            )
-        except InvalidTag:
+            return AESGCM(self._master.decrypt(nonce, box, subject.encode()))
+        except (InvalidTag, ValueError):
             raise BrokenSeal(
-                f"The key of {subject} was wrapped with another installation's key."
+                f"The key of {subject} was wrapped with another installation's key, or is none."
             ) from None
 
     def _remember(self, subject: str, wrapped: bytes) -> AESGCM:
-        key, now = AESGCM(self._unwrap(subject, wrapped)), time.monotonic()
+        key, now = self._unwrap(subject, wrapped), time.monotonic()
         self._keys[subject] = (now + _CACHED_SECONDS, key)
         self._keys.move_to_end(subject)
         # A key in memory takes 2.4 kB: the oldest stand first.
@@ -193,6 +196,10 @@ class Sealer:
     def _remembered(self, subject: str) -> AESGCM | None:
         until, key = self._keys.get(subject, (0.0, None))
         return key if time.monotonic() < until else None
+
+
+def _broken(subject: str, field: str) -> BrokenSeal:
+    return BrokenSeal(f"A sealed value of {subject} ({field}) cannot be unsealed.")
 
 
 def _bound(subject: str, field: str, value_id: str) -> bytes:
