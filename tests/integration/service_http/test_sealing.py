@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from structlog.testing import capture_logs
 from tests.integration.service_http.conftest import with_keys
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import beside, until
@@ -239,7 +240,8 @@ async def test_an_erased_key_does_not_come_back(
 
 async def test_records_that_cannot_be_read_are_passed_over(readers_pool: asyncpg.Pool) -> None:
     empty = SubjectKey(subject="person-1", wrapped="", created_at=datetime.now(UTC))
-    key = empty.model_copy(update={"wrapped": "a2V5"}).model_dump_json().encode()
+    whole = base64.b64encode(b"k" * 60).decode()
+    key = empty.model_copy(update={"wrapped": whole}).model_dump_json().encode()
     nonsense = [
         *((None, b"{}"), (b"\xff", b"{}"), (b"person-1", b"nonsense"), (b"a\0b", None)),
         *((b"person-1", empty.model_dump_json().encode()), (b"a\0b", key), (b"x" * 5_000, key)),
@@ -247,6 +249,22 @@ async def test_records_that_cannot_be_read_are_passed_over(readers_pool: asyncpg
     await store_keys(readers_pool, nonsense)
     await tell_erased_again(readers_pool, nonsense)
     assert await _count(readers_pool, "true", 0)
+
+
+@pytest.mark.parametrize("wrapped", [b"", b"\0\0\0", b"x" * 59, b"x" * 61])
+async def test_what_is_no_key_takes_no_keys_place(
+    sealer: Sealer, keys_pool: asyncpg.Pool, wrapped: bytes
+) -> None:
+    sealed = await sealer.seal("person-1", "phone", "1")
+    told = SubjectKey(
+        subject="person-1",
+        wrapped=base64.b64encode(wrapped).decode(),
+        created_at=datetime.now(UTC),
+    )
+    with capture_logs() as logs:
+        await store_keys(keys_pool, [(b"person-1", told.model_dump_json().encode())])
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert await Sealer(keys_pool, MASTER).unseal(sealed) == "1"
 
 
 async def test_a_key_erased_while_it_was_told_is_told_again(

@@ -321,7 +321,7 @@ GUARDS = (
         "A record that no store of keys takes keeps nobody from hearing the next.",
         "what is no key is passed over",
         KEYS,
-        '        if not wrapped:\n            raise ValueError("no key")\n',
+        '        if len(wrapped) != WRAPPED_BYTES:\n            raise ValueError("no key")\n',
         "",
         f"{SEALING_TEST}test_records_that_cannot_be_read_are_passed_over",
     ),

@@ -41,6 +41,7 @@ from steward_eventstore.port import LONGEST_NAME
 from steward_service.fetched import AIOKafkaConsumer
 from steward_service.locks import session_lock
 from steward_service.queries import DATABASE_FAULTS
+from steward_service.sealing import WRAPPED_BYTES
 from steward_service.settings import ServiceSettings
 
 TOPIC = "steward.keys"
@@ -325,7 +326,7 @@ def _read(key: bytes | None, value: bytes | None) -> tuple[str, bytes | None] | 
         if value is None:
             return subject, None
         wrapped = base64.b64decode(SubjectKey.model_validate_json(value).wrapped, validate=True)
-        if not wrapped:
+        if len(wrapped) != WRAPPED_BYTES:
             raise ValueError("no key")
         return subject, wrapped
     except (ValidationError, ValueError, binascii.Error):

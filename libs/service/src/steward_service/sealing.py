@@ -22,6 +22,9 @@ from steward_events.sealed import Sealed
 
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
+WRAPPED_BYTES = _NONCE_BYTES + _KEY_BYTES + 16
+"""Nonce, key and tag: what has another length is no wrapped key."""
+
 _CACHED_KEYS = 20_000
 _CACHED_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
