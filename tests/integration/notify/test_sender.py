@@ -994,3 +994,120 @@ def tried_once(notify: Notify) -> Callable[[], Awaitable[bool]]:
         return all(row["status"] == "owed" and row["attempts"] for row in rows)
 
     return tried
+
+
+# ---- what cannot be sent keeps nothing else from being sent ----
+
+
+MORE_THAN_ALL_PLACES = sender.AT_ONCE + 2
+YEAR_ONE = {"case_number": "P1-1", "appointment": "0001-01-01T00:00:00+00:00"}
+
+
+async def sealed_with_a_bad_box(notify: Notify) -> dict[str, Any]:
+    good = await notify.sealer.seal("household-h1", "reporter_email", "owner@example.cn")
+    return {"address": good.model_copy(update={"box": "é"}), "role": None}
+
+
+async def sealed_with_a_key_that_is_none(notify: Notify) -> dict[str, Any]:
+    address = await notify.sealer.seal("household-h1", "reporter_email", "owner@example.cn")
+    await notify.sealer._pool.execute(
+        "UPDATE subject_keys SET wrapped = $1 WHERE subject = 'household-h1'", b"\0\0\0"
+    )
+    notify.sealer.forget("household-h1")
+    return {"address": address, "role": None}
+
+
+async def of_a_year_before_all_others(_: Notify) -> dict[str, Any]:
+    return {"template": "appointment_made", "values": YEAR_ONE}
+
+
+@pytest.mark.parametrize(
+    ("unfit", "code", "status"),
+    [
+        (sealed_with_a_bad_box, "BrokenSeal", "failed"),
+        (sealed_with_a_key_that_is_none, "BrokenSeal", "failed"),
+        (of_a_year_before_all_others, "OverflowError", "owed"),
+    ],
+)
+async def test_messages_that_cannot_be_written_keep_no_other_from_being_sent(
+    notify: Notify,
+    sink: RunningSink,
+    unfit: Callable[[Notify], Awaitable[dict[str, Any]]],
+    code: str,
+    status: str,
+) -> None:
+    await assign(notify)
+    more = await unfit(notify)
+    ids = [f"m{number:02}" for number in range(MORE_THAN_ALL_PLACES)]
+    for id_ in ids:
+        await notify.request(id_, **more)
+    await notify.request("z")
+    with capture_logs() as logs:
+        async with notify.sending():
+            await until(ended(notify, "z"), "those before it keep it from being sent")
+    assert await notify.statuses() == dict.fromkeys(ids, status) | {"z": "sent"}
+    rows = await notify.messages.listed(None, {}, None, 100)
+    tried = {(row["attempts"], row["code"]) for row in rows if row["message_id"] != "z"}
+    assert tried == {(1, code)}
+    told = [entry for entry in logs if entry["log_level"] in ("warning", "error")]
+    assert sorted(entry["message"] for entry in told) == ids
+    assert {tuple(entry) for entry in told} == {("message", "code", "event", "log_level")}
+    assert {entry["code"] for entry in told} == {code}
+    assert [mail["message_id"] for mail in sink.index()] == ["<z@example.cn>"]
+
+
+async def test_of_what_goes_together_only_what_cannot_be_written_fails(
+    notify: Notify, sink: RunningSink
+) -> None:
+    await assign(notify)
+    await notify.request("of-no-year", template="appointment_made", values=YEAR_ONE, together=True)
+    ids = await request_together(notify, 1, 2)
+    async with notify.sending():
+        await until(ended(notify, *ids), "the others were not sent")
+    [row] = await notify.messages.listed(None, {"status": "owed"}, None, 10)
+    assert (row["message_id"], row["attempts"], row["code"]) == ("of-no-year", 1, "OverflowError")
+    assert len(sink.index()) == 2
+
+
+async def test_who_cannot_be_found_keeps_no_other_of_a_text_for_several(
+    notify: Notify, sink: RunningSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands = PostgresDirectory.hands
+
+    async def defect(directory: PostgresDirectory, case_id: str) -> Any:
+        if case_id == "bad":
+            raise ValueError(case_id)
+        return await hands(directory, case_id)
+
+    monkeypatch.setattr(PostgresDirectory, "hands", defect)
+    await assign(notify)
+    await request_together(notify, 1, case_id="bad")
+    ids = await request_together(notify, 2, 3)
+    async with notify.sending():
+        await until(ended(notify, *ids), "the others were not sent")
+    assert await notify.statuses() == {"t1": "owed"} | dict.fromkeys(ids, "sent")
+    [mail] = sink.index()
+    assert mail["subject"] == "【2件待办】星河湾"
+
+
+async def test_a_database_that_is_away_for_a_moment_is_no_failed_attempt(
+    notify: Notify, sink: RunningSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unseal, left = notify.sealer.unseal, [ConnectionError(), asyncpg.InterfaceError("closed")]
+
+    async def away_twice(sealed: Sealed) -> str | Erased:
+        if left:
+            raise left.pop()
+        return await unseal(sealed)
+
+    monkeypatch.setattr(notify.sealer, "unseal", away_twice)
+    await assign(notify)
+    await notify.request("m1")
+    async with notify.sending():
+        await until(ended(notify, "m1"), "it was not sent")
+    facts = await notify.executor.store.facts_of(stream_of("m1"))
+    assert [fact.type.split(".")[1] for fact in facts] == [
+        "message_requested",
+        "message_sending",
+        "message_sent",
+    ]

@@ -214,6 +214,45 @@ GUARDS = (
     ),
     Guard(
         _SENDING,
+        "A message that cannot be written keeps no other from being sent.",
+        "what cannot be written is a failed attempt",
+        SENDER,
+        "        except Exception as error:\n            code = type(error).__name__\n",
+        "        except (BrokenSeal, ValueMissing) as error:\n"
+        "            code = type(error).__name__\n",
+        f"{SENDER_TEST}test_messages_that_cannot_be_written_keep_no_other_from_being_sent"
+        "[of_a_year_before_all_others-OverflowError-owed]",
+    ),
+    Guard(
+        _SENDING,
+        "Why a message cannot be written is told by its kind, not by words that may quote.",
+        "the kind of what cannot be written",
+        SENDER,
+        "            code = type(error).__name__\n            _LOG.warning(",
+        "            code = str(error)\n            _LOG.warning(",
+        f"{SENDER_TEST}test_messages_that_cannot_be_written_keep_no_other_from_being_sent"
+        "[sealed_with_a_bad_box-BrokenSeal-failed]",
+    ),
+    Guard(
+        _SENDING,
+        "What cannot be written keeps nothing else of a text for several.",
+        "what cannot be written goes by itself",
+        SENDER,
+        "        except Exception:  # alone it says why\n            return False\n",
+        "        except (BrokenSeal, ValueMissing):\n            return False\n",
+        f"{SENDER_TEST}test_of_what_goes_together_only_what_cannot_be_written_fails",
+    ),
+    Guard(
+        _SENDING,
+        "A database that is away is no failed attempt.",
+        "a fault of the database is none of the message",
+        SENDER,
+        "        except DATABASE_FAULTS:\n            raise  # they say nothing of the message\n",
+        "",
+        f"{SENDER_TEST}test_a_database_that_is_away_for_a_moment_is_no_failed_attempt",
+    ),
+    Guard(
+        _SENDING,
         "The same escalation heard twice is one message.",
         "a message that is asked for again",
         f"{NOTIFY}/application/reactions.py",

@@ -48,7 +48,8 @@ from steward_notify.domain.message import (
 )
 from steward_notify.texts import Text, ValueMissing, also_by_sms, in_short, render, too_long
 from steward_service.batches import run_batch
-from steward_service.sealing import BrokenSeal, Erased, KeyNotHeard
+from steward_service.queries import DATABASE_FAULTS
+from steward_service.sealing import BrokenSeal, Erased
 
 _LOG = structlog.get_logger(__name__)
 
@@ -211,32 +212,11 @@ class Sender:
         if message.instead_of is not None and message.earlier == "delivered":
             await self._note(message, Suppress(self.clock.now(), "told_by_sms"))
             return
-        found = await self._find(message)
-        if not isinstance(found, Found):
-            await self._note(message, found)
+        ready = await self._ready(message)
+        if not isinstance(ready, _Ready):
+            await self._note(message, ready)
             return
-        try:
-            address = await self.unsealer.unseal(found.address)
-            opened = [await self.unsealer.unseal(sealed) for sealed in message.sealed.values()]
-            personal = dict(zip(message.sealed, opened, strict=True))
-            if isinstance(address, Erased) or any(isinstance(one, Erased) for one in opened):
-                await self._note(message, Suppress(self.clock.now(), "erased"))
-                return
-            long = too_long(personal, LONGEST_VALUE) if message.channel == "sms" else None
-            if long is not None:
-                code = f"{long}_too_long"
-                failed = self._failed(message, code, found.passed_over, again=False)
-                await self._note(message, failed)
-                return
-            text, values = await self._text(message, found, personal)
-        except (KeyNotHeard, BrokenSeal, ValueMissing) as error:
-            again = isinstance(error, KeyNotHeard)
-            _LOG.warning(
-                "A message cannot be written.", message=message.message_id, reason=str(error)
-            )
-            code = type(error).__name__
-            await self._note(message, self._failed(message, code, found.passed_over, again=again))
-            return
+        found = ready.found
         begin = BeginSending(
             self.clock.now(),
             found.person.person_id,
@@ -246,18 +226,53 @@ class Sender:
         )
         if not await self._note(message, begin):
             return  # taken back meanwhile
-        result = await self._attempt(message, found, address, values, text)
+        result = await self._attempt(message, found, ready.address, ready.values, ready.text)
         await self._note(message, result)
         if isinstance(result, NoteSent) and message.instead_of and message.earlier == "owed":
             # It has waited for too long already; told by email, it need not come late as well.
             told = Suppress(self.clock.now(), "told_by_email")
             await self._run(message, message.instead_of, told)
 
+    async def _ready(self, message: OwedMessage) -> "_Ready | NoteFailed | NoteNobody | Suppress":
+        """Say who reads what, or what becomes of the message otherwise.
+
+        Whatever cannot be written is a failed attempt: else it would stay the first that is owed.
+        """
+        passed_over: tuple[str, ...] = ()
+        try:
+            found = await self._find(message)
+            if not isinstance(found, Found):
+                return found
+            passed_over = found.passed_over
+            address = await self.unsealer.unseal(found.address)
+            opened = [await self.unsealer.unseal(sealed) for sealed in message.sealed.values()]
+            personal = dict(zip(message.sealed, opened, strict=True))
+            if isinstance(address, Erased) or any(isinstance(one, Erased) for one in opened):
+                return Suppress(self.clock.now(), "erased")
+            long = too_long(personal, LONGEST_VALUE) if message.channel == "sms" else None
+            if long is not None:
+                return self._failed(message, f"{long}_too_long", passed_over, again=False)
+            text, values = await self._text(message, found, personal)
+        except DATABASE_FAULTS:
+            raise  # they say nothing of the message
+        except Exception as error:
+            code = type(error).__name__
+            _LOG.warning("A message cannot be written.", message=message.message_id, code=code)
+            again = not isinstance(error, (BrokenSeal, ValueMissing))
+            return self._failed(message, code, passed_over, again=again)
+        return _Ready(found, address, values, text)
+
     async def _send_together(self, messages: Sequence[OwedMessage]) -> None:
         """Send messages to one role, those to one person in one text."""
         by_person: dict[str | None, list[tuple[OwedMessage, Found]]] = {}
         for message in messages:
-            found = await self._find(message)
+            try:
+                found = await self._find(message)
+            except DATABASE_FAULTS:
+                raise
+            except Exception:
+                await self._send(message)  # alone it says why
+                continue
             if isinstance(found, Found):
                 by_person.setdefault(found.person.person_id, []).append((message, found))
             else:
@@ -274,7 +289,9 @@ class Sender:
             address = await self.unsealer.unseal(found.address)
             texts = {m.message_id: (await self._text(m, f, {}))[0] for m, f in theirs}
             project = await self.directory.project_name(message.project_id)
-        except (KeyNotHeard, BrokenSeal, ValueMissing):
+        except DATABASE_FAULTS:
+            raise
+        except Exception:  # alone it says why
             return False
         if isinstance(address, Erased):
             return False
@@ -441,6 +458,16 @@ class Sender:
 
 _Shared = tuple[str, Role | None, Channel, str, str, str]
 """What messages in one text have in common: project, role, channel; incident and kind, if of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Who is told, where, and what they read."""
+
+    found: Found
+    address: str = field(repr=False)
+    values: Mapping[str, str] = field(repr=False)
+    text: Text = field(repr=False)
 
 
 @dataclass(slots=True)
