@@ -131,7 +131,7 @@ GUARDS = (
         "An SMS whose answer was lost on the way is unknown, and not tried again.",
         "an SMS lost on the way",
         f"{NOTIFY}/adapters/sms_aliyun.py",
-        'return Unknown(f"{lost}: {kind_of(error)}.")',
+        'return Unknown(f"{lost}: {named(error)}.")',
         'return TryLater("lost", lost)',
         "tests/unit/notify/test_sms_answers.py::test_what_was_lost_on_the_way_is_unknown",
     ),

@@ -22,7 +22,6 @@ from steward_notify.application.outcomes import (
     TryLater,
     Unknown,
     as_code,
-    kind_of,
 )
 
 NOW = datetime(2026, 10, 1, 8, 30, tzinfo=UTC)
@@ -205,10 +204,3 @@ async def test_an_error_is_told_by_its_kind_and_not_by_its_words(error: Exceptio
     outcome = await answered(error)
     assert isinstance(outcome, TryLater | Unknown)
     assert outcome.reason.endswith(f": {type(error).__name__}.")
-
-
-def test_of_an_error_of_the_system_it_is_told_what_the_system_says() -> None:
-    assert (
-        kind_of(OSError(111, "Connection refused")) == "ConnectionRefusedError (Connection refused)"
-    )
-    assert kind_of(OSError(PERSONAL)) == "OSError"

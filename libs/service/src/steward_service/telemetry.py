@@ -42,7 +42,7 @@ PERSONAL = frozenset(
 """Keys of log entries under which personal data or secrets could stand."""
 
 # Of other errors the message is left out: it may quote what was given.
-_TELLING = (OSError, KafkaError, Unavailable)
+_TELLING = (KafkaError, Unavailable)
 
 
 def configure_logs(service: str, level: str = "INFO") -> None:
@@ -106,9 +106,11 @@ def named(error: BaseException) -> str:
     kind = type(error).__qualname__
     if isinstance(error, asyncpg.PostgresError):
         return f"{kind} {error.sqlstate}"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{kind}: {error.strerror}"  # a name of a file may be made of what was given
-    return f"{kind}: {error}" if isinstance(error, _TELLING) else kind
+    if isinstance(error, OSError):
+        said = error.strerror  # without the name of a file, which may be made of what was given
+    else:
+        said = str(error) if isinstance(error, _TELLING) else ""
+    return f"{kind}: {said}" if said else kind
 
 
 def _log_uncaught(

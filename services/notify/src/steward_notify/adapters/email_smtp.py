@@ -18,8 +18,8 @@ from steward_notify.application.outcomes import (
     Sent,
     TryLater,
     Unknown,
-    kind_of,
 )
+from steward_service.telemetry import named
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 """The status code with which a server's text may begin (RFC 3463)."""
@@ -123,10 +123,10 @@ def _outcome(error: aiosmtplib.SMTPException | OSError, *, data_begun: bool) -> 
             return RefusedForGood(str(error.code), _answered(error))
         case _ if data_begun:
             lost = "The connection was lost before the mail server confirmed"
-            return Unknown(f"{lost}: {kind_of(error)}.")
+            return Unknown(f"{lost}: {named(error)}.")
         case _:
             # What could not connect hides what the system said of it.
-            kind = kind_of(error.__cause__ or error)
+            kind = named(error.__cause__ or error)
             return TryLater("unreachable", f"The mail server cannot be reached: {kind}.")
 
 

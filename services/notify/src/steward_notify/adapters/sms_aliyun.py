@@ -21,9 +21,9 @@ from steward_notify.application.outcomes import (
     TryLater,
     Unknown,
     as_code,
-    kind_of,
 )
 from steward_notify.application.ports import LONGEST_VALUE
+from steward_service.telemetry import named
 
 _LOG = structlog.get_logger(__name__)
 
@@ -100,11 +100,11 @@ class AliyunSms:
             httpx2.ProxyError,
             httpx2.UnsupportedProtocol,
         ) as error:
-            said = f"The SMS provider cannot be reached: {kind_of(error)}."
+            said = f"The SMS provider cannot be reached: {named(error)}."
             return TryLater("unreachable", said)
         except httpx2.RequestError as error:
             lost = "The connection was lost before the SMS provider answered"
-            return Unknown(f"{lost}: {kind_of(error)}.")
+            return Unknown(f"{lost}: {named(error)}.")
         return _outcome(response)
 
 

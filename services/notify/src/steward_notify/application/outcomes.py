@@ -47,10 +47,4 @@ def as_code(said: str) -> str:
     return said if _CODE.fullmatch(said) else "unreadable"
 
 
-def kind_of(error: BaseException) -> str:
-    """Name an error, with what the system says of it and none of the error's own words."""
-    said = error.strerror if isinstance(error, OSError) else None
-    return f"{type(error).__name__} ({said})" if said else type(error).__name__
-
-
 Outcome = Sent | RefusedForGood | TryLater | Unknown
