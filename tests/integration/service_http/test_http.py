@@ -109,6 +109,8 @@ async def test_a_wrong_if_match_is_refused(client: AsyncClient) -> None:
         (b'{"name":"a\x00b"}', "The request contains a NUL character; take it out."),
         (b'{"name":"\\ud83d"}', "The body contains half of a character (a surrogate)."),
         (b'{"name":"\xff"}', "The body must be UTF-8."),
+        (b'\xef\xbb\xbf{"name":"\\ud83d"}', "The body must be UTF-8, without a byte order mark."),
+        ('{"name":"x"}'.encode("utf-16-le"), "The request contains a NUL character; take it out."),
         (b"[" * 9_000, "The body cannot be read."),
     ],
 )

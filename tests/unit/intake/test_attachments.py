@@ -1,6 +1,8 @@
 """Photos and letters: kept is what they show, and not where or with what they were taken."""
 
 import io
+import struct
+from zlib import crc32
 
 import pytest
 from PIL import Image
@@ -26,6 +28,12 @@ def huge() -> bytes:
     kept = io.BytesIO()
     Image.new("1", (10_000, 5_001)).save(kept, "PNG")
     return kept.getvalue()
+
+
+def boundless() -> bytes:
+    """Make a picture of a few bytes that says it has 400 million pixels."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", crc32(head))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
@@ -54,9 +62,10 @@ def test_a_letter_is_kept_as_it_is() -> None:
         (b"<html>%PDF-1.7", "no JPEG, PNG, WebP or PDF"),
         (photo()[:-40], "no JPEG, PNG, WebP or PDF"),
         (huge(), "more than 50 million pixels"),
+        (boundless(), "no JPEG, PNG, WebP or PDF"),
         (bytes(MOST_BYTES + 1), "larger than 10 MB"),
     ],
-    ids=["nothing", "drawing", "page", "half", "huge", "heavy"],
+    ids=["nothing", "drawing", "page", "half", "huge", "boundless", "heavy"],
 )
 def test_what_is_no_photo_and_no_letter_is_refused(content: bytes, sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):

@@ -403,6 +403,21 @@ def entities() -> bytes:
     return kept.getvalue()
 
 
+def packed(how: int) -> bytes:
+    """Make a workbook whose parts are packed one way, and damaged on their way."""
+    kept = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(["房号"] * 50))) as plain,
+        zipfile.ZipFile(kept, "w", how) as archive,
+    ):
+        for name in plain.namelist():
+            archive.writestr(name, plain.read(name))
+        at = archive.getinfo("xl/worksheets/sheet1.xml").header_offset + 80
+    content = bytearray(kept.getvalue())
+    content[at : at + 60] = b"\xff" * 60
+    return bytes(content)
+
+
 def uncalculated() -> bytes:
     return workbook(["房号", "姓名"], ["1-1", "=A2"])
 
@@ -419,6 +434,8 @@ def uncalculated() -> bytes:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "neither XLSX nor a text"),
         (b"%PDF-1.7\n\xff\xfe\xff", "neither XLSX nor a text"),
         (b"a,b\n" * (MOST_LINES + 1), f"more than {MOST_LINES} lines"),
+        (b"a" * 200_000, "no CSV: field larger than field limit"),
+        *((packed(how), "no XLSX workbook, or it is damaged") for how in (8, 12, 14)),
     ],
     ids=count(),
 )

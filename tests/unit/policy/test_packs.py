@@ -526,8 +526,14 @@ def test_an_override_changes_an_entry_once() -> None:
         packs.load(OVERRIDE + change + change, "group.yaml")
 
 
-@pytest.mark.parametrize("written", ["!!int ''", "!!int x", "{!!int x: 1}", "{!!int '': 1}"])
-def test_a_value_that_is_not_what_its_tag_says_is_named_with_its_line(written: str) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("!!int ''", "!!int x", "{!!int x: 1}", "{!!int '': 1}", "!!timestamp foo", "!!str 5"),
+        *("!!int '1:1:1'", "9" * 5_000),
+    ],
+)
+def test_a_value_with_a_tag_is_not_read_and_named_with_its_line(written: str) -> None:
     with pytest.raises(PackError, match=r"^group.yaml:2: .* cannot be read here.$"):
         packs.load(f"overrides: residential-cn\nversion: {written}\n", "group.yaml")
 

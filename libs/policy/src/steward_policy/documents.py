@@ -140,8 +140,16 @@ def _build(
 
 
 def _plain(loader: _PlainLoader, node: yaml.Node, name: str) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        plain = not node.style  # otherwise it is quoted
+        of_itself = loader.resolve(  # type: ignore[no-untyped-call]
+            yaml.ScalarNode, node.value, (plain, not plain)
+        )
+        if node.tag != of_itself:
+            line = node.start_mark.line + 1
+            raise DocumentError(name, line, "a tag, as !!int, cannot be read here.")
     try:
         return loader.construct_object(node, deep=True)
     except (ValueError, LookupError) as error:
         line = node.start_mark.line + 1
-        raise DocumentError(name, line, f"{node.value!r} cannot be read here.") from error
+        raise DocumentError(name, line, f"{str(node.value)[:60]!r} cannot be read here.") from error

@@ -321,7 +321,11 @@ def _check_text(body: bytes) -> None:
         text = body.decode()
     except UnicodeDecodeError:
         raise Problem(422, "encoding", "The body must be UTF-8.") from None
-    if "\\u0000" not in text and "\\ud" not in text.lower() and "\0" not in text:
+    if "\0" in text:
+        raise _nul()  # or UTF-16, which some readers of JSON would take
+    if text.startswith("\ufeff"):
+        raise Problem(422, "encoding", "The body must be UTF-8, without a byte order mark.")
+    if "\\u0000" not in text and "\\ud" not in text.lower():
         return
     try:
         waiting = [json.loads(text, strict=False)]

@@ -3,8 +3,9 @@
 import io
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from steward_decider import Refused
 from steward_intake.application.desk import invalid
 
 MOST_BYTES = 10_000_000
@@ -31,7 +32,9 @@ def cleaned(content: bytes) -> Cleaned:
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as photo:
             return _anew(photo)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except Refused:
+        raise
+    except Exception:  # decoders raise many kinds
         raise invalid("The file is no JPEG, PNG, WebP or PDF, or it is damaged.") from None
 
 

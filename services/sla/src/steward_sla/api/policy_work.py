@@ -256,7 +256,7 @@ def _rules(asked: OtherVersion, policies: Policies) -> Rules:
 def _as_sent(text: str) -> Rules:
     """Read a text that may bear the name of another one that was published."""
     rules = load(text)
-    return replace(rules, version=f"{rules.version} as sent")
+    return replace(rules, version=f"{rules.version}@as-sent")
 
 
 def _invalid(reason: str) -> Refused:
