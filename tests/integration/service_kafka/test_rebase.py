@@ -40,6 +40,7 @@ from steward_service.partitions import partition_of
 from steward_service.provision import make_tables
 from steward_service.rebase import INBOUND, CannotRebase, Rebased, rebase, rebase_keys
 from steward_service.relay import Relay
+from steward_service.sealing import WRAPPED_BYTES
 from steward_service.telemetry import Metrics
 from steward_service.ticker import Ticker
 from steward_service.topics import Topic, create_topics
@@ -397,7 +398,7 @@ async def test_stores_of_keys_are_given_what_the_topic_has(
         producer = await workshop.producer()
         add = "INSERT INTO subject_keys (subject, wrapped) VALUES ($1, $2)"
         for subject in ("person-1", "person-2", "person-3"):
-            await connection.execute(add, subject, subject.encode())
+            await connection.execute(add, subject, subject.encode().ljust(WRAPPED_BYTES))
         while await keys.tell_keys(connection, producer, topic):
             pass
         await keys.erase_keys(pool, ["person-2"])
@@ -406,13 +407,13 @@ async def test_stores_of_keys_are_given_what_the_topic_has(
     async with asyncpg.create_pool(older) as pool:
         # The back-up holds a key that was erased since, and one that was not told yet.
         add = "INSERT INTO subject_keys (subject, wrapped, told) VALUES ($1, $2, $3)"
-        await pool.execute(add, "person-2", b"person-2", True)
+        await pool.execute(add, "person-2", b"person-2".ljust(WRAPPED_BYTES), True)
         await pool.execute(add, "person-3", b"newer", False)
         assert await rebase_keys([older], [workshop.kafka]) == 2
         assert await rebase_keys([older], [workshop.kafka]) == 0
         rows = await pool.fetch("SELECT subject, wrapped, told FROM subject_keys ORDER BY subject")
     assert [tuple(row) for row in rows] == [
-        ("person-1", b"person-1", True),
+        ("person-1", b"person-1".ljust(WRAPPED_BYTES), True),
         ("person-2", None, True),
         ("person-3", b"newer", False),
     ]
