@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from steward_events.fact import Fact, Unreadable, plain_name, read_fact
+from steward_events.fact import Fact, Unreadable, plain_name, plain_type, read_fact
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import REACH, in_reach
 
@@ -88,10 +88,10 @@ def type_in(headers: Headers) -> bytes:
 def content_of(wire_type: str, value: bytes | None) -> Fact | None:
     """Read a message's value, None for an unknown name; raises `Unreadable` and `NewerVersion`."""
     if not value:
-        raise Unreadable(f"{plain_name(wire_type)} cannot be read: it has no content.")
+        raise Unreadable(f"{plain_type(wire_type)} cannot be read: it has no content.")
     if len(value) > MAX_VALUE_BYTES:
         size = len(value)
-        raise Unreadable(f"{plain_name(wire_type)} cannot be read: it has {size} bytes.")
+        raise Unreadable(f"{plain_type(wire_type)} cannot be read: it has {size} bytes.")
     return read_fact(wire_type, value)
 
 

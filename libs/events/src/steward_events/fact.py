@@ -1,13 +1,13 @@
 """What a fact is, and the catalogue of all facts by their wire names."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,79}|[0-9]{1,6}")
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -23,6 +23,16 @@ class Unreadable(Exception):
 def plain_name(name: str) -> str:
     """Give a name that others chose as a reason may tell it: one that is no plain name is left out."""
     return name if _PLAIN_NAME.fullmatch(name) else "…"
+
+
+def plain_place(parts: Iterable[str | int]) -> str:
+    """Name a place in a content, or a type by its parts, in plain names with dots between."""
+    return ".".join(str(part) if isinstance(part, int) else plain_name(part) for part in parts)
+
+
+def plain_type(wire_type: str) -> str:
+    """Give a wire type as a reason may tell it."""
+    return plain_place(wire_type[:200].split("."))
 
 
 class Fact(BaseModel):
@@ -89,7 +99,7 @@ def split_type(wire_type: str) -> tuple[str, int]:
     name, dot, version = wire_type.rpartition(".v")
     if not dot or not version.isascii() or not version.isdigit() or len(version) > 6:
         raise Unreadable(
-            f"“{plain_name(wire_type)}” is not the type of a fact: it must end in .v<number>."
+            f"“{plain_type(wire_type)}” is not the type of a fact: it must end in .v<number>."
         )
     return name, int(version)
 
@@ -145,5 +155,5 @@ def _upcast(name: str, version: int, newest: int, data: bytes | str) -> dict[str
 def _first(error: ValidationError) -> str:
     # The value itself is left out: it may be personal.
     problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = ".".join(plain_name(str(part)) for part in problem["loc"]) or "the content"
+    place = plain_place(problem["loc"]) or "the content"
     return f"{place}: {problem['msg']}"

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from steward_decider import Refused
 from steward_events.cloudevents import ForeignEvent
-from steward_events.fact import Unreadable, plain_name, split_type
+from steward_events.fact import Unreadable, plain_place, split_type
 from steward_events.intake import CaseClassified, ProgressReported
 from steward_events.tickets import (
     TICKET_EVENTS,
@@ -168,9 +168,7 @@ def _validated(read: Callable[[], AnyContent]) -> AnyContent:
     except ValidationError as error:
         # The value itself is left out, and so are names that are none of ours: they may be personal.
         problem = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(
-            str(part) if isinstance(part, int) else plain_name(part) for part in problem["loc"]
-        )
+        place = plain_place(problem["loc"])
         raise invalid(sentence(problem, f"The ticket's field “{place}”")) from None
 
 

@@ -408,14 +408,15 @@ class Sender:
         return text, values
 
     def _result(self, message: OwedMessage, outcome: Outcome) -> Command:
+        log = _LOG.bind(message=message.message_id)
         match outcome:
             case Sent(provider_id):
                 return NoteSent(self.clock.now(), provider_id)
             case RefusedForGood(code, reason):
-                _LOG.warning("A message was refused.", **_told(message, code, reason))
+                log.warning("A message was refused.", code=code, reason=reason)
                 return self._failed(message, code, again=False)
             case TryLater(code, reason):
-                _LOG.info("A message is tried later.", **_told(message, code, reason))
+                log.info("A message is tried later.", code=code, reason=reason)
                 return self._failed(message, code)
             case Unknown(reason):
                 return NoteUnknown(self.clock.now(), reason[:200])
@@ -489,11 +490,6 @@ class _Gathering:
         if complete:
             self.count = 0
         return complete
-
-
-def _told(message: OwedMessage, code: str, reason: str) -> dict[str, str]:
-    """Give what a log says of a message that was not taken."""
-    return {"message": message.message_id, "code": code, "reason": reason}
 
 
 def _is_step(message: OwedMessage) -> bool:
