@@ -1,6 +1,7 @@
 """Registers as a service centre keeps them: every spelling of a thing is the same thing."""
 
 import io
+import re
 import zipfile
 from datetime import date, datetime
 from hashlib import sha256
@@ -13,9 +14,16 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from steward_events.vocabulary import Language, Role
 from steward_intake.application import registration as registry
-from steward_intake.application.register_files import KINDS, Found, Known, kind_named, read
+from steward_intake.application.register_files import (
+    KINDS,
+    LONGEST,
+    Found,
+    Known,
+    kind_named,
+    read,
+)
 from steward_intake.application.registration import Registration
-from steward_intake.application.spreadsheets import MOST_LINES, NoTable, sheets_of
+from steward_intake.application.spreadsheets import MOST_LINES, WIDEST, NoTable, sheets_of
 
 KNOWN = Known(
     lambda text: sha256(text.encode()).hexdigest(),
@@ -248,7 +256,7 @@ def test_one_workbook_holds_every_kind_and_its_sheets_name_each_other() -> None:
     )  # fmt: skip
     result = found(content, None, Known(KNOWN.digest))
     assert refusals(result) == []
-    assert result.ignored == [{"sheet": "说明"}]
+    assert list(result.ignored) == [("说明", None)]
     entries = [entry.says for entry in result.entries.values()]
     other_staff = f"staff-{KNOWN.digest('13500135000')[:12]}"
     person = f"ys-3-2-101-{KNOWN.digest('ys-3-2-101|陈晨')[:10]}"
@@ -351,10 +359,7 @@ def test_lines_of_one_person_that_only_add_or_leave_out_cells_agree() -> None:
 
 def test_what_is_not_understood_is_named() -> None:
     text = "序号,房号,姓名,手机,电话\n1,1-1,王芳,13800138000,02088888888\n"
-    assert found(text.encode()).ignored == [
-        {"sheet": "", "column": "序号"},
-        {"sheet": "", "column": "电话"},
-    ]
+    assert list(found(text.encode()).ignored) == [("", "序号"), ("", "电话")]
 
 
 def test_a_role_s_end_names_its_successor() -> None:
@@ -422,10 +427,30 @@ def uncalculated() -> bytes:
     return workbook(["房号", "姓名"], ["1-1", "=A2"])
 
 
+def far_down(*places: int) -> bytes:
+    """Make a workbook whose sheets each have a second row that says it is another one."""
+    names = [f"住户{number}" for number in range(1, len(places))]
+    rows = [["房号", "姓名"], ["1-1", "王芳"]]
+    more: dict[str, Any] = dict.fromkeys(names, rows)
+    whole = workbook(*rows, **more)
+    kept = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(whole)) as plain,
+        zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in plain.namelist():
+            content = plain.read(name)
+            if name.startswith("xl/worksheets/sheet"):
+                place = places[int(name.removeprefix("xl/worksheets/sheet")[:-4]) - 1]
+                content = re.sub(rb'(<row|<c) r="([A-Z]?)2"', rb'\1 r="\g<2>%d"' % place, content)
+            archive.writestr(name, content)
+    return kept.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (bomb(), "more than 50 MB when it is unpacked"),
+        (bomb(), "more than 30 MB when it is unpacked"),
         (entities(), "no XLSX workbook, or it is damaged"),
         (uncalculated(), "formulas that were never calculated"),
         (b"PK\x03\x04 and nothing", "no XLSX workbook, or it is damaged"),
@@ -434,6 +459,9 @@ def uncalculated() -> bytes:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "neither XLSX nor a text"),
         (b"%PDF-1.7\n\xff\xfe\xff", "neither XLSX nor a text"),
         (b"a,b\n" * (MOST_LINES + 1), f"more than {MOST_LINES} lines"),
+        (b'"a\n' * (MOST_LINES + 1), f"more than {MOST_LINES} lines"),
+        (b"\n" * 1_048_577, "more than 1048576 lines"),
+        (far_down(2, *(1_048_576,) * 2), "more than 1048576 lines"),
         (b"a" * 200_000, "no CSV: field larger than field limit"),
         *((packed(how), "no XLSX workbook, or it is damaged") for how in (8, 12, 14)),
     ],
@@ -442,6 +470,50 @@ def uncalculated() -> bytes:
 def test_what_is_no_table_is_refused_in_a_sentence(content: bytes, sentence: str) -> None:
     with pytest.raises(NoTable, match=sentence):
         sheets_of(content)
+
+
+def test_a_row_far_down_is_read_and_one_that_no_spreadsheet_has_is_not() -> None:
+    assert [line for line, _ in sheets_of(far_down(1_048_570))[0].rows] == [1, 1_048_570]
+    assert [line for line, _ in sheets_of(far_down(10**12))[0].rows] == [1]
+
+
+@pytest.mark.parametrize("padding", [0, 300, 70_000, 140_000])
+def test_a_formula_is_found_wherever_it_stands(padding: int) -> None:
+    with pytest.raises(NoTable, match="never calculated"):
+        sheets_of(workbook(["房号", "x" * padding], ["1-1", "=A2"]))
+
+
+@pytest.mark.parametrize("odd", [b"<f", b"</f>" + b" " * 500, b"<f<f/", b"</f><v/> "])
+def test_what_only_begins_as_a_formula_is_looked_at_once(odd: bytes) -> None:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", odd * (20_000_000 // len(odd)))
+    with pytest.raises(NoTable, match="no XLSX workbook"):
+        sheets_of(kept.getvalue())
+
+
+def test_what_stands_right_of_the_last_column_is_not_looked_at() -> None:
+    wide = "房号,姓名," + ",".join(f"第{at}" for at in range(10_000))
+    assert len(found(f"{wide}\n1-1,王芳\n".encode()).ignored) == WIDEST - 2
+
+
+def test_a_long_cell_is_refused_where_it_is_read_alone() -> None:
+    long = "a@" + "." * LONGEST
+    text = f"房号,姓名,邮箱,备注\n1-1,王芳,{long},{long}\n"
+    [(line, column, error)] = refusals(found(text.encode()))
+    assert (line, column) == (2, "邮箱")
+    assert error == "The column “邮箱” holds more than 2000 characters."
+
+
+@pytest.mark.parametrize("domain", ["x", "x.", ".x", "x..cn", "x.cn.", "." * (LONGEST - 2)])
+def test_an_email_address_has_a_domain_in_parts(domain: str) -> None:
+    [(_, _, error)] = refusals(found(f"房号,姓名,邮箱\n1-1,王芳,a@{domain}\n".encode()))
+    assert error.startswith("The column “邮箱” holds no email address")
+
+
+def test_a_name_of_brackets_alone_is_no_kind() -> None:
+    assert kind_named("(" * 1_000_000) is kind_named("[" * 1_000_000) is None
+    assert kind_named("住户 (2026) [新]") == "households"
 
 
 def test_every_kind_has_names_of_its_own() -> None:

@@ -43,5 +43,11 @@ def test_terms_say_nothing_across_projects_and_installations() -> None:
     assert here.isdisjoint(SearchTerms(b"n" * 32).of("p", "阳台漏水"))
 
 
+@pytest.mark.parametrize("marks", ["\u0323\u0301", "\u0f73", "\uff9e\uff9f", "\U0001d165\u0301"])
+def test_marks_without_end_are_cut_before_they_are_put_in_order(marks: str) -> None:
+    assert plain("e" + marks * 500_000 + "g") == plain("e" + marks * 15 + "g")
+    assert plain("ｶﾞ") == plain("ガ")
+
+
 def test_one_letter_has_no_terms() -> None:
     assert TERMS.of("p", "水") == TERMS.of("p", "，。") == []

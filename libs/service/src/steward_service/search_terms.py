@@ -14,7 +14,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 LONGEST = 4_000
 """So many letters of a text can be searched for."""
 
+MOST_MARKS = 30
+"""So many combining marks of one letter are looked at."""
 _TERM_BYTES = 8
+_COMBINED = "\u0f73\u0f75\u0f81\uff9e\uff9f"  # no marks themselves, but made of nothing else
 
 
 class SearchTerms:
@@ -35,8 +38,19 @@ class SearchTerms:
 
 def plain(text: str) -> str:
     """Give a text as it is compared: letters and digits alone, of one case and width."""
-    normal = unicodedata.normalize("NFKC", text).casefold()
+    normal = unicodedata.normalize("NFKC", _stream_safe(text)).casefold()
     return "".join(letter for letter in normal if letter.isalnum())
+
+
+def _stream_safe(text: str) -> str:
+    """Cut runs of combining marks, as UAX 15 does: to put one in order takes the square of it."""
+    kept: list[str] = []
+    run = 0
+    for letter in text:
+        run = run + 1 if unicodedata.combining(letter) or letter in _COMBINED else 0
+        if run <= MOST_MARKS:
+            kept.append(letter)
+    return "".join(kept)
 
 
 def _derived(master_key: bytes, project_id: str) -> bytes:

@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic_core import from_json, to_json
 from starlette.responses import JSONResponse, Response
 
@@ -51,14 +52,20 @@ router = APIRouter()
 Outcome = Literal["registered", "changed", "unchanged"]
 
 
+FileName = Annotated[str, StringConstraints(max_length=300)]
+
+# A workbook takes many times its size while it is read.
+_ONE_BY_ONE = ThreadPoolExecutor(1, "register-file")
+
+
 class Asked(BaseModel):
     """What is said beside the file: `name` is the file's own, which may say its kind."""
 
     # A slip in “dry_run” must not become a real import.
     model_config = ConfigDict(extra="forbid")
 
-    kind: str | None = None
-    name: str = ""
+    kind: FileName | None = None
+    name: FileName = ""
     group_id: Name | None = None
     project_id: Name | None = None
     dry_run: bool = False
@@ -80,7 +87,9 @@ async def post_register_file(
     known = await _known(service, principal, asked)
     content = await request.body()
     try:
-        found = await asyncio.to_thread(lambda: read(sheets_of(content), kind, known))
+        found = await asyncio.get_running_loop().run_in_executor(
+            _ONE_BY_ONE, lambda: read(sheets_of(content), kind, known)
+        )
     except NoTable as error:
         raise Problem(422, "no_table", str(error)) from None
     if not found.places:
@@ -198,10 +207,11 @@ class _Taking:
 
     def _job(self, entry: Entry, to: list[To]) -> Job:
         place = entry.places[0]
+        where = f"{place.sheet}|{place.line}|{to[0].stream}"  # a sheet may have any name
         mark = ForeignMark(
             "http",
             self._principal.id,
-            f"{self._key}|{place.sheet}|{place.line}|{to[0].stream}"[:400],
+            f"{self._key}|{hashlib.sha256(where.encode()).hexdigest()}",
             to[0].stream,
             hashlib.sha256(entry.says.model_dump_json().encode()).hexdigest(),
         )
@@ -272,7 +282,10 @@ class _Taking:
                     self._found.refused.items(), key=lambda each: (each[0].sheet, each[0].line)
                 )
             ],
-            "ignored": self._found.ignored,
+            "ignored": [
+                {"sheet": sheet} | ({} if column is None else {"column": column})
+                for sheet, column in self._found.ignored
+            ],
             "dry_run": self._dry_run,
         }
 

@@ -21,10 +21,13 @@ from pydantic import ValidationError
 from steward_events.vocabulary import Language, Role
 from steward_intake.application import registration as registry
 from steward_intake.application.registration import Registration
-from steward_intake.application.spreadsheets import Cell, Row, Sheet
+from steward_intake.application.spreadsheets import Cell, Row, Sheet, is_empty
 from steward_policy.ladder import TITLES
 from steward_service.problems import sentence
 
+LONGEST = 2_000
+"""So many characters may a cell have that is read."""
+_LONGEST_NAME = 100  # of a column or a file
 FIRST_DAY = date(1930, 1, 1)
 """On which anybody who still lives somewhere may have moved in; a slip of the year lies before."""
 
@@ -67,8 +70,8 @@ class Found:
     refused: dict[Place, Complaint] = field(default_factory=dict)
     unread: dict[tuple[str, ...], Place] = field(default_factory=dict)
     """Of which entries no line could be read whole, and where one stands."""
-    ignored: list[dict[str, str]] = field(default_factory=list)
-    """Sheets and columns that were not understood."""
+    ignored: dict[tuple[str, str | None], None] = field(default_factory=dict)
+    """Columns that were not understood, each after its sheet; whole sheets have none."""
 
     def bad_line_of(self, says: Registration, missing: str) -> Place | None:
         """Give the bad line of what an entry names, where `missing` says that it is not there."""
@@ -178,7 +181,7 @@ def _phone(cell: Cell, _: Sheet) -> str:
 
 def _email(cell: Cell, _: Sheet) -> str:
     text = _plain(cell)
-    if not re.fullmatch(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+", text):
+    if not re.fullmatch(r"[^@\s,;]+@[^@\s,;.]+(\.[^@\s,;.]+)+", text):
         raise Complaint(f"holds no email address, but {_shape(text)}")
     return text
 
@@ -483,7 +486,7 @@ def read(sheets: Sequence[Sheet], kind: str | None, known: Known) -> Found:
     for sheet in sheets:
         its = kind_named(sheet.name) or kind
         if its is None:
-            found.ignored.append({"sheet": sheet.name})
+            found.ignored[sheet.name, None] = None
         elif sheet.rows or sheet.unclosed:
             of_kind.append((its, sheet))
     for name, its_kind in KINDS.items():
@@ -551,7 +554,7 @@ class _File:
         columns, header, rows = _headed(sheet, kind)
         for at, name in header.items():
             if at not in columns:
-                self._ignore(sheet, name)
+                self.found.ignored[sheet.name, name] = None
         if not columns:
             place = Place(sheet.name, rows[0][0])
             self.found.places.append(place)
@@ -579,7 +582,7 @@ class _File:
         complaints: list[Complaint] = []
         for at, column in columns.items():
             cell = cells[at] if at < len(cells) else None
-            if not _plain(cell):
+            if is_empty(cell):
                 continue
             try:
                 value = self._value(cell, column, header[at], sheet)
@@ -587,7 +590,7 @@ class _File:
                 complaints.append(complaint)
                 continue
             if said.setdefault(column.field, value) != value and column is not _PROJECT:
-                self._ignore(sheet, header[at])
+                self.found.ignored[sheet.name, header[at]] = None
         if complaints:
             with suppress(Complaint):
                 for model, values in kind.means(said, self):
@@ -619,11 +622,6 @@ class _File:
                 values = entry.says.model_dump(exclude_unset=True)
                 entry.says = type(entry.says).model_validate({**values, "address": room})
 
-    def _ignore(self, sheet: Sheet, column: str) -> None:
-        said = {"sheet": sheet.name, "column": column}
-        if said not in self.found.ignored:
-            self.found.ignored.append(said)
-
     def _with_earlier(self, says: Registration, headers: Mapping[str, str]) -> Registration:
         """Give an entry with what earlier lines say of it; refuses one that contradicts them."""
         before = self.found.entries.get(_identity(says))
@@ -653,6 +651,8 @@ class _File:
 
 
 def _value(cell: Cell, column: Column, header: str, sheet: Sheet) -> Any:
+    if isinstance(cell, str) and len(cell) > LONGEST:
+        raise Complaint(f"The column “{header}” holds more than {LONGEST} characters.", header)
     if isinstance(cell, str) and _ERRORS.match(cell):
         raise Complaint(f"The column “{header}” holds a formula's error ({cell[:12]}).", header)
     try:
@@ -723,13 +723,14 @@ def _is_header(names: Mapping[int, str], known: Mapping[int, Column]) -> bool:
 
 
 def _names(cells: Sequence[Cell]) -> dict[int, str]:
-    return {at: cell for at, cell in enumerate(cells) if isinstance(cell, str) and cell}
+    named = {at: cell for at, cell in enumerate(cells) if isinstance(cell, str) and cell}
+    return {at: name[:_LONGEST_NAME] for at, name in named.items()}
 
 
 def _key(name: str) -> str:
     """Give a name as it is compared: without case, spaces, marks and what stands in brackets."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"\(.*?\)|\[.*?\]|[\s_*:\-]", "", plain)
+    plain = unicodedata.normalize("NFKC", name[:_LONGEST_NAME]).casefold()
+    return re.sub(r"\([^()]*\)|\[[^\[\]]*\]|[\s_*:\-]", "", plain)
 
 
 _BY_NAME = {_key(name): key for key, kind in KINDS.items() for name in kind.names.split()}

@@ -20,13 +20,17 @@ Cell = str | int | float | bool | datetime | date | time | timedelta | None
 Row = tuple[int, Sequence[Cell]]
 """The number of a line in its file, and its cells."""
 
-MOST_EXPANDED = 50_000_000
+MOST_EXPANDED = 30_000_000
 """So many bytes may a workbook hold, which is a ZIP archive: some small ones hold gigabytes."""
 MOST_LINES = 20_000
-_WIDEST = 60
+WIDEST = 60
+"""So many columns are read; what stands right of them is not looked at."""
+_LONGEST = 1_048_576  # lines, the empty ones too: as many as a spreadsheet has
+_WINDOW, _OVERLAP = 1 << 16, 1_000
 _SEPARATORS = ",;\t"
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_UNCALCULATED = re.compile(rb"(</f>|<f[^>]*/>)\s*(<v\s*/>|<v></v>)?\s*</c>")
+# Never looks at a byte a second time, however odd the file.
+_UNCALCULATED = re.compile(rb"(?:</f>|<f[^<>]*+(?<=/)>)\s*+(?:<v\s*+/>|<v></v>)?+\s*+</c>")
 
 
 class NoTable(Exception):
@@ -57,11 +61,20 @@ def sheets_of(content: bytes) -> list[Sheet]:
 
 
 def _filled(rows: Iterable[Row]) -> list[Row]:
-    filled = (row for row in rows if any(cell not in (None, "") for cell in row[1]))
+    filled = (row for row in rows if not all(map(is_empty, row[1])))
     found = list(islice(filled, MOST_LINES + 1))
     if len(found) > MOST_LINES:
-        raise NoTable(f"The file has more than {MOST_LINES} lines: divide it.")
+        raise _too_long(MOST_LINES)
     return found
+
+
+def is_empty(cell: Cell) -> bool:
+    """Tell whether a cell says nothing."""
+    return cell is None or cell == ""
+
+
+def _too_long(lines: int) -> NoTable:
+    return NoTable(f"The file has more than {lines} lines: divide it.")
 
 
 def _text(content: bytes) -> str:
@@ -81,7 +94,9 @@ def _text(content: bytes) -> str:
 
 
 def _lines(text: str, unclosed: list[int]) -> Iterator[Row]:
-    lines = list(io.StringIO(text, newline=""))
+    lines = list(islice(io.StringIO(text, newline=""), _LONGEST + 1))
+    if len(lines) > _LONGEST:
+        raise _too_long(_LONGEST)
     at = 0
     try:
         separator = _separator(text)
@@ -89,9 +104,11 @@ def _lines(text: str, unclosed: list[int]) -> Iterator[Row]:
             row, taken = _row(lines, at, separator)
             if row is None:
                 unclosed.append(at + 1)
+                if len(unclosed) > MOST_LINES:
+                    raise _too_long(MOST_LINES)
             # Spreadsheets tell each other the separator so.
             elif not (at == 0 and row and row[0].lower().startswith("sep=")):
-                yield at + 1, [cell.strip() for cell in row]
+                yield at + 1, [cell.strip() for cell in row[:WIDEST]]
             at += taken
     except csv.Error as error:
         raise NoTable(f"The file is no CSV: {error}.") from None
@@ -129,7 +146,11 @@ def _workbook(content: bytes) -> list[Sheet]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is lost that we do not read
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            return [Sheet(each.title, _filled(_rows(each)), book.epoch) for each in book.worksheets]
+            left = iter(range(_LONGEST))
+            return [
+                Sheet(each.title, _filled(_rows(each, left)), book.epoch)
+                for each in book.worksheets
+            ]
     except NoTable:
         raise
     except Exception:  # what reads archives, XML and workbooks raises many kinds
@@ -144,14 +165,31 @@ def _check(archive: ZipFile) -> None:
             " divide it, or take its pictures out."
         )
     for name in archive.namelist():
-        if name.startswith("xl/worksheets/") and _UNCALCULATED.search(archive.read(name)):
+        if name.startswith("xl/worksheets/") and any(
+            _UNCALCULATED.search(some) for some in _windows(archive, name)
+        ):
             raise NoTable(
                 "The workbook has formulas that were never calculated: open it in a spreadsheet "
                 "program and save it again."
             )
 
 
-def _rows(sheet: Any) -> Iterator[Row]:
+def _windows(archive: ZipFile, name: str) -> Iterator[bytes]:
+    """Give a part piece by piece, each with the end of the one before."""
+    before = b""
+    with archive.open(name) as part:
+        while some := part.read(_WINDOW):
+            yield before + some
+            before = some[-_OVERLAP:]
+
+
+def _rows(sheet: Any, left: Iterator[int]) -> Iterator[Row]:
+    """Give the rows of a sheet, no more than are left of those that a file may have."""
     sheet.reset_dimensions()  # what the file says of its size is often wrong
-    for line, cells in enumerate(sheet.iter_rows(max_col=_WIDEST, values_only=True), start=1):
-        yield line, [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+    # A row says itself which it is; those before it are made, as many as it likes.
+    rows = sheet.iter_rows(max_row=_LONGEST, max_col=WIDEST, values_only=True)
+    for line, cells in enumerate(rows, start=1):
+        if next(left, None) is None:
+            raise _too_long(_LONGEST)
+        if cells.count(None) < len(cells):
+            yield line, [cell.strip() if isinstance(cell, str) else cell for cell in cells]
