@@ -3,7 +3,7 @@
 a fact --stops what runs, changes what the case is, starts what it may--> the next fact
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,8 @@ from steward_sla.domain.case_facts import (
     change,
     instant_of,
 )
+
+from steward_sla.domain.clock import Clock
 
 if TYPE_CHECKING:
     from steward_sla.domain.measures import Measure
@@ -94,6 +96,11 @@ class Run:
         return self.met_at is None and self.cancelled_at is None
 
     @property
+    def ended(self) -> tuple[datetime | None, datetime | None, str]:
+        """When and how it ended."""
+        return self.met_at, self.cancelled_at, self.cancelled_by
+
+    @property
     def moves(self) -> Sequence[Move]:
         """The moves of its start that concern it: it counts from there, and was open then."""
         start = self.start
@@ -133,6 +140,8 @@ class Walk:
         """Every fact that may stop the target, with its round: for what begins later."""
         self.last: tuple[datetime, int, int]
         """The place of the last fact taken, in the target's own order."""
+        self.made: list[tuple[Hashable, Clock]] = []
+        """The clock of each run as it was made last, and of what."""
 
     def take(self, fact: CaseFact) -> bool:
         """Go past one more fact: what stops first, then what changes, then what starts.
@@ -145,7 +154,9 @@ class Walk:
         stopped = False
         if name in self.measure.stops:
             for run in [run for run in self.runs if run.is_open]:
-                self._stop(run, fact, round_, len(self._seen))
+                following = self._stop(run, fact, round_)
+                if following is not None:
+                    self.runs.append(following)
                 stopped = stopped or not run.is_open
         if name == "case_reopened":
             self._reopen(fact, said)
@@ -173,30 +184,25 @@ class Walk:
         )
 
     def _replay(self, run: Run, index: int) -> None:
-        """Let a run take what happened before it was known to run."""
+        """Let a run, and what follows on it, take what happened before it was known to run."""
         self.runs.append(run)
         for place in range(index, len(self._seen)):
-            self._stop(run, *self._seen[place], place + 1)
-            if not run.is_open:
+            following = self._stop(run, *self._seen[place])
+            if following is not None:
+                run = following
+                self.runs.append(run)
+            elif not run.is_open:
                 return
 
-    def _stop(self, run: Run, fact: CaseFact, round_: int, index: int) -> None:
+    def _stop(self, run: Run, fact: CaseFact, round_: int) -> Run | None:
+        """Stop a run if the fact does; gives the one that begins with what reset it."""
         measure, before = self.measure, fact.at < run.started_at
         if not before and measure.matches(measure.resets, fact, run.key, named=False):
             run.met_at = fact.at
-            self._replay(
-                Run(
-                    run.key,
-                    run.round,
-                    run.number + 1,
-                    run.start,
-                    fact.at,
-                    fact.at,
-                    run.severity,
-                ),
-                index,
+            return Run(
+                run.key, run.round, run.number + 1, run.start, fact.at, fact.at, run.severity
             )
-        elif round_ >= run.round and measure.matches(measure.met, fact, run.key, named=True):
+        if round_ >= run.round and measure.matches(measure.met, fact, run.key, named=True):
             run.met_at = run.started_at if before else fact.at
         elif (
             round_ >= run.round
@@ -207,6 +213,7 @@ class Walk:
             )
         ):
             run.cancelled_at, run.cancelled_by = max(fact.at, run.started_at), fact.name
+        return None
 
     def _reopen(self, fact: CaseFact, said: object) -> None:
         measure = self.measure

@@ -22,7 +22,7 @@ from steward_policy.packs import Rules
 from steward_policy.targets import Target
 from steward_sla.domain.case_facts import CHANGES, REAPPLIED, CaseFact, change
 from steward_sla.domain.clock import Clock
-from steward_sla.domain.measures import REMEMBERED, Measure, waits_of
+from steward_sla.domain.measures import REMEMBERED, Measure, Wait, waits_of
 from steward_sla.domain.runs import Walk
 
 _KINDS_OF_CASE = 512
@@ -244,11 +244,32 @@ class Course:
             moved = [fact for fact in taken if walk.take(fact)]
             walk.last = walk.measure.place(taken[-1])
             if moved and walk.runs:
-                self._found[place] = tuple(
-                    [walk.measure.clock(run, walk, facts, waits, self) for run in walk.runs]
-                )
+                self._found[place] = self._clocks_of(walk, facts, waits)
         self._walked = facts
         return tuple([clock for place in sorted(self._found) for clock in self._found[place]])
+
+    def _clocks_of(
+        self, walk: Walk, facts: Sequence[CaseFact], waits: Sequence[Wait]
+    ) -> tuple[Clock, ...]:
+        """Give the clock of each run: the very same as before, of which nothing has moved.
+
+        Else a case of very many progress reports would cost the square of them.
+        """
+        measure, made = walk.measure, walk.made
+        # All of it only grows, so that its length tells whether it is another.
+        of_all = (
+            len(walk.wishes),
+            len(walk.cases),
+            len(facts) if measure.target.overdue is not None or self._instead is not None else 0,
+            tuple(waits) if measure.target.pauses_on else (),
+        )
+        for place, run in enumerate(walk.runs):
+            of = (run.ended, run.severity, len(run.start.dues), len(run.start.moves), of_all)
+            if place == len(made):
+                made.append((of, measure.clock(run, walk, facts, waits, self)))
+            elif made[place][0] != of:
+                made[place] = (of, measure.clock(run, walk, facts, waits, self))
+        return tuple([clock for _, clock in made])
 
     def _look_at(self, fact: CaseFact) -> None:
         """Note which targets apply from this fact on, and which it may start."""
