@@ -1,5 +1,7 @@
 """Facts of a stream: appended in order, once, whole; read as a whole or after a known version."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -9,10 +11,13 @@ from tests.support.eventstore import (
     START,
     TALLY,
     AskUnheard,
+    ClockDecider,
     Meet,
     Note,
+    Running,
     Shop,
     Start,
+    TestCommand,
     at,
     heard,
     id_of,
@@ -22,6 +27,7 @@ from tests.support.eventstore import (
 )
 
 from steward_decider import Refused
+from steward_events.fact import Fact
 from steward_eventstore.execute import Applied, Cause, Job, NotDone, Parked, To
 from steward_eventstore.memory import MemoryStore
 from steward_eventstore.port import (
@@ -42,6 +48,36 @@ async def notes(shop: OpenShop, stream: str) -> list[str]:
         for fact in await shop.store.facts_of(stream)
         if fact.fact is not None and fact.type == "sla.case_noted.v1"
     ]
+
+
+class SlowDecider(ClockDecider):
+    """Takes its time, and tells how often it has decided."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decided = 0
+
+    def decide(self, command: TestCommand, state: Running) -> Sequence[Fact]:
+        time.sleep(0.06)
+        self.decided += 1
+        return super().decide(command, state)
+
+
+async def test_while_a_long_batch_is_decided_others_have_their_turn(shop: OpenShop) -> None:
+    slow = SlowDecider()
+    shop.deciders = {"clock": slow}
+    seen: set[int] = set()
+
+    async def other() -> None:
+        while True:
+            seen.add(slow.decided)
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    await shop.executor().execute_batch([job("clock-1", Note(at(n), str(n))) for n in range(5)])
+    beside.cancel()
+    assert seen >= {1, 2, 3, 4}
+    assert await notes(shop, "clock-1") == ["0", "1", "2", "3", "4"]
 
 
 async def test_a_fact_is_stored_with_all_that_is_known_of_it(shop: OpenShop) -> None:

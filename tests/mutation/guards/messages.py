@@ -37,6 +37,15 @@ GUARDS = (
     ),
     Guard(
         _BATCH,
+        "While a long batch is decided, others have their turn.",
+        "a breath in a long batch",
+        EXECUTE,
+        "if time.monotonic() - since > _BREATH:",
+        "if not job:",
+        f"{APPEND_TEST}test_while_a_long_batch_is_decided_others_have_their_turn[memory]",
+    ),
+    Guard(
+        _BATCH,
         "Of a job that is refused nothing is kept.",
         "kept only when nothing can fail any more",
         EXECUTE,

@@ -13,11 +13,30 @@ from tests.mutation.places import (
     RUNS,
     SLA_HTTP,
     SLA_RULES_TEST,
+    TIMELINE,
 )
 
 _RULES = "Rules that the services carry out themselves"
 
 GUARDS = (
+    Guard(
+        _RULES,
+        "A case of very many facts makes no clock anew that the next does not move.",
+        "a clock that stays",
+        TIMELINE,
+        "elif made[place][0] != of:",
+        "else:",
+        f"{CLOCKS_TEST}test_one_more_report_makes_no_clock_anew_that_it_does_not_move",
+    ),
+    Guard(
+        _RULES,
+        "A clock that a wait of the case moves is made anew.",
+        "waits make a clock anew",
+        TIMELINE,
+        "tuple(waits) if measure.target.pauses_on else (),",
+        "(),",
+        f"{CLOCKS_TEST}test_a_wait_moves_a_clock_for_which_nobody_grants_more_time",
+    ),
     Guard(
         _RULES,
         "A refusal is no answer: the clock of the answer goes on until the owner knows (RM-4.8).",

@@ -559,3 +559,57 @@ def test_a_running_clock_keeps_the_version_it_started_with() -> None:
     stream = given(received(), classified("minor"), by=decider)
     published[second.version] = second
     assert alarm(stream) == Ring(END_OF_DAY_TWO - 10 * HOUR)
+
+
+# ---- very many facts ----
+
+
+def dispatched(version: int, at: datetime = RECEIVED) -> HearCaseFact:
+    return heard("case_dispatched", version, at, dispatch_id="d1", department_id="engineering")
+
+
+def reports(first: int, last: int) -> list[HearCaseFact]:
+    return [
+        heard("progress_reported", version, RECEIVED + timedelta(minutes=version))
+        for version in range(first, last)
+    ]
+
+
+@rule("RM-4.5.2a")
+def test_thousands_of_reports_before_a_case_is_classified_start_as_many_clocks() -> None:
+    rules = only("progress-daily")
+    clocks = ClocksDecider({rules.version: rules}.__getitem__)
+    last = heard(
+        "case_classified",
+        5_000,
+        RECEIVED + 9 * DAY,
+        severity="major",
+        validity="valid",
+        cause="first",
+    )
+    case = given(received(), dispatched(3), *reports(4, 4_000), by=clocks)
+    told = case.when(last).facts
+    assert sum(isinstance(fact, ClockStarted) for fact in told) == 1 + len(range(4, 4_000))
+    assert sum(isinstance(fact, ClockMet) for fact in told) == len(range(4, 4_000))
+
+
+def test_one_more_report_makes_no_clock_anew_that_it_does_not_move() -> None:
+    rules = only("progress-daily", "promise-kept", "dispatch-accepted")
+    clocks = ClocksDecider({rules.version: rules}.__getitem__)
+    case = given(received(), classified("major"), dispatched(3), *reports(4, 50), by=clocks)
+    before = case.state.plan
+    after = case.when(heard("progress_reported", 50, RECEIVED + HOUR)).state.plan
+    made = [clock for clock in after if not any(clock is other for other in before)]
+    assert [clock.id for clock in made] == ["progress-daily#1.47", "progress-daily#1.48"]
+
+
+def test_a_wait_moves_a_clock_for_which_nobody_grants_more_time() -> None:
+    rules = only("progress-daily")
+    clocks = ClocksDecider({rules.version: rules}.__getitem__)
+    case = given(received(), classified("major"), dispatched(3), by=clocks)
+    told = case.when(heard("case_paused", 4, RECEIVED + HOUR, reason="waiting_owner")).facts
+    assert [fact.wire_name for fact in told] == [
+        "sla.case_noted",
+        "sla.clock_rescheduled",
+        "sla.clock_paused",
+    ]

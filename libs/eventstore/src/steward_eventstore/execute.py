@@ -7,8 +7,17 @@ first.
 
 import asyncio
 import random
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -51,6 +60,7 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "steward")
 CACHED_STREAMS = 1_200
 """States that stay in memory; those of a case's clocks, the largest, take 40 kB each."""
 _TRIES = 30
+_BREATH = 0.05  # seconds of deciding after which others have their turn
 _BEHIND = "It waits behind an earlier message."
 _RETRY_GAPS = [timedelta(seconds=s) for s in (1, 2, 5, 15, 60, 180, 600)]
 
@@ -268,7 +278,7 @@ class Executor:
             try:
                 wanted = [_wanted(job) for job in jobs]
                 work = await self._read(jobs, wanted)
-                outcomes = [work.run(*each) for each in zip(jobs, wanted, strict=True)]
+                outcomes = [outcome async for outcome in _each(work, jobs, wanted)]
                 write = work.write()
                 if self._pack is not None:
                     write.park = [await _packed(park, self._pack) for park in write.park]
@@ -688,6 +698,18 @@ class _Work:
             expected, _ = self._view.own.get((consumer, stream_id), (0, None))
             self._write.own.append(OwnAdvance(consumer, stream_id, expected, version, id_))
         return self._write
+
+
+async def _each(
+    work: _Work, jobs: Sequence[Job], wanted: Sequence[_Wanted]
+) -> AsyncIterator[Outcome]:
+    """Run each job; where they take long, whoever else has something to do does it in between."""
+    since = time.monotonic()
+    for job, commands in zip(jobs, wanted, strict=True):
+        yield work.run(job, commands)
+        if time.monotonic() - since > _BREATH:
+            await asyncio.sleep(0)
+            since = time.monotonic()
 
 
 async def _packed(park: Park, pack: Callable[[Parcel], Awaitable[Parcel]]) -> Park:

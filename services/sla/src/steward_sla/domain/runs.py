@@ -21,7 +21,6 @@ from steward_sla.domain.case_facts import (
     change,
     instant_of,
 )
-
 from steward_sla.domain.clock import Clock
 
 if TYPE_CHECKING:
