@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
+import httpx2
 import pytest
 from structlog.testing import capture_logs
 from tests.integration.notify.conftest import RunningSink
@@ -55,16 +56,18 @@ from steward_eventstore.postgres import PostgresStore
 from steward_notify.adapters import read_models
 from steward_notify.adapters.directory import PostgresDirectory
 from steward_notify.adapters.email_smtp import MailServer, SmtpMail
-from steward_notify.adapters.gateways import MailGateway
+from steward_notify.adapters.gateways import MailGateway, SmsGateway
 from steward_notify.adapters.outbox import PostgresLead, PostgresMessageList, PostgresOutbox
+from steward_notify.adapters.sms_aliyun import Account, AliyunSms
 from steward_notify.api.subscribers import on_intake
 from steward_notify.application import sender
 from steward_notify.application.outcomes import Outcome, Sent
-from steward_notify.application.ports import OwedMessage
+from steward_notify.application.ports import Gateway, OwedMessage
 from steward_notify.application.reactions import stream_of
 from steward_notify.application.sender import Sender
 from steward_notify.domain.message import (
     BeginSending,
+    Channel,
     Command,
     MessageDecider,
     NoteFailed,
@@ -1000,6 +1003,7 @@ def tried_once(notify: Notify) -> Callable[[], Awaitable[bool]]:
 
 
 MORE_THAN_ALL_PLACES = sender.AT_ONCE + 2
+LONGER_THAN_THE_TEST = 600.0
 YEAR_ONE = {"case_number": "P1-1", "appointment": "0001-01-01T00:00:00+00:00"}
 
 
@@ -1054,6 +1058,64 @@ async def test_messages_that_cannot_be_written_keep_no_other_from_being_sent(
     assert {tuple(entry) for entry in told} == {("message", "code", "event", "log_level")}
     assert {entry["code"] for entry in told} == {code}
     assert [mail["message_id"] for mail in sink.index()] == ["<z@example.cn>"]
+
+
+@dataclass
+class Silent:
+    """A provider that takes connections and never says a word."""
+
+    port: int = 0
+    connections: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[Silent]:
+    provider = Silent()
+    listening = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
+    provider.port = listening.sockets[0].getsockname()[1]
+    async with listening:
+        yield provider
+
+
+@pytest.mark.parametrize(("dumb", "other"), [("email", "sms"), ("sms", "email")])
+async def test_a_silent_provider_holds_up_no_other_channel(
+    notify: Notify, silent: Silent, dumb: Channel, other: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "DRAIN_SECONDS", 0.0)
+    phone = await notify.sealer.seal("staff-s1", "phone", "13800138000")
+    email = await notify.sealer.seal("staff-s1", "email", "wang@example.cn")
+    await notify.hear(StaffRegistered(person_id="s1", group_id="g1", phone=phone, email=email))
+    await assign(notify)
+    for number in range(3 * sender.AT_ONCE):
+        await notify.request(f"m{number}", channel=dumb)
+    server = MailServer(
+        "127.0.0.1", silent.port, "steward@example.cn", tls="none", timeout=LONGER_THAN_THE_TEST
+    )
+    account = Account("id", "secret", "示例物业", f"http://127.0.0.1:{silent.port}/")
+    clock = Standing()
+    async with httpx2.AsyncClient(timeout=None, trust_env=False) as client:
+        gateways: dict[Channel, Gateway] = {
+            "email": MailGateway(SmtpMail(server), clock),
+            "sms": SmsGateway(AliyunSms(client, account), clock, {}),
+        }
+        notify.sender.gateways = {**gateways, other: Odd()}
+        async with notify.sending():
+
+            async def all_places_are_taken() -> bool:
+                return silent.connections >= sender.AT_ONCE
+
+            await until(all_places_are_taken, "the silent provider is not called")
+            await notify.request("other", channel=other)
+            await until(ended(notify, "other"), "what the other channel owes waits")
+            statuses = Counter((await notify.statuses()).values())
+    assert statuses == {"sent": 1, "sending": sender.AT_ONCE, "owed": 2 * sender.AT_ONCE}
+    assert silent.connections == sender.AT_ONCE
 
 
 async def test_of_what_goes_together_only_what_cannot_be_written_fails(

@@ -14,6 +14,7 @@ from steward_events.sealed import Sealed
 from steward_events.vocabulary import Role
 from steward_notify.adapters.read_models import INCIDENT_CASES, INCIDENTS, MESSAGES
 from steward_notify.application.ports import Lead, OwedMessage, Row
+from steward_notify.domain.message import Channel
 from steward_service.lists import Cursor
 from steward_service.locks import session_lock
 from steward_service.queries import fetch, page
@@ -73,11 +74,17 @@ class PostgresLead:
         self._connection = connection
 
     async def owed(
-        self, now: datetime, wall: datetime, without: Sequence[str], limit: int
+        self,
+        channel: Channel,
+        now: datetime,
+        wall: datetime,
+        without: Sequence[str],
+        limit: int,
     ) -> list[OwedMessage]:
-        """Give what may be sent now, what was asked for first in front."""
+        """Give what may be sent now by a channel, what was asked for first in front."""
         query = _messages().where(
             _COLUMNS.status == "owed",
+            _COLUMNS.channel == channel,
             _due(now),
             or_(_COLUMNS.again_at.is_(None), _COLUMNS.again_at <= wall),
             _COLUMNS.message_id.not_in(without),

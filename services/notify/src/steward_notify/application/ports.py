@@ -49,9 +49,14 @@ class Lead(Protocol):
     """The right to send, of one process at a time; lost with its connection, not with time."""
 
     async def owed(
-        self, now: datetime, wall: datetime, without: Sequence[str], limit: int
+        self,
+        channel: Channel,
+        now: datetime,
+        wall: datetime,
+        without: Sequence[str],
+        limit: int,
     ) -> list[OwedMessage]:
-        """Give what may be sent now, what was asked for first in front."""
+        """Give what may be sent now by a channel, what was asked for first in front."""
         ...
 
     async def left_sending(self, without: Sequence[str]) -> list[OwedMessage]:

@@ -1,4 +1,4 @@
-"""Sends what is owed: at most sixteen at a time, each attempt stored before it is made.
+"""Sends what is owed, by each channel sixteen at a time, each attempt stored before it is made.
 
 owed --> who holds the role now --> unseal --> «sending» stored --> provider --> outcome stored
 
@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import structlog
 from uuid_utils.compat import uuid7
@@ -54,6 +54,8 @@ from steward_service.sealing import BrokenSeal, Erased
 _LOG = structlog.get_logger(__name__)
 
 AT_ONCE = 16
+"""Texts of one channel: a provider that is silent holds up no other channel."""
+
 TOGETHER = 50
 """Messages in one text."""
 
@@ -102,7 +104,7 @@ class Sender:
     clock: Clock
     wall: Clock
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _under_way: dict[str, asyncio.Task[object]] = field(default_factory=dict)
+    _under_way: dict[str, tuple[Channel, asyncio.Task[object]]] = field(default_factory=dict)
     _look_at: float = 0.0
     _gatherings: dict["_Shared", "_Gathering"] = field(default_factory=dict)
     _held: dict[str, datetime] = field(default_factory=dict)
@@ -131,7 +133,8 @@ class Sender:
             while True:
                 if monotonic() >= self._look_at:
                     await self._give_up_left(lead)
-                await self._send_owed(lead)
+                for channel in get_args(Channel):
+                    await self._send_owed(lead, channel)
                 # Not wait_for: where the event and a cancellation meet, it forgets the cancellation.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(PAUSE_SECONDS):
@@ -146,18 +149,18 @@ class Sender:
             unknown = NoteUnknown(self.clock.now(), "its outcome was not stored")
             self._begin([message], self._note(message, unknown))
 
-    async def _send_owed(self, lead: Lead) -> None:
-        free = AT_ONCE - len(set(self._under_way.values()))
+    async def _send_owed(self, lead: Lead, channel: Channel) -> None:
+        free = AT_ONCE - len({task for by, task in self._under_way.values() if by == channel})
         if free <= 0:
             return
         now, wall = self.clock.now(), self.wall.now()
         without = [*self._under_way, *self.held(now)]
-        owed = await lead.owed(now, wall, without, free)
+        owed = await lead.owed(channel, now, wall, without, free)
         if any(map(_shares, owed)) or (len(owed) == free and _are_alike(owed)):
             if free < AT_ONCE // 2:  # so many are not read again for every place that is free
                 owed = [message for message in owed if not _shares(message)]
             else:
-                owed = await lead.owed(now, wall, without, AT_ONCE * TOGETHER)
+                owed = await lead.owed(channel, now, wall, without, AT_ONCE * TOGETHER)
         ready = (messages for messages in _in_texts(owed) if self._may_go(messages, now))
         for messages in islice(ready, free):
             alone = len(messages) == 1
@@ -182,7 +185,7 @@ class Sender:
     def _begin(self, messages: Sequence[OwedMessage], work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
         ids = [message.message_id for message in messages]
-        self._under_way.update(dict.fromkeys(ids, task))
+        self._under_way.update(dict.fromkeys(ids, (messages[0].channel, task)))
         task.add_done_callback(partial(self._done, ids))
 
     def _done(self, ids: Sequence[str], task: asyncio.Task[object]) -> None:
@@ -197,7 +200,7 @@ class Sender:
 
     async def _drain(self) -> None:
         """Let what is under way come to its end; what is cut off will be found as unknown."""
-        tasks = set(self._under_way.values())
+        tasks = {task for _, task in self._under_way.values()}
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
