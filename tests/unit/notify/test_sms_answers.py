@@ -1,12 +1,16 @@
 """What the SMS client makes of the provider's answers and receipts."""
 
+import asyncio
+import gzip
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx2
 import pytest
 from tests.support.receipts import RECEIPT
 
+from steward_notify.adapters import sms_aliyun
 from steward_notify.adapters.sms_aliyun import (
     Account,
     AliyunSms,
@@ -48,6 +52,65 @@ def coded(code: str, status: int = 200) -> httpx2.Response:
 
 async def test_an_accepted_text_is_sent_under_the_providers_number() -> None:
     assert await answered(coded("OK")) == Sent("9^0")
+
+
+@pytest.mark.parametrize("number", ["900619746936498440^0", "134523^4351232", "a-B_9", "9" * 200])
+async def test_the_providers_number_of_a_text_is_kept(number: str) -> None:
+    assert await answered(httpx2.Response(200, json={"Code": "OK", "BizId": number})) == Sent(
+        number
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("null", "7", '["9^0"]', "{}", '""', '"\\ud800"', '"\\u0000"', '"王小明"', '"9^0\\n"'),
+        f'"{"9" * 201}"',
+        *('"13800138000"', '"138-0013-8000"', '"8613800138000"'),
+    ],
+)
+async def test_a_text_that_was_taken_under_an_odd_number_is_sent_under_none(odd: str) -> None:
+    body = f'{{"Code": "OK", "BizId": {odd}}}'
+    assert await answered(httpx2.Response(200, text=body)) == Sent("")
+
+
+async def test_a_text_that_was_taken_under_no_number_is_sent() -> None:
+    assert await answered(httpx2.Response(200, json={"Code": "OK"})) == Sent("")
+
+
+class Body(httpx2.AsyncByteStream):
+    """A body that comes piece by piece, with a gap in seconds after each."""
+
+    def __init__(self, *pieces: bytes, gap: float = 0.0) -> None:
+        self._pieces = pieces
+        self._gap = gap
+        self.read = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            self.read += 1
+            yield piece
+            await asyncio.sleep(self._gap)
+
+
+async def test_an_answer_that_drips_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sms_aliyun, "WHOLE_SECONDS", 0.05)
+    body = Body(*[b" "] * 200, b'{"Code": "OK"}', gap=0.01)
+    lost = "The connection was lost before the SMS provider answered: TimeoutError."
+    assert await answered(httpx2.Response(200, stream=body)) == Unknown(lost)
+
+
+PIECE = b" " * 10_000
+
+
+@pytest.mark.parametrize(("packed", "pieces"), [(False, 7), (True, 1)])
+async def test_of_an_answer_that_is_too_long_no_more_is_read(packed: bool, pieces: int) -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    body = Body(*[bomb] * 100) if packed else Body(*[PIECE] * 100, b'{"Code": "OK"}')
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    outcome = await answered(httpx2.Response(200, headers=headers, stream=body))
+    assert outcome == Unknown("The SMS provider answered HTTP 200 without a result code.")
+    assert body.read == pieces
 
 
 @pytest.mark.parametrize(
@@ -148,6 +211,11 @@ def test_a_receipt_of_somebody_elses_text_does_not_spoil_the_rest() -> None:
     other = {name: value for name, value in RECEIPT.items() if name != "out_id"}
     receipts = parse_receipts(json.dumps([other, RECEIPT]).encode())
     assert [receipt.message_id for receipt in receipts] == [None, "m-1"]
+
+
+def test_a_receipts_number_that_looks_like_a_telephone_number_is_not_kept() -> None:
+    [receipt] = parse_receipts(json.dumps([RECEIPT | {"biz_id": "13800138000"}]).encode())
+    assert (receipt.message_id, receipt.provider_id) == ("m-1", "")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Texts through Alibaba Cloud SMS: `SendSms` 2017-05-25 (RPC style) and its SmsReport receipts."""
 
+import asyncio
 import base64
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -26,6 +28,15 @@ from steward_notify.application.ports import LONGEST_VALUE
 from steward_service.telemetry import named
 
 _LOG = structlog.get_logger(__name__)
+
+WHOLE_SECONDS = 30.0
+"""For a whole call: the client's own time-outs begin anew with each byte."""
+
+LONGEST_ANSWER = 64_000
+"""Bytes of an answer that are read."""
+
+_NUMBER = re.compile(r"(?!(?:[-_]*[0-9]){7,15}[-_]*$)[0-9A-Za-z^_-]{1,200}")
+"""The provider's own number of a text, like 900619746936498440^0, and no telephone number."""
 
 _PROVIDER_ZONE = timezone(timedelta(hours=8))
 """Receipts carry Beijing time without an offset."""
@@ -90,9 +101,13 @@ class AliyunSms:
         request["Signature"] = signature("POST", request, self._account.access_key_secret)
         try:
             # A kept connection that the provider has just closed would look like a lost text.
-            response = await self._client.post(
-                self._account.endpoint, data=request, headers={"Connection": "close"}
-            )
+            async with (
+                asyncio.timeout(WHOLE_SECONDS),
+                self._client.stream(
+                    "POST", self._account.endpoint, data=request, headers={"Connection": "close"}
+                ) as response,
+            ):
+                return _outcome(response.status_code, await _body(response))
         except (
             httpx2.ConnectError,
             httpx2.ConnectTimeout,
@@ -102,10 +117,9 @@ class AliyunSms:
         ) as error:
             said = f"The SMS provider cannot be reached: {named(error)}."
             return TryLater("unreachable", said)
-        except httpx2.RequestError as error:
+        except (httpx2.RequestError, TimeoutError) as error:
             lost = "The connection was lost before the SMS provider answered"
             return Unknown(f"{lost}: {named(error)}.")
-        return _outcome(response)
 
 
 def request_parameters(
@@ -149,14 +163,24 @@ def _shortened(value: str) -> str:
     return value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"
 
 
-def _outcome(response: httpx2.Response) -> Outcome:
+async def _body(response: httpx2.Response) -> bytes:
+    """Read an answer; one that is too long has nothing to say."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > LONGEST_ANSWER:
+            return b""
+    return bytes(body)
+
+
+def _outcome(status: int, body: bytes) -> Outcome:
     try:
-        answer: Any = response.json()
+        answer: Any = json.loads(body)
         said = str(answer["Code"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _outcome_without_code(response.status_code)
+        return _outcome_without_code(status)
     if said == "OK":
-        return Sent(str(answer.get("BizId", "")))
+        return Sent(_number(answer.get("BizId")))
     if said == "SignatureNonceUsed":
         # Somebody's earlier request with this nonce got through: possibly this very text.
         return Unknown("The SMS provider has already taken a request with this nonce.")
@@ -165,6 +189,10 @@ def _outcome(response: httpx2.Response) -> Outcome:
     if said.startswith("isv.") and not said.startswith(_MENDED_ELSEWHERE):
         return RefusedForGood(code, reason)
     return TryLater(code, reason)
+
+
+def _number(said: object) -> str:
+    return said if isinstance(said, str) and _NUMBER.fullmatch(said) else ""
 
 
 def _outcome_without_code(status: int) -> Outcome:
@@ -256,7 +284,7 @@ class _Report(BaseModel):
             _LOG.warning("A receipt is passed over: none of our texts has IDs so long.")
         return Receipt(
             message_id=(self.out_id or None) if ours else None,
-            provider_id=self.biz_id,
+            provider_id=_number(self.biz_id),
             delivered=self.success,
             code=as_code(self.err_code) if self.err_code else "",
             sent_at=self.send_time,
