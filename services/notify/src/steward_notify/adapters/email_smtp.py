@@ -93,7 +93,10 @@ class SmtpMail:
 
 
 def compose(mail: Mail, server: MailServer, dated: datetime) -> EmailMessage:
-    """Write the mail. Raises for an address or subject that no header can carry; it may quote them."""
+    """Write the mail, its subject in one line.
+
+    Raises for an address or subject that no header can carry; it may quote them.
+    """
     message = EmailMessage(policy=SMTP_POLICY)
     domain = Address(addr_spec=server.sender).domain
     message["Message-ID"] = f"<{mail.message_id}@{domain}>"
@@ -101,7 +104,7 @@ def compose(mail: Mail, server: MailServer, dated: datetime) -> EmailMessage:
     message["From"] = Address(server.sender_name, addr_spec=server.sender)
     message["To"] = Address(addr_spec=mail.to)
     mail.to.encode("ascii")  # it is told to the server as it is
-    message["Subject"] = mail.subject
+    message["Subject"] = " ".join(mail.subject.split())
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.body, charset="utf-8", cte="base64")
     return message
@@ -109,21 +112,24 @@ def compose(mail: Mail, server: MailServer, dated: datetime) -> EmailMessage:
 
 def _outcome(error: aiosmtplib.SMTPException | OSError, *, data_begun: bool) -> Outcome:
     match error:
-        case (
-            aiosmtplib.SMTPAuthenticationError()
-            | aiosmtplib.SMTPConnectResponseError()
-            | aiosmtplib.SMTPHeloError()
+        case aiosmtplib.SMTPRecipientRefused() | aiosmtplib.SMTPDataError() if (
+            400 <= error.code < 500
         ):
-            # Ours or the server's to mend; the mail itself was not judged.
-            said = f"The mail server does not let us in: {_codes(error)}."
-            return TryLater(str(error.code), said)
-        case aiosmtplib.SMTPResponseException() if 400 <= error.code < 500:
             return TryLater(str(error.code), _answered(error))
-        case aiosmtplib.SMTPResponseException() if 500 <= error.code < 600:
+        case aiosmtplib.SMTPRecipientRefused() | aiosmtplib.SMTPDataError() if (
+            500 <= error.code < 600
+        ):
             return RefusedForGood(str(error.code), _answered(error))
         case _ if data_begun:
             lost = "The connection was lost before the mail server confirmed"
             return Unknown(f"{lost}: {named(error)}.")
+        case aiosmtplib.SMTPResponseException() if 400 <= error.code < 600:
+            # Ours or the server's to mend; the mail itself was not judged.
+            said = f"The mail server does not let us in: {_codes(error)}."
+            return TryLater(str(error.code), said)
+        case aiosmtplib.SMTPResponseException():
+            # It was reached: this is not asked again each minute for ever.
+            return TryLater("protocol", _answered(error))
         case _:
             # What could not connect hides what the system said of it.
             kind = named(error.__cause__ or error)
