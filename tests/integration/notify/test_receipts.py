@@ -1,7 +1,7 @@
 """The door for receipts: one POST of the provider tells of many texts, and not all of them are ours."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.stack import FreshDatabase
 
 from steward_events.vocabulary import LONGEST_ID, LONGEST_WORD, Role
 from steward_eventstore import migrations
-from steward_eventstore.execute import Cause, Executor, Job, To
+from steward_eventstore.execute import Cause, Executor, Job, Outcome, To
 from steward_eventstore.postgres import PostgresStore
 from steward_notify.adapters import read_models
 from steward_notify.adapters.directory import PostgresDirectory
@@ -51,13 +51,13 @@ class Door:
     executor: Executor
     messages: PostgresMessageList
 
-    async def sent(self, *ids: str) -> None:
+    async def sent(self, *ids: str, group_id: str | None = None) -> None:
         for message_id in ids:
             role = Role.CS_SUPERVISOR
             request = RequestMessage(NOW, message_id, "sms", "p1", "escalation", role, {})
             await self._command(message_id, request)
-            await self._command(message_id, BeginSending(NOW, "s1", role))
-            await self._command(message_id, NoteSent(NOW, "9^0"))
+            await self._command(message_id, BeginSending(NOW, "s1", role, group_id=group_id))
+            await self._command(message_id, NoteSent(NOW, "9^0", group_id))
 
     async def _command(self, message_id: str, command: Command) -> None:
         cause = Cause(uuid5(UUID(int=0), f"{message_id}{command}"), "test")
@@ -135,6 +135,26 @@ async def test_a_receipt_with_overlong_words_spoils_no_other_of_its_post(door: D
         "odd": ("sent", None),
         "last": ("delivered", None),
     }
+
+
+async def test_a_body_that_repeats_itself_is_stored_once_and_in_small_batches(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "TAKEN_AT_ONCE", 3)
+    ids = [f"m{number}" for number in range(8)]
+    await door.sent(*ids, group_id="group")
+    await door.sent("alone")
+    execute_batch, batches = door.executor.execute_batch, list[int]()
+
+    async def counted(jobs: Sequence[Job]) -> list[Outcome]:
+        batches.append(len(jobs))
+        return await execute_batch(jobs)
+
+    monkeypatch.setattr(door.executor, "execute_batch", counted)
+    answer = await door.told(*[receipt("group")] * 1000, receipt("alone"), *[receipt("group")] * 9)
+    assert answer.json() == RECEIPTS_TAKEN
+    assert await door.outcomes() == dict.fromkeys([*ids, "alone"], ("delivered", None))
+    assert batches == [3, 3, 3]
 
 
 async def test_who_does_not_know_the_address_tells_nothing(door: Door) -> None:

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, Literal, assert_never
 
 from fastapi import APIRouter, Depends, Request
@@ -22,6 +22,9 @@ from steward_service.problems import Problem, not_found
 Status = Literal["owed", "sending", "sent", "delivered", "failed", "unknown", "suppressed"]
 Reader = Annotated[Principal, Depends(require("message.read"))]
 RegistryReader = Annotated[Principal, Depends(require("registry.read"))]
+
+TAKEN_AT_ONCE = 500
+"""What receipts tell of so many messages is stored together."""
 
 
 class Messages(Page):
@@ -87,19 +90,25 @@ def router(
 
 async def _take(request: Request, messages: MessageList, receipts: Sequence[Receipt]) -> None:
     service = request.app.state.service
-    sent = await messages.sent_as([str(receipt.message_id) for receipt in receipts])
-    jobs = [
-        _job(message_id, project_id, receipt, service.clock.now())
-        for receipt in receipts
-        for message_id, project_id in sent.get(str(receipt.message_id), {}).items()
-    ]
-    for outcome in await service.executor.execute_batch(jobs):
-        if isinstance(outcome, NotDone):
-            raise outcome.error
+    at = service.clock.now()
+    # A receipt may stand in a body thousands of times, and be of hundreds of messages.
+    distinct = dict.fromkeys(
+        (str(one.message_id), NoteReceipt(at, one.provider_id, one.delivered, one.code))
+        for one in receipts
+    )
+    sent = await messages.sent_as(list({id_ for id_, _ in distinct}))
+    jobs = (
+        _job(message_id, project_id, command)
+        for id_, command in distinct
+        for message_id, project_id in sent.get(id_, {}).items()
+    )
+    while batch := list(islice(jobs, TAKEN_AT_ONCE)):
+        for outcome in await service.executor.execute_batch(batch):
+            if isinstance(outcome, NotDone):
+                raise outcome.error
 
 
-def _job(message_id: str, project_id: str, receipt: Receipt, at: datetime) -> Job:
-    command = NoteReceipt(at, receipt.provider_id, receipt.delivered, receipt.code)
+def _job(message_id: str, project_id: str, command: NoteReceipt) -> Job:
     to = to_message(message_id, project_id, command)
     return Job(Cause(uuid7(), "receipts"), lambda: [to])
 
