@@ -1,7 +1,7 @@
 """Policy work over HTTP on a real database: sweeps, looks beforehand, explanations, lists, appraisal."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -520,6 +520,19 @@ async def test_a_case_is_explained_interval_by_interval(
 
 
 # What is late, whose doing it was, and what never changes.
+
+
+async def test_what_is_late_by_role_is_listed_however_many_versions_were_published(
+    desk: Desk,
+) -> None:
+    await desk.case("c1")
+    desk.clock.instant = day(5) + timedelta(hours=1)
+    rules = desk.policies["house@1"]
+    for number in range(32_768 // 2 // len(rules.targets) + 1):
+        desk.policies.put(replace(rules, version=f"house@other-{number}"))
+    for door in ("/v1/late?role=cs_supervisor", "/v1/clocks?role=cs_supervisor"):
+        [late] = (await desk.get(door))["items"]
+        assert late["case_id"] == "c1"
 
 
 async def test_what_is_late_is_listed_and_counted_by_project_role_person_and_department(

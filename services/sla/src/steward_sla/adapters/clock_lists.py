@@ -87,6 +87,7 @@ _WITH_CASES = CLOCKS.outerjoin(CASES, CASES.c.case_id == CLOCKS.c.case_id)
 """Clocks with what is known of their cases, where anything is."""
 _CLOCK_ID = (CLOCKS.c.case_id + "/" + CLOCKS.c.clock).label("id")
 _INSTANTS = ARRAY(DateTime(timezone=True))
+_TEXTS = ARRAY(Text)
 _MONTHS = [
     date(year, month, 1) for year in range(FIRST_YEAR, LAST_YEAR + 1) for month in range(1, 13)
 ]
@@ -485,7 +486,10 @@ def _wanted(projects: Sequence[str] | None, asked: Asked) -> list[Any]:
     if projects is not None:
         wanted.append(columns.project_id.in_(projects))
     if asked.of is not None:
-        wanted.append(tuple_(columns.policy, columns.target).in_(asked.of))
+        # Two arrays: a statement takes no more than 32,767 parameters.
+        named = [literal([pair[part] for pair in asked.of], _TEXTS) for part in (0, 1)]
+        of = func.unnest(*named).table_valued("policy", "target").render_derived()
+        wanted.append(tuple_(columns.policy, columns.target).in_(select(of.c.policy, of.c.target)))
     return wanted
 
 
