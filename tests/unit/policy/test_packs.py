@@ -458,6 +458,15 @@ calendars:
 # ---- lint ----
 
 
+def test_lint_finds_a_calendar_that_ends() -> None:
+    listed = "{tz: Asia/Shanghai, hours: {}, working_days: [{date: 2026-10-10, hours: [[09:00, 18:00]]}]}"
+    text = f"overrides: residential-cn\nversion: listed\ncalendars:\n  fair: {listed}\n"
+    assert lint(text, "group.yaml") == [
+        "group.yaml:4: the pack, calendars.fair.hours: without weekly hours nothing is counted"
+        " after the last of its working days."
+    ]
+
+
 def test_lint_finds_what_loads_but_is_doubtful() -> None:
     doubtful = PACK.replace("met_by: [case_handled]", "met_by: [case_handeld]", 1).replace(
         "    escalate: [{to: cs_supervisor}]\n", ""

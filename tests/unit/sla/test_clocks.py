@@ -10,7 +10,7 @@ from tests.support.few_targets import only
 from tests.support.given import Answer, Given, given
 from tests.support.rules import rule
 
-from steward_decider import NotHeardYet, Ring
+from steward_decider import NotHeardYet, Refused, Ring
 from steward_events.fact import Fact
 from steward_events.sla import (
     BreachWithdrawn,
@@ -539,6 +539,32 @@ def test_a_field_that_cannot_be_read_is_refused_with_a_sentence(clocks: ClocksDe
     assert refused.reason == (
         "The clocks cannot be computed: a field that says when is neither a date nor an instant."
     )
+
+
+OWN = "overrides: residential-cn\nversion: own\n"
+
+
+def test_a_date_at_the_edge_of_all_years_is_refused_with_a_sentence() -> None:
+    dated = "{field: owner_requested_date, take: later, ending: end_of_day}"
+    rules = packs.load(f"{OWN}targets:\n  - {{id: minor-resolve, or_by: {dated}}}\n")
+    stream = given(by=ClocksDecider({rules.version: rules}.__getitem__))
+    last = "9999-12-31T23:59:59+00:00"
+    refused = stream.refuses(received(policy=rules.version, owner_requested_date=last))
+    assert refused.reason.startswith("The clocks cannot be computed: ")
+
+
+def test_an_alarm_for_which_no_time_is_left_is_refused_with_a_sentence() -> None:
+    """Who is told next is told in duty hours, and there are none any more."""
+    rules = packs.load(
+        f"{OWN}duty_calendar: listed\n"
+        "calendars:\n  listed: {tz: Asia/Shanghai, hours: {}, working_days: [{date: 2026-09-28,"
+        ' hours: [["09:00", "18:00"]]}]}\n'
+    )
+    decider = ClocksDecider({rules.version: rules}.__getitem__)
+    stream = given(received(policy=rules.version), classified("minor"), by=decider)
+    ring = Ring(END_OF_DAY_TWO)
+    with pytest.raises(Refused, match=r"^The clocks cannot be computed: "):
+        decider.wake_at(stream.when(ring).state)
 
 
 def test_a_repeat_is_answered_with_nothing(clocks: ClocksDecider) -> None:

@@ -23,6 +23,7 @@ from steward_events.sla import (
     ExtensionRequested,
 )
 from steward_events.vocabulary import Role
+from steward_policy import packs
 from steward_sla.domain.clocks import (
     AcknowledgeEscalation,
     ApproveExtension,
@@ -88,6 +89,29 @@ def test_more_time_runs_from_when_the_owner_was_told_of_it(minor: Given) -> None
     told.then(CaseNoted, lambda f: isinstance(f, ClockRescheduled) and f.new_due == UNTIL)
     told.when(heard("case_handled", 4, DUE + DAY)).then(
         CaseNoted, lambda f: isinstance(f, ClockMet) and f.outcome == "with_approval"
+    )
+
+
+def test_more_time_from_which_nothing_can_be_counted_is_refused_with_a_sentence() -> None:
+    """A day after the new date somebody is to be told, by a calendar that has ended by then."""
+    told = "escalate: [{to: cs_supervisor, after: {days: 1, counting: working}}]"
+    rules = packs.load(
+        "overrides: residential-cn\nversion: listed\n"
+        "calendars:\n  listed: {tz: Asia/Shanghai, hours: {}, working_days: ["
+        + ", ".join(
+            f'{{date: {DUE + day * DAY:%Y-%m-%d}, hours: [["09:00", "18:00"]]}}'
+            for day in range(-3, 3)
+        )
+        + "]}\ntargets:\n  - {id: minor-resolve, calendar: listed, "
+        + f"{told}, overdue: {{approval: centre_manager}}}}\n"
+    )
+    stream = given(
+        heard("case_received", 1, RECEIVED, kind="complaint", policy=rules.version),
+        heard("case_classified", 2, RECEIVED + HOUR, severity="minor", validity="valid"),
+        by=ClocksDecider({rules.version: rules}.__getitem__),
+    )
+    assert refusal(stream.when(asked()), approved()) == (
+        "The clocks cannot be computed: The calendar has too little working time after 2026."
     )
 
 

@@ -33,8 +33,8 @@ def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
     """Find all that is wrong or doubtful in a pack, a sentence each; none when it is clean.
 
     Beyond what `load` refuses: facts, fields and values that no service knows, lateness of which
-    nobody is told, rows of the table that are never taken, and overrides of what a rule says that
-    do not say their basis.
+    nobody is told, calendars that end, rows of the table that are never taken, and overrides of
+    what a rule says that do not say their basis.
     """
     try:
         rules = load(text, name, *overrides)
@@ -47,6 +47,11 @@ def lint(text: str, name: str, *overrides: tuple[str, str]) -> list[str]:
     for kind, index, entry in rules.pack.entries():
         for place, reason in _doubts(entry, spoken):
             findings.append(problem_at(documents, rules.source, (kind, index, *place), reason))
+    for calendar, said in rules.pack.calendars.items():
+        if not any(said.hours.values()):
+            reason = "without weekly hours nothing is counted after the last of its working days"
+            place = ("calendars", calendar, "hours")
+            findings.append(problem_at(documents, rules.source, place, reason))
     for index, reason in _never_taken(rules.classification):
         findings.append(problem_at(documents, rules.source, ("classification", index), reason))
     for above in range(1, len(texts)):

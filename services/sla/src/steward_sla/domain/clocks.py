@@ -17,7 +17,8 @@ What is true follows from the case's facts alone (`timeline`). `decide` tells th
 what was told before: a fact that comes late moves, withdraws or revives.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -246,6 +247,15 @@ class Clocks(_Known):
         return self.told.get(clock) if self.told else None
 
 
+@contextmanager
+def _computed() -> Iterator[None]:
+    """Refuse what no clock can be computed from."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        raise Refused(f"The clocks cannot be computed: {error}") from error
+
+
 class ClocksDecider:
     """The clocks of one case, by the rules of the version under which it was taken in."""
 
@@ -261,6 +271,7 @@ class ClocksDecider:
         self._timelines: dict[tuple[str, int], Timeline] = {}
         self._last: tuple[Clocks, CaseNoted, Clocks] | None = None
 
+    @_computed()
     def decide(self, command: ClocksCommand, state: Clocks) -> Sequence[ClocksFact]:
         """Answer a command. A version heard before is answered with nothing."""
         match command:
@@ -281,10 +292,7 @@ class ClocksDecider:
                 after = self._note(state, noted)
                 # The shell evolves with this very fact next: the plan is not made twice.
                 self._last = (state, noted, after)
-                try:
-                    return [noted, *differences(after, command.name)]
-                except ValueError as error:
-                    raise Refused(f"The clocks cannot be computed: {error}") from error
+                return [noted, *differences(after, command.name)]
             case NoteCalendars():
                 return self._move(state, command)
             case ReapplyPolicy():
@@ -317,6 +325,7 @@ class ClocksDecider:
             return _extend(state, fact)
         return _tell(state, fact)
 
+    @_computed()
     def wake_at(self, state: Clocks) -> datetime | None:
         """Ask for the earliest of pause ends, warnings, due times, escalations and decisions."""
         return min([alarm.at for alarm in state.alarms], default=None)
@@ -363,10 +372,7 @@ class ClocksDecider:
             calendars=calendars,
         )
         after = self._note(state, noted)
-        try:
-            return [noted, *differences(after, name)]
-        except ValueError as error:
-            raise Refused(f"The clocks cannot be computed: {error}") from error
+        return [noted, *differences(after, name)]
 
     def _with_differences(
         self,
