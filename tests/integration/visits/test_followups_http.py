@@ -101,6 +101,20 @@ async def test_a_follow_up_is_told_again_only_as_it_was_told(desk: Desk) -> None
     assert len([f for f in await desk.facts("followups-c1") if isinstance(f, FollowupDone)]) == 1
 
 
+@rule("FU-5.1")
+async def test_a_follow_up_is_dated_no_further_back_than_the_policy_says(desk: Desk) -> None:
+    owed = await desk.handled(severity=Severity.MINOR)
+    done = f"followups/{owed['followup_id']}/done"
+    desk.clock.instant = NOON + timedelta(days=31)
+    told = {"mode": "phone", "person_id": "s1", "made_at": NOON.isoformat()}
+    refused = await desk.post(done, told)
+    assert refused.status_code == 422, refused.text
+    since = "2026-10-13T12:00:00+08:00"
+    assert refused.json()["detail"] == f"Only a follow-up since {since} is written down here."
+    told["made_at"] = (NOON + timedelta(days=1)).isoformat()
+    assert (await desk.post(done, told)).status_code == 200
+
+
 @rule("RM-4.6.4a")
 async def test_a_late_follow_up_names_whom_to_tell(desk: Desk) -> None:
     await desk.handled(severity=Severity.MINOR)

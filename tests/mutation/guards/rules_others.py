@@ -4,6 +4,8 @@ from tests.mutation.guard import Guard
 from tests.mutation.places import DESK, NOTIFY, SENDER_TEST, SERVICE, TAKING_IN_TEST, TOLD_TEST
 
 _RULES = "Rules that the services carry out themselves"
+_FOLLOWUPS = "services/visits/src/steward_visits/domain/followups.py"
+_FOLLOWUPS_TEST = "tests/unit/visits/test_followups.py::"
 _PACKS = "libs/policy/src/steward_policy/packs.py"
 _PACKS_TEST = "tests/unit/policy/test_packs.py::"
 
@@ -12,11 +14,39 @@ GUARDS = (
         _RULES,
         "An open letter makes only the follow-ups that a letter may make (FU-4.1.2.1b).",
         "what a letter may make",
-        "services/visits/src/steward_visits/domain/followups.py",
+        _FOLLOWUPS,
         "if due.round <= command.round and Mode.LETTER in due.modes:",
         "if due.round <= command.round:",
-        "tests/unit/visits/test_followups.py::"
-        "test_an_open_letter_makes_the_follow_ups_that_a_letter_may_make",
+        f"{_FOLLOWUPS_TEST}test_an_open_letter_makes_the_follow_ups_that_a_letter_may_make",
+    ),
+    Guard(
+        _RULES,
+        "A follow-up that was missed is dated back no further than the policy lets (FU-5.1).",
+        "a follow-up dated back by role",
+        _FOLLOWUPS,
+        "                self._demand_recent(command, state.case)\n",
+        "",
+        f"{_FOLLOWUPS_TEST}test_a_follow_up_that_was_missed_a_month_ago_is_not_said_to_be_in_time",
+    ),
+    Guard(
+        _RULES,
+        "A follow-up that was missed is dated back no further than the policy lets (FU-5.1).",
+        "when a follow-up is told of",
+        "services/visits/src/steward_visits/api/http.py",
+        "                roles,\n                now,\n",
+        "                roles,\n",
+        "tests/integration/visits/test_followups_http.py::"
+        "test_a_follow_up_is_dated_no_further_back_than_the_policy_says",
+    ),
+    Guard(
+        _RULES,
+        "A follow-up of which no end can be counted waits with its case, and says why.",
+        "a follow-up without an end",
+        _FOLLOWUPS,
+        "            except ValueError as error:\n",
+        "            except ZeroDivisionError as error:\n",
+        f"{_FOLLOWUPS_TEST}"
+        "test_a_follow_up_of_which_no_end_can_be_counted_is_refused_with_a_sentence",
     ),
     Guard(
         _RULES,

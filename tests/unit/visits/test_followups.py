@@ -183,6 +183,66 @@ def test_a_major_complaint_is_visited_by_the_manager_or_the_head_of_the_service_
         assert refusal.value.rule == "FU-4.1.2.2a"
 
 
+def by_own_rules(changes: str) -> OneCase:
+    """A repair that was handled, by the built-in rules with these changes."""
+    rules = packs.load(f"overrides: residential-cn\nversion: own\n{changes}\n")
+    case = OneCase()
+    case.decider = FollowupsDecider({rules.version: rules}.__getitem__)
+    case.when(replace(received(kind="service_request"), policy=rules.version))
+    return case
+
+
+@rule("FU-5.1")
+def test_how_far_back_a_follow_up_is_written_down_the_policy_says_by_role() -> None:
+    back = "[{within: {days: 2}}, {within: {days: 20}, by: centre_manager}]"
+    for role, days, is_late in [
+        (Role.CS_SUPERVISOR, 2, False),
+        (Role.CS_SUPERVISOR, 3, True),
+        (Role.CENTRE_MANAGER, 20, False),
+        (Role.CENTRE_MANAGER, 21, True),
+    ]:
+        case = by_own_rules(f"cases: {{backdating: {back}}}")
+        case.when(handled())
+        command = done(case.due.followup_id, roles=(role,))
+        command = replace(command, said_at=command.at + timedelta(days=days))
+        if is_late:
+            with pytest.raises(Refused, match="Only a follow-up since 2026-10-") as refusal:
+                case.when(command)
+            assert refusal.value.code == "bad_data"
+        else:
+            [made] = case.when(command)
+            assert isinstance(made, FollowupDone)
+
+
+@rule("FU-5.1")
+def test_a_follow_up_that_was_missed_a_month_ago_is_not_said_to_be_in_time() -> None:
+    case = ordinary_repair()
+    case.when(Ring(NEXT_MIDNIGHT))
+    command = done(case.due.followup_id)
+    now = command.at + timedelta(days=31)
+    told = replace(command, said_at=now)
+    with pytest.raises(Refused, match="Only a follow-up since 2026-10-"):
+        case.when(told)
+    [made] = case.when(replace(told, at=now))
+    assert isinstance(made, FollowupDone)
+    assert made.overdue
+    assert not case.when(told)  # a repeat
+
+
+def test_a_follow_up_of_which_no_end_can_be_counted_is_refused_with_a_sentence() -> None:
+    listed = "{date: 2026-09-30, hours: [['09:00', '18:00']]}"
+    case = by_own_rules(
+        "followups:\n"
+        "  - {id: ordinary-repair, calendar: listed, within: {days: 5, counting: working}}\n"
+        f"calendars:\n  listed: {{tz: Asia/Shanghai, hours: {{}}, working_days: [{listed}]}}"
+    )
+    with pytest.raises(Refused) as refusal:
+        case.when(handled())
+    assert refusal.value.reason == (
+        "The follow-up cannot be computed: The calendar has too little working time after 2026."
+    )
+
+
 @rule("FU-4.1.2.2a")
 def test_where_a_rule_names_a_role_somebody_has_to_be_named() -> None:
     case = complaint("major")

@@ -35,7 +35,7 @@ class Made(BaseModel):
     satisfied: bool | None = None
     remark: str | None = Field(None, max_length=4000)
     made_at: Moment | None = None
-    """Now where it is left out; never in the future."""
+    """Now where it is left out; never in the future, and no further back than the policy says."""
 
 
 class Waived(BaseModel):
@@ -148,6 +148,7 @@ def router(followups: Callable[[], FollowupList], registers: Callable[[], Regist
                 said.satisfied,
                 remark,
                 roles,
+                now,
             )
 
         return await said_by(request, principal, row, said.person_id, command)

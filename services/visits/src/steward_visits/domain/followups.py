@@ -125,6 +125,8 @@ class RecordFollowUp:
     satisfied: bool | None
     remark: Sealed | None = None
     roles: frozenset[Role] = frozenset()
+    said_at: datetime | None = None
+    """When it was written down, if not when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,9 +342,11 @@ class FollowupsDecider:
             since = case.happened.get(rule.after)
             if since is None or not rule.when.holds(case.fields):
                 continue
-            by = durations.due(
-                since, rule.within, rules.calendar(rule.calendar), ZoneInfo(case.zone)
-            )
+            calendar, zone = rules.calendar(rule.calendar), ZoneInfo(case.zone)
+            try:
+                by = durations.due(since, rule.within, calendar, zone)
+            except ValueError as error:
+                raise Refused(f"The follow-up cannot be computed: {error}") from error
             yield FollowupDue(
                 followup_id=_followup_id(case, rule),
                 case_id=case.case_id,
@@ -364,6 +368,7 @@ class FollowupsDecider:
         match state.followups.get(command.followup_id):
             case Owed(due) | Overdue(due):
                 self._demand_begun(command, due, state.case)
+                self._demand_recent(command, state.case)
                 _demand_mode(due, command.mode)
                 _demand_role(due, command)
                 done = FollowupDone(
@@ -394,6 +399,17 @@ class FollowupsDecider:
                 raise Refused(
                     "A follow-up is made after the case was handled, not before.", rule=due.rule[0]
                 )
+
+    def _demand_recent(self, command: RecordFollowUp, case: CaseNoted) -> None:
+        """Refuse a follow-up further back than the rules let whoever made it, by their roles, date it."""
+        if command.said_at is None or command.at >= command.said_at:
+            return
+        allowed = self._rules(case.policy).cases
+        since = allowed.dated_since(command.said_at, ZoneInfo(case.zone), command.roles)
+        if command.at < since:
+            raise Refused(
+                f"Only a follow-up since {since.isoformat()} is written down here.", code="bad_data"
+            )
 
     def _rules(self, policy: str) -> Rules:
         try:
