@@ -670,6 +670,26 @@ GUARDS = (
     ),
     Guard(
         _BAD,
+        "Why a policy cannot be read says where, and quotes nothing of its text.",
+        "no text of a parked policy",
+        f"{SERVICE}/policies.py",
+        "cannot be read: {error.where}.",
+        "cannot be read: {error.problems[0]}",
+        "tests/unit/service/test_policies.py::"
+        "test_why_a_policy_is_parked_says_where_and_quotes_nothing_of_its_text",
+    ),
+    Guard(
+        _BAD,
+        "Why a policy cannot be read says where, and quotes nothing of its text.",
+        "no text of a policy in a log",
+        f"{SERVICE}/policies.py",
+        "where=error.where)",
+        "where=str(error))",
+        "tests/unit/service/test_policies.py::"
+        "test_what_is_logged_of_a_kept_policy_quotes_nothing_of_its_text",
+    ),
+    Guard(
+        _BAD,
         "A published year that no calendar can have is parked, and nothing of it is kept.",
         "a year of use",
         "services/sla/src/steward_sla/adapters/read_models.py",

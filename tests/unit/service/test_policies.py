@@ -1,6 +1,10 @@
 """The policies that a service hears: kept, known at once, and parked where they cannot be read."""
 
+from typing import Any
+
+import pytest
 from sqlalchemy import MetaData
+from structlog.testing import capture_logs
 from tests.support.eventstore import START, StillClock, at, id_of, partition_of
 
 from steward_events.cloudevents import to_kafka
@@ -73,11 +77,40 @@ async def test_a_published_policy_is_kept_and_known() -> None:
 
 async def test_a_policy_that_cannot_be_read_is_parked_with_the_reason() -> None:
     service = Listening()
-    await service.hear("own@1", "pack: own\nversion: '1'\ncalendar: moon\n")
+    await service.hear("own@1", "pack: own\nversion: '1'\ncalendar: moon\nduty_calendar: sun\n")
     [parked] = await service.store.parked()
     assert (parked.stream, parked.code) == ("policy-own", "unreadable")
-    assert parked.reason.startswith("The policy own@1 cannot be read: own@1:3: the pack, calendar")
+    assert parked.reason == "The policy own@1 cannot be read: own@1:3, the first of 2 problems."
     assert service.kept() == []
+
+
+UNREADABLE = TEXT + (
+    "calendars:\n  own:\n    tz: Asia/Shanghai\n    hours: {mon: [['zhang san 13912345678', '18:00']]}\n"
+)
+
+
+async def test_why_a_policy_is_parked_says_where_and_quotes_nothing_of_its_text() -> None:
+    service = Listening()
+    await service.hear(VERSION, UNREADABLE)
+    [parked] = await service.store.parked()
+    line = UNREADABLE.count("\n")
+    assert parked.reason == f"The policy {VERSION} cannot be read: {VERSION}:{line}."
+
+
+async def test_what_is_logged_of_a_kept_policy_quotes_nothing_of_its_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def kept(*_: object) -> list[dict[str, str]]:
+        return [{"version": VERSION, "text": UNREADABLE}]
+
+    monkeypatch.setattr("steward_service.policies.fetch", kept)
+    policies: Any = Policies()
+    with capture_logs() as logs:
+        await policies.load(None, TABLE)
+    [told] = logs
+    assert told["event"] == "A policy cannot be read."
+    assert told["where"] == f"{VERSION}:{UNREADABLE.count(chr(10))}"
+    assert "zhang san" not in str(told)
 
 
 async def test_a_policy_that_waited_in_line_is_known_as_soon_as_it_is_taken() -> None:

@@ -71,9 +71,17 @@ class PackError(ValueError):
     Of very many the first are told, and at the end how many more there are.
     """
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], number: int | None = None) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.number = number or len(problems)
+
+    @property
+    def where(self) -> str:
+        """File and line of the first problem, and how many there are: nothing of the text."""
+        file, line, _ = self.problems[0].split(":", 2)
+        first = f", the first of {self.number:,} problems" if self.number > 1 else ""
+        return f"{file}:{line}{first}"
 
 
 def _listed(value: object) -> object:
@@ -551,7 +559,8 @@ def _validate(model: type[AnyEntry], data: Any, documents: list[Document]) -> An
 
 
 def _refused(documents: list[Document], data: Any, problems: Sequence[_Problem]) -> PackError:
-    return PackError(_told(problems, lambda problem: problem_at(documents, data, *problem)))
+    told = _told(problems, lambda problem: problem_at(documents, data, *problem))
+    return PackError(told, len(problems))
 
 
 def _told(problems: Sequence[_Problem], name: Callable[[_Problem], str]) -> list[str]:
@@ -708,7 +717,7 @@ def _merge(base: dict[str, Any], override: Override, above: Document) -> dict[st
         # Of the table's rows the first that holds is taken: the most specific stand above.
         merged[kind] = added + kept if kind == "classification" else kept + added
     if problems:
-        raise PackError(_told(problems, named))
+        raise PackError(_told(problems, named), len(problems))
     return merged
 
 

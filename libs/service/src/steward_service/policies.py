@@ -38,7 +38,7 @@ def keep_policy(table: Table, recorded: Recorded) -> Iterable[Change]:
         try:
             _read(fact.text, version)
         except PackError as error:
-            reason = f"The policy {version} cannot be read: {error.problems[0]}"
+            reason = f"The policy {version} cannot be read: {error.where}."
             raise Refused(reason, code="unreadable") from error
         yield Upsert(table, {"version": version, "text": fact.text})
 
@@ -75,7 +75,7 @@ class Policies:
                 self._put(row["version"], row["text"])
             except PackError as error:
                 # Another release took it. Its cases wait in their lines, and the reason is told here.
-                _LOG.error("A policy cannot be read.", version=row["version"], problems=str(error))
+                _LOG.error("A policy cannot be read.", version=row["version"], where=error.where)
 
     async def heard(self, facts: Sequence[Recorded]) -> None:
         """Take note of policies among the facts that were heard."""
