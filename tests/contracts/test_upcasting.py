@@ -10,9 +10,12 @@ from typing import Any, Literal
 import pytest
 
 from steward_events.fact import Fact, NewerVersion, Unreadable, read_fact, upcaster
+from steward_events.intake import CaseReceived
 from steward_events.jsonschema import published_facts
-from steward_events.vocabulary import Id, Instant, PolicyName, Zone
+from steward_events.registry import ProjectRegistered, SuggestionBoxRegistered
+from steward_events.vocabulary import Id, Instant, Kind, PolicyName, Zone
 
+ZONE = "Asia/Shanghai"
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -131,6 +134,24 @@ class Opened(Fact, name="example.opened"):
 def test_a_fact_of_a_time_zone_that_does_not_exist_is_not_read(zone: str) -> None:
     with pytest.raises(Unreadable, match="a time zone that exists"):
         read_fact("example.opened.v1", json.dumps({"zone": zone}))
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        CaseReceived(
+            case_id="c1", number="P-1", project_id="p1", zone=ZONE, policy="", kind=Kind.COMPLAINT
+        ),
+        ProjectRegistered(project_id="p1", group_id="g1", name="P", zone=ZONE),
+        SuggestionBoxRegistered(box_id="b1", project_id="p1", zone=ZONE, group_id="g1", pack=""),
+    ],
+    ids=lambda fact: fact.wire_name,
+)
+def test_a_case_a_project_and_a_box_are_not_read_without_a_time_zone(fact: Fact) -> None:
+    said = fact.model_dump(mode="json")
+    assert read_fact(fact.wire_type, json.dumps(said)) == fact
+    with pytest.raises(Unreadable, match="zone: must be a time zone that exists"):
+        read_fact(fact.wire_type, json.dumps({**said, "zone": ""}))
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", ""])

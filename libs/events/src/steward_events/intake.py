@@ -19,13 +19,13 @@ from steward_events.vocabulary import (
     Party,
     PolicyName,
     Role,
+    SaidZone,
     Severity,
     Suggested,
     Urgency,
     Validity,
     Word,
     WorkCategory,
-    Zone,
 )
 
 _USUAL = {Channel.HOTLINE, Channel.COUNTER, Channel.PHONE, Channel.SYSTEM}
@@ -47,7 +47,7 @@ class CaseReceived(Fact, name="intake.case_received"):
     case_id: Id
     number: Word
     project_id: Id
-    zone: Zone
+    zone: SaidZone
     """The project's time zone, in which its days end."""
     policy: PolicyName
     """Pack and version that the case was taken in under, as `residential-cn@2026.1`."""

@@ -14,9 +14,9 @@ from steward_events.vocabulary import (
     Language,
     PolicyName,
     Role,
+    SaidZone,
     Value,
     Word,
-    Zone,
 )
 
 
@@ -33,7 +33,7 @@ class ProjectRegistered(Fact, name="registry.project_registered"):
     project_id: Id
     group_id: Id
     name: Word
-    zone: Zone
+    zone: SaidZone
     policy: PolicyName = ""
 
 
@@ -170,7 +170,7 @@ class SuggestionBoxRegistered(Fact, name="registry.suggestion_box_registered"):
     project_id: Id
     place: Word = ""
     removed: bool = False
-    zone: Zone
+    zone: SaidZone
     """The project's time zone, in which its weeks end."""
     group_id: Id
     pack: PolicyName

@@ -45,13 +45,19 @@ def zone_exists(name: str) -> bool:
 
 
 def _known(zone: str) -> str:
-    if zone and not zone_exists(zone):
+    if not zone_exists(zone):
         raise PydanticCustomError("no_such_zone", "must be a time zone that exists")
     return zone
 
 
-Zone = Annotated[Word, AfterValidator(_known)]
-"""A time zone, such as `Asia/Shanghai`; empty where none was heard of yet."""
+def _known_if_said(zone: str) -> str:
+    return _known(zone) if zone else zone
+
+
+SaidZone = Annotated[Word, AfterValidator(_known)]
+"""A time zone, such as `Asia/Shanghai`."""
+Zone = Annotated[Word, AfterValidator(_known_if_said)]
+"""A time zone; empty where none was heard of yet."""
 
 
 def _named_plainly(policy: str) -> str:
