@@ -17,7 +17,7 @@ def read_rules(text: str | None, policy: str) -> Rules | None:
         return _read(text, policy)
     except PackError as error:
         # Another release took it. What hangs on it goes on without.
-        _LOG.error("A policy cannot be read.", version=policy, problems=str(error))
+        _LOG.error("A policy cannot be read.", version=policy, where=error.where)
         return None
 
 
