@@ -20,6 +20,7 @@ from steward_events.vocabulary import (
     PolicyName,
     Role,
     SaidZone,
+    Several,
     Severity,
     Suggested,
     Urgency,
@@ -91,9 +92,9 @@ class CaseReceived(Fact, name="intake.case_received"):
     """What it is about, as a lift or a pump, by its number."""
     demand: Sealed | None = None
     """What is asked for."""
-    not_given: dict[str, NotGiven] = {}
+    not_given: Several[dict[str, NotGiven]] = {}
     """What was asked for in vain, and why it was not given."""
-    lacks: tuple[Word, ...] = ()
+    lacks: Several[tuple[Word, ...]] = ()
     """What the record must hold and does not."""
     in_writing: bool = False
     """The answer was asked for in writing."""
@@ -109,7 +110,7 @@ class CaseReceived(Fact, name="intake.case_received"):
     easily_remedied: bool | None = None
     outside_party: Word | None = None
     """Who else has to act, as far as it is known."""
-    concerns: tuple[Concern, ...] = ()
+    concerns: Several[tuple[Concern, ...]] = ()
     """Other households that it concerns."""
 
     @property
@@ -298,7 +299,7 @@ class CaseClosed(Fact, name="intake.case_closed"):
     case_id: Id
     round: int = 1
     by: Literal["steward", "external", "history"] = "steward"
-    missing: tuple[Word, ...] = ()
+    missing: Several[tuple[Word, ...]] = ()
     reason: Word = ""
     """`by_date` of a request that nobody closed in three days."""
 
@@ -546,7 +547,7 @@ class OwnerMessageRequested(Fact, name="intake.owner_message_requested"):
     person_id: Id | None = None
     incident: Id | None = None
     """The incident whose statement it is; `request_id` names the statement."""
-    also: tuple[Id, ...] = ()
+    also: Several[tuple[Id, ...]] = ()
     """Other cases in the incident of the household whose case it is: the one message tells them all."""
 
 
@@ -771,8 +772,8 @@ class CaseCorrected(Fact, name="intake.case_corrected"):
     area: Area | None = None
     asset: Word | None = None
     demand: Sealed | None = None
-    not_given: dict[str, NotGiven] = {}
-    lacks: tuple[Word, ...] | None = None
+    not_given: Several[dict[str, NotGiven]] = {}
+    lacks: Several[tuple[Word, ...]] | None = None
     """What the record still must hold and does not."""
     person_id: Id | None = None
 
@@ -851,7 +852,7 @@ class BoxOpened(Fact, name="intake.box_opened"):
     opening_id: Id
     project_id: Id
     person_id: Id
-    cases: tuple[Id, ...] = ()
+    cases: Several[tuple[Id, ...]] = ()
 
 
 class IncidentOpened(Fact, name="intake.incident_opened"):
@@ -909,7 +910,7 @@ class IncidentClosed(Fact, name="intake.incident_closed"):
     """The cause is gone."""
 
     incident: Id
-    left_open: tuple[Id, ...] = ()
+    left_open: Several[tuple[Id, ...]] = ()
     """Cases that go on all the same, each by itself."""
     person_id: Id | None = None
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, PolicyName, Role, Word, Zone
+from steward_events.vocabulary import Id, Instant, PolicyName, Role, Several, Word, Zone
 
 
 class CaseNoted(Fact, name="notify.case_noted"):
@@ -22,12 +22,12 @@ class CaseNoted(Fact, name="notify.case_noted"):
     """Whose registered people are told, where the reporter left no address."""
     phone: Sealed | None = None
     email: Sealed | None = None
-    fields: dict[str, Word | bool] = {}
+    fields: Several[dict[str, Word | bool]] = {}
     """What the conditions of the pack's `tells` may ask for: kind, severity, urgency, …"""
-    complainants: dict[str, Word] = {}
+    complainants: Several[dict[str, Word]] = {}
     """Other households that are told the same, each with the number by which it knows the case."""
-    phones: dict[str, Sealed] = {}
-    emails: dict[str, Sealed] = {}
+    phones: Several[dict[str, Sealed]] = {}
+    emails: Several[dict[str, Sealed]] = {}
     """Where those households asked to be reached."""
 
 
@@ -53,8 +53,8 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     person_id: Id | None = None
     case_id: Id | None = None
     escalation_id: Id | None = None
-    rule: tuple[Word, ...] = ()
-    values: dict[str, str] = {}
+    rule: Several[tuple[Word, ...]] = ()
+    values: Several[dict[str, str]] = {}
     """What the template needs; nothing personal."""
     not_before: Instant | None = None
     only_if_sent: Id | None = None
@@ -64,7 +64,7 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     household_id: Id | None = None
     address: Sealed | None = None
     """Where the reporter asked to be reached over this channel."""
-    sealed: dict[str, Sealed] = {}
+    sealed: Several[dict[str, Sealed]] = {}
     """What else the template needs, sealed."""
     together: bool = False
     """It may be told in one text with others that the same person is owed at the same moment."""
@@ -74,7 +74,7 @@ class MessageRequested(MessageFact, name="notify.message_requested"):
     """Of which: the round of the result or of the refusal, the extension of the new date."""
     incident: Id | None = None
     """The incident whose statement it is."""
-    also: tuple[Id, ...] = ()
+    also: Several[tuple[Id, ...]] = ()
     """Other cases of the same owner that it speaks for too."""
 
     @property
@@ -90,7 +90,7 @@ class MessageSending(MessageFact, name="notify.message_sending"):
     person_id: Id | None = None
     role: Role | None = None
     """The role that the person holds: the one asked for, or the next above that somebody holds."""
-    passed_over: tuple[Word, ...] = ()
+    passed_over: Several[tuple[Word, ...]] = ()
     """Who was passed over on the way up, and why."""
     standing_in: Literal["on_duty", "delegate"] | None = None
     """How the person comes to the role, where they do not hold it."""
@@ -121,7 +121,7 @@ class MessageDelivered(MessageFact, name="notify.message_delivered"):
     about: Word = ""
     about_id: Word = ""
     incident: Id | None = None
-    also: tuple[Id, ...] = ()
+    also: Several[tuple[Id, ...]] = ()
     """Other cases of the same household that it is known in, too."""
     again: bool = False
     """It had arrived before; that is said anew since what it is about is known only now."""
@@ -135,7 +135,7 @@ class MessageFailed(MessageFact, name="notify.message_failed"):
 
     attempt: int
     code: Word
-    passed_over: tuple[Word, ...] = ()
+    passed_over: Several[tuple[Word, ...]] = ()
     again_at: Instant | None = None
 
 
@@ -148,7 +148,7 @@ class AdministratorAlarmed(MessageFact, name="notify.administrator_alarmed"):
     project_id: Id
     role: Role
     case_id: Id | None = None
-    passed_over: tuple[Word, ...] = ()
+    passed_over: Several[tuple[Word, ...]] = ()
 
 
 class MessageUnknown(MessageFact, name="notify.message_unknown"):

@@ -15,6 +15,7 @@ from steward_events.vocabulary import (
     PolicyName,
     Role,
     SaidZone,
+    Several,
     Value,
     Word,
 )
@@ -106,8 +107,8 @@ class ZoneAssigned(Fact, name="registry.zone_assigned"):
     project_id: Id
     person_id: Id
     name: Word = ""
-    buildings: tuple[Word, ...] = ()
-    households: tuple[Id, ...] = ()
+    buildings: Several[tuple[Word, ...]] = ()
+    households: Several[tuple[Id, ...]] = ()
 
 
 class RoleDelegated(Fact, name="registry.role_delegated"):
@@ -143,7 +144,7 @@ class DutyRosterPublished(Fact, name="registry.duty_roster_published"):
 
     roster_id: Id
     project_id: Id
-    shifts: tuple[Shift, ...] = ()
+    shifts: Several[tuple[Shift, ...]] = ()
 
 
 class CommitteeRegistered(Fact, name="registry.committee_registered"):
@@ -156,7 +157,7 @@ class CommitteeRegistered(Fact, name="registry.committee_registered"):
     name: Word = ""
     phone: Sealed | None = None
     email: Sealed | None = None
-    members: tuple[Id, ...] = ()
+    members: Several[tuple[Id, ...]] = ()
     """Registered people."""
     chair: Id | None = None
 
@@ -193,7 +194,7 @@ class MakeUpDay(Value):
     """A working day on a weekend or holiday (调休), with Monday's hours unless it has its own."""
 
     day: date
-    hours: tuple[tuple[Word, Word], ...] = ()
+    hours: Several[tuple[tuple[Word, Word], ...]] = ()
 
 
 class CalendarPublished(Fact, name="registry.calendar_published"):
@@ -206,8 +207,8 @@ class CalendarPublished(Fact, name="registry.calendar_published"):
     """Its name in policies: `cn-office`."""
     version: Word
     year: int
-    holidays: tuple[date, ...] = ()
-    working_days: tuple[MakeUpDay, ...] = ()
+    holidays: Several[tuple[date, ...]] = ()
+    working_days: Several[tuple[MakeUpDay, ...]] = ()
 
 
 class SubjectErased(Fact, name="registry.subject_erased"):

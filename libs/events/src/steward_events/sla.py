@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, PolicyName, Role, Word, Zone
+from steward_events.vocabulary import Id, Instant, PolicyName, Role, Several, Word, Zone
 
 
 class ClockFact(Fact):
@@ -15,7 +15,7 @@ class ClockFact(Fact):
     clock: Word
     """Target, round and, where a target has one clock a value, the value: `minor-resolve#1`."""
     target: Word
-    rule: tuple[Word, ...]
+    rule: Several[tuple[Word, ...]]
     basis: Literal["rule", "default"] = "rule"
     severity: Word = ""
 
@@ -29,7 +29,7 @@ class CaseNoted(Fact, name="sla.case_noted"):
     """The case's fact by name without owner and version: `case_received`."""
     at: Instant
     version: int
-    fields: dict[str, Any] = {}
+    fields: Several[dict[str, Any]] = {}
     history: Instant | None = None
     """Up to when the case is history, of which nobody was told and which nobody could answer."""
     known_at: Instant | None = None
@@ -233,6 +233,6 @@ class PolicyReapplied(Fact, name="sla.policy_reapplied"):
     """Only what goes by this version."""
     reason: Sealed
     asked_by: Id
-    projects: tuple[Id, ...] = ()
-    targets: tuple[Word, ...] = ()
-    cases: tuple[Id, ...] = ()
+    projects: Several[tuple[Id, ...]] = ()
+    targets: Several[tuple[Word, ...]] = ()
+    cases: Several[tuple[Id, ...]] = ()

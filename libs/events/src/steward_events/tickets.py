@@ -17,6 +17,7 @@ from steward_events.vocabulary import (
     Clear,
     ContactChannel,
     Kind,
+    Several,
     Severity,
     Urgency,
     Validity,
@@ -96,7 +97,7 @@ class ReopenedTicket(Ticket):
 class ToldTicket(Ticket):
     """Its daily life: facts as in the records of an import, taken all or none."""
 
-    facts: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=100)]
+    facts: Annotated[Several[tuple[dict[str, Any], ...]], Field(min_length=1, max_length=100)]
     """Each with its `type` and fields; without an `occurred_at` it happened when the event did."""
 
 

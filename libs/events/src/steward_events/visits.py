@@ -2,7 +2,18 @@
 
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
-from steward_events.vocabulary import Id, Instant, Mode, PolicyName, Role, Topic, Value, Word, Zone
+from steward_events.vocabulary import (
+    Id,
+    Instant,
+    Mode,
+    PolicyName,
+    Role,
+    Several,
+    Topic,
+    Value,
+    Word,
+    Zone,
+)
 
 
 class CaseNoted(Fact, name="visits.case_noted"):
@@ -14,9 +25,9 @@ class CaseNoted(Fact, name="visits.case_noted"):
     policy: PolicyName
     household_id: Id | None = None
     round: int = 1
-    fields: dict[str, str] = {}
+    fields: Several[dict[str, str]] = {}
     """What the conditions of follow-up rules may ask for: kind, severity, work category, …"""
-    happened: dict[str, Instant] = {}
+    happened: Several[dict[str, Instant]] = {}
     """Facts of this round that a follow-up rule waits for, by name without owner and version."""
     number: Word = ""
     ended: Word = ""
@@ -29,7 +40,7 @@ class FollowupFact(Fact):
     followup_id: Id
     case_id: Id
     project_id: Id
-    rule: tuple[Word, ...]
+    rule: Several[tuple[Word, ...]]
     round: int = 1
 
 
@@ -45,9 +56,9 @@ class FollowupDue(FollowupFact, name="visits.followup_due"):
     role: Role | None = None
     """Who is to make it, or somebody above; the first of `roles`."""
     policy: PolicyName = ""
-    modes: tuple[Mode, ...] = ()
+    modes: Several[tuple[Mode, ...]] = ()
     """Each of them counts, and one made on site always does."""
-    roles: tuple[Role, ...] = ()
+    roles: Several[tuple[Role, ...]] = ()
     """One of them makes it, or somebody above; without any it is anybody's."""
     zone: Zone = ""
     """The project's zone, in which the days end."""
@@ -108,7 +119,7 @@ class LedgerNoted(Fact, name="visits.ledger_noted"):
     pack: PolicyName = ""
     month: Word = ""
     """The running month of the project's zone, as `2026-10`; empty while nobody owes visits."""
-    held: tuple[HeldRole, ...] = ()
+    held: Several[tuple[HeldRole, ...]] = ()
 
 
 class DutyNoted(Fact, name="visits.duty_noted"):
@@ -136,7 +147,7 @@ class DutyFact(Fact):
     duty: Word
     """The ID of the policy's entry."""
     period: Word
-    rule: tuple[Word, ...]
+    rule: Several[tuple[Word, ...]]
     role: Role
     zone: Zone
     policy: PolicyName
@@ -179,7 +190,7 @@ class VisitDone(VisitFact, name="visits.visit_done"):
 
     visited_at: Instant
     mode: Mode
-    topics: tuple[Topic, ...] = ()
+    topics: Several[tuple[Topic, ...]] = ()
     content: Sealed | None = None
     feedback: Sealed | None = None
     measures: Sealed | None = None
@@ -204,7 +215,7 @@ class QuotaFact(Fact):
     quota: Word
     """The ID of the policy's entry."""
     month: Word
-    rule: tuple[Word, ...]
+    rule: Several[tuple[Word, ...]]
     role: Role
     required: int
     """Households, each counted once."""

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -33,6 +33,11 @@ Clear = Annotated[
     Word, Field(description="Kept in clear for good: no names, numbers or addresses of people.")
 ]
 """A `Word` where people write it: what they are asked for stands in every interface."""
+
+Entries = TypeVar("Entries")
+
+Several = Annotated[Entries, Field(fail_fast=True)]
+"""A tuple or a dict that is read up to its first wrong entry: a million cost no more than one."""
 
 
 def zone_exists(name: str) -> bool:
@@ -331,10 +336,10 @@ class Suggested(Value):
     """What the pack's table suggested when a person decided, and by which rows."""
 
     policy: PolicyName
-    rows: tuple[Word, ...] = ()
-    rule: tuple[Word, ...] = ()
+    rows: Several[tuple[Word, ...]] = ()
+    rule: Several[tuple[Word, ...]] = ()
     """The rules that these rows carry out."""
-    in_doubt: tuple[Word, ...] = ()
+    in_doubt: Several[tuple[Word, ...]] = ()
     """Of what is suggested that for which an input was lacking."""
     topic: Word | None = None
     validity: Validity | None = None

@@ -68,6 +68,7 @@ from steward_events.vocabulary import (
     NotGiven,
     Part,
     Role,
+    Several,
     Severity,
     Urgency,
     Validity,
@@ -775,7 +776,7 @@ class Correct(Telling):
     area: Area | None = None
     asset: Clear | None = None
     demand: Text = ""
-    not_given: dict[Held, NotGiven] = {}
+    not_given: Several[dict[Held, NotGiven]] = {}
 
 
 ACTIONS: dict[str, type[Action]] = {
@@ -900,4 +901,4 @@ class Record(Said):
     project_id: Name
     external: External
     history_until: Moment
-    facts: Annotated[list[Past], Field(min_length=1, max_length=500)]
+    facts: Annotated[Several[list[Past]], Field(min_length=1, max_length=500)]

@@ -27,7 +27,7 @@ from steward_events.registry import (
 )
 from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name
-from steward_events.vocabulary import Clear, Language, Moment, Role, Word
+from steward_events.vocabulary import Clear, Language, Moment, Role, Several, Word
 from steward_eventstore.execute import To
 from steward_intake.application.desk import (
     DEFAULT_PACK,
@@ -68,7 +68,7 @@ from steward_policy.packs import (
 ALWAYS = datetime(1900, 1, 1, tzinfo=UTC)
 """From when a pack is in force that names no date."""
 
-MOST_HOUSEHOLDS = 2_000
+MOST_BUILDINGS, MOST_HOUSEHOLDS = 1_000, 2_000
 """Of one zone."""
 
 PackText = Annotated[
@@ -358,8 +358,8 @@ class Zone(Registration):
     project_id: Name
     person_id: Name
     name: Clear = ""
-    buildings: tuple[Clear, ...] = ()
-    households: Annotated[tuple[Name, ...], Field(max_length=MOST_HOUSEHOLDS)] = ()
+    buildings: Annotated[Several[tuple[Clear, ...]], Field(max_length=MOST_BUILDINGS)] = ()
+    households: Annotated[Several[tuple[Name, ...]], Field(max_length=MOST_HOUSEHOLDS)] = ()
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Assign the zone to a member of staff."""
@@ -422,7 +422,7 @@ class DutyRoster(Registration):
     type: Literal["duty_roster"] = "duty_roster"
     roster_id: Name
     project_id: Name
-    shifts: Annotated[tuple[OnDuty, ...], Field(max_length=1000)]
+    shifts: Annotated[Several[tuple[OnDuty, ...]], Field(max_length=1000)]
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Publish it whole."""
@@ -451,7 +451,7 @@ class Committee(Registration):
     name: Clear = ""
     phone: Line = ""
     email: Line = ""
-    members: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    members: Annotated[Several[tuple[Name, ...]], Field(max_length=100)] = ()
     chair: Name | None = None
 
     async def to(self, desk: Desk, at: datetime) -> To:
@@ -561,7 +561,9 @@ class WorkedDay(Said):
     """A make-up working day with hours of its own."""
 
     date: date
-    hours: Annotated[tuple[tuple[TimeOfDay, TimeOfDay], ...], Field(min_length=1, max_length=12)]
+    hours: Annotated[
+        Several[tuple[tuple[TimeOfDay, TimeOfDay], ...]], Field(min_length=1, max_length=12)
+    ]
 
 
 def _day_or_hours(said: object) -> str:
@@ -580,8 +582,8 @@ class CalendarYear(Registration):
     calendar: Name
     version: Name
     year: Annotated[int, Field(ge=1970, le=2200)]
-    holidays: Annotated[tuple[date, ...], Field(max_length=366)] = ()
-    working_days: Annotated[tuple[MadeUp, ...], Field(max_length=366)] = ()
+    holidays: Annotated[Several[tuple[date, ...]], Field(max_length=366)] = ()
+    working_days: Annotated[Several[tuple[MadeUp, ...]], Field(max_length=366)] = ()
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Check the days, then publish them to everybody."""

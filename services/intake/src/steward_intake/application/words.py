@@ -21,6 +21,7 @@ from steward_events.vocabulary import (
     Moment,
     NotGiven,
     Party,
+    Several,
     Urgency,
 )
 
@@ -115,7 +116,7 @@ class Reception(Said):
     area: Area | None = None
     asset: Clear = ""
     demand: Text = ""
-    not_given: dict[Held, NotGiven] = {}
+    not_given: Several[dict[Held, NotGiven]] = {}
     external: External | None = None
     date_only: bool = False
     grievance: Grievance | None = None
@@ -123,7 +124,7 @@ class Reception(Said):
     company_at_fault: bool | None = None
     easily_remedied: bool | None = None
     outside_party: Clear | None = None
-    concerns: Annotated[tuple[Concerned, ...], Field(max_length=100)] = ()
+    concerns: Annotated[Several[tuple[Concerned, ...]], Field(max_length=100)] = ()
 
 
 class Merge(Said):
@@ -175,7 +176,7 @@ class Slip(Said):
     place: Clear = ""
     complained_of: Clear = ""
     reporter: Reporter = Reporter()
-    not_given: dict[Held, NotGiven] = {}
+    not_given: Several[dict[Held, NotGiven]] = {}
 
 
 class Opening(Said):
@@ -183,11 +184,11 @@ class Opening(Said):
 
     occurred_at: Moment | None = None
     person_id: Name
-    slips: Annotated[list[Slip], Field(max_length=100)] = []
+    slips: Annotated[Several[list[Slip]], Field(max_length=100)] = []
 
 
 Reason = Annotated[Clear, StringConstraints(strip_whitespace=True, min_length=1)]
-Many = Annotated[list[Name], Field(min_length=1, max_length=500)]
+Many = Annotated[Several[list[Name]], Field(min_length=1, max_length=500)]
 """What is done to many cases at once is done to so many."""
 
 
