@@ -68,7 +68,7 @@ GUARDS = (
         "A result is told when it has reached every household that complains (RM-4.6.3).",
         "told to all who complain",
         f"{NOTIFY}/domain/owner.py",
-        "if _awaited(telling, state) <= {own} else told\n",
+        "if _awaited(same, state.case) <= {own} else told\n",
         "if True else told\n",
         f"{TOLD_TEST}test_the_result_is_told_when_it_has_reached_every_household_that_complains",
     ),
@@ -98,7 +98,7 @@ GUARDS = (
         "                changed = _with_complainant(case, command)\n"
         "                if changed == case:\n"
         "                    return []\n"
-        "                return [changed, *_known_by_now(replace(state, case=changed))]\n",
+        "                return [changed, *_all_known_by_now(replace(state, case=changed))]\n",
         "                changed = _with_complainant(case, command)\n"
         "                if changed == case:\n"
         "                    return []\n"
@@ -122,6 +122,33 @@ GUARDS = (
         "    if id_ == case.household_id:\n",
         "    if False:\n",
         f"{TOLD_TEST}test_whose_case_it_is_is_told_once_whatever_else_is_said_of_it",
+    ),
+    Guard(
+        _RULES,
+        "A reception is noted in one fact, however many households complain.",
+        "one fact of all who complain",
+        f"{NOTIFY}/domain/owner.py",
+        "                return [_noted(command)]\n",
+        "                return [_noted(command)] * max(1, len(command.complainants))\n",
+        f"{TOLD_TEST}test_a_reception_is_noted_in_one_fact_however_many_complain",
+    ),
+    Guard(
+        _RULES,
+        "A household is told once, also where its own case names it as one that complains.",
+        "whose case it is, at its reception",
+        f"{NOTIFY}/domain/owner.py",
+        "for id_ in command.complainants if id_ != command.household_id",
+        "for id_ in command.complainants",
+        f"{TOLD_TEST}test_a_reception_is_noted_in_one_fact_however_many_complain",
+    ),
+    Guard(
+        _RULES,
+        "What becomes of a message costs no more the more else a case's households were told.",
+        "what tells the same",
+        f"{NOTIFY}/domain/owner.py",
+        "            facts += _known_by_now(_same(one.requested.message_id, after), after.case)\n",
+        "            facts += _all_known_by_now(after)\n",
+        f"{TOLD_TEST}test_when_a_message_changes_only_those_that_tell_the_same_are_looked_at",
     ),
     Guard(
         _RULES,

@@ -38,6 +38,7 @@ from steward_events.vocabulary import Concern, Kind, Part, Party, Role, Urgency
 from steward_notify.api.subscribers import on_intake, on_sla
 from steward_notify.app import outcome_of
 from steward_notify.application.reactions import owner_stream_of, stream_of
+from steward_notify.domain import owner
 from steward_notify.domain.message import (
     BeginSending,
     NoteFailed,
@@ -321,6 +322,29 @@ def test_whose_case_it_is_is_told_once_whatever_else_is_said_of_it() -> None:
     assert len(texts) == 2
 
 
+def received_of(*complain: str) -> CaseReceived:
+    concerns = tuple(Concern(household_id=id_, part=Part.COMPLAINANT) for id_ in complain)
+    return COMPLAINT.model_copy(update={"concerns": concerns})
+
+
+def test_a_reception_is_noted_in_one_fact_however_many_complain() -> None:
+    many = [f"h{n}" for n in range(1, 301)]
+    [noted] = after(received_of(*many, "h2")).facts
+    assert isinstance(noted, CaseNoted)
+    assert noted.complainants == dict.fromkeys(many[1:], "P1-2026-00001")
+    assert set(asked(after(received_of(*many), RESULT))) == set(many)
+
+
+def test_what_was_noted_household_by_household_is_read_as_it_was() -> None:
+    answer = after(received_of("h2", "h3"))
+    [noted] = answer.facts
+    state = answer.decider.initial
+    for complain in ({}, {"h2": "P1-2026-00001"}, {"h2": "P1-2026-00001", "h3": "P1-2026-00001"}):
+        earlier = noted.model_copy(update={"complainants": complain})
+        state = answer.decider.evolve(state, earlier)
+    assert state == answer.state
+
+
 def test_who_is_complained_of_or_only_affected_is_told_nothing() -> None:
     concerns = tuple(
         Concern(household_id=id_, part=part)
@@ -342,6 +366,36 @@ def test_the_result_is_told_when_it_has_reached_every_household_that_complains()
         for sms in (texts[first], texts[last]):
             delivered, told = arriving(told, sms)
         assert (delivered.about, delivered.about_id) == ("result", "1")
+
+
+def test_when_a_message_changes_only_those_that_tell_the_same_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[str] = []
+
+    def whose(one: owner.OneMessage, case: CaseNoted) -> str:
+        looked_at.append(one.requested.message_id)
+        return _whose(one, case)
+
+    _whose = owner._whose
+    monkeypatch.setattr(owner, "_whose", whose)
+    answer, texts = after(COMPLAINT, NEIGHBOUR), []
+    for number in range(10):
+        [result] = commands(heard(RESULT)._replace(id=UUID(int=number)))
+        answer = answer.when(result)
+        texts.append(asked(answer))
+    for text in texts:
+        _, answer = arriving(answer, text["h1"])
+    before = answer.state.tellings
+    looked_at.clear()
+    delivered, answer = arriving(answer, texts[0]["h2"])
+    assert delivered.about == "result"
+    [same] = [same for same in before.values() if texts[0]["h2"].message_id in same]
+    assert set(looked_at) == set(same)
+    changed = [
+        telling for telling, its in answer.state.tellings.items() if its is not before[telling]
+    ]
+    assert len(changed) == 1
 
 
 @rule("RM-4.6.3")
@@ -423,8 +477,8 @@ def test_whose_case_it_is_by_now_is_waited_for_and_whose_it_was_is_not() -> None
 
 def not_reached(answer: Answer, household_id: str, *, fails: bool) -> Answer:
     """Let a household have no address left, be it that the text to it failed before."""
-    facts = answer.state.messages.values()
-    of = [one.requested for one in facts if one.requested.household_id == household_id]
+    told = [one.requested for same in answer.state.tellings.values() for one in same.values()]
+    of = [requested for requested in told if requested.household_id == household_id]
     for requested in of:
         commands: list[Any] = [Suppress(NOON, "no_address")]
         if fails and requested.channel == "sms":

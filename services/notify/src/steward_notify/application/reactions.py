@@ -145,10 +145,8 @@ def _noted(heard: Recorded) -> Iterator[NoteCase | NoteChange | NoteComplainant 
                 fact.reporter_phone,
                 fact.reporter_email,
                 _fields(heard),
+                tuple(one.household_id for one in fact.concerns if one.part is Part.COMPLAINANT),
             )
-            for other in fact.concerns:
-                if other.part is Part.COMPLAINANT:
-                    yield NoteComplainant(at, other.household_id, told=True)
         case HouseholdConcerned() as fact:
             complains = fact.part is Part.COMPLAINANT
             yield NoteComplainant(

@@ -6,6 +6,7 @@ Unheard --note--> Known --a fact of which owners are told--> Known, with one mor
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import assert_never
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
@@ -35,7 +36,7 @@ Fields = Mapping[str, str | bool]
 
 @dataclass(frozen=True, slots=True)
 class NoteCase:
-    """Take note of a new case."""
+    """Take note of a new case, and of the other households that complain of the same."""
 
     at: datetime
     case_id: str
@@ -47,6 +48,7 @@ class NoteCase:
     phone: Sealed | None = field(repr=False)
     email: Sealed | None = field(repr=False)
     fields: Fields
+    complainants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,10 @@ class OneMessage:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The case, and the messages about it."""
+    """The case, and the messages about it: by what they tell, then by their ID."""
 
     case: CaseNoted
-    messages: Mapping[str, OneMessage] = field(default_factory=dict)
+    tellings: Mapping[str, Mapping[str, OneMessage]] = field(default_factory=dict)
 
 
 State = Unheard | Known
@@ -166,18 +168,19 @@ class OwnerDecider:
                 changed = _changed(case, command)
                 if changed == case:
                     return []
-                return [changed, *_known_by_now(replace(state, case=changed))]
+                return [changed, *_all_known_by_now(replace(state, case=changed))]
             case NoteComplainant(), Known(case):
                 changed = _with_complainant(case, command)
                 if changed == case:
                     return []
-                return [changed, *_known_by_now(replace(state, case=changed))]
+                return [changed, *_all_known_by_now(replace(state, case=changed))]
             case NoteEnd(at), Known():
                 return self._without_receipt(at, state)
             case Tidings(), Known():
                 return list(self._told(command, state))
-            case About(message_id, inner), Known(_, messages) if message_id in messages:
-                return self._becomes(inner, messages[message_id], state)
+            case About(message_id, inner), Known():
+                one = _same(message_id, state).get(message_id)
+                return self._becomes(inner, one, state) if one else []
             case Tidings(fact="extension_approved" | "owner_date_declined"), Unheard():
                 # It comes over another topic than the case's reception.
                 raise NotHeardYet("This case has not been heard of yet.")
@@ -194,10 +197,11 @@ class OwnerDecider:
             case Known(), CaseNoted():
                 return replace(state, case=fact)
             case Known(), _:
+                id_, same = fact.message_id, _same(fact.message_id, state)
                 one = (
                     OneMessage(fact, self._message.initial)
                     if isinstance(fact, MessageRequested)
-                    else state.messages[fact.message_id]
+                    else same[id_]
                 )
                 after = replace(
                     one,
@@ -205,7 +209,8 @@ class OwnerDecider:
                     failed=isinstance(fact, MessageFailed),
                     delivered=fact if isinstance(fact, MessageDelivered) else one.delivered,
                 )
-                return replace(state, messages={**state.messages, fact.message_id: after})
+                changed = {_telling(id_): {**same, id_: after}}
+                return replace(state, tellings={**state.tellings, **changed})
             case _:
                 assert_never(state)
 
@@ -222,14 +227,23 @@ class OwnerDecider:
         after: State = state
         for fact in facts:
             after = self.evolve(after, fact)
-        return [*facts, *_known_by_now(after)] if facts and isinstance(after, Known) else facts
+        if facts and isinstance(after, Known):
+            facts += _known_by_now(_same(one.requested.message_id, after), after.case)
+        return facts
 
     def _without_receipt(self, at: datetime, state: Known) -> Sequence[NotifyFact]:
         facts: list[NotifyFact] = []
         after: State = state
-        for id_, one in state.messages.items():
-            if one.requested.about == "receipt" and isinstance(after, Known):
-                becomes = self._becomes(Suppress(at, "case_ended"), after.messages[id_], after)
+        receipts = [
+            one.requested.message_id
+            for same in state.tellings.values()
+            for one in same.values()
+            if one.requested.about == "receipt"
+        ]
+        for id_ in receipts:
+            if isinstance(after, Known):
+                one = _same(id_, after)[id_]
+                becomes = self._becomes(Suppress(at, "case_ended"), one, after)
                 for fact in becomes:
                     after = self.evolve(after, fact)
                 facts += becomes
@@ -327,6 +341,7 @@ def _addressees(case: CaseNoted, tidings: Tidings) -> Iterator[Addressee]:
         yield case.model_copy(update=its), _of(household_id)
 
 
+@lru_cache(10_000)
 def _of(household_id: str) -> str:
     """Mark the messages to a household that complains too."""
     return f"-{uuid5(_NAMESPACE, household_id).hex[:12]}"
@@ -347,6 +362,9 @@ def _noted(command: NoteCase) -> CaseNoted:
         phone=command.phone,
         email=command.email,
         fields=dict(command.fields),
+        complainants={
+            id_: command.number for id_ in command.complainants if id_ != command.household_id
+        },
     )
 
 
@@ -384,22 +402,22 @@ def _with_subject(fact: NotifyFact, state: Known, one: OneMessage) -> NotifyFact
     if not isinstance(fact, MessageDelivered):
         return fact
     told = fact.model_copy(update={"case_id": state.case.case_id})
-    telling, own = _telling(one), _whose(one, state.case)
-    return _about(one, told) if _awaited(telling, state) <= {own} else told
+    same, own = _same(one.requested.message_id, state), _whose(one, state.case)
+    return _about(one, told) if _awaited(same, state.case) <= {own} else told
 
 
-def _known_by_now(state: Known) -> Iterator[MessageDelivered]:
+def _all_known_by_now(state: Known) -> Iterator[MessageDelivered]:
+    for same in state.tellings.values():
+        yield from _known_by_now(same, state.case)
+
+
+def _known_by_now(same: Mapping[str, OneMessage], case: CaseNoted) -> Iterator[MessageDelivered]:
     """Say anew of what was delivered that it is known, since nobody is waited for any longer."""
-    unsaid: dict[str, OneMessage] = {}
-    said: set[str] = set()
-    for one in state.messages.values():
-        telling = _telling(one)
-        if one.delivered and one.delivered.about:
-            said.add(telling)
-        elif one.delivered and one.requested.about:
-            unsaid.setdefault(telling, one)
-    for telling, one in unsaid.items():
-        if one.delivered and telling not in said and not _awaited(telling, state):
+    delivered = [one for one in same.values() if one.delivered and one.requested.about]
+    if any(one.delivered and one.delivered.about for one in delivered):
+        return
+    for one in delivered[:1]:
+        if one.delivered and not _awaited(same, case):
             yield _about(one, one.delivered).model_copy(update={"again": True})
 
 
@@ -408,18 +426,18 @@ def _about(one: OneMessage, delivered: MessageDelivered) -> MessageDelivered:
     return delivered.model_copy(update={name: getattr(one.requested, name) for name in names})
 
 
-def _awaited(telling: str, state: Known) -> set[str]:
+def _awaited(same: Mapping[str, OneMessage], case: CaseNoted) -> set[str]:
     """Give the marks of the households that still complain and may still be told the same.
 
     Whom no message reaches is not waited for; but whose case it is, only where there was nowhere to
     send one, for a failed one leaves the clock running (RM-4.6.3). Whose case it is only since then
     may be told still: somebody asks for it again.
     """
-    complain = {_of(household_id) for household_id in state.case.complainants}
+    told = {"", *(_of(household_id) for household_id in case.complainants)}
     theirs: dict[str, list[OneMessage]] = {"": []}
-    for one in state.messages.values():
-        of = _whose(one, state.case)
-        if _telling(one) == telling and of in {"", *complain}:
+    for one in same.values():
+        of = _whose(one, case)
+        if of in told:
             theirs.setdefault(of, []).append(one)
     return {of for of, messages in theirs.items() if _may_be_told(of, messages)}
 
@@ -431,9 +449,14 @@ def _may_be_told(of: str, messages: Sequence[OneMessage]) -> bool:
     return not is_over or (not of and any(one.failed for one in messages))
 
 
-def _telling(one: OneMessage) -> str:
+def _same(message_id: str, state: Known) -> Mapping[str, OneMessage]:
+    """Give the messages that tell the same as this one."""
+    return state.tellings.get(_telling(message_id), {})
+
+
+def _telling(message_id: str) -> str:
     """Give what a message tells, the same for all whom it is told."""
-    return _parts(one)[0]
+    return _parts(message_id)[0]
 
 
 def _whose(one: OneMessage, case: CaseNoted) -> str:
@@ -441,7 +464,7 @@ def _whose(one: OneMessage, case: CaseNoted) -> str:
 
     It is empty for its own household, and for who reported it at the address that they left.
     """
-    _, of = _parts(one)
+    _, of = _parts(one.requested.message_id)
     household_id, address = one.requested.household_id, one.requested.address
     reported = address is not None and address in (case.phone, case.email)
     if not of and not reported and household_id and household_id != case.household_id:
@@ -449,8 +472,8 @@ def _whose(one: OneMessage, case: CaseNoted) -> str:
     return "" if case.household_id and of == _of(case.household_id) else of
 
 
-def _parts(one: OneMessage) -> tuple[str, str]:
+def _parts(message_id: str) -> tuple[str, str]:
     """Give what a message tells, and the mark of whom, as its ID has them."""
-    name = one.requested.message_id.rsplit(".", 2)[1]
+    name = message_id.rsplit(".", 2)[1]
     telling, dash, of = name.partition("-")
     return telling, dash + of
