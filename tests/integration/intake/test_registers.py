@@ -1,12 +1,16 @@
 """Departments, zones, and what a role's end does, over HTTP on a real PostgreSQL."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests.integration.intake.conftest import NOON, Caller, Office
 from tests.integration.intake.test_daily_life import staffed
 from tests.integration.intake.test_http import received
 from tests.support.rules import rule
+
+from steward_events.fact import read_fact
 
 
 async def role_ended(caller: Caller, person_id: str, **more: Any) -> None:
@@ -186,6 +190,35 @@ async def test_a_zone_names_whose_steward_a_person_is(registered: Caller) -> Non
     assert (await caller.post("zones", only)).status_code == 201
     [found] = (await caller.get("zones", person_id="s1")).json()["items"]
     assert (found["person_id"], found["buildings"]) == ("s1", ["1", "2"])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+async def test_what_stands_in_the_subject_of_a_mail_has_one_line(
+    registered: Caller, end: str
+) -> None:
+    name, reads = f"湖畔{end}花园", "must stand on one line."
+    project = {"project_id": "lakeside", "group_id": "g1", "name": name}
+    incident = {"project_id": "lakeside", "title": name}
+    refused = [
+        await registered.post("projects", project),
+        await registered.post("incidents", incident),
+    ]
+    assert [answer.status_code for answer in refused] == [422, 422]
+    said = [answer.json()["detail"] for answer in refused]
+    assert said == [f"The field “{field}” {reads}" for field in ("name", "title")]
+    # What was registered before it was asked for is read.
+    stored = project | {"zone": "Asia/Shanghai", "policy": "residential-cn"}
+    assert read_fact("registry.project_registered.v1", json.dumps(stored)) is not None
+    opened = {"incident": "i1", "project": "lakeside", "title": name}
+    assert read_fact("intake.incident_opened.v1", json.dumps(opened)) is not None
+
+
+async def test_a_zone_names_no_more_buildings_than_a_project_has(registered: Caller) -> None:
+    zone = {"zone_id": "z1", "project_id": "lakeside", "person_id": "s1"}
+    answer = await registered.post("zones", zone | {"buildings": ["1"] * 1_001})
+    assert answer.status_code == 422
+    wrong = await registered.post("zones", zone | {"buildings": [1] * 100_000})
+    assert [each["field"] for each in wrong.json()["errors"]] == ["buildings.0"]
 
 
 async def test_who_moves_out_keeps_what_is_known_of_them(registered: Caller) -> None:

@@ -235,6 +235,7 @@ _PREDICATES = {
     "assertion_error": "is not valid",
     # Our own errors say it themselves.
     "out_of_reach": "{msg}",
+    "several_lines": "{msg}",
     "lines": "{msg}",
 }
 """What is wrong with a thing, by the type of pydantic's error."""

@@ -38,7 +38,7 @@ from steward_intake.application.desk import (
     unknown,
 )
 from steward_intake.application.ports import Row
-from steward_intake.application.words import Said
+from steward_intake.application.words import OneLine, Said
 from steward_intake.domain.commands import HandOver
 from steward_intake.domain.registry import (
     AssignRole,
@@ -149,7 +149,7 @@ class Project(Registration):
     type: Literal["project"] = "project"
     project_id: Name
     group_id: Name
-    name: Clear
+    name: Annotated[Clear, OneLine]
     zone: Word = DEFAULT_ZONE
     policy: Word = DEFAULT_PACK
     """The pack by which it is run."""

@@ -5,7 +5,14 @@ What happens to a case after its reception is in `actions`.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from steward_events.tickets import Line, Name, Text
@@ -40,6 +47,16 @@ LONGEST_TOLD = 35
 
 Told = Annotated[Line, StringConstraints(min_length=1, max_length=LONGEST_TOLD)]
 """What is told by message."""
+
+
+def _on_one_line(name: str) -> str:
+    if name.splitlines() not in ([], [name]):
+        raise PydanticCustomError("several_lines", "must stand on one line")
+    return name
+
+
+OneLine = AfterValidator(_on_one_line)
+"""Of a name that stands in the subject of a mail."""
 
 Loss = Annotated[int, Field(ge=0, le=1_000_000_000)]
 """What somebody claims to have lost, in yuan."""
@@ -197,7 +214,7 @@ class NewIncident(Said):
 
     occurred_at: Moment | None = None
     project_id: Name
-    title: Annotated[Clear, StringConstraints(min_length=1)]
+    title: Annotated[Clear, StringConstraints(min_length=1), OneLine]
     cause: Clear = ""
     person_id: Name | None = None
 
