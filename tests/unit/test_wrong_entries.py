@@ -12,8 +12,11 @@ from steward_events.fact import Unreadable, read_fact
 from steward_events.jsonschema import published_facts
 from steward_events.tickets import TICKET_EVENTS
 from steward_intake.application import actions, registration, words
+from steward_sla.api.http import TakenOver
+from steward_sla.api.policy_work import OtherVersion
+from steward_visits.api.visits import Visited
 
-READ = [
+READ: list[type[BaseModel]] = [
     *published_facts(),
     *TICKET_EVENTS.values(),
     *(
@@ -22,8 +25,11 @@ READ = [
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, words.Said)
     ),
+    OtherVersion,
+    TakenOver,
+    Visited,
 ]
-"""What others may send: facts, tickets, and the bodies that intake takes."""
+"""What others may send: facts, tickets, and the bodies that services take."""
 
 
 def parts(annotation: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
 from steward_events.sla import PolicyReapplied
-from steward_events.vocabulary import Id, Word
+from steward_events.vocabulary import Id, Several, Word
 from steward_eventstore.execute import To
 from steward_policy.almanac import Almanac
 from steward_policy.packs import PackError, Rules, UnknownVersion, load, whole
@@ -34,7 +34,7 @@ Reapplier = Annotated[Principal, Depends(require("policy.reapply"))]
 PolicyReader = Annotated[Principal, Depends(require("policy.read"))]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 PackText = Annotated[str, StringConstraints(max_length=300_000, pattern=r"^[^\x00]*$")]
-Named = Annotated[tuple[Word, ...], Field(max_length=500)]
+Named = Annotated[Several[tuple[Word, ...]], Field(max_length=500)]
 
 
 class OtherVersion(BaseModel):
@@ -48,9 +48,9 @@ class OtherVersion(BaseModel):
     policy: Word = ""
     text: PackText | None = None
     instead_of: Word = ""
-    projects: Annotated[tuple[Id, ...], Field(max_length=5_000)] = ()
+    projects: Annotated[Several[tuple[Id, ...]], Field(max_length=5_000)] = ()
     targets: Named = ()
-    cases: Annotated[tuple[Id, ...], Field(max_length=500)] = ()
+    cases: Annotated[Several[tuple[Id, ...]], Field(max_length=500)] = ()
     reason: Reason | None = None
     asked_by: Id | None = None
     dry_run: bool = True

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from steward_events.sealed import Sealed
 from steward_events.visits import VisitDone
-from steward_events.vocabulary import Clear, Id, Mode, Moment, Topic
+from steward_events.vocabulary import Clear, Id, Mode, Moment, Several, Topic
 from steward_eventstore.execute import To
 from steward_service.auth import Principal, require
 from steward_service.lists import Limit, Month, Page, cursor_of, page_of
@@ -39,7 +39,7 @@ class Visited(BaseModel):
     household_id: Id
     person_id: Id
     mode: VisitMode
-    topics: list[Topic] = Field([], max_length=len(Topic))
+    topics: Annotated[Several[list[Topic]], Field(max_length=len(Topic))] = []
     content: Text = ""
     feedback: Text = ""
     measures: Text = ""
