@@ -524,7 +524,9 @@ async def test_content_that_the_database_refuses_is_found_alone_in_its_batch(doo
     await door.given_up(f"case-{case_id}", *LISTENERS)
 
 
-async def test_a_policy_that_cannot_be_read_waits_with_what_is_wrong_with_it(door: Door) -> None:
+async def test_a_policy_that_cannot_be_read_waits_with_the_place_where_it_is_wrong(
+    door: Door,
+) -> None:
     pack = f"nul-{uuid7()}"
     said = {
         "pack": pack,
@@ -535,7 +537,7 @@ async def test_a_policy_that_cannot_be_read_waits_with_what_is_wrong_with_it(doo
     }
     headers = fact("-", 1, "registry.policy_published.v1") | {"ce_subject": f"policy-{pack}"}
     await door.system.tell("steward.intake", HERE, headers, json.dumps(said).encode())
-    await door.waits("visits", f"policy-{pack}", "cannot be read", "U+0000")
+    await door.waits("visits", f"policy-{pack}", "cannot be read", f"{pack}@1:1.")
     await door.goes_on()
     await door.given_up(f"policy-{pack}", *LISTENERS)
 
