@@ -138,7 +138,7 @@ def install(service: str, at: str, nth: int, passed: str) -> None:
     crashing.around(Connection, "_executemany", lambda sql, *_: named(sql))
     crashing.around(AIOKafkaProducer, "send_batch", _always("send_batch"))
     crashing.around(AIOKafkaConsumer, "commit", _always("offsets"))
-    crashing.around(httpx2.AsyncClient, "post", _always("post"))
+    crashing.around(httpx2.AsyncClient, "send", _always("post"))
     crashing.around(SMTP, "data", _always("data"))
 
 
