@@ -140,7 +140,9 @@ class Walk:
         self.last: tuple[datetime, int, int]
         """The place of the last fact taken, in the target's own order."""
         self.made: list[tuple[Hashable, Clock]] = []
-        """The clock of each run as it was made last, and of what."""
+        """The clock of each run as it was made last, and of what of it."""
+        self.made_of: Hashable = None
+        """Of what else they all were made."""
 
     def take(self, fact: CaseFact) -> bool:
         """Go past one more fact: what stops first, then what changes, then what starts.

@@ -263,8 +263,11 @@ class Course:
             len(facts) if measure.target.overdue is not None or self._instead is not None else 0,
             tuple(waits) if measure.target.pauses_on else (),
         )
+        if of_all != walk.made_of:
+            made.clear()
+            walk.made_of = of_all
         for place, run in enumerate(walk.runs):
-            of = (run.ended, run.severity, len(run.start.dues), len(run.start.moves), of_all)
+            of = (run.ended, run.severity, len(run.start.dues), len(run.start.moves))
             if place == len(made):
                 made.append((of, measure.clock(run, walk, facts, waits, self)))
             elif made[place][0] != of:

@@ -30,6 +30,7 @@ from steward_events.vocabulary import Mode, Role
 from steward_policy import durations
 from steward_policy.ladder import TITLES, role_at_least
 from steward_policy.packs import FollowUpRule, Rules
+from steward_visits.domain.dating import demand_recent
 
 RECLASSIFIED = "reclassified"
 REOPENED = "reopened"
@@ -401,15 +402,10 @@ class FollowupsDecider:
                 )
 
     def _demand_recent(self, command: RecordFollowUp, case: CaseNoted) -> None:
-        """Refuse a follow-up further back than the rules let whoever made it, by their roles, date it."""
         if command.said_at is None or command.at >= command.said_at:
             return
-        allowed = self._rules(case.policy).cases
-        since = allowed.dated_since(command.said_at, ZoneInfo(case.zone), command.roles)
-        if command.at < since:
-            raise Refused(
-                f"Only a follow-up since {since.isoformat()} is written down here.", code="bad_data"
-            )
+        allowed, zone = self._rules(case.policy).cases, ZoneInfo(case.zone)
+        demand_recent("follow-up", command.at, command.said_at, allowed, zone, command.roles)
 
     def _rules(self, policy: str) -> Rules:
         try:

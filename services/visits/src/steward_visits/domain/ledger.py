@@ -37,6 +37,7 @@ from steward_events.vocabulary import Role
 from steward_policy.calendars import first_instant
 from steward_policy.case_rules import DEFAULTS, CaseRules
 from steward_policy.packs import QuotaRule, Rules
+from steward_visits.domain.dating import demand_recent
 
 KEPT_MONTHS = 12
 """So far back a visit may still be written down or struck."""
@@ -285,18 +286,13 @@ class LedgerDecider:
         return [visit, *_settled(self._after(ledger, [visit]), [visit])]
 
     def _demand_recent(self, command: RecordVisit, noted: LedgerNoted) -> None:
-        """Refuse a visit further back than the rules let the visitor, by the roles they hold, date it."""
         said_at, visited_at = command.said_at, command.visit.visited_at
         if said_at is None or visited_at >= said_at:
             return
         zone = ZoneInfo(noted.zone)
         allowed = self._case_rules(noted, said_at.astimezone(zone).date())
         roles = [held.role for held in noted.held if held.person_id == command.visit.person_id]
-        since = allowed.dated_since(said_at, zone, roles)
-        if visited_at < since:
-            raise Refused(
-                f"Only a visit since {since.isoformat()} is written down here.", code="bad_data"
-            )
+        demand_recent("visit", visited_at, said_at, allowed, zone, roles)
 
     def _struck(self, command: StrikeVisit, ledger: Ledger) -> Sequence[LedgerFact]:
         _demand_kept(command.month, ledger)
