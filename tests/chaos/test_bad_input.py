@@ -131,9 +131,9 @@ class Tally:
     def line(self) -> str:
         """Say it in one line."""
         return (
-            f"inputs {self.inputs.total()} · unanswered {len(self.unanswered)}"
-            f" · died {len(self.died)} · 5xx {len(self.above_499)} · stuck {len(self.stuck)}"
-            f" · lost {len(self.lost)} · personal data in logs {len(self.told)}"
+            f"inputs {self.inputs.total()}, unanswered {len(self.unanswered)}"
+            f", died {len(self.died)}, 5xx {len(self.above_499)}, stuck {len(self.stuck)}"
+            f", lost {len(self.lost)}, personal data in logs {len(self.told)}"
         )
 
     def wrong(self, most: int | None = None) -> list[str]:

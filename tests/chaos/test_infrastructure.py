@@ -35,6 +35,7 @@ from steward_events.vocabulary import External
 from steward_intake.application.desk import external_case_id
 from steward_service.clocks import SteppedDriver
 from steward_stack.postgres import ROOTS_DATA, UNPRIVILEGED
+from steward_stack.processes import Process
 from steward_stack.state import LIVE, State
 from steward_stack.supervisor import Stack, running_stack
 
@@ -98,6 +99,15 @@ class Estate:
             return (await self.relay(service))[2] > before
 
         await self.system.until(has_grown, otherwise)
+
+    async def next_of(self, killed: Process) -> Process:
+        """Wait until a killed process is started again."""
+
+        async def is_started() -> bool:
+            return self.system.process(killed.name) != killed
+
+        await self.system.until(is_started, f"{killed.name} is not started again")
+        return self.system.process(killed.name)
 
     async def metric(self, service: str, name: str) -> float:
         text = (await self.system.client.get(self.url(service, "/metrics"))).text
@@ -196,9 +206,15 @@ async def test_an_open_transaction_delays_what_is_published_and_nothing_is_skipp
     await forgotten.close()
 
 
-async def test_a_broker_that_does_not_answer_for_a_while_loses_nothing(estate: Estate) -> None:
-    broker = estate.system.process("kafka")
+@pytest.mark.parametrize("how", ["silent", "gone"])
+async def test_a_broker_that_does_not_answer_for_a_while_loses_nothing(
+    estate: Estate, how: str
+) -> None:
     async with estate.under_load():
+        broker = estate.system.process("kafka")
+        if how == "gone":
+            broker.send(signal.SIGKILL)
+            broker = await estate.next_of(broker)  # stopped before it listens
         broker.send(signal.SIGSTOP)
         try:
             await asyncio.sleep(AWAY_SECONDS)  # it is the time-outs that must pass

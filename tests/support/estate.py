@@ -30,10 +30,11 @@ async def judged(
     seconds: float = 900,
     skew: timedelta = timedelta(),
 ) -> None:
-    """Wait until all rests; no invariant may be violated then.
+    """Wait until all rests; no invariant may be violated then, and there must be what to judge.
 
     `killed` says when the sender or its database was taken away, `skew` by how much clocks differed.
     """
     rested_at = await system.quiet(seconds)
-    violations = (await Judge(system, told, killed, rested_at, skew).verdict()).violations()
-    assert not violations, "\n".join(map(str, violations))
+    found = await Judge(system, told, killed, rested_at, skew).verdict()
+    assert not found.violations(), "\n".join(found.violations())
+    assert min(found.effects, found.alarms, found.texts, found.mails) > 0
