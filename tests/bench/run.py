@@ -336,10 +336,12 @@ def _verdict(results: Sequence[Result]) -> tuple[str, bool]:
     if not judged:
         measured = any(each.figure is not None for each in results)
         return f"Nothing was {'judged' if measured else 'measured'}.", measured
+    aims = sum(each.target is not None for each in results)
     missed = sum(ratio < 1 for ratio in judged.values())
     least = min(judged, key=judged.__getitem__)
     said = (
-        f"{len(judged)} lines judged: missed {missed}, least ratio {judged[least]:.2f} ({least})."
+        f"Judged {len(judged)} of the {aims} lines with a target: missed {missed},"
+        f" least ratio {judged[least]:.2f} ({least})."
     )
     return said, missed <= MAY_MISS and judged[least] >= LEAST
 
