@@ -70,7 +70,8 @@ _MEET_SECONDS = 120.0
 PENDING = f"""
 INSERT INTO timers
 SELECT 'pending-' || n, n % {PARTITIONS},
-       '{BEGIN + timedelta(days=30)}'::timestamptz + n % 86400 * interval '1 second'
+       '{BEGIN + timedelta(days=30)}'::timestamptz + n % 86400 * interval '1 second',
+       'p-' || n % {1 + OTHER_PROJECTS}
   FROM generate_series(1, {{rows}}) AS n
 """
 
@@ -375,11 +376,10 @@ def cron(due: Iterable[float]) -> list[float]:
     ]
 
 
-async def at_one_instant(bench: Bench, streams: str) -> tuple[float, float, float]:
-    """Let 50,000 breaches of one project fall due at once, and some of others meanwhile.
+async def at_one_instant(bench: Bench, streams: str) -> tuple[float, float]:
+    """Let 50,000 breaches of one project fall due at once, and some of all others meanwhile.
 
-    Gives how long it took, and how late 99 of 100 of the others were, in seconds; those apart
-    whose projects share the partition of the many, for a partition rings in the order of time.
+    Gives how long it took, and how late 99 of 100 of the others were, in seconds.
     """
     at_once = BEGIN + timedelta(seconds=2)
     storm = dict.fromkeys(range(BURST), ("p-0", at_once))
@@ -392,22 +392,19 @@ async def at_one_instant(bench: Bench, streams: str) -> tuple[float, float, floa
     }
     late = await (await Scene.laid_out(bench, streams, storm | others)).ring()
     done = max(late[n] for n in storm)
-    beside: dict[bool, list[float]] = {False: [], True: []}
-    for n, (key, at) in others.items():
-        if at < at_once + timedelta(seconds=done):
-            beside[_partition(key) == _partition("p-0")].append(late[n])
-    return done, percentile(beside[False], 0.99), percentile(beside[True], 0.99)
+    meanwhile = [late[n] for n, (_, at) in others.items() if at < at_once + timedelta(seconds=done)]
+    return done, percentile(meanwhile, 0.99)
 
 
 async def burst(bench: Bench) -> Mapping[str, float]:
     """Have sla's clocks breach at one instant."""
-    done, others, beside = await at_one_instant(bench, "own")
-    return {"burst": done, "burst.others": others, "burst.beside": beside}
+    done, others = await at_one_instant(bench, "own")
+    return {"burst": done, "burst.others": others}
 
 
 async def burst_least(bench: Bench) -> Mapping[str, float]:
     """The same with streams of one fact."""
-    done, others, _ = await at_one_instant(bench, "least")
+    done, others = await at_one_instant(bench, "least")
     return {"burst-least": done, "burst-least.others": others}
 
 
@@ -430,7 +427,6 @@ LINES = [
     Line("timers (one process, lateness p99)", "timers-alone.p99", "ms", None, at_most=True),
     Line("timers (50,000 at one instant)", "burst", "s", 35, at_most=True, grows=True),
     Line("timers (others meanwhile, p99)", "burst.others", "s", 1, at_most=True),
-    Line("timers (others of its partition, p99)", "burst.beside", "s", None),
     Line("timers (least streams)", "timers-least", "breaches/s", None),
     Line("timers (least streams, lateness p99)", "timers-least.p99", "ms", None, at_most=True),
     Line(

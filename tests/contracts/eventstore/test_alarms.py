@@ -195,6 +195,27 @@ async def test_due_streams_are_shared_out_over_partitions(shop: OpenShop) -> Non
     assert len(await shop.store.due(limits, 2)) == 2
 
 
+async def test_the_keys_of_a_partition_come_in_turn_where_one_has_many(shop: OpenShop) -> None:
+    executor = shop.executor()
+    keys = [key for key in (f"p-{n}" for n in range(40)) if partition_of(key) == HERE]
+    storm, second, third, *_ = keys
+    for n in range(20):
+        await executor.execute(job(f"clock-s{n:02}", Start(START, (at(1),)), key=storm))
+    for key, seconds in ((second, 3), (second, 2), (third, 4)):
+        stream = f"clock-{key}-{seconds}"
+        await executor.execute(job(stream, Start(START, (at(seconds),)), key=key))
+    due = await shop.store.due({HERE: at(9)}, 6)
+    others = [(name, when) for name, when in due if when > at(1)]
+    assert len(due) == 6
+    assert set(others) == {
+        (f"clock-{second}-2", at(2)),
+        (f"clock-{second}-3", at(3)),
+        (f"clock-{third}-4", at(4)),
+    }
+    # Whatever is not due yet, of whichever key, is left out.
+    assert [when for _, when in await shop.store.due({HERE: at(2)}, 2)] == [at(1), at(1)]
+
+
 async def test_the_oldest_alarms_of_a_partition_come_first(shop: OpenShop) -> None:
     executor = shop.executor()
     for n in (3, 1, 2):

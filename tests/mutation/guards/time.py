@@ -2,6 +2,7 @@
 
 from tests.mutation.guard import Guard
 from tests.mutation.places import (
+    ALARMS_BY_KEY,
     ALARMS_TEST,
     APPEND_TEST,
     CLIMBING_TEST,
@@ -171,6 +172,25 @@ GUARDS = (
         "t.due_at < q.until",
         "t.due_at <= q.until",
         f"{ALARMS_TEST}test_the_ticker_rings_what_is_due_strictly_before[postgres]",
+    ),
+    Guard(
+        _TIME,
+        "A project of which very many alarms are due holds up no other of its partition.",
+        "the keys of a partition in turn",
+        POSTGRES,
+        "ORDER BY e.turn, e.due_at LIMIT $4",
+        "ORDER BY e.due_at LIMIT $4",
+        f"{ALARMS_TEST}test_the_keys_of_a_partition_come_in_turn_where_one_has_many[postgres]",
+    ),
+    Guard(
+        _TIME,
+        "An alarm that was set before an upgrade waits for no other project's either.",
+        "alarms from before know their key",
+        ALARMS_BY_KEY,
+        "SET key = s.key",
+        "SET key = ''",
+        "tests/integration/eventstore/test_upgrading.py"
+        "::test_a_database_of_an_earlier_release_keeps_facts_and_alarms[store_0004]",
     ),
     Guard(
         _TIME,

@@ -3,6 +3,7 @@
 One process, one thread of control; a commit is atomic because nothing awaits inside it.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -193,7 +194,7 @@ class MemoryStore:
         return [found[key] for key in sorted(found)]
 
     async def due(self, limits: Mapping[int, datetime], at_most: int) -> list[tuple[str, datetime]]:
-        """Give due streams, the oldest of each partition, partitions in turn."""
+        """Give due streams, the oldest of each partition; of one that has many its keys in turn."""
         since = self._clock.now() - ALARMS_WAIT
         waiting = {
             p.feeds
@@ -212,7 +213,18 @@ class MemoryStore:
         left = at_most - sum(min(len(line), each) for line in lines)
         full = [line for line in lines if len(line) >= each]
         more = each + max(0, left) // max(1, len(full))
-        return [(name, at) for line in lines for at, name in line[:more]]
+        cut = [self._in_turn(line)[:more] if len(line) >= each else line for line in lines]
+        return [(name, at) for line in cut for at, name in line]
+
+    def _in_turn(self, line: Sequence[tuple[datetime, str]]) -> list[tuple[datetime, str]]:
+        """Let each key's oldest go first, then each key's next."""
+        came: Counter[str] = Counter()
+        turns: list[tuple[int, datetime, str]] = []
+        for at, name in line:
+            key = self.heads[name].key
+            turns.append((came[key], at, name))
+            came[key] += 1
+        return [(at, name) for _, at, name in sorted(turns)]
 
     async def next_due(self, partitions: Sequence[int]) -> datetime | None:
         """Give the earliest alarm of these partitions."""

@@ -362,7 +362,8 @@ class EventStore(Protocol):
         """Give streams with an alarm strictly before the limit of their partition.
 
         The oldest of each partition; where there are more than `at_most`, equal parts of each, and
-        what one partition leaves is for the others. No partition with an alarm is left out.
+        what one partition leaves is for the others. No partition with an alarm is left out. Where a
+        partition has more than its part, its keys come in turn, the oldest of each first.
         What a parked stream feeds waits `ALARMS_WAIT`; a stream whose own alarm is parked, for ever.
         """
         ...

@@ -136,21 +136,48 @@ UPDATE relay SET epoch = $2, xid = $3::text::xid8, pos = $4, relayed = relayed +
  WHERE fence = $1 AND epoch = $2 RETURNING true
 """
 
-# Per partition, so that one project's storm does not hold up the others. The time is a parameter
-# (a volatile function disables the index), and the floor skips dead index entries. An alarm that
-# failed itself is left to the retries, however long: such alarms would stand before all others.
-DUE = """
+# The time is a parameter (a volatile function disables the index), and the floor skips dead index
+# entries. An alarm that failed itself is left to the retries, however long: such alarms would stand
+# before all others.
+_OF_EACH = """
 SELECT q.partition, d.stream_id, d.due_at
   FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) AS q (partition, floor, until)
- CROSS JOIN LATERAL (
-    SELECT t.stream_id, t.due_at FROM timers t
-     WHERE t.partition = q.partition AND t.due_at >= q.floor AND t.due_at < q.until
+"""
+_IS_DUE = """
+           t.partition = q.partition AND t.due_at >= q.floor AND t.due_at < q.until
        AND NOT EXISTS (SELECT FROM parked_streams p
                         WHERE p.feeds = t.stream_id AND p.feeds <> ''
                           AND (p.stream_id = p.feeds
                                OR p.since > clock_timestamp() - $5::interval))
-     ORDER BY t.due_at LIMIT $4) AS d
 """
+
+# Per partition, so that one project's storm does not hold up those of other partitions.
+DUE = f"""
+{_OF_EACH}
+ CROSS JOIN LATERAL (
+    SELECT t.stream_id, t.due_at FROM timers t
+     WHERE {_IS_DUE}
+     ORDER BY t.due_at LIMIT $4) AS d
+"""  # noqa: S608 - no input in it
+
+# The keys of a partition in turn, so that it does not hold up those of its own. Each key is found
+# by the one before it: the index leads from one to the next.
+DUE_IN_TURN = f"""
+{_OF_EACH}
+ CROSS JOIN LATERAL (
+    WITH RECURSIVE keys (key) AS (
+        (SELECT t.key FROM timers t WHERE t.partition = q.partition ORDER BY t.key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT t.key FROM timers t WHERE t.partition = q.partition AND t.key > k.key
+                 ORDER BY t.key LIMIT 1)
+          FROM keys k WHERE k.key IS NOT NULL)
+    SELECT e.stream_id, e.due_at FROM keys k
+     CROSS JOIN LATERAL (
+        SELECT t.stream_id, t.due_at, row_number() OVER (ORDER BY t.due_at) AS turn FROM timers t
+         WHERE t.key = k.key AND {_IS_DUE}
+         ORDER BY t.due_at LIMIT $4) AS e
+     ORDER BY e.turn, e.due_at LIMIT $4) AS d
+"""  # noqa: S608 - no input in it
 
 NEXT_DUE = """
 SELECT min(d.due_at) FROM unnest($1::integer[]) AS q (partition)
@@ -384,21 +411,21 @@ class PostgresStore:
                 self._swept[partition] = now
                 self._floors.pop(partition, None)
         each = max(1, at_most // max(1, len(limits)))
-        found = await self._due(limits, each)
+        found = await self._due(DUE, limits, each)
         full = {p: limits[p] for p, streams in found.items() if len(streams) >= each}
-        left = at_most - sum(map(len, found.values()))
-        if full and left >= len(full):
-            # Mostly few partitions have many: only these are asked for more.
-            found |= await self._due(full, each + left // len(full))
+        if full:
+            # Mostly few partitions have many: only these are asked for more, and by their keys.
+            left = at_most - sum(map(len, found.values()))
+            found |= await self._due(DUE_IN_TURN, full, each + max(0, left) // len(full))
         return [due for streams in found.values() for due in streams]
 
     async def _due(
-        self, limits: Mapping[int, datetime], each: int
+        self, sql: str, limits: Mapping[int, datetime], each: int
     ) -> dict[int, list[tuple[str, datetime]]]:
         floors = [self._floors.get(partition, _LONG_AGO) for partition in limits]
         async with _faults():
             rows = await self.pool.fetch(
-                DUE, list(limits), floors, list(limits.values()), each, ALARMS_WAIT
+                sql, list(limits), floors, list(limits.values()), each, ALARMS_WAIT
             )
         found: dict[int, list[tuple[str, datetime]]] = {}
         for partition, stream, at in rows:

@@ -67,8 +67,8 @@ ON CONFLICT (stream_id) DO UPDATE SET version = excluded.version, last_xid = '0'
 """
 
 SET_ALARMS = """
-INSERT INTO timers (stream_id, partition, due_at)
-SELECT q.stream_id, q.partition, $3 FROM unnest($1::text[], $2::integer[]) AS q (stream_id, partition)
+INSERT INTO timers (stream_id, partition, due_at, key)
+SELECT stream_id, partition, $2, key FROM streams WHERE stream_id = ANY ($1::text[])
 ON CONFLICT (stream_id) DO UPDATE SET due_at = excluded.due_at
 """
 
@@ -208,10 +208,7 @@ class Restoring:
             [head.history for head in heads],
             [head.live for head in heads],
         )
-        partitions = [head.partition for head in heads]
-        await self._connection.execute(
-            SET_ALARMS, [head.stream for head in heads], partitions, AT_ONCE
-        )
+        await self._connection.execute(SET_ALARMS, [head.stream for head in heads], AT_ONCE)
         for sql, rows in statements(change for told in lacking for change in self._changes(told)):
             await self._connection.executemany(sql, rows, timeout=ALL_DAY)
 
