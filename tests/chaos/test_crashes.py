@@ -17,9 +17,8 @@ from tests.support.crowd import Crowd, Told, registers, tickets_of
 from tests.support.harm import Spoiling, harm, named, spoilt
 from tests.support.judge import LATE, Judge, Verdict, facts_of, taken
 from tests.support.last_words import LastWords
-from tests.support.system import System, entered, running_services
+from tests.support.system import System, entered
 
-from steward_stack import supervisor
 from steward_stack.supervisor import Stack
 
 AT_ONCE = 8
@@ -86,9 +85,7 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Crashes:
 
 @pytest.fixture(scope="module")
 def stack(crashes: Crashes) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch, running_services(launcher=crashes.launch) as stack:
-        # They end far more often than anything that the stack should start again.
-        patch.setattr(supervisor, "RESTARTS", 1_000)
+    with crashes.running() as stack:
         yield stack
 
 
@@ -263,10 +260,7 @@ def report(
     words.lines[:] = [
         *before,
         f"\n{'killed at':<40} {'what':<8} {'kills':>5}",
-        *(
-            f"{point:<40} {service:<8} {n:>5}"
-            for (service, point), n in sorted(crashes.died.items())
-        ),
+        *crashes.lines(),
         *(f"passed, and never killed at: {point} of {service}" for service, point in never),
         *(f"ended without being killed: {one}" for one in crashes.otherwise),
         f"\n{'invariant':<60} {'judged':>7} violations",

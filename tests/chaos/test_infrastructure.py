@@ -26,7 +26,7 @@ import asyncpg
 import pytest
 from rich.console import Console
 from tests.support.crowd import PROJECTS, Crowd, Tickets, Told
-from tests.support.estate import judged, register, working
+from tests.support.estate import judged, minor_complaint, register, working
 from tests.support.members import Member, Members, members_of
 from tests.support.stack import database_dsn
 from tests.support.system import SOURCE, System, running_services
@@ -525,12 +525,7 @@ async def two_hours_without_sla(stack: Stack, members: Members) -> None:
     async with working(stack) as (system, _):
         await register(system)
         await driver.wait_drained()
-        cases = []
-        for number in range(12):
-            said = {"project_id": PROJECTS[number % 3], "kind": "complaint", "summary": "电梯异响"}
-            cases.append((await system.accepted("intake", "/v1/cases", said))["case_id"])
-            minor = {"validity": "valid", "severity": "minor"}
-            await system.accepted("intake", f"/v1/cases/{cases[-1]}/classify", minor)
+        cases = [await minor_complaint(system, PROJECTS[number % 3]) for number in range(12)]
         await driver.wait_drained()
         await driver.step(DUE - timedelta(hours=1))
         await driver.wait_drained()

@@ -18,12 +18,12 @@ import pytest
 from rich.progress import Progress
 from tests.support.crashes import Crash, Crashes, was_killed_at
 from tests.support.crowd import LADDER, PROJECTS, Crowd, Told
-from tests.support.estate import register, working
+from tests.support.estate import minor_complaint, register, working
 from tests.support.eventstore import START, ClockDecider, Note, job, migrated, partition_of
 from tests.support.last_words import LastWords
 from tests.support.nursery import NURSERY
 from tests.support.ports import free_port
-from tests.support.system import OWNERS, System, running_services
+from tests.support.system import OWNERS, System
 from tests.support.waiting import until
 
 from steward_eventstore.execute import Cause, Executor, Job
@@ -35,7 +35,6 @@ from steward_service.provision import make_databases, make_tables
 from steward_service.settings import ServiceSettings
 from steward_service.sweeps import STREAMS_AT_ONCE
 from steward_service.topics import Topic, create_topics
-from steward_stack import supervisor
 from steward_stack.processes import birth
 from steward_stack.supervisor import Endpoints, Stack
 from steward_stack.verifying import verify
@@ -160,13 +159,10 @@ def test_every_case_goes_by_another_version_once_wherever_sla_is_killed(
     tmp_path: Path, last_words: LastWords
 ) -> None:
     crashes = Crashes(tmp_path / "passed")
-    with pytest.MonkeyPatch.context() as patch, running_services(launcher=crashes.launch) as stack:
-        patch.setattr(supervisor, "RESTARTS", 1_000)
+    with crashes.running() as stack:
         asyncio.run(every_case_goes_by_each_version(stack, crashes))
     assert (crashes.missed, crashes.otherwise) == ([], [])
-    last_words.lines[:0] = [
-        f"{point:<40} {service:<8} {n:>5}" for (service, point), n in sorted(crashes.died.items())
-    ]
+    last_words.lines[:0] = crashes.lines()
 
 
 async def every_case_goes_by_each_version(stack: Stack, crashes: Crashes) -> None:
@@ -178,7 +174,7 @@ async def every_case_goes_by_each_version(stack: Stack, crashes: Crashes) -> Non
         for version, days in VERSIONS.items():
             text = VERSION.format(version=version, days=days)
             await system.accepted("intake", "/v1/policies", {"text": text, "project_id": PROJECT})
-        cases = [await running_case(system) for _ in range(CASES)]
+        cases = [await minor_complaint(system, PROJECT) for _ in range(CASES)]
         await system.quiet()
         listed = (await system.get("intake", "/v1/policies", project_id=PROJECT))["items"]
         policies = itertools.cycle(f"residential-cn@{row['version']}" for row in listed)
@@ -201,15 +197,6 @@ async def every_case_goes_by_each_version(stack: Stack, crashes: Crashes) -> Non
         assert told == Counter([*noted, *moved])
         models = await verify(stack.endpoints, [*OWNERS], Progress(disable=True))
         assert [model for model in models if not model.equal] == []
-
-
-async def running_case(system: System) -> str:
-    """Have a minor complaint that nobody handles; gives its ID."""
-    said = {"project_id": PROJECT, "kind": "complaint", "summary": "楼道灯不亮"}
-    case: str = (await system.accepted("intake", "/v1/cases", said))["case_id"]
-    minor = {"validity": "valid", "severity": "minor"}
-    await system.accepted("intake", f"/v1/cases/{case}/classify", minor)
-    return case
 
 
 async def reapplied(system: System, policy: str) -> str:

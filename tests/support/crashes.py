@@ -5,17 +5,21 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
+import pytest
 from tests.support.crashing import mark
 from tests.support.nursery import NURSERY
-from tests.support.system import System
+from tests.support.system import System, running_services
 
+from steward_stack import supervisor
 from steward_stack.processes import Process
+from steward_stack.supervisor import Stack
 
 ANYWHERE = "anywhere"
 """Where is killed what has not come to its point in time, and each server."""
@@ -63,6 +67,14 @@ class Crashes:
     _killed: set[int] = field(default_factory=set)
     _changing: RLock = field(default_factory=RLock, repr=False)
     """Held while a life is followed by the next, in a thread of the stack, and while one is ended."""
+
+    @contextmanager
+    def running(self) -> Iterator[Stack]:
+        """Run all services, each launched here."""
+        with pytest.MonkeyPatch.context() as patch, running_services(launcher=self.launch) as stack:
+            # They end far more often than anything that the stack should start again.
+            patch.setattr(supervisor, "RESTARTS", 1_000)
+            yield stack
 
     def launch(self, name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> int:
         """Start a program, a service with its next crash."""
@@ -141,6 +153,10 @@ class Crashes:
     def at_points(self) -> int:
         """Count the kills at points; those anywhere are more."""
         return sum(n for (_, point), n in self.died.items() if point != ANYWHERE)
+
+    def lines(self) -> list[str]:
+        """Say what was killed where, and how often."""
+        return [f"{at:<40} {name:<8} {n:>5}" for (name, at), n in sorted(self.died.items())]
 
     def points(self) -> dict[str, list[str]]:
         """Give the points that each service has passed."""

@@ -11,10 +11,9 @@ from tests.support.stack import FreshDatabase
 from steward_eventstore.migrations import config, upgrade, url_of
 from steward_eventstore.postgres import PostgresStore
 
-FIRST = "store_0001"
-RELEASES = (FIRST, "store_0002", "store_0003", "store_0004")
+RELEASES = ("store_0001", "store_0002", "store_0003", "store_0004")
 TABLES = {
-    "streams": "stream_id, key, partition, version, last_xid::text::xid8, recorded_at, history, live",
+    "streams": "stream_id, key, partition, version, last_xid, recorded_at, history, live",
     "events": "log_epoch, stream_id, version, partition, type, data, meta",
     "timers": "stream_id, partition, due_at",
 }
@@ -65,10 +64,10 @@ async def copied(today: str, earlier: str) -> None:
         rows = await source.fetch(
             f"SELECT row_to_json(t)::text FROM (SELECT {columns} FROM {table}) t"
         )
-        names = ", ".join(column.strip().split("::")[0] for column in columns.split(","))
         await target.executemany(
-            f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_record(NULL::{table}, $1)",
-            [tuple(row) for row in rows],
+            f"INSERT INTO {table} ({columns})"
+            f" SELECT {columns} FROM json_populate_record(NULL::{table}, $1)",
+            map(tuple, rows),
         )
     await source.close()
     await target.close()
