@@ -145,11 +145,13 @@ def _arguments() -> argparse.Namespace:
         "--sizes",
         type=_at_least(1),
         nargs="+",
-        default=SIZES,
-        help="facts stored and alarms pending",
+        help=f"facts stored and alarms pending, of --growth ({' '.join(map(str, SIZES))})",
     )
     asked = parser.parse_args()
-    if asked.growth and len(set(asked.sizes)) < 2:
+    if asked.sizes and not asked.growth:
+        parser.error("Only --growth measures at --sizes.")
+    asked.sizes = asked.sizes or SIZES
+    if len(set(asked.sizes)) < 2:
         parser.error("Growth is from one of the --sizes to another; name two.")
     if asked.growth and (asked.pending is not None or asked.load or asked.plots):
         parser.error("--growth measures at --sizes: it takes no --pending, --load or --plots.")

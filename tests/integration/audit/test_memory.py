@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
+from tests.support.prepared import tables_of
 from tests.support.stack import FreshDatabase
 
 from steward_audit.adapters.memory import PostgresMemory
@@ -26,9 +27,7 @@ from steward_events.notify import (
 from steward_events.recorded import Recorded
 from steward_events.sla import BreachWithdrawn, ClockBreached, ClockMet, ClockStarted, Escalated
 from steward_events.vocabulary import Kind, Role
-from steward_eventstore import migrations
 from steward_eventstore.read_models import statements
-from steward_service.provision import own_versions
 
 START = datetime(2026, 9, 29, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
 VERSION = "residential-cn@2026.1"
@@ -37,8 +36,7 @@ _numbers = count(1)
 
 @pytest.fixture
 async def pool(fresh_database: FreshDatabase) -> AsyncIterator[asyncpg.Pool]:
-    dsn = await fresh_database()
-    await migrations.upgrade(dsn, own_versions("audit"))
+    dsn = await fresh_database(tables_of("audit"))
     async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
         yield pool
 

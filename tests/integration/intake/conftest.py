@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,12 +12,11 @@ from fastapi import APIRouter
 from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from tests.support.eventstore import StillClock
+from tests.support.prepared import tables_of, with_keys
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
-import steward_intake.adapters
 from steward_events.tickets import INBOUND_TICKETS
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job
 from steward_eventstore.postgres import PostgresStore
 from steward_intake.adapters import read_models
@@ -35,11 +33,9 @@ from steward_intake.domain.case import CaseDecider
 from steward_intake.domain.incident import IncidentDecider
 from steward_intake.domain.note import NoteDecider
 from steward_intake.domain.registry import DECIDERS
-from steward_service import keys
 from steward_service.auth import Authenticator
 from steward_service.hearing import Boxes
 from steward_service.http import MAX_FILE_BYTES, build_app
-from steward_service.provision import make_tables
 from steward_service.sealing import Sealer
 from steward_service.search_terms import SearchTerms
 from steward_service.telemetry import Metrics
@@ -47,7 +43,6 @@ from steward_service.telemetry import Metrics
 ADMIN_KEY = "sk_the-first-administrators-own-key"
 MASTER_KEY = bytes(range(32))
 NOON = datetime.fromisoformat("2026-09-28T12:00:00+08:00")
-VERSIONS = Path(steward_intake.adapters.__path__[0]) / "versions"
 
 
 @dataclass(slots=True)
@@ -108,19 +103,11 @@ class Caller:
         return await self.http.get(f"/v1/{path}", params=params)
 
 
-async def _tables(dsn: str) -> None:
-    await migrations.upgrade(dsn, VERSIONS)
-
-
-async def _keys(dsn: str) -> None:
-    await make_tables(dsn, keys.METADATA)
-
-
 @pytest.fixture
 async def office(fresh_database: FreshDatabase) -> AsyncIterator[Office]:
-    store = await PostgresStore.connect(await fresh_database(_tables))
+    store = await PostgresStore.connect(await fresh_database(tables_of("intake")))
     clock = StillClock(NOON)
-    async with asyncpg.create_pool(await fresh_database(_keys), min_size=1, max_size=4) as pool:
+    async with asyncpg.create_pool(await fresh_database(with_keys), min_size=1, max_size=4) as pool:
         sealer = Sealer(pool, MASTER_KEY)
         executor = Executor(
             store,

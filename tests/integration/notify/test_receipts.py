@@ -13,10 +13,10 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from tests.support.eventstore import StillClock
 from tests.support.office import Office
+from tests.support.prepared import tables_of, with_keys
 from tests.support.stack import FreshDatabase
 
 from steward_events.vocabulary import LONGEST_ID, LONGEST_WORD, Role
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, Outcome, To
 from steward_eventstore.postgres import PostgresStore
 from steward_notify.adapters import read_models
@@ -32,10 +32,8 @@ from steward_notify.domain.message import (
     NoteSent,
     RequestMessage,
 )
-from steward_service import keys
 from steward_service.auth import Authenticator
 from steward_service.http import build_app
-from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
 
 NOW = datetime.fromisoformat("2026-10-02T09:00:00+08:00")
@@ -77,9 +75,8 @@ class Door:
 
 @pytest.fixture
 async def door(fresh_database: FreshDatabase) -> AsyncIterator[Door]:
-    dsn, keys_dsn = await fresh_database(), await fresh_database()
-    await migrations.upgrade(dsn, own_versions("notify"))
-    await make_tables(keys_dsn, keys.METADATA)
+    dsn = await fresh_database(tables_of("notify"))
+    keys_dsn = await fresh_database(with_keys)
     store = await PostgresStore.connect(dsn)
     clock = StillClock(NOW)
     executor = Executor(

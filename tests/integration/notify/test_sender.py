@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -18,11 +17,11 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 from tests.integration.notify.conftest import RunningSink
+from tests.support.prepared import tables_of, with_keys
 from tests.support.rules import rule
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import until
 
-import steward_notify
 from steward_events.fact import Fact
 from steward_events.intake import (
     CaseHandled,
@@ -50,7 +49,6 @@ from steward_events.registry import (
 )
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import Kind, Language, Role
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
 from steward_notify.adapters import read_models
@@ -80,14 +78,12 @@ from steward_notify.domain.message import (
 from steward_notify.domain.owner import OwnerDecider
 from steward_policy import packs
 from steward_service import keys
-from steward_service.provision import make_tables
 from steward_service.sealing import Erased, Sealer
 
 NOW = datetime.fromisoformat("2026-10-02T09:00:00+08:00")
 DAY = timedelta(days=1)
 BEGIN = BeginSending(NOW, "s1", Role.CS_SUPERVISOR)
 BUILT_IN = packs.built_in()
-VERSIONS = Path(steward_notify.__file__).parent / "adapters" / "versions"
 VALUES = {
     "case_number": "P1-1",
     "severity": "minor",
@@ -105,8 +101,8 @@ class Standing:
 
 
 async def prepare(dsn: str) -> None:
-    await migrations.upgrade(dsn, VERSIONS)
-    await make_tables(dsn, keys.METADATA)
+    await tables_of("notify")(dsn)
+    await with_keys(dsn)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel, SecretStr
 from starlette.responses import Response
+from tests.support.prepared import with_keys
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
@@ -19,11 +20,9 @@ from steward_events.registry import ProjectRegistered
 from steward_eventstore import migrations
 from steward_eventstore.execute import Executor, To
 from steward_eventstore.postgres import PostgresStore
-from steward_service import keys
 from steward_service.auth import Authenticator, Principal, anyone, require
 from steward_service.http import build_app
 from steward_service.idempotency import IfMatch, handle
-from steward_service.provision import make_tables
 from steward_service.telemetry import Metrics
 
 ADMIN_KEY = "sk_the-first-administrators-own-key"
@@ -138,14 +137,6 @@ class Office:
         return self.reasons
 
 
-async def with_keys(dsn: str) -> None:
-    await make_tables(dsn, keys.METADATA)
-
-
-async def _with_store(dsn: str) -> None:
-    await migrations.upgrade(dsn)
-
-
 @pytest.fixture
 async def keys_pool(fresh_database: FreshDatabase) -> AsyncIterator[asyncpg.Pool]:
     async with asyncpg.create_pool(await fresh_database(with_keys), min_size=1, max_size=4) as pool:
@@ -154,7 +145,7 @@ async def keys_pool(fresh_database: FreshDatabase) -> AsyncIterator[asyncpg.Pool
 
 @pytest.fixture
 async def office(fresh_database: FreshDatabase, keys_pool: asyncpg.Pool) -> AsyncIterator[Office]:
-    store = await PostgresStore.connect(await fresh_database(_with_store))
+    store = await PostgresStore.connect(await fresh_database(migrations.upgrade))
     deciders: dict[str, Any] = {"project": ProjectDecider()}
     executor = Executor(
         store, FixedClock(), deciders, source="/steward/intake", partition_of=lambda _: 0

@@ -4,7 +4,7 @@ import base64
 
 import asyncpg
 import pytest
-from tests.integration.service_http.conftest import with_keys
+from tests.support.prepared import with_keys
 from tests.support.stack import FreshDatabase
 
 from steward_service import api_keys

@@ -63,12 +63,14 @@ class Registry:
         return {*await acting(self.pool, TABLES, project_id, person_id, at)}
 
 
-@pytest.fixture
-async def registry(fresh_database: FreshDatabase) -> AsyncIterator[Registry]:
-    dsn = await fresh_database()
+async def _with_roles(dsn: str) -> None:
     await migrations.upgrade(dsn)
     await make_tables(dsn, METADATA)
-    store = await PostgresStore.connect(dsn)
+
+
+@pytest.fixture
+async def registry(fresh_database: FreshDatabase) -> AsyncIterator[Registry]:
+    store = await PostgresStore.connect(await fresh_database(_with_roles))
     executor = Executor(
         store, StillClock(NOON), {}, source="test", partition_of=lambda _: 0, project=project
     )

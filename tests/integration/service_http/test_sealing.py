@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from structlog.testing import capture_logs
-from tests.integration.service_http.conftest import with_keys
+from tests.support.prepared import with_keys
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import beside, until
 

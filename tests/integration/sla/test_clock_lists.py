@@ -87,11 +87,13 @@ async def told(pool: asyncpg.Pool, facts: list[Fact], after: int = 0) -> None:
             await pool.executemany(sql, rows)
 
 
+async def _tables(dsn: str) -> None:
+    await make_tables(dsn, METADATA)
+
+
 @pytest.fixture
 async def pool(fresh_database: FreshDatabase) -> Any:
-    dsn = await fresh_database()
-    await make_tables(dsn, METADATA)
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=2) as pool:
+    async with asyncpg.create_pool(await fresh_database(_tables), min_size=1, max_size=2) as pool:
         await told(pool, STORY)
         yield pool
 

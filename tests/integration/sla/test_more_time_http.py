@@ -12,6 +12,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from tests.support.eventstore import StillClock
 from tests.support.office import Office
+from tests.support.prepared import tables_of, with_keys
 from tests.support.rules import rule
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
@@ -28,15 +29,12 @@ from steward_events.registry import (
     StaffRegistered,
 )
 from steward_events.vocabulary import Role
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
 from steward_policy import packs
-from steward_service import keys
 from steward_service.auth import Authenticator
 from steward_service.http import build_app
 from steward_service.policies import Policies
-from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
 from steward_sla.adapters import read_models
 from steward_sla.adapters.clock_lists import PostgresLists
@@ -77,9 +75,8 @@ class Desk:
 @pytest.fixture
 async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
     """A minor complaint of ten o'clock on a Monday, classified at once."""
-    dsn, keys_dsn = await fresh_database(), await fresh_database()
-    await migrations.upgrade(dsn, own_versions("sla"))
-    await make_tables(keys_dsn, keys.METADATA)
+    dsn = await fresh_database(tables_of("sla"))
+    keys_dsn = await fresh_database(with_keys)
     store = await PostgresStore.connect(dsn)
     clock, rules, policies = StillClock(TEN), packs.built_in(), Policies()
     policies.put(rules)

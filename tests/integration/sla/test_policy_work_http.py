@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 from tests.support.eventstore import StillClock
 from tests.support.office import Office
+from tests.support.prepared import tables_of, with_keys
 from tests.support.rules import rule
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
@@ -28,15 +29,12 @@ from steward_events.registry import (
     StaffRegistered,
 )
 from steward_events.vocabulary import Role
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
 from steward_policy import packs
-from steward_service import keys
 from steward_service.auth import Authenticator
 from steward_service.http import build_app
 from steward_service.policies import Policies
-from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
 from steward_service.sweeps import Sweeps
 from steward_sla.adapters import read_models
@@ -162,18 +160,11 @@ class Desk:
         return {row["case_id"]: datetime.fromisoformat(row["due_at"]) for row in rows}
 
 
-async def _tables(dsn: str) -> None:
-    await migrations.upgrade(dsn, own_versions("sla"))
-
-
-async def _keys(dsn: str) -> None:
-    await make_tables(dsn, keys.METADATA)
-
-
 @pytest.fixture
 async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
     """A house with two versions of its policy, and staff."""
-    dsn, keys_dsn = await fresh_database(_tables), await fresh_database(_keys)
+    dsn = await fresh_database(tables_of("sla"))
+    keys_dsn = await fresh_database(with_keys)
     store = await PostgresStore.connect(dsn)
     clock, policies, calendars = StillClock(TEN), Policies(), Calendars()
     for version, days in (("1", 5), ("2", 9)):

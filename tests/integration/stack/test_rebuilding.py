@@ -9,11 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 from rich.progress import Progress
+from tests.support.prepared import tables_of
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import until
 
-from steward_eventstore import migrations
-from steward_service.provision import own_versions
 from steward_stack.errors import StewardError
 from steward_stack.supervisor import Endpoints
 from steward_stack.verifying import Written, rebuild
@@ -34,8 +33,7 @@ class Two(Endpoints):
 
 @pytest.fixture
 async def sla(fresh_database: FreshDatabase, kafka_bootstrap: str) -> Two:
-    dsn = await fresh_database()
-    await migrations.upgrade(dsn, own_versions("sla"))
+    dsn = await fresh_database(tables_of("sla"))
     async with connected(dsn) as connection:
         await connection.execute("INSERT INTO roles VALUES ('p', 'centre_manager', 'm')")
         await connection.execute("INSERT INTO staff VALUES ('m')")

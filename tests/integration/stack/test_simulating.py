@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.progress import Progress
 from tests.support.eventstore import StillClock
+from tests.support.prepared import tables_of
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
@@ -15,12 +16,10 @@ from steward_events.fact import Fact
 from steward_events.intake import CaseClassified, CaseReceived, ExtensionNoted, OwnerInformed
 from steward_events.recorded import Recorded
 from steward_events.vocabulary import Kind, Role, Severity, Validity
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job, To
 from steward_eventstore.postgres import PostgresStore
 from steward_policy import packs
 from steward_service.policies import Policies
-from steward_service.provision import own_versions
 from steward_sla.adapters import read_models
 from steward_sla.api import subscribers
 from steward_sla.domain.clocks import ApproveExtension, ClocksDecider, RequestExtension
@@ -101,9 +100,8 @@ class Case:
 
 @pytest.fixture
 async def two(fresh_database: FreshDatabase) -> Two:
-    sla, intake = await fresh_database(), await fresh_database()
-    await migrations.upgrade(sla, own_versions("sla"))
-    await migrations.upgrade(intake, own_versions("intake"))
+    sla = await fresh_database(tables_of("sla"))
+    intake = await fresh_database(tables_of("intake"))
     return Two("", sla, {}, smtp="", sms="", logs="", intake=intake)
 
 

@@ -11,6 +11,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from tests.support.eventstore import StillClock
 from tests.support.office import Office
+from tests.support.prepared import tables_of, with_keys
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
@@ -25,14 +26,11 @@ from steward_events.registry import (
     StaffRegistered,
 )
 from steward_events.vocabulary import Kind, Role
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job
 from steward_eventstore.postgres import PostgresStore
 from steward_policy import packs
-from steward_service import keys
 from steward_service.auth import Authenticator
 from steward_service.http import build_app
-from steward_service.provision import make_tables, own_versions
 from steward_service.sealing import Sealer
 from steward_service.ticker import alarm_job
 from steward_visits.adapters import read_models
@@ -115,9 +113,8 @@ class Desk:
 @pytest.fixture
 async def desk(fresh_database: FreshDatabase) -> AsyncIterator[Desk]:
     """A project with forty households, a manager, a supervisor and an engineer."""
-    dsn, keys_dsn = await fresh_database(), await fresh_database()
-    await migrations.upgrade(dsn, own_versions("visits"))
-    await make_tables(keys_dsn, keys.METADATA)
+    dsn = await fresh_database(tables_of("visits"))
+    keys_dsn = await fresh_database(with_keys)
     store = await PostgresStore.connect(dsn)
     clock, policies = StillClock(NOON), Publications()
     executor = Executor(
