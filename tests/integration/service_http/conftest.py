@@ -11,13 +11,13 @@ from fastapi import APIRouter, Depends, Request
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel, SecretStr
 from starlette.responses import Response
+from tests.support.eventstore import migrated
 from tests.support.prepared import with_keys
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
 from steward_decider import Refused
 from steward_events.registry import ProjectRegistered
-from steward_eventstore import migrations
 from steward_eventstore.execute import Executor, To
 from steward_eventstore.postgres import PostgresStore
 from steward_service.auth import Authenticator, Principal, anyone, require
@@ -145,7 +145,7 @@ async def keys_pool(fresh_database: FreshDatabase) -> AsyncIterator[asyncpg.Pool
 
 @pytest.fixture
 async def office(fresh_database: FreshDatabase, keys_pool: asyncpg.Pool) -> AsyncIterator[Office]:
-    store = await PostgresStore.connect(await fresh_database(migrations.upgrade))
+    store = await PostgresStore.connect(await fresh_database(migrated))
     deciders: dict[str, Any] = {"project": ProjectDecider()}
     executor = Executor(
         store, FixedClock(), deciders, source="/steward/intake", partition_of=lambda _: 0

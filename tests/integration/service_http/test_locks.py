@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from tests.support.eventstore import migrated
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import until
 
-from steward_eventstore import migrations
 from steward_eventstore.postgres import PostgresStore
 from steward_service.locks import session_lock
 
@@ -25,7 +25,7 @@ SET search_path = unanswered, pg_catalog;
 
 @pytest.fixture
 async def dsn(fresh_database: FreshDatabase) -> str:
-    return await fresh_database(migrations.upgrade)
+    return await fresh_database(migrated)
 
 
 @pytest.fixture

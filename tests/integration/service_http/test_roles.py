@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 from sqlalchemy import MetaData
-from tests.support.eventstore import StillClock
+from tests.support.eventstore import StillClock, migrated
 from tests.support.stack import FreshDatabase
 from uuid_utils.compat import uuid7
 
@@ -21,7 +21,6 @@ from steward_events.registry import (
     Shift,
 )
 from steward_events.vocabulary import Role
-from steward_eventstore import migrations
 from steward_eventstore.execute import Cause, Executor, Job
 from steward_eventstore.port import Change
 from steward_eventstore.postgres import PostgresStore
@@ -64,7 +63,7 @@ class Registry:
 
 
 async def _with_roles(dsn: str) -> None:
-    await migrations.upgrade(dsn)
+    await migrated(dsn)
     await make_tables(dsn, METADATA)
 
 
