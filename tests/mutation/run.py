@@ -34,10 +34,10 @@ from rich.table import Table
 from tests.mutation.guard import Guard
 from tests.mutation.guards import GUARDS
 from tests.mutation.page import page
+from tests.support.stack import short_lived_servers
 
 from steward_stack.interrupting import interrupt_once
-from steward_stack.state import State
-from steward_stack.supervisor import Endpoints, running_stack
+from steward_stack.supervisor import Endpoints
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
@@ -189,15 +189,10 @@ def _servers(guards: Sequence[Guard], console: Console) -> Iterator[list[Mapping
         yield [{}] * WORKERS
         return
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="steward-mutations-"))
-        stack.callback(shutil.rmtree, folder)
-        found: list[Mapping[str, str]] = []
-        for n in range(min(WORKERS, len(guards))):
-            state = State(folder / str(n))
-            stack.callback(state.remove)  # PostgreSQL's data lies elsewhere when we are root
-            running = stack.enter_context(running_stack(state, console, services=False))
-            found.append(_variables(running.endpoints))
-        yield found
+        yield [
+            _variables(stack.enter_context(short_lived_servers(console)))
+            for _ in range(min(WORKERS, len(guards)))
+        ]
 
 
 def _variables(endpoints: Endpoints) -> dict[str, str]:
