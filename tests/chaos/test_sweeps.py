@@ -23,15 +23,15 @@ from tests.support.eventstore import START, ClockDecider, Note, job, migrated, p
 from tests.support.last_words import LastWords
 from tests.support.nursery import NURSERY
 from tests.support.ports import free_port
+from tests.support.prepared import with_keys
 from tests.support.system import OWNERS, System
 from tests.support.waiting import until
 
 from steward_eventstore.execute import Cause, Executor, Job
 from steward_eventstore.port import Sweep
 from steward_eventstore.postgres import PostgresStore
-from steward_service import keys
 from steward_service.clocks import SystemClock
-from steward_service.provision import make_databases, make_tables
+from steward_service.provision import make_databases
 from steward_service.settings import ServiceSettings
 from steward_service.sweeps import STREAMS_AT_ONCE
 from steward_service.topics import Topic, create_topics
@@ -63,7 +63,7 @@ async def settings(servers: Endpoints) -> ServiceSettings:
         master_key=base64.b64encode(bytes(32)).decode(),
     )
     await make_databases(settings, [NAME, "keys"])
-    await make_tables(settings.database_dsn("keys"), keys.METADATA)
+    await with_keys(settings.database_dsn("keys"))
     await migrated(settings.database_dsn(NAME))
     await create_topics(settings.kafka, 1, topics=[Topic(TOPIC, timedelta(days=1))])
     return settings

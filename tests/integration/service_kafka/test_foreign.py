@@ -10,15 +10,14 @@ from aiokafka import AIOKafkaProducer
 from pydantic_core import to_json
 from tests.integration.service_kafka.conftest import Workshop, notes_of
 from tests.support.eventstore import Note
+from tests.support.prepared import with_keys
 from tests.support.stack import FreshDatabase
 from tests.support.waiting import until
 
 from steward_decider import Refused
 from steward_events.cloudevents import ForeignEvent
 from steward_eventstore.execute import To
-from steward_service import keys
 from steward_service.hearing import Boxes, Hearing
-from steward_service.provision import make_tables
 from steward_service.retries import Retries
 from steward_service.sealing import Sealer
 
@@ -58,9 +57,7 @@ async def test_foreign_events_are_taken_once_and_wait_sealed(
 ) -> None:
     topic, store = await workshop.topic(), await workshop.store()
     clock = await workshop.clock(store)
-    keys_dsn = await fresh_database()
-    await make_tables(keys_dsn, keys.METADATA)
-    pool = await asyncpg.create_pool(keys_dsn, min_size=1, max_size=2)
+    pool = await asyncpg.create_pool(await fresh_database(with_keys), min_size=1, max_size=2)
     boxes = Boxes(Sealer(pool, os.urandom(32)), {topic})
     more = {"foreign": {topic: on_ticket}, "boxes": boxes}
     executor = workshop.executor(store, clock, pack=boxes.close)

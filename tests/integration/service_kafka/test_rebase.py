@@ -26,6 +26,7 @@ from tests.support.eventstore import (
     migrated,
     project,
 )
+from tests.support.prepared import with_keys
 from tests.support.stack import RUN, FreshDatabase, database_dsn
 from tests.support.waiting import until
 
@@ -37,7 +38,6 @@ from steward_eventstore.restoring import ALONE
 from steward_service import keys
 from steward_service.listening import EverythingHeard
 from steward_service.partitions import partition_of
-from steward_service.provision import make_tables
 from steward_service.rebase import INBOUND, CannotRebase, Rebased, rebase, rebase_keys
 from steward_service.relay import Relay
 from steward_service.sealing import WRAPPED_BYTES
@@ -393,7 +393,7 @@ async def test_stores_of_keys_are_given_what_the_topic_has(
     monkeypatch.setattr(keys, "TOPIC", topic)
     owner, older = [await workshop.database() for _ in range(2)]
     for dsn in (owner, older):
-        await make_tables(dsn, keys.METADATA)
+        await with_keys(dsn)
     async with asyncpg.create_pool(owner) as pool, pool.acquire() as connection:
         producer = await workshop.producer()
         add = "INSERT INTO subject_keys (subject, wrapped) VALUES ($1, $2)"

@@ -22,11 +22,11 @@ from pydantic_core import from_json
 from tests.integration.service_kafka.conftest import Workshop
 from tests.support.eventstore import migrated
 from tests.support.ports import free_port
+from tests.support.prepared import with_keys
 from tests.support.stack import RUN
 from tests.support.waiting import until
 
-from steward_service import keys
-from steward_service.provision import make_databases, make_tables
+from steward_service.provision import make_databases
 from steward_service.settings import ServiceSettings
 
 _numbers = itertools.count(1)
@@ -64,7 +64,7 @@ class Town:
             master_key=base64.b64encode(bytes(32)).decode(),
         )
         await make_databases(settings, [name, "keys"])
-        await make_tables(settings.database_dsn("keys"), keys.METADATA)
+        await with_keys(settings.database_dsn("keys"))
         await migrated(settings.database_dsn(name))
         self.made.append(name)
         return name

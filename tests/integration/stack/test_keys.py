@@ -8,12 +8,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.support.prepared import with_keys
 from tests.support.stack import database_dsn
 from typer.testing import CliRunner, Result
 
-from steward_service import keys
 from steward_service.auth import Authenticator, Principal
-from steward_service.provision import make_databases, make_tables
+from steward_service.provision import make_databases
 from steward_service.settings import ServiceSettings
 from steward_stack.commands.keys import app
 from steward_stack.errors import StewardError
@@ -49,7 +49,7 @@ def desk(postgres_dsn_admin: str, tmp_path: Path) -> Desk:
             master_key=base64.b64encode(bytes(32)).decode(),
         )
         await make_databases(settings, ["keys"])
-        await make_tables(settings.database_dsn("keys"), keys.METADATA)
+        await with_keys(settings.database_dsn("keys"))
 
     asyncio.run(prepare())
     return Desk(tmp_path, postgres_dsn_admin)
