@@ -13,16 +13,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A run of which a test failed has no good end, whatever another test has found."""
     words = session.config.stash[LAST_WORDS]
+    if not words.lines:
+        return
+    words.lines += _left_out(session.config)
     if words.judged:
-        words.lines += _left_out(session.config)
         words.lines.append(words.judged)
-        if words.violations or exitstatus == pytest.ExitCode.OK:
-            words.lines.append(f"violations {words.violations}")
-        else:
-            why = f"{session.testsfailed} tests of this run failed"
-            if exitstatus == pytest.ExitCode.INTERRUPTED:
-                why = "this run was ended"
-            words.lines.append(f"no verdict: {why}")
+    if words.violations or (words.judged and exitstatus == pytest.ExitCode.OK):
+        words.lines.append(f"violations {words.violations}")
+    elif exitstatus == pytest.ExitCode.OK:
+        words.lines.append("no verdict: what was to judge the services was not among these tests")
+    elif exitstatus == pytest.ExitCode.INTERRUPTED:
+        words.lines.append("no verdict: this run was ended")
+    else:
+        words.lines.append(f"no verdict: {session.testsfailed} tests of this run failed")
 
 
 def _left_out(config: pytest.Config) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import get_args
 
 import pytest
-from tests.support.crashes import ANYWHERE, Crash, Crashes, Turns
+from tests.support.crashes import ANYWHERE, Crash, Crashes, Turns, lines
 from tests.support.crowd import Crowd, Told, registers, tickets_of
 from tests.support.harm import Spoiling, harm, named, spoilt
 from tests.support.judge import LATE, Judge, Verdict, facts_of, taken
@@ -259,8 +259,7 @@ def report(
     kills = f"{crashes.at_points} at points, {crashes.died.total() - crashes.at_points} anywhere"
     words.lines[:] = [
         *before,
-        f"\n{'killed at':<40} {'what':<8} {'kills':>5}",
-        *crashes.lines(),
+        *lines(crashes.died),
         *(f"passed, and never killed at: {point} of {service}" for service, point in never),
         *(f"ended without being killed: {one}" for one in crashes.otherwise),
         f"\n{'invariant':<60} {'judged':>7} violations",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from rich.progress import Progress
-from tests.support.crashes import Crash, Crashes, was_killed_at
+from tests.support.crashes import Crash, Crashes, lines, was_killed_at
 from tests.support.crowd import LADDER, PROJECTS, Crowd, Told
 from tests.support.estate import minor_complaint, register, working
 from tests.support.eventstore import START, ClockDecider, Note, job, migrated, partition_of
@@ -119,7 +119,7 @@ async def test_a_sweep_reaches_every_stream_once_wherever_it_is_killed(
     )
     assert len(found) == STREAMS
     assert all(row["texts"] == ["begun", "swept"] for row in found)
-    last_words.lines[:0] = [f"{life['at']:<40} {NAME:<8} {1:>5}" for life in lives if life]
+    last_words.lines[:0] = lines({(NAME, point): 1 for point in POINTS})
 
 
 def environment(servers: Endpoints, settings: ServiceSettings) -> dict[str, str]:
@@ -162,7 +162,7 @@ def test_every_case_goes_by_another_version_once_wherever_sla_is_killed(
     with crashes.running() as stack:
         asyncio.run(every_case_goes_by_each_version(stack, crashes))
     assert (crashes.missed, crashes.otherwise) == ([], [])
-    last_words.lines[:0] = crashes.lines()
+    last_words.lines[:0] = lines(crashes.died)
 
 
 async def every_case_goes_by_each_version(stack: Stack, crashes: Crashes) -> None:

@@ -154,10 +154,6 @@ class Crashes:
         """Count the kills at points; those anywhere are more."""
         return sum(n for (_, point), n in self.died.items() if point != ANYWHERE)
 
-    def lines(self) -> list[str]:
-        """Say what was killed where, and how often."""
-        return [f"{at:<40} {name:<8} {n:>5}" for (name, at), n in sorted(self.died.items())]
-
     def points(self) -> dict[str, list[str]]:
         """Give the points that each service has passed."""
         found: dict[str, set[str]] = {}
@@ -183,6 +179,12 @@ class Turns:
             drawn.append(Crash(point, self.chance.randint(1, 3) if least else 1))
             self.came[service, point] += 1
         return drawn
+
+
+def lines(died: Mapping[tuple[str, str], int]) -> list[str]:
+    """Say what was killed where, and how often."""
+    heading = f"\n{'killed at':<40} {'what':<8} {'kills':>5}"
+    return [heading, *(f"{at:<40} {name:<8} {n:>5}" for (name, at), n in sorted(died.items()))]
 
 
 def was_killed_at(passed: Path, service: str, point: str, pid: int) -> bool:

@@ -66,6 +66,7 @@ class State:
         self.logs = self.folder / "logs"
         self.processes = Processes(self.folder / "processes.json")
         self._supervisor = self.folder / "supervisor.json"
+        self._ports: ExitStack | None = None
 
     @property
     def exists(self) -> bool:
@@ -115,8 +116,10 @@ class State:
             us = {"pid": os.getpid(), "birth": birth(os.getpid())}
             self._supervisor.write_text(json.dumps(us))
             try:
-                yield ended
+                with ExitStack() as self._ports:
+                    yield ended
             finally:
+                self._ports = None
                 self._supervisor.unlink(missing_ok=True)
 
     @contextmanager
@@ -157,7 +160,10 @@ class State:
         return pid if birth(pid) == holder["birth"] else None
 
     def settings(self, port_names: tuple[str, ...]) -> Settings:
-        """Give the settings; a port that somebody else has taken since is replaced."""
+        """Give the settings; a port that somebody else has taken since is replaced.
+
+        While the folder is held nobody else is given them, whether they are listened on yet or not.
+        """
         try:
             settings = Settings(**json.loads((self.folder / "settings.json").read_text()))
         except FileNotFoundError:
@@ -170,7 +176,9 @@ class State:
                 ports={},
             )
         known = settings.ports
-        settings = replace(settings, ports=known | _usable_ports(port_names, known))
+        with ExitStack() as until_chosen:
+            held = _held_ports(port_names, known, self._ports or until_chosen)
+            settings = replace(settings, ports=known | held)
         if settings.ports != known:
             self._write_private("settings.json", json.dumps(asdict(settings), indent=1))
         return settings
@@ -271,11 +279,15 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _usable_ports(names: tuple[str, ...], known: dict[str, int]) -> dict[str, int]:
-    """Choose ports of the loopback address that are free and differ from each other."""
-    with ExitStack() as all_held:
-        held = [all_held.enter_context(_bound(known.get(name, 0))) for name in names]
-        return {name: one.getsockname()[1] for name, one in zip(names, held, strict=True)}
+def _held_ports(
+    names: tuple[str, ...], known: dict[str, int], holding: ExitStack
+) -> dict[str, int]:
+    """Choose ports of the loopback address that are free and differ from each other, and hold them.
+
+    Who asks the system for any port is not given one that is bound; who was told of it may listen.
+    """
+    bound = [holding.enter_context(_bound(known.get(name, 0))) for name in names]
+    return {name: one.getsockname()[1] for name, one in zip(names, bound, strict=True)}
 
 
 def _bound(port: int) -> socket.socket:

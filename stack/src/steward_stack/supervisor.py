@@ -174,7 +174,7 @@ class Stack:
             recent = [at for at in self._deaths.get(name, []) if now - at < RESTARTS_SECONDS]
             self._deaths[name] = [*recent, now]
             if len(recent) >= RESTARTS:
-                raise StewardError(f"{name} keeps ending; {self._log(name)} says why.")
+                raise self._failure(f"{name} keeps ending", name)
             self._say(f"{name} has ended by itself and is started again.")
             self._running[name] = self._restart[name]()
 
@@ -240,7 +240,7 @@ class Stack:
                 check=False,
             )
         if done.returncode != 0:
-            raise StewardError(f"The databases and topics cannot be made; {log} says why.")
+            raise self._failure("The databases and topics cannot be made", "provision")
 
     def _start_services(self) -> None:
         arguments = {name: ["-m", f"steward_{name}"] for name in self._names}
@@ -252,7 +252,7 @@ class Stack:
         for name, url in self.endpoints.services.items():
             while not ready(url):
                 if not self._running[name].alive or time.monotonic() > deadline:
-                    raise StewardError(f"{name} did not start; {self._log(name)} says why.")
+                    raise self._failure(f"{name} did not start", name)
                 time.sleep(0.05)
 
     def _stand_in_options(self) -> dict[str, list[str]]:
@@ -286,6 +286,12 @@ class Stack:
 
     def _log(self, name: str) -> Path:
         return self.state.logs / f"{name}.log"
+
+    def _failure(self, what: str, name: str) -> StewardError:
+        """What failed, with the last line that it wrote: what cannot start ends with the reason."""
+        log = self._log(name)
+        *_, last = log.read_text(errors="replace").strip().split("\n")
+        return StewardError(f"{what}: {last or 'it wrote nothing.'} (all of it: {log})")
 
     def _say(self, sentence: str) -> None:
         self._console.print(sentence, soft_wrap=True, highlight=False)

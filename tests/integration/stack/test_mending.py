@@ -10,8 +10,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from rich.console import Console
+from tests.support.ports import free_port
 
 from steward_stack import supervisor
+from steward_stack.errors import StewardError
 from steward_stack.processes import Process
 from steward_stack.state import LIVE, State
 from steward_stack.supervisor import Stack, running_stack
@@ -75,6 +77,21 @@ def test_a_killed_server_comes_back_where_it_was(
         where = stack.endpoints
         asyncio.run(kill_and_wait(state, "postgres", postgres_answers, where.postgres))
         asyncio.run(kill_and_wait(state, "kafka", kafka_answers, where.kafka))
+    state.remove()
+
+
+def test_what_cannot_start_is_named_with_its_own_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("STEWARD_KAFKA", nowhere)
+    monkeypatch.setenv("STEWARD_POSTGRES", f"postgresql://steward@{nowhere}/postgres")
+    state = State(tmp_path / "state")
+    with (
+        pytest.raises(StewardError, match=r"cannot be made: .*PostgreSQL.* \(all of it: .*log\)"),
+        running_stack(state, Console(stderr=True)),
+    ):
+        pass
     state.remove()
 
 

@@ -47,3 +47,18 @@ def test_who_asks_for_the_keys_alone_leaves_the_ports_of_a_running_stack(state: 
     with socket.create_server(("127.0.0.1", chosen.ports["intake"])):
         assert state.settings(()) == chosen
     assert state.known_ports() == chosen.ports
+
+
+def test_a_port_that_is_held_is_for_whoever_was_told_of_it(state: State) -> None:
+    def listen(*, told: bool) -> None:
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, told)
+            server.bind(("127.0.0.1", port))
+            server.listen()
+
+    with state.held():
+        port = state.settings(("intake",)).ports["intake"]
+        listen(told=True)
+        with pytest.raises(OSError, match="in use"):
+            listen(told=False)
+    listen(told=False)
