@@ -5,7 +5,7 @@
 #   make test [ARGS="tests/unit -k story"]      make check      make bench
 #   make chaos      processes killed at 79 points where something is read, committed or sent (4 minutes)
 #   make chaos-long     the same a thousand times, broken servers, restored databases (hours)
-#   make mutations  each guard taken out in turn: its test must fail (a quarter of an hour; ARGS="--only relay")
+#   make mutations  each guard taken out in turn: its test must fail (a quarter to three quarters of an hour; ARGS="--only relay")
 #   make compare-due    10,000 random cases: `policy due` beside the live service (a quarter of an hour)
 #   make compare-rt     due dates of Request Tracker beside ours, anew (needs Debian's request-tracker5)
 #   make compose-test   e2e tests against what docker-compose.yml builds; needs Docker

@@ -40,7 +40,6 @@ from tests.bench.frame import (
 )
 
 from steward_service import memory
-from steward_stack.interrupting import interrupt_once
 from steward_stack.state import State
 from steward_stack.supervisor import running_stack
 
@@ -67,7 +66,6 @@ class Measured:
 
 def main() -> None:
     """Run what the arguments ask for."""
-    interrupt_once()
     asked = _arguments()
     console = Console(stderr=True)
     wanted, measures = _registry(asked.only, growth=asked.growth)
@@ -92,9 +90,6 @@ def main() -> None:
                 _show_growth(wanted, grown, as_json=asked.json)
                 return
             measured = uvloop.run(_measure(bench, measures, asked.rounds, console))
-    except KeyboardInterrupt:
-        console.print("The bench was ended.")
-        sys.exit(130)
     finally:
         state.remove()
         shutil.rmtree(folder)

@@ -157,7 +157,7 @@ async def test_what_names_something_that_does_not_exist_is_refused(registered: C
         assert "No extension of this case was approved" in refused["detail"]
     before = (NOON - timedelta(days=1)).isoformat()
     refused = await do(registered, case_id, "correct", 422, owner_requested_date=before)
-    assert "comes after the case was received" in refused["detail"]
+    assert "must come after the case was received" in refused["detail"]
 
 
 @rule("RM-4.5.2c")

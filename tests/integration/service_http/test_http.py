@@ -14,6 +14,10 @@ from steward_service.http import InFlight, build_app
 
 PROJECTS = "/v1/groups/g/projects"
 ONCE = {"Idempotency-Key": "first-write"}
+UNREADABLE = (
+    "The body cannot be read: it is damaged, nested too deeply,"
+    " or has a number of thousands of digits."
+)
 
 
 def problem_in(response: Response, status: int) -> dict[str, Any]:
@@ -97,7 +101,7 @@ async def test_a_wrong_if_match_is_refused(client: AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b'{"name": ', "The body is not JSON: it breaks off at character 9."),
+        (b'{"name": ', "The body is not JSON: what is wrong begins at character 9."),
         (b"{}", "The field “name” is missing."),
         (b"[]", "The body must be a JSON object, sent as application/json."),
         (b"", "The body is missing."),
@@ -111,7 +115,9 @@ async def test_a_wrong_if_match_is_refused(client: AsyncClient) -> None:
         (b'{"name":"\xff"}', "The body must be UTF-8."),
         (b'\xef\xbb\xbf{"name":"\\ud83d"}', "The body must be UTF-8, without a byte order mark."),
         ('{"name":"x"}'.encode("utf-16-le"), "The request contains a NUL character; take it out."),
-        (b"[" * 9_000, "The body cannot be read."),
+        (b"[" * 9_000, UNREADABLE),
+        (b'{"name":"x","size":' + b"9" * 9_000 + b"}", UNREADABLE),
+        (b"hello", "The body is not JSON: what is wrong begins at character 0."),
     ],
 )
 async def test_bad_content_gets_one_sentence(
@@ -119,7 +125,7 @@ async def test_bad_content_gets_one_sentence(
 ) -> None:
     headers = ONCE | {"Content-Type": "application/json"}
     response = await client.post(PROJECTS, content=body, headers=headers)
-    problem = problem_in(response, 400 if sentence == "The body cannot be read." else 422)
+    problem = problem_in(response, 400 if sentence == UNREADABLE else 422)
     assert problem["detail"].startswith(sentence)
     assert "SECRET" not in response.text
     assert await count_of_facts(office) == 0

@@ -503,6 +503,17 @@ GUARDS = (
     ),
     Guard(
         _BAD,
+        "A number is neither an instant nor a date: a telephone number would become a deadline.",
+        "a number is no time",
+        "libs/events/src/steward_events/vocabulary.py",
+        "    return isinstance(value, int | float) or (isinstance(value, str) and"
+        ' value[4:5] != "-")\n',
+        "    return False\n",
+        "tests/unit/service/test_problems.py::"
+        "test_what_is_wrong_with_a_field_is_said_in_plain_words",
+    ),
+    Guard(
+        _BAD,
         "A log tells of no file that is named by what was given.",
         "no file's name in a log",
         f"{SERVICE}/telemetry.py",

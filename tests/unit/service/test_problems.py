@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from steward_decider import NotHeardYet, Refused
 from steward_events.tickets import Line, Name, Text
-from steward_events.vocabulary import Id, Kind, Mode, Moment, Word
+from steward_events.vocabulary import Day, Id, Instant, Kind, Mode, Moment, Word
 from steward_eventstore.port import BadData, Changed, FactTooLarge, Unavailable
 from steward_service.lists import Month
 from steward_service.problems import Problem, invalid, not_found, problem_of, sentence
@@ -106,6 +106,13 @@ INSTANT = "must be an instant with its offset, as 2026-10-01T08:00:00+08:00."
         (Moment, "2026-10-01T08:00:00", INSTANT),
         (Moment, "soon", INSTANT),
         (Moment, [], INSTANT),
+        (Moment, 1_760_060_000, INSTANT),
+        (Moment, 0.0, INSTANT),
+        (Moment, "1760060000", INSTANT),
+        (Moment, "-1760060000.5", INSTANT),
+        (Instant, "0000", INSTANT),
+        (Day, "0", "must be a date, as 2026-10-01."),
+        (Day, 86_400, "must be a date, as 2026-10-01."),
         (Moment, "9999-01-01T00:00:00Z", "must be an instant of the years 1970 to 2150."),
         (
             Kind,

@@ -3,11 +3,10 @@
 Intake owns them and publishes them on its topic; group-wide ones go to every partition.
 """
 
-from datetime import date
-
 from steward_events.fact import Fact
 from steward_events.sealed import Sealed
 from steward_events.vocabulary import (
+    Day,
     ErasureReason,
     Id,
     Instant,
@@ -57,8 +56,8 @@ class PersonRegistered(Fact, name="registry.person_registered"):
     phone: Sealed | None = None
     email: Sealed | None = None
     language: Language = Language.CHINESE
-    moved_in: date | None = None
-    moved_out: date | None = None
+    moved_in: Day | None = None
+    moved_out: Day | None = None
 
 
 class StaffRegistered(Fact, name="registry.staff_registered"):
@@ -193,7 +192,7 @@ class PolicyPublished(Fact, name="registry.policy_published"):
 class MakeUpDay(Value):
     """A working day on a weekend or holiday (调休), with Monday's hours unless it has its own."""
 
-    day: date
+    day: Day
     hours: Several[tuple[tuple[Word, Word], ...]] = ()
 
 
@@ -207,7 +206,7 @@ class CalendarPublished(Fact, name="registry.calendar_published"):
     """Its name in policies: `cn-office`."""
     version: Word
     year: int
-    holidays: Several[tuple[date, ...]] = ()
+    holidays: Several[tuple[Day, ...]] = ()
     working_days: Several[tuple[MakeUpDay, ...]] = ()
 
 

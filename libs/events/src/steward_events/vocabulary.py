@@ -10,11 +10,12 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 LONGEST_ID, LONGEST_WORD = 120, 200
 """In characters."""
@@ -74,7 +75,28 @@ def _named_plainly(policy: str) -> str:
 PolicyName = Annotated[Word, AfterValidator(_named_plainly)]
 """A pack, a version, or both as `residential-cn@2026.1`: what reasons may quote."""
 
-Instant = AwareDatetime
+
+def _is_number(value: object) -> bool:
+    """Say whether pydantic may take it for seconds since 1970: a telephone number, for one."""
+    return isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-")
+
+
+def _no_number_for_an_instant(value: object) -> object:
+    if _is_number(value):
+        raise PydanticKnownError("datetime_type")
+    return value
+
+
+def _no_number_for_a_date(value: object) -> object:
+    if _is_number(value):
+        raise PydanticKnownError("date_type")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_no_number_for_an_instant)]
+"""An instant with its offset, written as ISO 8601 has it."""
+Day = Annotated[date, BeforeValidator(_no_number_for_a_date)]
+"""A date, written as ISO 8601 has it."""
 
 # Less than the 200 years apart that a calendar counts.
 FIRST_YEAR, LAST_YEAR = 1970, 2150
@@ -93,7 +115,7 @@ def _reached(at: datetime) -> datetime:
     return at
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_reached)]
+Moment = Annotated[Instant, AfterValidator(_reached)]
 """An instant as others tell it to us; what lies out of reach is refused at the door."""
 
 
@@ -353,7 +375,7 @@ class IssuedDocument(Value):
 
     document_id: Id | None = None
     title: Word = ""
-    issued_on: date | None = None
+    issued_on: Day | None = None
     author: Id
     """The member of staff who answers for its content."""
 

@@ -161,7 +161,10 @@ def _http(error: HTTPException) -> Problem:
         case 405:
             sentence = "This address does not answer to this method."
         case 400:
-            sentence = "The body cannot be read."
+            sentence = (
+                "The body cannot be read: it is damaged, nested too deeply,"
+                " or has a number of thousands of digits."
+            )
         case _:
             sentence = f"{HTTPStatus(error.status_code).phrase}."
     code = HTTPStatus(error.status_code).name.lower()
@@ -178,7 +181,7 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
 def _said(error: Mapping[str, Any]) -> tuple[str, str]:
     place = [str(part)[:60] for part in error["loc"]]
     if error["type"] == "json_invalid":
-        return "body", f"The body is not JSON: it breaks off at character {place[-1]}."
+        return "body", f"The body is not JSON: what is wrong begins at character {place[-1]}."
     where, field = place[0], ".".join(place[1:])
     if not field:
         said = sentence(error, f"The {where}")

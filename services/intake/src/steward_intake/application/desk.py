@@ -621,11 +621,11 @@ def _check_order(said: Reception, at: datetime) -> None:
     """Refuse dates that cannot be those of a case which was received at that instant."""
     due, wanted = said.authority_due, said.owner_requested_date
     if due is not None and due <= at:
-        raise invalid("The authority's date, authority_due, comes after the case was received.")
+        raise invalid("The authority's date, authority_due, must come after the case was received.")
     check_requested(wanted, at, accepted=said.owner_date_accepted)
     posted, handed_over = said.posted_at, said.handed_over_at
     if posted is not None and handed_over is not None and handed_over < posted:
-        raise invalid("What was posted is handed over, handed_over_at, after that, posted_at.")
+        raise invalid("What was posted must be handed over, handed_over_at, after that, posted_at.")
 
 
 def check_requested(
@@ -638,7 +638,9 @@ def check_requested(
                 "Name the date that was accepted, owner_date_accepted, by owner_requested_date."
             )
     elif wanted <= received_at:
-        raise invalid("The owner's date, owner_requested_date, comes after the case was received.")
+        raise invalid(
+            "The owner's date, owner_requested_date, must come after the case was received."
+        )
 
 
 def _check_origin(said: Reception) -> None:

@@ -27,7 +27,7 @@ from steward_events.registry import (
 )
 from steward_events.sealed import Sealed
 from steward_events.tickets import Line, Name
-from steward_events.vocabulary import Clear, Language, Moment, Role, Several, Word
+from steward_events.vocabulary import Clear, Day, Language, Moment, Role, Several, Word
 from steward_eventstore.execute import To
 from steward_intake.application.desk import (
     DEFAULT_PACK,
@@ -239,8 +239,8 @@ class Person(Registration):
     phone: Line = ""
     email: Line = ""
     language: Language = Language.CHINESE
-    moved_in: date | None = None
-    moved_out: date | None = None
+    moved_in: Day | None = None
+    moved_out: Day | None = None
 
     async def to(self, desk: Desk, at: datetime) -> To:
         """Register at the household's project; what reaches the person is sealed."""
@@ -560,7 +560,7 @@ CALENDARS = "calendar-years"
 class WorkedDay(Said):
     """A make-up working day with hours of its own."""
 
-    date: date
+    date: Day
     hours: Annotated[
         Several[tuple[tuple[TimeOfDay, TimeOfDay], ...]], Field(min_length=1, max_length=12)
     ]
@@ -571,7 +571,7 @@ def _day_or_hours(said: object) -> str:
 
 
 MadeUp = Annotated[
-    Annotated[date, Tag("day")] | Annotated[WorkedDay, Tag("hours")], Discriminator(_day_or_hours)
+    Annotated[Day, Tag("day")] | Annotated[WorkedDay, Tag("hours")], Discriminator(_day_or_hours)
 ]
 
 
@@ -582,7 +582,7 @@ class CalendarYear(Registration):
     calendar: Name
     version: Name
     year: Annotated[int, Field(ge=1970, le=2200)]
-    holidays: Annotated[Several[tuple[date, ...]], Field(max_length=366)] = ()
+    holidays: Annotated[Several[tuple[Day, ...]], Field(max_length=366)] = ()
     working_days: Annotated[Several[tuple[MadeUp, ...]], Field(max_length=366)] = ()
 
     async def to(self, desk: Desk, at: datetime) -> To:
