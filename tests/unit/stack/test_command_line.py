@@ -92,12 +92,11 @@ def test_the_summary_is_lines_of_aligned_columns_with_paths_whole() -> None:
 
 
 def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal() -> None:
-    told = io.StringIO()
+    told, said = io.StringIO(), "Live: 7 of 1,200, 05-13 14:00; under way: notify: outstanding 3.\n"
     with progress_on(Console(file=told), lambda: "notify: outstanding 3", every=0.01) as progress:
         task = progress.add_task("Live", total=1200, now="")
         progress.update(task, completed=7, now="05-13 14:00")
-        wait_until(lambda: "under way" in told.getvalue(), 10, "Nothing was told.")
-    assert "Live: 7 of 1,200, 05-13 14:00; under way: notify: outstanding 3.\n" in told.getvalue()
+        wait_until(lambda: said in told.getvalue(), 10, "It was not told.")
 
 
 def test_each_figure_of_a_simulation_stands_under_its_own_heading() -> None:
