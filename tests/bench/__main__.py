@@ -1,4 +1,4 @@
-"""`python -m tests.bench` is `python -m tests.bench.run`."""
+"""`python -m tests.bench` runs the bench; a signal ends it with a sentence, also while it is loaded."""
 
 import sys
 

@@ -341,7 +341,3 @@ def _verdict(results: Sequence[Result]) -> tuple[str, bool]:
         f" least ratio {judged[least]:.2f} ({least})."
     )
     return said, missed <= MAY_MISS and judged[least] >= LEAST
-
-
-if __name__ == "__main__":
-    main()

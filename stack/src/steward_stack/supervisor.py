@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -290,7 +291,8 @@ class Stack:
     def _failure(self, what: str, name: str) -> StewardError:
         """What failed, with the last line that it wrote: what cannot start ends with the reason."""
         log = self._log(name)
-        *_, last = log.read_text(errors="replace").strip().split("\n")
+        with log.open(errors="replace") as written:
+            last = "".join(deque(written, 1)).strip()
         return StewardError(f"{what}: {last or 'it wrote nothing.'} (all of it: {log})")
 
     def _say(self, sentence: str) -> None:

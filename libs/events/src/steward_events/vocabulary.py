@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -76,26 +76,20 @@ PolicyName = Annotated[Word, AfterValidator(_named_plainly)]
 """A pack, a version, or both as `residential-cn@2026.1`: what reasons may quote."""
 
 
-def _is_number(value: object) -> bool:
-    """Say whether pydantic may take it for seconds since 1970: a telephone number, for one."""
-    return isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-")
+def _no_number(otherwise: Literal["datetime_type", "date_type"]) -> BeforeValidator:
+    """Refuse what pydantic would take for seconds since 1970: a telephone number, for one."""
+
+    def check(value: object) -> object:
+        if isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-"):
+            raise PydanticKnownError(otherwise)
+        return value
+
+    return BeforeValidator(check)
 
 
-def _no_number_for_an_instant(value: object) -> object:
-    if _is_number(value):
-        raise PydanticKnownError("datetime_type")
-    return value
-
-
-def _no_number_for_a_date(value: object) -> object:
-    if _is_number(value):
-        raise PydanticKnownError("date_type")
-    return value
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_no_number_for_an_instant)]
+Instant = Annotated[AwareDatetime, _no_number("datetime_type")]
 """An instant with its offset, written as ISO 8601 has it."""
-Day = Annotated[date, BeforeValidator(_no_number_for_a_date)]
+Day = Annotated[date, _no_number("date_type")]
 """A date, written as ISO 8601 has it."""
 
 # Less than the 200 years apart that a calendar counts.
