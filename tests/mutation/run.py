@@ -29,8 +29,9 @@ from threading import Lock
 from xml.etree import ElementTree
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from tests.mutation.guard import Guard
 from tests.mutation.guards import GUARDS
 from tests.mutation.page import page
@@ -320,10 +321,11 @@ def _pytest(
 
 
 def _table(found: Sequence[Caught]) -> Table:
-    table = Table("guard", "section", "removed in", "its test", "how it failed")
+    columns = ("guard", "removed in", "its test", "how it failed")
+    # Folded, not cut: whoever wants to run a test again needs its whole name.
+    table = Table(*(Column(column, overflow="fold") for column in columns))
     for each in found:
-        file, _, test = each.test.partition("::")
         how = each.how if each.caught else f"NOT SHOWN: {each.how}"
-        there = (Path(each.removed_in).name, f"{Path(file).name}::{test}")
-        table.add_row(each.guard, each.section, *there, how)
+        package = each.removed_in.rpartition("/src/")[2]
+        table.add_row(*map(escape, (each.guard, package, each.test.removeprefix("tests/"), how)))
     return table
