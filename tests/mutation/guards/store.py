@@ -8,6 +8,8 @@ from tests.mutation.places import (
     HEARING,
     INBOX_TEST,
     INTAKE,
+    LENDING,
+    LENDING_TEST,
     LISTENING,
     LISTENING_TEST,
     POSTGRES,
@@ -26,6 +28,7 @@ _RELAYING = "Relaying"
 _INBOX = "The inbox"
 _TIMERS = "Timers and sweeps"
 _MODELS = "Read models"
+_CONNECTIONS = "Connections"
 
 GUARDS = (
     Guard(
@@ -518,5 +521,41 @@ GUARDS = (
         "self._counted[type_] += facts",
         "tests/integration/eventstore/test_gauges.py::"
         "test_every_fact_is_counted_once_however_late_it_is_committed",
+    ),
+    Guard(
+        _CONNECTIONS,
+        "Whoever waits for a connection gets the next that comes back.",
+        "given back where somebody asks",
+        LENDING,
+        "self._used > 1 and not self._asking and",
+        "self._used > 1 and",
+        f"{LENDING_TEST}test_whoever_waits_for_a_connection_gets_the_next_that_comes_back",
+    ),
+    Guard(
+        _CONNECTIONS,
+        "Where nobody is under way no connection is kept from the pool.",
+        "the last gives all back",
+        LENDING,
+        "self._used > 1 and not self._asking and",
+        "not self._asking and",
+        f"{LENDING_TEST}test_while_others_are_under_way_a_connection_goes_from_hand_to_hand",
+    ),
+    Guard(
+        _CONNECTIONS,
+        "Nobody works inside a transaction that somebody else left open.",
+        "handed on only outside transactions",
+        LENDING,
+        "connection.is_closed() or connection.is_in_transaction()",
+        "connection.is_closed()",
+        f"{LENDING_TEST}test_what_was_left_in_a_transaction_is_cleaned_before_it_is_lent_again",
+    ),
+    Guard(
+        _CONNECTIONS,
+        "A connection that broke while nobody used it is lent to nobody.",
+        "at hand and well",
+        LENDING,
+        "                if _is_well(connection):\n",
+        "                if True:\n",
+        f"{LENDING_TEST}test_a_connection_that_broke_at_hand_is_lent_to_nobody",
     ),
 )

@@ -19,6 +19,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from steward_events.fact import read_fact
 from steward_events.recorded import Recorded
+from steward_eventstore.lending import LendingPool
 from steward_eventstore.port import (
     ALARMS_WAIT,
     BadData,
@@ -307,7 +308,7 @@ class PostgresStore:
     async def connect(cls, dsn: str, *, connections: int = 8, application: str = "steward") -> Self:
         """Open a pool on a migrated database; raises `Unavailable` with a sentence."""
         async with _faults():
-            pool = await asyncpg.create_pool(
+            pool = await LendingPool(
                 dsn,
                 min_size=1,
                 max_size=connections,
