@@ -1,6 +1,6 @@
 """A pool whose connections go from hand to hand while there is more than one to use them.
 
-asyncpg's own takes some 40 µs to lend a connection and to take it back, a fifth of what an append
+asyncpg's own takes some 40 µs to lend a connection and to take it back, a quarter of what an append
 costs Python. So what one has used well goes to whoever comes next; the last gives all back.
 """
 
