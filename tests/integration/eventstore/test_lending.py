@@ -13,7 +13,10 @@ from steward_eventstore.lending import LendingPool
 
 MOST = 4
 _PID = "SELECT pg_backend_pid()"
-_RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(%'"
+_SLEEPING = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND state = 'active' AND query LIKE 'SELECT pg_sleep(%'
+"""
 
 
 @pytest.fixture
@@ -91,14 +94,14 @@ async def test_a_query_that_was_cancelled_runs_no_longer_for_whoever_is_next(
         sleeping = asyncio.create_task(pool.execute("SELECT pg_sleep(60)"))
 
         async def it_sleeps() -> bool:
-            return bool(await watching.fetchval(_RUNNING + " AND state = 'active'"))
+            return bool(await watching.fetchval(_SLEEPING))
 
         await until(it_sleeps, "the query did not begin")
         sleeping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sleeping
         assert await asyncio.wait_for(pool.fetchval("SELECT 1"), 10) == 1
-        assert not await watching.fetchval(_RUNNING + " AND state = 'active'")
+        assert not await watching.fetchval(_SLEEPING)
 
 
 async def test_a_connection_that_broke_at_hand_is_lent_to_nobody(pool: LendingPool) -> None:
