@@ -72,6 +72,8 @@ def main() -> None:
     if not wanted:
         which = "line that --growth measures" if asked.growth else "line"
         sys.exit(f"The name of no {which} contains “{asked.only}”.")
+    if asked.load and "load" not in measures:
+        sys.exit(f"--load is for the lines of load, and “{asked.only}” leaves them out.")
     folder = Path(tempfile.mkdtemp(prefix="steward-bench-"))
     state = State(folder / "state")
     try:
@@ -163,9 +165,11 @@ def _at_least(least: Number) -> Callable[[str], Number]:
         try:
             value = kind(said)
         except ValueError:
-            what = "a whole number" if kind is int else "a number"
-            raise argparse.ArgumentTypeError(f"{said} is not {what}.") from None
-        if not least <= value < math.inf:
+            value = None
+        if value is None or not abs(value) < math.inf:
+            what = "a whole number" if kind is int else "a finite number"
+            raise argparse.ArgumentTypeError(f"{said} is not {what}.")
+        if value < least:
             raise argparse.ArgumentTypeError(f"{said} measures nothing: {least} is the least.")
         return value
 

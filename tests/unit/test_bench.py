@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.bench.frame import Line, Result, growth, result
 from tests.bench.lines.timers import cron
-from tests.bench.run import Measured, _arguments, _save, _show_growth, _verdict
+from tests.bench.run import Measured, _arguments, _save, _show_growth, _verdict, main
 
 ROUNDS = {"ours": [100.0, 300.0, 200.0], "theirs": [400.0, 500.0, 100.0]}
 
@@ -47,6 +47,8 @@ def test_a_cron_of_five_minutes_is_late_by_any_second_of_them() -> None:
         "--seconds -1",
         "--seconds nan",
         "--seconds inf",
+        "--seconds 1e9999",
+        "--rounds 1.5",
         "--pending -1",
         "--load -1",
         "--sizes 0 1000",
@@ -65,8 +67,22 @@ def test_numbers_that_measure_nothing_are_refused_in_one_sentence(
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("bench: error: ")
     assert said.endswith(
-        ("is the least.", "name two.", "it takes no --pending, --load or --plots.")
+        (
+            "is the least.",
+            "is not a finite number.",
+            "is not a whole number.",
+            "name two.",
+            "it takes no --pending, --load or --plots.",
+        )
     )
+
+
+def test_a_load_that_only_leaves_out_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "--load", "60", "--only", "append"])
+    with pytest.raises(SystemExit, match="--load is for the lines of load, and “append” leaves"):
+        main()
 
 
 def test_the_least_numbers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
